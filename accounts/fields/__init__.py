@@ -1,0 +1,33 @@
+"""The field registry: everything you can name about an account, declared once by the app that owns the data."""
+
+from accounts.fields.registry import (
+    Category,
+    Choice,
+    Field,
+    Kind,
+    Owner,
+    RowSet,
+    Rows,
+    Stage,
+    Vocabulary,
+    provide,
+    register,
+    register_rows,
+    vocabulary,
+)
+
+__all__ = [
+    "Category",
+    "Choice",
+    "Field",
+    "Kind",
+    "Owner",
+    "RowSet",
+    "Rows",
+    "Stage",
+    "Vocabulary",
+    "provide",
+    "register",
+    "register_rows",
+    "vocabulary",
+]

@@ -1,0 +1,193 @@
+"""What a field is, and where each app declares its own.
+
+A field has a key, a label, a category for the picker, a kind, choices if it has any, and the expression that yields its
+value. Operators, form controls, validation, columns, sorting, the API's schema and the manual follow from these; none of
+them is written by hand a second time. Apps declare downwards, in their `account_fields.py`; this module imports none.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Expression, F, Q, QuerySet
+
+
+class Kind(enum.StrEnum):
+    """The type of a field's value; it decides operators and controls."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    MONEY = "money"
+    PERCENT = "percent"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    DATETIME = "datetime"
+    CHOICE = "choice"
+    LIST = "list"
+    LINK = "link"
+    PERSON = "person"
+
+    @property
+    def numeric(self) -> bool:
+        """True if values are decimals that can be compared with each other."""
+        return self in (Kind.NUMBER, Kind.MONEY, Kind.PERCENT)
+
+
+class Category(enum.StrEnum):
+    """Where the picker shows a field; the order here is the picker's."""
+
+    ACCOUNTS = "Accounts"
+    CUSTOM = "Custom attributes"
+    TEAM = "Team"
+    SUBSCRIPTION = "Subscription"
+    USERS = "Users"
+    RELATIONSHIP = "Relationship"
+    USAGE = "Usage"
+    EVENTS = "Events"
+    TRAITS = "Traits"
+    HEALTH = "Health"
+    MILESTONES = "Milestones"
+    ALERTS = "Alerts"
+    SEGMENTS = "Segments"
+
+
+class Stage(enum.IntEnum):
+    """When in a refresh a field's value is known; a rule's stage is its latest field's."""
+
+    FACTS = 0
+    SEGMENTS = 10
+    HEALTH = 20
+    ALERTS = 30
+
+
+class Owner(enum.StrEnum):
+    """The kind of row whose columns a field's expression names."""
+
+    ACCOUNT = "account"
+    USER = "user"
+    RELATIONSHIP = "relationship"
+    SUBSCRIPTION = "subscription"
+    ASSIGNMENT = "assignment"
+
+
+class Rows(enum.StrEnum):
+    """The sets of rows that hang on an account and can be quantified over."""
+
+    USERS = "users"
+    SUBSCRIPTIONS = "subscriptions"
+    ASSIGNMENTS = "assignments"
+    MEMBERSHIPS = "memberships"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One allowed value with the words for it."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class RowSet:
+    """A set of rows of an account: a query set of those that count, the column that leads to the account, and the
+    prefix under which each owner's columns are reached from a row."""
+
+    name: Rows
+    rows: Callable[[], QuerySet[Any]]
+    link: str
+    owners: Mapping[Owner, str]
+
+
+def no_choices() -> list[Choice]:
+    """For a field whose values are not a list."""
+    return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """Something that can be named about an account (or about its users, relationships, subscriptions, team).
+
+    `value` takes the prefix that leads from the row in hand to the owner's columns ("" or "user__") and returns the
+    expression in comparable form: texts, choices, links and persons folded, numbers and money as decimals (money in the
+    workspace's currency), dates, instants, booleans; a list gives the JSON array of its folds. `shown` returns the form
+    that people read, if it is another. `rows` narrows the row set (the CSM among all assignments).
+    """
+
+    key: str
+    label: str
+    category: Category
+    kind: Kind
+    value: Callable[[str], Expression | F]
+    shown: Callable[[str], Expression | F] | None = None
+    owner: Owner = Owner.ACCOUNT
+    rows: Q | None = None
+    choices: Callable[[], list[Choice]] = field(default=no_choices, compare=False)
+    stage: Stage = Stage.FACTS
+    description: str = ""
+    unit: str = ""
+
+    @property
+    def is_text(self) -> bool:
+        """True if the value is compared as a text."""
+        return self.kind in (Kind.TEXT, Kind.LINK)
+
+
+_fields: dict[str, Field] = {}
+_row_sets: dict[Rows, RowSet] = {}
+_providers: list[Callable[[], Iterable[Field]]] = []
+
+
+def register(*fields: Field) -> None:
+    """Declare fields; a key that is taken is a programmer's mistake and raises ValueError."""
+    for item in fields:
+        if item.key in _fields:
+            raise ValueError(f"the field {item.key} is declared twice")
+        _fields[item.key] = item
+
+
+def register_rows(*row_sets: RowSet) -> None:
+    """Declare the sets of rows that rules may quantify over."""
+    _row_sets.update({item.name: item for item in row_sets})
+
+
+def provide(provider: Callable[[], Iterable[Field]]) -> Callable[[], Iterable[Field]]:
+    """Declare a function that yields the fields which live in the database (custom attributes, roles, traits)."""
+    _providers.append(provider)
+    return provider
+
+
+class Vocabulary(Mapping[str, Field]):
+    """All fields as they are now, by key. Load one per piece of work; it does not change under it."""
+
+    def __init__(self, fields: Iterable[Field], row_sets: Mapping[Rows, RowSet]) -> None:
+        self._fields = {item.key: item for item in fields}
+        self.row_sets = row_sets
+
+    def __getitem__(self, key: str) -> Field:
+        return self._fields[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def rows_of(self, owner: Owner) -> RowSet | None:
+        """The row set in which an owner's columns are found from an account; None for the account's own."""
+        return next((rows for rows in self.row_sets.values() if owner in rows.owners), None)
+
+    def by_category(self) -> dict[Category, list[Field]]:
+        """For the picker: every category that has fields, in its order, fields by label."""
+        found: dict[Category, list[Field]] = {category: [] for category in Category}
+        for item in self._fields.values():
+            found[item.category].append(item)
+        return {category: sorted(items, key=lambda f: f.label.lower()) for category, items in found.items() if items}
+
+
+def vocabulary() -> Vocabulary:
+    """Everything declared in code and in the database at this moment (one query per provider)."""
+    dynamic = [item for provider in _providers for item in provider()]
+    return Vocabulary([*_fields.values(), *(f for f in dynamic if f.key not in _fields)], dict(_row_sets))

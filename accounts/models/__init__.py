@@ -1,0 +1,28 @@
+"""The facts about customers. Everything here is written by `accounts.facts` or by hand in the admin."""
+
+from accounts.models.account import Account, AccountLevel, AccountStatus, LifecycleStage
+from accounts.models.attribute import AttributeChange, AttributeDefinition, Subject
+from accounts.models.note import Note
+from accounts.models.people import EndUser, Relationship
+from accounts.models.subscription import ExchangeRate, Subscription, SubscriptionStatus
+from accounts.models.team import Assignment, AssignmentRole, Team, TeamMember
+
+__all__ = [
+    "Account",
+    "AccountLevel",
+    "AccountStatus",
+    "Assignment",
+    "AssignmentRole",
+    "AttributeChange",
+    "AttributeDefinition",
+    "EndUser",
+    "ExchangeRate",
+    "LifecycleStage",
+    "Note",
+    "Relationship",
+    "Subject",
+    "Subscription",
+    "SubscriptionStatus",
+    "Team",
+    "TeamMember",
+]

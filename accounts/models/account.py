@@ -1,0 +1,142 @@
+"""The account: a customer company, in its stage, level and status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+
+from accounts.models.traits import Attributed, FoldedField
+from core.models import Timestamped, Workspace
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+
+class Term(models.Model):
+    """One value of a list that the company may change: stable key, label, order."""
+
+    key = models.SlugField(max_length=60, primary_key=True)
+    name = models.CharField(max_length=80)
+    position = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        abstract = True
+        ordering = ("position", "key")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LifecycleStage(Term):
+    """A stage of the customer lifecycle; sub-stages belong to one of four kinds (CustomerSuccessBox's types)."""
+
+    class Kind(models.TextChoices):
+        """What a stage means to the application, whatever the company calls it."""
+
+        TRIAL = "trial", "Trial"
+        ONBOARDING = "onboarding", "Onboarding"
+        LIVE = "live", "Live"
+        CANCELLED = "cancelled", "Cancelled"
+
+    kind = models.CharField(max_length=12, choices=Kind)
+
+
+class AccountLevel(Term):
+    """A tier such as Target, Qualified or Strategic; the lowest position is the highest tier."""
+
+
+class AccountStatus(Term):
+    """What the account is to the company: Prospect, Customer, Partner, ..."""
+
+
+class AccountQuerySet(models.QuerySet["Account"]):
+    """Who is a customer at all, and who may see which."""
+
+    def live(self) -> Self:
+        """Every account that was not archived: the base of every segment, so that no rule has to say so."""
+        return self.filter(archived_at__isnull=True)
+
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """The live accounts this person may see: all, or own and unassigned ones for a CSM of a restricted workspace."""
+        member = getattr(user, "member", None)
+        if not user.is_authenticated or not user.is_active:
+            return self.none()
+        if user.is_superuser or member is None and user.is_staff:  # type: ignore[union-attr]
+            return self.live()
+        if member is None:
+            return self.none()
+        if not member.is_restricted(Workspace.get()):
+            return self.live()
+        open_ones = Q(assignments__ended_at__isnull=True, assignments__isnull=False)
+        mine = models.Exists(self.model.objects.filter(open_ones, pk=models.OuterRef("pk"), assignments__member=member))
+        taken = models.Exists(self.model.objects.filter(open_ones, pk=models.OuterRef("pk")))
+        return self.live().filter(mine | ~taken)
+
+
+class Account(Attributed, Timestamped):
+    """A customer company: the thing that health, alerts and segments are about.
+
+    `mrr`, `licences`, `plan`, `renews_on` and the trial dates are kept by `accounts.billing` from the account's
+    subscriptions; `stated_mrr` and `stated_licences` are used for an account that has none. Money is in the
+    workspace's currency, a month's worth.
+    """
+
+    folded_columns: ClassVar[list[str]] = ["external_id", "name", "domain", "industry", "country", "plan", "churn_reason"]
+
+    external_id = models.CharField(max_length=255, unique=True, help_text="The id your own systems use; never changes.")
+    name = models.CharField(max_length=255)
+    name_folded = FoldedField(of="name")
+    parent = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="children")
+    domain = models.CharField(max_length=255, blank=True)
+    industry = models.CharField(max_length=120, blank=True)
+    country = models.CharField(max_length=120, blank=True)
+    stage = models.ForeignKey(LifecycleStage, models.PROTECT, null=True, blank=True, db_column="stage", db_index=False)
+    level = models.ForeignKey(AccountLevel, models.PROTECT, null=True, blank=True, db_column="level", db_index=False)
+    status = models.ForeignKey(AccountStatus, models.PROTECT, null=True, blank=True, db_column="status", db_index=False)
+    customer_since = models.DateField(null=True, blank=True)
+    churned_on = models.DateField(null=True, blank=True)
+    churn_reason = models.CharField(max_length=255, blank=True)
+
+    stated_mrr = models.DecimalField("MRR without subscriptions", max_digits=20, decimal_places=2, null=True, blank=True)
+    stated_licences = models.PositiveIntegerField("licences without subscriptions", null=True, blank=True)
+    mrr = models.DecimalField("MRR", max_digits=20, decimal_places=2, null=True, blank=True, editable=False)
+    licences = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    plan = models.CharField(max_length=120, blank=True, editable=False)
+    renews_on = models.DateField(null=True, blank=True, editable=False)
+    trial_starts_on = models.DateField(null=True, blank=True, editable=False)
+    trial_ends_on = models.DateField(null=True, blank=True, editable=False)
+
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("name_folded", "id")
+        constraints = [
+            models.CheckConstraint(condition=~Q(external_id=""), name="account_has_external_id"),
+            models.CheckConstraint(condition=Q(mrr__isnull=True) | Q(mrr__gte=0), name="account_mrr_not_negative"),
+            models.CheckConstraint(condition=Q(stated_mrr__isnull=True) | Q(stated_mrr__gte=0), name="account_stated_mrr"),
+            models.CheckConstraint(condition=~Q(parent=models.F("id")), name="account_not_own_parent"),
+        ]
+        indexes = [
+            # Accounts 360 and the API, ordered by name, by MRR and by renewal, a page at a time.
+            models.Index(fields=["name_folded", "id"], name="account_by_name"),
+            models.Index(models.F("mrr").desc(nulls_last=True), "id", name="account_by_mrr"),
+            models.Index(fields=["renews_on", "id"], name="account_by_renewal"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.external_id
+
+    def clean(self) -> None:
+        """Refuse a circle of parents, which no constraint can."""
+        seen: set[Any] = {self.pk}
+        above = self.parent
+        while above is not None:
+            if above.pk in seen:
+                raise ValidationError({"parent": f"{above} is already below this account."})
+            seen.add(above.pk)
+            above = above.parent

@@ -1,0 +1,73 @@
+"""The customers' people, and which of them belongs to which account."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.models.account import Account
+from accounts.models.traits import Attributed, FoldedField
+from core.models import Timestamped
+
+
+class EndUser(Attributed, Timestamped):
+    """A person who uses the product, in one account or in several. (A colleague is a `TeamMember`.)"""
+
+    folded_columns: ClassVar[list[str]] = ["external_id", "name", "email", "title"]
+
+    external_id = models.CharField(max_length=255, unique=True)
+    name = models.CharField(max_length=255, blank=True)
+    name_folded = FoldedField(of="name")
+    email = models.CharField(max_length=255, blank=True)
+    title = models.CharField(max_length=120, blank=True)
+    first_seen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("name_folded", "id")
+        verbose_name = "user"
+        constraints = [models.CheckConstraint(condition=~Q(external_id=""), name="user_has_external_id")]
+        indexes = [models.Index(fields=["name_folded", "id"], name="user_by_name")]
+
+    def __str__(self) -> str:
+        return self.name or self.email or self.external_id
+
+
+class RelationshipQuerySet(models.QuerySet["Relationship"]):
+    """Which relationships count."""
+
+    def open(self) -> Self:
+        """Those that have not ended: the only ones a rule sees."""
+        return self.filter(ended_at__isnull=True)
+
+
+class Relationship(Attributed, Timestamped):
+    """A user's belonging to an account, with what is true of the person only there (role, relationship attributes)."""
+
+    folded_columns: ClassVar[list[str]] = ["role"]
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="relationships", db_index=False)
+    user = models.ForeignKey(EndUser, models.CASCADE, related_name="relationships")
+    role = models.CharField(max_length=120, blank=True)
+    started_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RelationshipQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("id",)
+        constraints = [
+            # One open relationship per user and account; also what "the users of an account" is read by.
+            models.UniqueConstraint(
+                fields=["account", "user"], condition=Q(ended_at__isnull=True), name="one_open_relationship"
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("started_at")), name="relationship_ends_after_start"
+            ),
+        ]
+        indexes = [models.Index(fields=["account", "user", "started_at"], name="relationship_of_account")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.account}"

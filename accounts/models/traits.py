@@ -1,0 +1,79 @@
+"""What accounts, users, relationships and subscriptions have in common: attributes, their folds and their origins."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import models
+
+from core.intake import fold
+
+
+class FoldedField(models.TextField):
+    """The comparable form of another text column, kept by the model itself whenever a row is written.
+
+    Bulk statements that bypass `pre_save` (`update()`, raw SQL) must write it themselves with `core.intake.fold`.
+    """
+
+    def __init__(self, *args: Any, of: str = "name", **kwargs: Any) -> None:
+        self.of = of
+        kwargs |= {"editable": False, "default": "", "blank": True}
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+        """Keep `of` in migrations."""
+        name, path, args, kwargs = super().deconstruct()
+        return name, path, args, kwargs | {"of": self.of}
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:
+        """Fold the source column as it stands."""
+        value = fold(getattr(model_instance, self.of) or "")
+        setattr(model_instance, self.attname, value)
+        return value
+
+
+def folded_values(texts: dict[str, Any]) -> dict[str, Any]:
+    """The folds of the texts that are set: a text gives a text, a list of texts a list; the missing are left out."""
+    found: dict[str, Any] = {}
+    for key, value in texts.items():
+        if isinstance(value, str) and fold(value):
+            found[key] = fold(value)
+        elif isinstance(value, list) and value:
+            found[key] = [fold(item) for item in value if isinstance(item, str)]
+    return found
+
+
+class FoldsField(models.JSONField):
+    """`{column or "custom.<key>": folded text or list}` for every text of the row, so that rules compare folds only."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs |= {"editable": False, "default": dict, "blank": True}
+        super().__init__(*args, **kwargs)
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> dict[str, Any]:
+        """Fold the model's `folded_columns` and every text among its attributes."""
+        columns: list[str] = getattr(model_instance, "folded_columns", [])
+        texts = {name: getattr(model_instance, name) for name in columns}
+        attributes: dict[str, Any] = getattr(model_instance, "attributes", None) or {}
+        value = folded_values(texts | {f"custom.{key}": item for key, item in attributes.items()})
+        setattr(model_instance, self.attname, value)
+        return value
+
+
+class Attributed(models.Model):
+    """A row with custom attributes.
+
+    `attributes` holds `{key: value}` in the JSON form of each kind: text, choice and link a string; number and percent
+    a JSON number; money `{"amount": number, "currency": code}`; boolean true or false; date and datetime ISO strings
+    (UTC); list an array of strings. A missing value has no key. `stamps` holds `{key or column: [instant, source]}` of
+    the newest value known, so that an older message never overwrites a newer one.
+    """
+
+    folded_columns: ClassVar[list[str]] = []
+
+    attributes = models.JSONField(default=dict, blank=True)
+    folded = FoldsField()
+    stamps = models.JSONField(default=dict, blank=True, editable=False)
+
+    class Meta:
+        abstract = True

@@ -1,0 +1,61 @@
+"""Abstract models and the one row of settings that every app reads."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+
+class Timestamped(models.Model):
+    """Rows that know when they were made and last changed (instants, UTC)."""
+
+    created_at = models.DateTimeField(auto_now_add=True, editable=False)
+    updated_at = models.DateTimeField(auto_now=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+def validate_time_zone(name: str) -> None:
+    """Refuse what is not an IANA zone, because every window of days depends on it."""
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError(f"“{name}” is not a time zone. Use a name such as Europe/Oslo or America/New_York.")
+
+
+class Workspace(models.Model):
+    """The settings of this installation: one company, one row (id 1)."""
+
+    class Reach(models.TextChoices):
+        """Which accounts a customer-success manager may see; managers and administrators see all."""
+
+        ALL = "all", "Every account"
+        OWN = "own", "Own and unassigned accounts"
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    name = models.CharField(max_length=120, default="csbox")
+    currency = models.CharField(max_length=3, default="USD", help_text="ISO 4217 code; money is compared in it.")
+    time_zone = models.CharField(
+        max_length=64, default="UTC", validators=[validate_time_zone], help_text="Decides where a day begins."
+    )
+    refresh_at = models.TimeField(default=dt.time(0, 10), help_text="Local time of the daily refresh.")
+    csm_reach = models.CharField(max_length=8, choices=Reach, default=Reach.ALL)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_workspace")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def get(cls) -> Workspace:
+        """The row, made with its defaults on a new installation."""
+        found = cls.objects.filter(pk=1).first()
+        return found or cls.objects.get_or_create(pk=1)[0]
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The zone in which a day begins and ends."""
+        return zoneinfo.ZoneInfo(self.time_zone)

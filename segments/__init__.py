@@ -1,0 +1,1 @@
+"""Groups of accounts by rule, with the history of who was in."""

@@ -1,0 +1,1 @@
+"""The rule engine: pure, without models of its own and without writes."""

@@ -1,0 +1,1 @@
+"""Events, daily usage and the numbers made of them."""

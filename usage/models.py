@@ -1,0 +1,137 @@
+"""What customers do in the product: every event, a day's count of them, and the newest numbers per account and user."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from accounts.models import Account, EndUser
+
+
+class EventName(models.Model):
+    """A kind of event by its name, so that millions of rows hold a small number instead of a text."""
+
+    id = models.SmallAutoField(primary_key=True)
+    name = models.CharField(max_length=255, unique=True)
+    first_seen_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Event(models.Model):
+    """One thing that happened, in the context of its account; partitioned by the month of `at` (see the migration).
+
+    `at` is the client's corrected time, `received_at` ours. An event without an account counts for no account. The
+    database's primary key is (id, at), because a partitioned table's key must hold the partition's column.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey(Account, models.DO_NOTHING, null=True, db_index=False, related_name="+")
+    user = models.ForeignKey(EndUser, models.DO_NOTHING, null=True, db_index=False, related_name="+")
+    name = models.ForeignKey(EventName, models.PROTECT, db_index=False, related_name="+")
+    at = models.DateTimeField()
+    received_at = models.DateTimeField()
+    properties = models.JSONField(default=dict, blank=True)
+    source = models.CharField(max_length=80)
+    message_id = models.CharField(max_length=255)
+
+    class Meta:
+        ordering = ("-at",)
+        managed = False
+        db_table = "usage_event"
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.at:%d %b %Y %H:%M}"
+
+
+class MessageReceipt(models.Model):
+    """That a message of a source was taken, once and for good, whatever time its repetition claims."""
+
+    pk = models.CompositePrimaryKey("source", "message_id")
+    source = models.CharField(max_length=80)
+    message_id = models.CharField(max_length=255)
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.message_id}"
+
+
+class DirtyDay(models.Model):
+    """A local day whose events changed since it was counted; written with the events, taken by the roll-up."""
+
+    day = models.DateField(primary_key=True)
+
+    class Meta:
+        ordering = ("day",)
+
+    def __str__(self) -> str:
+        return str(self.day)
+
+
+class DailyUsage(models.Model):
+    """How often an event happened on a local day, per account and user (no user: the account itself did it)."""
+
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="+")
+    user = models.ForeignKey(EndUser, models.CASCADE, null=True, db_index=False, related_name="+")
+    name = models.ForeignKey(EventName, models.PROTECT, db_index=False, related_name="+")
+    day = models.DateField()
+    count = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ("-day", "id")
+        constraints = [
+            # "Event X in the last N days", per account; the order is that of the question.
+            models.UniqueConstraint(
+                fields=["name", "day", "account", "user"], nulls_distinct=False, name="one_count_per_day"
+            ),
+        ]
+        indexes = [
+            # The usage chart of one account.
+            models.Index(fields=["account", "day"], name="daily_usage_of_account"),
+            # Replacing a day as a whole.
+            models.Index(fields=["day"], name="daily_usage_of_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.count}"
+
+
+class UserActivity(models.Model):
+    """When a user was first and last seen in an account; "active in the last N days" follows without counting events."""
+
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="+")
+    user = models.ForeignKey(EndUser, models.CASCADE, related_name="activity")
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "user activity"
+        constraints = [models.UniqueConstraint(fields=["account", "user"], name="one_activity_per_user_and_account")]
+        indexes = [
+            # Active users of every account in one pass.
+            models.Index(fields=["last_seen_at"], name="activity_by_last_seen"),
+        ]
+
+    def __str__(self) -> str:
+        return f"last seen {self.last_seen_at:%d %b %Y}"
+
+
+class AccountUsage(models.Model):
+    """The newest usage numbers of an account: users who were active in the last N local days, today included."""
+
+    account = models.OneToOneField(Account, models.CASCADE, primary_key=True, related_name="usage")
+    active_users_7d = models.PositiveIntegerField(default=0)
+    active_users_30d = models.PositiveIntegerField(default=0)
+    active_users_90d = models.PositiveIntegerField(default=0)
+    events_30d = models.PositiveIntegerField(default=0)
+    active_days_30d = models.PositiveSmallIntegerField(default=0)
+    first_seen_at = models.DateTimeField(null=True)
+    last_seen_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "account usage"
+
+    def __str__(self) -> str:
+        return f"{self.active_users_30d} active users"
