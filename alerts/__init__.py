@@ -1,0 +1,1 @@
+"""Alerts, milestones and playbooks: what should happen when an account changes."""

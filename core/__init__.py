@@ -1,0 +1,1 @@
+"""What every app stands on: the embedded database, the queue, locks, health checks, the sanitising edge."""

@@ -1,0 +1,10 @@
+"""What a server of the ASGI kind loads."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "csbox.settings")
+application = get_asgi_application()

@@ -1,0 +1,253 @@
+"""Settings: everything a deployment may change is an environment variable read here, with a default that is safe.
+
+The demo needs none of them. `docs/deploy.md` lists them; production sets at least CSBOX_SECRET_KEY, CSBOX_ALLOWED_HOSTS,
+CSBOX_HTTPS=1 and DATABASE_URL.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from pathlib import Path
+
+from csbox.environment import flag, items, number, secret_file, text
+from csbox.environment import database_from_url as _database_from_url
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(text("CSBOX_DATA_DIR", str(BASE_DIR / ".data"))).absolute()
+TESTING = "pytest" in sys.modules
+
+DEBUG = flag("CSBOX_DEBUG")
+SECRET_KEY = text("CSBOX_SECRET_KEY") or secret_file(DATA_DIR / "secret_key", lambda: secrets.token_urlsafe(64))
+SECRET_KEY_FALLBACKS = items("CSBOX_SECRET_KEY_FALLBACKS")
+
+# --- Who may ask, and how -------------------------------------------------------------------------------------------
+LOCAL_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = items("CSBOX_ALLOWED_HOSTS") or LOCAL_HOSTS
+CSRF_TRUSTED_ORIGINS = items("CSBOX_CSRF_TRUSTED_ORIGINS")
+# HTTPS is one switch, because half of it is no protection. The demo serves plain HTTP on the loopback address only.
+HTTPS = flag("CSBOX_HTTPS")
+SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS = number("CSBOX_HSTS_SECONDS", 31_536_000) if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if flag("CSBOX_BEHIND_PROXY") else None
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # load balancers ask over plain HTTP
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = number("CSBOX_SESSION_SECONDS", 14 * 86_400)
+X_FRAME_OPTIONS = "DENY"
+# Django 6 reads this setting itself; until then core.csp does.
+SECURE_CSP = {
+    "default-src": ["'self'"],
+    "img-src": ["'self'", "data:"],
+    "object-src": ["'none'"],
+    "base-uri": ["'none'"],
+    "form-action": ["'self'"],
+    "frame-ancestors": ["'none'"],
+}
+
+INSTALLED_APPS = [
+    "csbox",
+    "web",
+    "integrations",
+    "alerts",
+    "health",
+    "segments",
+    "usage",
+    "accounts",
+    "core",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "django_q",
+    "import_export",
+    "pgtrigger",
+    "pghistory",
+    "pghistory.admin",
+    "axes",
+]
+
+MIDDLEWARE = [
+    "core.logs.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "core.csp.ContentSecurityPolicyMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "pghistory.middleware.HistoryMiddleware",
+    "axes.middleware.AxesMiddleware",  # last, as its documentation asks
+]
+
+ROOT_URLCONF = "csbox.urls"
+ASGI_APPLICATION = "csbox.asgi.application"
+WSGI_APPLICATION = "csbox.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.debug",
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Database -------------------------------------------------------------------------------------------------------
+DATABASE_URL = text("DATABASE_URL")
+DATABASE_IS_OURS = not DATABASE_URL
+# A worker's statement must end before its task is given up (Q_CLUSTER["timeout"]); a page's long before that.
+WORKER_STATEMENT_TIMEOUT_MS = number("CSBOX_WORKER_STATEMENT_TIMEOUT_MS", 270_000)
+IS_WORKER = flag("CSBOX_IS_WORKER")
+_statement_timeout = WORKER_STATEMENT_TIMEOUT_MS if IS_WORKER else number("CSBOX_STATEMENT_TIMEOUT_MS", 0)
+_options = {"connect_timeout": 10, "application_name": "csbox-worker" if IS_WORKER else "csbox"}
+_options |= {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+_options["options"] = f"-c statement_timeout={_statement_timeout}" if _statement_timeout else ""
+if DATABASE_IS_OURS:
+    _database = {"ENGINE": "core.postgres", "NAME": "csbox", "OPTIONS": {"data_dir": str(DATA_DIR / "postgres")}}
+else:
+    _database = _database_from_url(DATABASE_URL)
+DATABASES = {
+    "default": _database
+    | {
+        "OPTIONS": _options | _database["OPTIONS"],
+        "CONN_MAX_AGE": number("CSBOX_CONN_MAX_AGE", 60),
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# The worker's own figures (qinfo, Stat) go through the cache, so it must be shared between processes.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    if TESTING
+    else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "csbox_cache"}
+}
+
+# --- Log-in ---------------------------------------------------------------------------------------------------------
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+_slow_hasher = "django.contrib.auth.hashers.Argon2PasswordHasher"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.MD5PasswordHasher" if TESTING else _slow_hasher,
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+_validators = "django.contrib.auth.password_validation."
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": _validators + "UserAttributeSimilarityValidator"},
+    {"NAME": _validators + "MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": _validators + "CommonPasswordValidator"},
+    {"NAME": _validators + "NumericPasswordValidator"},
+]
+AXES_ENABLED = not TESTING
+AXES_FAILURE_LIMIT = number("CSBOX_LOGIN_FAILURES", 5)
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+
+# --- Background work ------------------------------------------------------------------------------------------------
+REDIS_URL = text("REDIS_URL")
+WORKERS = number("CSBOX_WORKERS", 2)
+# retry counts from the moment a task is fetched, not from its start: core.checks refuses one that is too small.
+Q_CLUSTER = {
+    "name": "csbox",
+    "workers": WORKERS,
+    "timeout": 300,
+    "retry": 1200,
+    "max_attempts": 3,
+    "queue_limit": WORKERS,
+    "bulk": 1,
+    "save_limit": 0,
+    "catch_up": False,
+    "recycle": 200,
+    "max_rss": 400_000,
+    "poll": 0.5,
+    "label": "Background work",
+} | ({"redis": REDIS_URL} if REDIS_URL else {"orm": "default"})
+Q_CLUSTER["sync"] = TESTING and flag("CSBOX_Q_SYNC")
+
+# --- API ------------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "csbox",
+    "DESCRIPTION": "Accounts, people, subscriptions and segments.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+# --- Language, time, files ------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"  # days begin where Workspace.time_zone says
+USE_TZ = True
+USE_I18N = True
+USE_THOUSAND_SEPARATOR = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+WHITENOISE_USE_FINDERS = DEBUG
+_static = "django.contrib.staticfiles.storage.StaticFilesStorage"  # the hashed names need collectstatic
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": DATA_DIR / "files"}},
+    "staticfiles": {
+        "BACKEND": _static if TESTING or DEBUG else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = number("CSBOX_UPLOAD_BYTES", 5_242_880)
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "core.logs.JsonFormatter"}, "plain": {"()": "core.logs.PlainFormatter"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": text("CSBOX_LOG_FORMAT", "plain" if DEBUG or sys.stderr.isatty() else "json"),
+        }
+    },
+    "root": {"handlers": ["stderr"], "level": text("CSBOX_LOG_LEVEL", "INFO")},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        "django-q": {"handlers": [], "propagate": True, "level": "WARNING"},
+        "axes": {"level": "WARNING"},
+    },
+}

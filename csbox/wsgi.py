@@ -1,0 +1,10 @@
+"""What a server of the WSGI kind loads."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "csbox.settings")
+application = get_wsgi_application()
