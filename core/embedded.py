@@ -54,7 +54,12 @@ class Server:
         """The data directory, or a short private one when the path is too long for a socket's address."""
         if len(str(self.data / ".s.PGSQL.5432")) <= 100:  # sockaddr_un: 108 bytes on Linux, 104 on macOS
             return self.data
-        return Path("/tmp") / ("csbox-" + hashlib.sha256(str(self.data).encode()).hexdigest()[:16])
+        return (
+            Path("/tmp")
+            / (  # noqa: S108  (ours alone, see _private_socket_dir)
+                "csbox-" + hashlib.sha256(str(self.data).encode()).hexdigest()[:16]
+            )
+        )
 
     def address(self) -> dict[str, str]:
         """Django's settings for a connection."""
@@ -176,7 +181,9 @@ class Server:
                 os.chown(self.socket_dir, who["user"], who["group"])
         found = self.socket_dir.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
-            raise EmbeddedPostgresError(f"{self.socket_dir} belongs to somebody else: remove it, or use a shorter path.")
+            raise EmbeddedPostgresError(
+                f"{self.socket_dir} belongs to somebody else: remove it, or use a shorter path."
+            )
 
     def _initialise(self) -> None:
         who = places.account()
@@ -190,7 +197,9 @@ class Server:
         if code and NO_SPACE in text:
             raise EmbeddedPostgresError(full_disk(self.data))
         if code:
-            raise EmbeddedPostgresError(f"The embedded PostgreSQL cannot be set up in {self.data}: {text.strip()[-2000:]}")
+            raise EmbeddedPostgresError(
+                f"The embedded PostgreSQL cannot be set up in {self.data}: {text.strip()[-2000:]}"
+            )
 
     def _occupants(self) -> list[int]:
         """Processes that live in the data directory: a server's all do."""
@@ -289,6 +298,15 @@ def revive(asked: Path, dbname: str) -> None:
     """Start the server again after a connection failed, if it is the server that is gone."""
     if asked in _used:
         _used[asked][0].ensure(dbname)
+
+
+def is_server(pid: int) -> bool:
+    """Whether this process is the main process of a server that we use (it may have become our child)."""
+    for server, _, _ in _used.values():
+        with contextlib.suppress(OSError):
+            if (server.data / "postmaster.pid").read_text().split("\n", 1)[0] == str(pid):
+                return True
+    return False
 
 
 def let_go() -> None:

@@ -2,7 +2,8 @@
 
 Standard library only. Makes `.venv` beside manage.py from requirements.lock, with hash checking, and runs the same
 command again inside it. Does nothing with CSBOX_NO_BOOTSTRAP=1 (an image that installed the application) or inside
-somebody's own environment that has Django. Rebuilds when the lock or the interpreter changes.
+somebody's own environment that has Django. Rebuilds when the lock changes, or when an upgrade replaced the
+interpreter.
 
 Everything that can go wrong on a stranger's machine ends in one sentence that says what to do, never in a traceback.
 """
@@ -27,7 +28,9 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / ".csbox-lock"
 NEEDS = (3, 11)
 
-FULL_DISK = "The disk is full: make room for about 400 MB on the file system of {place}, then run the same command again."
+FULL_DISK = (
+    "The disk is full: make room for about 400 MB on the file system of {place}, then run the same command again."
+)
 NO_WRITE = "csbox may not write to {place}: copy the project to a directory that is yours, or mend its permissions."
 NO_VENV = (
     "This Python has no working venv module. On Debian or Ubuntu install it with: apt-get install python3-venv, "
@@ -62,16 +65,26 @@ def ensure() -> None:
 
 
 def wanted() -> str:
-    """What the stamp of an up-to-date environment says."""
-    return hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
+    """What the stamp of an up-to-date environment begins with."""
+    return hashlib.sha256(LOCK.read_bytes()).hexdigest()
 
 
 def is_ready() -> bool:
-    """Whether `.venv` was completed from this lock by this interpreter, and still has one."""
+    """Whether `.venv` was completed from this lock, and its interpreter is still there and the same one.
+
+    Any Python 3.11+ may have made it: two on one machine do not rebuild it in turn. Only from inside can be seen that
+    an upgrade has put another version behind the same link, which finds no packages.
+    """
     try:
-        return PYTHON.exists() and STAMP.read_text() == wanted()
-    except OSError:
+        lock, version = STAMP.read_text().split()
+        inside_ours = pathlib.Path(sys.prefix).resolve() == VENV.resolve()
+        return PYTHON.exists() and lock == wanted() and (not inside_ours or version == _version())
+    except (OSError, ValueError):
         return False
+
+
+def _version() -> str:
+    return "%d.%d" % sys.version_info[:2]
 
 
 def _make_sure(base: str) -> bool:
@@ -116,7 +129,7 @@ def _build(base: str) -> None:
             + ["--require-hashes", "--no-deps", "-r", str(LOCK)],
             total,
         )
-    STAMP.write_text(wanted())
+    STAMP.write_text(f"{wanted()} {_version()}\n")
     _say("The environment is ready.")
 
 
@@ -140,7 +153,9 @@ def _call(argv: list[str], total: int) -> None:
     env = dict(os.environ, PIP_USER="0", PYTHONUNBUFFERED="1")
     for name in ("PYTHONHOME", "PYTHONPATH", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV"):
         env.pop(name, None)
-    child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, errors="replace")
+    child = subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, errors="replace"
+    )
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     seen, lines = 0, []
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -50,10 +51,8 @@ def secret_file(path: Path, make: Callable[[], str]) -> str:
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(make())
-        try:
-            os.link(draft, path)  # never replaces a file that another process has just made
-        except FileExistsError:
-            pass
+        with contextlib.suppress(FileExistsError):  # never replaces what another process has just made
+            os.link(draft, path)
     finally:
         draft.unlink(missing_ok=True)
     return _read_secret(path)

