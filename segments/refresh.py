@@ -1,0 +1,167 @@
+"""Refreshing: a request is a number in the segment's row, the work is one transaction a segment.
+
+A request (`requested_rev`) is committed with what caused it; whoever comes by answers it. The segment's lock is held
+and its row read again inside the transaction, so two refreshes cannot interleave, ten quick requests end in one or two
+refreshes, and a worker that was held up can never overwrite a newer answer with an older one. A segment that cannot be
+run is frozen with its last good members and says why; the others go on.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db import DatabaseError, OperationalError, transaction
+from django.db.models import Count, F, QuerySet, Sum
+from django.utils import timezone
+
+from accounts.models import Account
+from core.clock import Moment, moment
+from core.jobs import enqueue
+from core.locks import xact_lock
+from segments.membership import Difference, apply
+from segments.models import AccountMembership, RefreshRun, Segment, SegmentRefresh
+from segments.ordering import in_order, with_dependents
+from segments.questions import PreviewTooSlow, Reader, bounded
+from segments.rules.tree import RuleError
+
+log = logging.getLogger(__name__)
+LIMIT_MS = 60_000
+Trigger = RefreshRun.Trigger
+
+
+def request_refresh(segments: Iterable[Segment]) -> None:
+    """Ask for these segments, and all that depend on them, to be refreshed soon after the caller's commit."""
+    chosen = with_dependents({segment.key for segment in segments}, Segment.everything.all())
+    ids = sorted(segment.pk for segment in chosen)
+    Segment.everything.filter(pk__in=ids).update(requested_rev=F("requested_rev") + 1)
+    enqueue("segments.tasks.refresh_due")
+
+
+def refresh_due(trigger: str = Trigger.SAVE, now: Moment | None = None) -> RefreshRun | None:
+    """Answer every open request, in the order of dependence; None if there was nothing to do."""
+    everything = in_order(Segment.everything.all())
+    due = [segment for segment in everything if segment.due]
+    if not due:
+        return None
+    run = _run(due, trigger, now or moment(), only_due=True, accounts=None)
+    if not run.refreshes.exists():  # somebody else was quicker with all of them
+        run.delete()
+        return None
+    return run
+
+
+def refresh_segments(
+    trigger: str = Trigger.DAILY,
+    now: Moment | None = None,
+    *,
+    segments: Iterable[Segment] | None = None,
+    accounts: Sequence[int] | None = None,
+) -> RefreshRun:
+    """Refresh all segments (or the given ones), for every account or only for those whose ids are given."""
+    chosen = in_order(Segment.everything.all() if segments is None else segments)
+    return _run(chosen, trigger, now or moment(), only_due=False, accounts=accounts)
+
+
+def _run(
+    segments: list[Segment], trigger: str, now: Moment, *, only_due: bool, accounts: Sequence[int] | None
+) -> RefreshRun:
+    run = RefreshRun.objects.create(trigger=trigger, now=now.now, total=len(segments))
+    work = _Work(run, now, only_due, accounts, Reader.now(now))
+    failed = False
+    for segment in segments:
+        done = work.refresh(segment.pk)
+        failed |= done is not None and bool(done.error)
+        joined, left = (done.joined, done.left) if done else (0, 0)
+        RefreshRun.objects.filter(pk=run.pk).update(
+            done=F("done") + 1, joined=F("joined") + joined, left=F("left") + left
+        )
+    state = RefreshRun.State.FAILED if failed else RefreshRun.State.DONE
+    RefreshRun.objects.filter(pk=run.pk).update(state=state, finished_at=timezone.now())
+    run.refresh_from_db()
+    return run
+
+
+@dataclass
+class _Work:
+    """One run: its moment, and what rules are read against."""
+
+    run: RefreshRun
+    now: Moment
+    only_due: bool
+    accounts: Sequence[int] | None
+    reader: Reader
+
+    def refresh(self, pk: int) -> SegmentRefresh | None:
+        """One segment in one transaction; None if it is gone, or if its request was answered meanwhile."""
+        started = time.perf_counter()
+        with transaction.atomic():
+            xact_lock("segment", pk)
+            segment = Segment.everything.filter(pk=pk).first()
+            if segment is None or (self.only_due and not segment.due):
+                return None
+            done = SegmentRefresh.objects.create(
+                run=self.run,
+                segment=segment,
+                version=segment.version,
+                new_definition=segment.live_version != segment.version,
+            )
+            try:
+                difference = self.difference(segment, done)
+            except (RuleError, PreviewTooSlow, DatabaseError) as error:
+                self.freeze(segment, done, error)
+            else:
+                self.settle(segment, done, difference)
+            done.duration_ms = (time.perf_counter() - started) * 1000
+            done.save()
+        return done
+
+    def difference(self, segment: Segment, done: SegmentRefresh) -> Difference:
+        """Run the rule; whatever fails is rolled back to here, so that the freeze can be recorded."""
+        with bounded(LIMIT_MS):
+            return apply(segment, self.matched(segment), refresh=done, now=self.now.now, accounts=self.accounts)
+
+    def matched(self, segment: Segment) -> QuerySet[Account]:
+        """The accounts of a segment; nobody if it is switched off."""
+        if not segment.active or segment.subject != Segment.Subject.ACCOUNT:
+            return Account.objects.none()
+        try:
+            return self.reader.read(segment.rule).accounts()
+        except RuleError:
+            # The rule may name an attribute or a segment that is newer than what this run has read.
+            self.reader = Reader.now(self.now)
+            return self.reader.read(segment.rule).accounts()
+
+    def freeze(self, segment: Segment, done: SegmentRefresh, error: Exception) -> None:
+        """Keep the last good members and say why; the next daily refresh, or a save, tries again."""
+        if isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", None) is None:
+            raise error  # the database went away: nothing is wrong with the rule
+        slow = isinstance(error, PreviewTooSlow)
+        reason = f"The rule took longer than {LIMIT_MS // 1000} s." if slow else str(error).splitlines()[0]
+        log.warning("segment frozen", extra={"segment": segment.key, "reason": reason})
+        done.error = reason
+        done.members = segment.member_count
+        Segment.everything.filter(pk=segment.pk).update(error=reason, live_rev=segment.requested_rev)
+
+    def settle(self, segment: Segment, done: SegmentRefresh, difference: Difference) -> None:
+        """Record the answer with the version and the request that it answers."""
+        members = AccountMembership.objects.filter(segment=segment, left_at__isnull=True)
+        sums = members.aggregate(members=Count("pk"), mrr=Sum("account__mrr"))
+        done.joined, done.left, done.members = difference.joined, difference.left, sums["members"]
+        Segment.everything.filter(pk=segment.pk).update(
+            error="",
+            live_rev=segment.requested_rev,
+            live_version=segment.version,
+            refreshed_at=self.now.now,
+            member_count=sums["members"],
+            contract_value=(sums["mrr"] or 0) * 12,
+        )
+
+
+def give_up_lost_runs(before: dt.datetime) -> int:
+    """Mark runs that a killed worker left behind; their segments are still due and come again."""
+    lost = RefreshRun.objects.filter(state=RefreshRun.State.RUNNING, started_at__lt=before)
+    return lost.update(state=RefreshRun.State.FAILED, finished_at=timezone.now())

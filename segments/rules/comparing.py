@@ -1,0 +1,100 @@
+"""The SQL of each positive operator; a negative one is the complement of its twin and needs none of its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import DecimalField, ExpressionWrapper, Func, TextField, Value
+
+from accounts.fields import Field, Kind
+from core.clock import Moment
+from core.intake import fold
+from segments.rules.dates import ONE_DAY, days_meant, instants_meant
+from segments.rules.sql import Call, EndsWith, In, Infix, Known, all_of
+from segments.rules.values import Between, Percent, Span
+
+Bind = Callable[[Field], Any]
+
+_COMPARE = {"at_least": ">=", "more_than": ">", "at_most": "<=", "less_than": "<", "equals": "="}
+_DECIMAL = DecimalField(max_digits=60, decimal_places=18)
+
+
+def positive(op: str, field: Field, value: Any, bind: Bind, moment: Moment) -> Any:
+    """The condition of a positive operator.
+
+    `bind` gives the expression of a field in the row at hand (base tables, or a facts table), so that the same operator
+    serves both. The result may be NULL where the value is missing, which counts as false.
+    """
+    left = bind(field)
+    if op == "is_set":
+        return Known(left)
+    if op in ("is_true", "is_false"):
+        return Infix(left, "=", Value(op == "is_true"))
+    if field.kind in (Kind.DATE, Kind.DATETIME):
+        return _in_time(op, field.kind, left, value, moment)
+    if field.kind.numeric:
+        return _number(op, left, value, bind)
+    if field.kind is Kind.LIST:
+        return _list(op, left, value)
+    return _text(op, left, value)
+
+
+def _text(op: str, left: Any, value: Any) -> Any:
+    """Texts, links, choices and persons: both sides are folded, and no character of the value is special."""
+    if op == "any_of":
+        return In(left, [fold(item) for item in value])
+    if op == "matches":
+        return Infix(left, "~*", Value(value))
+    wanted = Value(fold(value), output_field=TextField())
+    if op == "is":
+        return Infix(left, "=", wanted)
+    if op == "contains":
+        return Infix(Func(left, wanted, function="strpos"), ">", Value(0))
+    return Call("starts_with", left, wanted) if op == "starts_with" else EndsWith(left, wanted)
+
+
+def _number(op: str, left: Any, value: Any, bind: Bind) -> Any:
+    if op == "any_of":
+        return In(left, value)
+    if isinstance(value, Between):
+        return all_of([Infix(left, ">=", Value(value.low)), Infix(left, "<=", Value(value.high))])
+    if isinstance(value, Percent):
+        # Multiplied, not divided: a licence count of 0 is a value like any other and must not break the query.
+        share = bind(value.of) * Value(value.percent / Decimal(100), output_field=_DECIMAL)
+        return Infix(left, _COMPARE[op], ExpressionWrapper(share, output_field=_DECIMAL))
+    return Infix(left, _COMPARE[op], Value(value))
+
+
+def _list(op: str, left: Any, value: tuple[str, ...]) -> Any:
+    items = [fold(item) for item in value]
+    return Infix(left, "?|" if op == "includes_any" else "?&", Value(items))
+
+
+def _in_time(op: str, kind: Kind, left: Any, value: Any, moment: Moment) -> Any:
+    """Dates by their day; instants by the local day they fall on, except that hours are exact."""
+    first: dt.date | dt.datetime | None
+    last: dt.date | dt.datetime | None
+    if isinstance(value, Span) and value.unit == "hour":
+        first, last = instants_meant(op, value, moment.now)
+        return _within(left, first, last, "<=")
+    first, last = days_meant(op, value, moment.today)
+    if kind is Kind.DATE:
+        return _within(left, first, last, "<=")
+    start = None if first is None else _start(moment, first)
+    # Up to the first instant of the next day, so that the last microsecond of the day is in.
+    end = None if last is None or last == dt.date.max else _start(moment, last + ONE_DAY)
+    return _within(left, start, end, "<")
+
+
+def _start(moment: Moment, day: dt.date) -> dt.datetime:
+    """The first instant of a day; the calendar's own first year has none in every zone."""
+    return moment.start_of(max(day, dt.date(1, 1, 2)))
+
+
+def _within(left: Any, first: Any, last: Any, at_end: str) -> Any:
+    parts = [Infix(left, ">=", Value(first))] if first is not None else []
+    parts += [Infix(left, at_end, Value(last))] if last is not None else []
+    return all_of(parts) if parts else Known(left)

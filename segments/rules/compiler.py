@@ -1,0 +1,213 @@
+"""From a rule tree to one SQL condition on accounts.
+
+Rows that hang on an account are asked about with EXISTS, never joined, so no account is counted twice and no DISTINCT
+is needed. Siblings about the same rows are merged into one EXISTS where the logic allows it: thirty of them under one
+"any" were seen to cost ten times as much apart (the SQL shapes in the architecture page).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Exists, OuterRef, Q, Subquery, Value
+
+from accounts.fields import Field, Rows, RowSet, Vocabulary
+from core.clock import Moment
+from segments.rules.comparing import positive
+from segments.rules.dates import ONE_DAY, days_meant, instants_meant
+from segments.rules.operators import OPERATORS
+from segments.rules.sql import Always, Infix, Not, NotTrue, all_of, any_of
+from segments.rules.tree import Condition, Group, InSegment, Node, Quantified
+
+Binding = Callable[[Field, str], Any]
+
+
+def base_tables(field: Field, prefix: str) -> Any:
+    """The binding that reads values where they live. A facts table built for a full refresh would be another."""
+    return field.value(prefix)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a rule is compiled against: the fields, the moment it means, who "me" is, the ids of segments by key."""
+
+    vocabulary: Vocabulary
+    moment: Moment
+    segments: Mapping[str, int]
+    me: str = ""
+    binding: Binding = base_tables
+
+
+@dataclass(frozen=True)
+class Some:
+    """That some row of a set meets a condition, not yet written as EXISTS so that siblings can share one."""
+
+    rows: RowSet
+    narrowed: Q | None
+    condition: Any
+
+    def exists(self) -> Exists:
+        """The EXISTS, correlated with the account in hand."""
+        return Exists(_rows(self.rows, self.narrowed).filter(self.condition))
+
+
+def _rows(rows: RowSet, narrowed: Q | None) -> Any:
+    found = rows.rows().filter(**{rows.link: OuterRef("pk")})
+    return found.filter(narrowed) if narrowed is not None else found
+
+
+def compile_rule(root: Group, context: Context) -> Any:
+    """The condition on accounts; the root without rules holds for each. It never widens: what cannot be compiled raises."""
+    return Always() if not root.rules else compile_node(root, context)
+
+
+def compile_node(node: Node, context: Context) -> Any:
+    """The condition of one node alone, as the account level sees it ("matches alone")."""
+    compiler = _Compiler(context)
+    return compiler.sql(compiler.node(node, None))
+
+
+class _Compiler:
+    """One pass over a tree. `inside` is the row set in hand, None for the account itself."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def sql(self, found: Any) -> Any:
+        """A finished condition."""
+        return found.exists() if isinstance(found, Some | Negated) else found
+
+    def node(self, node: Node, inside: RowSet | None) -> Any:
+        """A condition, or a `Some` that may still be merged with its siblings."""
+        if isinstance(node, Group):
+            return self.group(node, inside)
+        if isinstance(node, Condition):
+            return self.condition(node, inside)
+        if isinstance(node, Quantified):
+            return self.quantified(node)
+        return self.segment(node)
+
+    def group(self, group: Group, inside: RowSet | None) -> Any:
+        """All, any or none. "None of a, b" is "not (a or b)", which merges like any."""
+        found = [self.node(child, inside) for child in group.rules]
+        if group.match == "all":
+            return all_of([self.sql(part) for part in _merge_negated(found)])
+        merged = _merge(found)
+        if group.match == "any":
+            return merged[0] if len(merged) == 1 else any_of([self.sql(part) for part in merged])
+        return Negated(merged[0]) if _is_some(merged) else NotTrue(any_of([self.sql(part) for part in merged]))
+
+    def condition(self, node: Condition, inside: RowSet | None) -> Any:
+        """A comparison; about other rows than those in hand it means "some row does", its negative twin "none does"."""
+        op = OPERATORS[node.op.negates or node.op.key]
+        rows = None if inside is not None else self.context.vocabulary.rows_of(node.field.owner)
+        found: Any
+        if rows is None:
+            prefix = "" if inside is None else inside.owners[node.field.owner]
+            found = self.compare(op.key, node, prefix)
+        else:
+            found = Some(rows, node.field.rows, self.compare(op.key, node, rows.owners[node.field.owner]))
+        if not node.op.negates:
+            return found
+        return Negated(found) if isinstance(found, Some) else NotTrue(found)
+
+    def compare(self, op: str, node: Condition, prefix: str) -> Any:
+        """The comparison in one row."""
+
+        def bind(field: Field) -> Any:
+            return self.context.binding(field, prefix)
+
+        if op == "is_me":
+            return Infix(bind(node.field), "=", Value(self.context.me or "\x01nobody"))
+        return positive(op, node.field, node.value, bind, self.context.moment)
+
+    def quantified(self, node: Quantified) -> Any:
+        """How many rows meet the group. "All" needs at least one row; "none" is true without any."""
+        rows = self.context.vocabulary.row_sets[node.rows]
+        where = self.sql(self.group(node.where, rows))
+        some = Some(rows, None, where)
+        if node.quantifier == "any":
+            return some
+        if node.quantifier == "none":
+            return Negated(some)
+        if node.quantifier == "all":
+            return all_of([Exists(_rows(rows, None)), Not(Some(rows, None, NotTrue(where)).exists())])
+        return self.counted(rows, node, where)
+
+    def counted(self, rows: RowSet, node: Quantified, where: Any) -> Any:
+        """At least so many, or so many percent, of the rows."""
+        assert node.amount is not None
+        met = Count("pk", filter=Q(where))
+        groups = rows.rows().values(rows.link).order_by().annotate(met=met, of=Count("pk"))
+        if node.quantifier == "at_least":
+            enough = groups.filter(met__gte=int(node.amount))
+        else:
+            enough = groups.annotate(
+                share=Infix(met * Value(100), ">=", Count("pk") * Value(node.amount)),
+            ).filter(share=True)
+        counted = enough.filter(**{rows.link: OuterRef("pk")}).values(rows.link)
+        return Exists(counted)
+
+    def segment(self, node: InSegment) -> Any:
+        """Membership as it is stored; a rule never looks into another rule."""
+        rows = self.context.vocabulary.row_sets[Rows.MEMBERSHIPS]
+        of = Q(segment_id=self.context.segments[node.key])
+        if not node.op.span:
+            found = Some(rows, of, Q(left_at__isnull=True))
+            return Negated(found) if node.op.negates else found
+        column = "entered_at" if node.op.key == "entered" else "left_at"
+        return Some(rows, of, self.window(column, node))
+
+    def window(self, column: str, node: InSegment) -> Q:
+        """Entered or left in the last so many days, by local calendar days; hours are exact."""
+        assert node.value is not None
+        moment = self.context.moment
+        if node.value.unit == "hour":
+            start, end = instants_meant("within_last", node.value, moment.now)
+            return Q(**{f"{column}__gte": start, f"{column}__lte": end})
+        first, last = days_meant("within_last", node.value, moment.today)
+        assert first is not None and last is not None
+        return Q(**{f"{column}__gte": moment.start_of(first), f"{column}__lt": moment.start_of(last + ONE_DAY)})
+
+
+@dataclass(frozen=True)
+class Negated:
+    """That no row of a set meets a condition; under "all", siblings share one NOT EXISTS."""
+
+    some: Some
+
+    def exists(self) -> Any:
+        """The finished condition."""
+        return Not(self.some.exists())
+
+
+def _is_some(parts: Sequence[Any]) -> bool:
+    return len(parts) == 1 and isinstance(parts[0], Some)
+
+
+def _merge(parts: Sequence[Any]) -> list[Any]:
+    """Under "any": (some row a) or (some row b) is (some row a or b)."""
+    return _shared(parts, lambda part: part if isinstance(part, Some) else None, lambda some: some)
+
+
+def _merge_negated(parts: Sequence[Any]) -> list[Any]:
+    """Under "all": (no row a) and (no row b) is (no row a or b)."""
+    return _shared(parts, lambda part: part.some if isinstance(part, Negated) else None, Negated)
+
+
+def _shared(parts: Sequence[Any], some_of: Callable[[Any], Some | None], wrap: Callable[[Some], Any]) -> list[Any]:
+    groups: dict[tuple[Rows, str], list[Some]] = {}
+    rest: list[Any] = []
+    for part in parts:
+        some = some_of(part)
+        if some is None:
+            rest.append(part.exists() if isinstance(part, Negated) else part)
+        else:
+            groups.setdefault((some.rows.name, str(some.narrowed)), []).append(some)
+    for group in groups.values():
+        first = group[0]
+        rest.append(wrap(Some(first.rows, first.narrowed, any_of([some.condition for some in group]))))
+    return rest
+

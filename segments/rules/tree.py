@@ -1,0 +1,308 @@
+"""The rule tree: nodes that cannot exist in an invalid state, and the parser that is the only way to make them.
+
+The grammar is that of the rules page in the manual. `parse` collects every problem with the JSON pointer of its place,
+so that a person or a program can mend all of them at once; a tree with a problem is never returned.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from accounts.fields import Field, Rows, Vocabulary
+from core.intake import short
+from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, Operator, SegmentOperator, operators_for
+from segments.rules.values import Span, ValueProblem, read_number, read_span, read_value, write_value
+
+MAX_DEPTH, MAX_CONDITIONS, MAX_BYTES = 6, 100, 64 * 1024
+MATCHES = ("all", "any", "none")
+QUANTIFIERS = ("any", "all", "none")
+COUNTED = ("at_least", "at_least_percent")
+NODE_KEYS = {
+    "match": {"match", "rules"},
+    "field": {"field", "op", "value"},
+    "users": {"users", "where"},
+    "subscriptions": {"subscriptions", "where"},
+    "segment": {"segment", "op", "value"},
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a rule: where (a JSON pointer), a stable code, a sentence, and what would do."""
+
+    pointer: str
+    code: str
+    message: str
+    allowed: tuple[str, ...] = ()
+
+
+class RuleError(ValueError):
+    """The rule cannot be used; `problems` says why, all of it."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(f"{p.pointer or '/'}: {p.message}" for p in problems))
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A field compared with a value."""
+
+    field: Field
+    op: Operator
+    value: Any
+    pointer: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class InSegment:
+    """Membership of another segment, now or entered or left within a span."""
+
+    key: str
+    op: SegmentOperator
+    value: Span | None
+    pointer: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Quantified:
+    """How many of the account's users or subscriptions meet a group; all conditions are about the same one.
+
+    `quantifier` is "any", "all", "none", "at_least" or "at_least_percent"; `amount` goes with the last two.
+    """
+
+    rows: Rows
+    quantifier: str
+    amount: Decimal | None
+    where: Group
+    pointer: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Nodes of which all, any or none must hold. The empty root is every live account."""
+
+    match: str
+    rules: tuple[Node, ...]
+    pointer: str = field(default="", compare=False)
+
+
+Node = Group | Condition | Quantified | InSegment
+EVERY_ACCOUNT = Group("all", ())
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and everything below it, in the order of the tree."""
+    yield node
+    if isinstance(node, Group):
+        for child in node.rules:
+            yield from walk(child)
+    elif isinstance(node, Quantified):
+        yield from walk(node.where)
+
+
+def to_json(node: Node) -> dict[str, Any]:
+    """The JSON form of a node, which parses to an equal one."""
+    if isinstance(node, Group):
+        return {"match": node.match, "rules": [to_json(child) for child in node.rules]}
+    if isinstance(node, Quantified):
+        plain = node.quantifier if node.amount is None else {node.quantifier: write_value(node.amount)}
+        return {node.rows.value: plain, "where": to_json(node.where)}
+    if isinstance(node, InSegment):
+        found: dict[str, Any] = {"segment": node.key, "op": node.op.key}
+        return found if node.value is None else found | {"value": write_value(node.value)}
+    found = {"field": node.field.key, "op": node.op.key}
+    return found if node.value is None else found | {"value": write_value(node.value)}
+
+
+def fingerprint(node: Node) -> str:
+    """The same text for rules that mean the same but for order and repetition within a group."""
+    if isinstance(node, Group):
+        return f"{node.match}({','.join(sorted({fingerprint(child) for child in node.rules}))})"
+    if isinstance(node, Quantified):
+        return f"{node.rows}:{node.quantifier}:{node.amount}({fingerprint(node.where)})"
+    return json.dumps(to_json(node), sort_keys=True)
+
+
+def parse(
+    data: Any, vocabulary: Vocabulary, *, segments: Collection[str] | None = None, personal: bool = True
+) -> Group:
+    """Read a rule as it was sent or stored.
+
+    `segments` are the keys that may be referred to (None: any well-formed key); `personal` allows "is me", which means
+    nothing in a stored segment. Raises RuleError with every problem found.
+    """
+    reader = _Reader(vocabulary, segments, personal)
+    if data in (None, {}):
+        return EVERY_ACCOUNT
+    try:
+        size = len(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
+    except (TypeError, ValueError, RecursionError):
+        raise RuleError([Problem("", "rule-too-large", "The rule is not JSON, or nested too deep to read.")]) from None
+    if size > MAX_BYTES:
+        raise RuleError([Problem("", "rule-too-large", f"The rule is {size:,} bytes; at most {MAX_BYTES:,} are kept.")])
+    root = reader.node(data, "", None, 1)
+    if not reader.problems and not isinstance(root, Group):
+        reader.fail("", "invalid-node", "The rule must begin with a group: {“match”: “all”, “rules”: [ … ]}.")
+    if reader.problems:
+        raise RuleError(reader.problems)
+    assert isinstance(root, Group)
+    return root
+
+
+class _Reader:
+    """The parser's state: what may be named, how many conditions came by, what is wrong so far."""
+
+    def __init__(self, vocabulary: Vocabulary, segments: Collection[str] | None, personal: bool) -> None:
+        self.vocabulary, self.segments, self.personal = vocabulary, segments, personal
+        self.problems: list[Problem] = []
+        self.conditions = 0
+
+    def fail(self, pointer: str, code: str, message: str, allowed: tuple[str, ...] = ()) -> None:
+        """Note a problem; the tree is refused at the end."""
+        if len(self.problems) < 50:
+            self.problems.append(Problem(pointer, code, message, allowed))
+
+    def node(self, data: Any, pointer: str, inside: Rows | None, depth: int) -> Node | None:
+        """Any node; `inside` is the row set whose fields may be named here (None: the account's)."""
+        if not isinstance(data, dict):
+            return self.fail(pointer, "invalid-node", f"Expected an object, got {short(data)}.")
+        kind = next((name for name in NODE_KEYS if name in data), None)
+        if kind is None:
+            known = tuple(NODE_KEYS)
+            return self.fail(pointer, "unknown-node", f"A node has one of the keys {', '.join(known)}.", known)
+        for extra in sorted(set(map(str, data)) - NODE_KEYS[kind]):
+            self.fail(f"{pointer}/{short(extra)}", "unknown-key", "This key is not known here. Remove it.")
+        if kind == "match":
+            return self.group(data, pointer, inside, depth)
+        if kind in (Rows.USERS, Rows.SUBSCRIPTIONS):
+            return self.quantified(Rows(kind), data, pointer, inside, depth)
+        self.conditions += 1
+        if self.conditions == MAX_CONDITIONS + 1:
+            self.fail(pointer, "rule-too-large", f"The rule has more than {MAX_CONDITIONS} conditions.")
+        return self.segment(data, pointer, inside) if kind == "segment" else self.condition(data, pointer, inside)
+
+    def group(self, data: dict[str, Any], pointer: str, inside: Rows | None, depth: int) -> Group | None:
+        """A group; only the root may be empty."""
+        match, rules = data.get("match"), data.get("rules")
+        if depth > MAX_DEPTH:
+            return self.fail(pointer, "rule-too-deep", f"Groups are nested more than {MAX_DEPTH} levels deep.")
+        if not isinstance(match, str) or match not in MATCHES:
+            self.fail(f"{pointer}/match", "invalid-value", "Say all, any or none.", MATCHES)
+        if not isinstance(rules, list):
+            return self.fail(f"{pointer}/rules", "invalid-value", "Expected a list of conditions.")
+        if not rules and depth > 1:
+            self.fail(f"{pointer}/rules", "empty-group", "This group has no condition. Add one or remove the group.")
+        found = [self.node(item, f"{pointer}/rules/{i}", inside, depth + 1) for i, item in enumerate(rules[:1000])]
+        return Group(str(match), tuple(item for item in found if item is not None), pointer)
+
+    def quantified(
+        self, rows: Rows, data: dict[str, Any], pointer: str, inside: Rows | None, depth: int
+    ) -> Quantified | None:
+        """A users or subscriptions node."""
+        if inside is not None:
+            return self.fail(pointer, "invalid-node", f"Conditions on {rows} cannot stand inside another such group.")
+        quantifier, amount = self.quantifier(rows, data[rows.value], f"{pointer}/{rows}")
+        where = data.get("where")
+        if not isinstance(where, dict) or "match" not in where:
+            return self.fail(f"{pointer}/where", "invalid-node", "Expected a group: {“match”: …, “rules”: [ … ]}.")
+        group = self.group(where, f"{pointer}/where", rows, depth + 1)
+        return None if group is None else Quantified(rows, quantifier, amount, group, pointer)
+
+    def quantifier(self, rows: Rows, data: Any, pointer: str) -> tuple[str, Decimal | None]:
+        """"any", or {"at_least": 2}."""
+        if isinstance(data, str) and data in QUANTIFIERS:
+            return data, None
+        if rows is Rows.USERS and isinstance(data, dict) and len(data) == 1 and next(iter(data)) in COUNTED:
+            name = next(iter(data))
+            try:
+                amount = read_number(data[name])
+                whole = name == "at_least_percent" or amount == amount.to_integral_value()
+                if amount > 0 and whole and (name == "at_least" or amount <= 100):
+                    return name, amount
+            except ValueProblem:
+                pass
+            self.fail(f"{pointer}/{name}", "out-of-range", "Give a whole number from 1, or a percentage up to 100.")
+            return name, None
+        allowed = QUANTIFIERS + (COUNTED if rows is Rows.USERS else ())
+        self.fail(pointer, "invalid-value", f"Say one of {', '.join(allowed)}.", allowed)
+        return "any", None
+
+    def condition(self, data: dict[str, Any], pointer: str, inside: Rows | None) -> Condition | None:
+        """A field, an operator that fits it, and a value that fits both."""
+        found = self.field(data.get("field"), f"{pointer}/field", inside)
+        if found is None:
+            return None
+        fitting = operators_for(found.kind)
+        op = OPERATORS.get(data["op"]) if isinstance(data.get("op"), str) else None
+        if op is None or found.kind not in op.shapes:
+            allowed = tuple(item.key for item in fitting)
+            code = "unknown-operator" if op is None else "wrong-operator"
+            message = f"“{short(data.get('op'))}” does not fit {found.label} ({found.kind}). Use one of: {', '.join(allowed)}."
+            return self.fail(f"{pointer}/op", code, message, allowed)
+        if op.key == "is_me" and not self.personal:
+            return self.fail(f"{pointer}/op", "personal", "“is me” differs from person to person. Name the person.")
+        try:
+            value = read_value(op.shape(found.kind), data.get("value"), found, self.vocabulary)
+        except ValueProblem as problem:
+            return self.fail(f"{pointer}/value{problem.below}", problem.code, str(problem), problem.allowed)
+        return Condition(found, op, value, pointer)
+
+    def field(self, key: Any, pointer: str, inside: Rows | None) -> Field | None:
+        """A field by its key, if its rows can be reached from here."""
+        found = self.vocabulary.get(key) if isinstance(key, str) else None
+        if found is None:
+            return self.fail(pointer, "unknown-field", f"There is no field “{short(key)}”. It may have been deleted.")
+        if inside is not None and found.owner not in self.vocabulary.row_sets[inside].owners:
+            fits = ", ".join(self.vocabulary.row_sets[inside].owners)
+            return self.fail(pointer, "wrong-field", f"{found.label} is not about {inside}; use a field of: {fits}.")
+        return found
+
+    def segment(self, data: dict[str, Any], pointer: str, inside: Rows | None) -> InSegment | None:
+        """Membership of another segment."""
+        key, op = data["segment"], data.get("op")
+        if inside is not None:
+            return self.fail(pointer, "invalid-node", f"A segment cannot be named inside a group about {inside}.")
+        if not isinstance(key, str) or not key or (self.segments is not None and key not in self.segments):
+            return self.fail(f"{pointer}/segment", "unknown-segment", f"There is no segment “{short(key)}”.")
+        operator = SEGMENT_OPERATORS.get(op) if isinstance(op, str) else None
+        if operator is None:
+            allowed = tuple(SEGMENT_OPERATORS)
+            return self.fail(f"{pointer}/op", "unknown-operator", f"Use one of {', '.join(allowed)}.", allowed)
+        if not operator.span:
+            if data.get("value") is not None:
+                self.fail(f"{pointer}/value", "unexpected-value", f"“{operator.words}” takes no value. Remove it.")
+            return InSegment(key, operator, None, pointer)
+        try:
+            return InSegment(key, operator, read_span(data.get("value"), hours=True), pointer)
+        except ValueProblem as problem:
+            return self.fail(f"{pointer}/value{problem.below}", problem.code, str(problem), problem.allowed)
+
+
+def fields_of(node: Node) -> set[str]:
+    """The keys of the fields that a rule reads, those of percentages included."""
+    found: set[str] = set()
+    for item in walk(node):
+        if isinstance(item, Condition):
+            found.add(item.field.key)
+            of = getattr(item.value, "of", None)
+            found |= {of.key} if of is not None else set()
+    return found
+
+
+def segments_of(node: Node) -> set[str]:
+    """The keys of the segments that a rule reads."""
+    return {item.key for item in walk(node) if isinstance(item, InSegment)}
+
+
+def changes_with_time(node: Node) -> bool:
+    """True if the answer can change though no data does."""
+    return any(
+        (isinstance(item, Condition) and item.op.clock) or (isinstance(item, InSegment) and item.op.span)
+        for item in walk(node)
+    )
+

@@ -1,0 +1,45 @@
+"""What uses a segment, so that nothing is deleted or switched off under it.
+
+Apps above (health, alerts, integrations) declare how to find their own uses; segments themselves use each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from segments.models import Segment
+from segments.questions import users_of_segment
+
+
+@dataclass(frozen=True)
+class Use:
+    """One thing that uses a segment: what it is, its name, its id."""
+
+    kind: str
+    name: str
+    pk: int
+
+
+class SegmentInUse(Exception):
+    """The segment cannot go while it is used; `users` says by what."""
+
+    def __init__(self, segment: Segment, users: list[Use]) -> None:
+        self.segment, self.users = segment, users
+        listed = ", ".join(f"{use.kind} “{use.name}”" for use in users)
+        super().__init__(f"{segment.name} is used by {listed}. Remove it there first.")
+
+
+_finders: list[Callable[[Segment], Iterable[Use]]] = []
+
+
+def find_uses_with(finder: Callable[[Segment], Iterable[Use]]) -> Callable[[Segment], Iterable[Use]]:
+    """Declare a function that yields the uses of a segment in an app above."""
+    _finders.append(finder)
+    return finder
+
+
+def uses_of(segment: Segment) -> list[Use]:
+    """Everything that uses a segment, other segments first."""
+    own = [Use("segment", user.name, user.pk) for user in users_of_segment(segment.key) if user.pk != segment.pk]
+    return own + [use for finder in _finders for use in finder(segment)]
