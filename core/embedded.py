@@ -54,12 +54,8 @@ class Server:
         """The data directory, or a short private one when the path is too long for a socket's address."""
         if len(str(self.data / ".s.PGSQL.5432")) <= 100:  # sockaddr_un: 108 bytes on Linux, 104 on macOS
             return self.data
-        return (
-            Path("/tmp")
-            / (  # noqa: S108  (ours alone, see _private_socket_dir)
-                "csbox-" + hashlib.sha256(str(self.data).encode()).hexdigest()[:16]
-            )
-        )
+        name = "csbox-" + hashlib.sha256(str(self.data).encode()).hexdigest()[:16]
+        return Path("/tmp") / name  # noqa: S108  (made to be ours alone, see _private_socket_dir)
 
     def address(self) -> dict[str, str]:
         """Django's settings for a connection."""

@@ -1,0 +1,99 @@
+"""The shape of the code: who imports whom, how long a file may be, and which drawers there are not."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("csbox", "web", "integrations", "alerts", "health", "segments", "usage", "accounts", "core")
+DRAWERS = {"utils.py", "helpers.py", "services.py", "handlers.py"}
+LONGEST_FILE, LONGEST_FUNCTION = 350, 50
+PRIVATE = ("api", "admin", "tasks", "account_fields")
+
+
+def sources(*folders: str) -> list[Path]:
+    """Python files of ours, without migrations."""
+    found = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    return sorted(p for p in found if "migrations" not in p.parts)
+
+
+CODE = sources(*PACKAGES)
+ALL = CODE + sources("tests", "bench")
+
+
+def test_imports_go_downwards() -> None:
+    """The contracts in pyproject.toml hold, and none of them has an exception."""
+    config = (ROOT / "pyproject.toml").read_text()
+    assert "ignore_imports" not in config
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from importlinter.cli import lint_imports_command; lint_imports_command()",
+            "--no-cache",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_nobody_imports_the_edges_of_another_app() -> None:
+    """An app's api, admin, tasks and account_fields are its own; the composition root may put them together."""
+    wrong = []
+    for path in CODE:
+        here = path.relative_to(ROOT).parts[0]
+        if here == "csbox":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            names: list[str] = []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            for name in names:
+                parts = name.split(".")
+                # core.api is the shared base of every api, and below all of them
+                if parts[0] in PACKAGES[1:-1] and parts[0] != here and len(parts) > 1 and parts[1] in PRIVATE:
+                    wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_can_be_read_in_one_go(path: Path) -> None:
+    """Files and functions stay short, and a module says what it is for."""
+    text = path.read_text()
+    lines = text.count("\n")
+    assert lines <= LONGEST_FILE, f"{lines} lines"
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert length <= LONGEST_FUNCTION, f"{node.name} has {length} lines"
+    if text.strip() and path.name != "__init__.py":
+        assert ast.get_docstring(tree), "has no docstring"
+
+
+def test_there_are_no_drawers() -> None:
+    """A module that writes is named for its process."""
+    assert not [path for path in ALL if path.name in DRAWERS]
+
+
+def test_one_file_knows_the_queue() -> None:
+    """core/jobs.py is the only one that imports django-q2, so that it can be replaced."""
+    knowing = [p.relative_to(ROOT).as_posix() for p in CODE if "import django_q" in p.read_text()]
+    knowing += [p.relative_to(ROOT).as_posix() for p in CODE if "from django_q" in p.read_text()]
+    assert set(knowing) <= {"core/jobs.py"}
+
+
+def test_the_lock_names_no_address() -> None:
+    """Where packages come from is the machine's business."""
+    for lock in ROOT.glob("requirements*.lock"):
+        assert "http" not in lock.read_text(), lock.name
+        assert "--hash=sha256:" in lock.read_text(), lock.name
