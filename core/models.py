@@ -59,3 +59,20 @@ class Workspace(models.Model):
     def zone(self) -> zoneinfo.ZoneInfo:
         """The zone in which a day begins and ends."""
         return zoneinfo.ZoneInfo(self.time_zone)
+
+
+class DailyJob(models.Model):
+    """A piece of work that is due once on each local date; one row per date, so that it cannot happen twice."""
+
+    name = models.CharField(max_length=40)
+    local_date = models.DateField()
+    attempts = models.PositiveSmallIntegerField(default=0)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-local_date", "name")
+        constraints = [models.UniqueConstraint(fields=["name", "local_date"], name="one_job_per_local_date")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.local_date}"

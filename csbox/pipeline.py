@@ -1,0 +1,29 @@
+"""The refresh in order: facts, then what is made of them. This is the only place that knows all the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from accounts.billing import roll_up_billing
+from core.clock import Moment, moment
+from segments.models import RefreshRun
+from segments.refresh import refresh_segments
+from usage.metrics import refresh_metrics
+from usage.rollup import roll_up
+
+
+def refresh_everything(trigger: str = RefreshRun.Trigger.DAILY, now: Moment | None = None) -> RefreshRun:
+    """Every account, every segment, at one moment."""
+    return _refresh(trigger, now or moment(), None)
+
+
+def refresh_accounts(accounts: Sequence[int], now: Moment | None = None) -> RefreshRun:
+    """The same steps for some accounts only, after new data about them."""
+    return _refresh(RefreshRun.Trigger.DATA, now or moment(), accounts)
+
+
+def _refresh(trigger: str, now: Moment, accounts: Sequence[int] | None) -> RefreshRun:
+    roll_up()
+    roll_up_billing(now, accounts)
+    refresh_metrics(now, accounts)
+    return refresh_segments(trigger, now, accounts=accounts)
