@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from django.db.models import Expression, F, OuterRef, Q, Subquery
+from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models.expressions import Combinable
 
 from accounts.fields import Category, Choice, Field, Kind, Owner, Rows, RowSet, provide, register, register_rows
 from accounts.fields.attributes import column, custom, custom_shown, text
@@ -63,7 +64,7 @@ def teams() -> list[Choice]:
     return [Choice(fold(team.name), team.name) for team in Team.objects.all()]
 
 
-def last_touchpoint(prefix: str) -> Expression:
+def last_touchpoint(prefix: str) -> Combinable:
     """When somebody last spoke with the account; a note of ours alone is no touchpoint."""
     touching = Note.objects.filter(account=OuterRef(prefix + "pk")).exclude(kind=Note.Kind.NOTE).order_by("-at")
     return Subquery(touching.values("at")[:1])
@@ -72,23 +73,78 @@ def last_touchpoint(prefix: str) -> Expression:
 account = partial(Field, owner=Owner.ACCOUNT, category=Category.ACCOUNTS)
 register(
     account(key="account.name", label="Name", kind=Kind.TEXT, value=text("name"), shown=column("name")),
-    account(key="account.external_id", label="Account id", kind=Kind.TEXT, value=text("external_id"), shown=column("external_id")),
+    account(
+        key="account.external_id",
+        label="Account id",
+        kind=Kind.TEXT,
+        value=text("external_id"),
+        shown=column("external_id"),
+    ),
     account(key="account.domain", label="Domain", kind=Kind.TEXT, value=text("domain"), shown=column("domain")),
     account(key="account.industry", label="Industry", kind=Kind.TEXT, value=text("industry"), shown=column("industry")),
     account(key="account.country", label="Country", kind=Kind.TEXT, value=text("country"), shown=column("country")),
-    account(key="account.plan", label="Plan", kind=Kind.TEXT, value=text("plan"), shown=column("plan"), description="Of the largest active subscription."),
-    account(key="account.stage", label="Lifecycle stage", kind=Kind.CHOICE, value=column("stage_id"), choices=terms(LifecycleStage)),
-    account(key="account.stage_type", label="Lifecycle stage type", kind=Kind.CHOICE, value=column("stage__kind"), choices=enum_choices(LifecycleStage.Kind.choices)),
-    account(key="account.level", label="Account level", kind=Kind.CHOICE, value=column("level_id"), choices=terms(AccountLevel)),
-    account(key="account.status", label="Account status", kind=Kind.CHOICE, value=column("status_id"), choices=terms(AccountStatus)),
-    account(key="account.mrr", label="MRR", kind=Kind.MONEY, value=column("mrr"), description="Of all active subscriptions, a month."),
+    account(
+        key="account.plan",
+        label="Plan",
+        kind=Kind.TEXT,
+        value=text("plan"),
+        shown=column("plan"),
+        description="Of the largest active subscription.",
+    ),
+    account(
+        key="account.stage",
+        label="Lifecycle stage",
+        kind=Kind.CHOICE,
+        value=column("stage_id"),
+        choices=terms(LifecycleStage),
+    ),
+    account(
+        key="account.stage_type",
+        label="Lifecycle stage type",
+        kind=Kind.CHOICE,
+        value=column("stage__kind"),
+        choices=enum_choices(LifecycleStage.Kind.choices),
+    ),
+    account(
+        key="account.level",
+        label="Account level",
+        kind=Kind.CHOICE,
+        value=column("level_id"),
+        choices=terms(AccountLevel),
+    ),
+    account(
+        key="account.status",
+        label="Account status",
+        kind=Kind.CHOICE,
+        value=column("status_id"),
+        choices=terms(AccountStatus),
+    ),
+    account(
+        key="account.mrr",
+        label="MRR",
+        kind=Kind.MONEY,
+        value=column("mrr"),
+        description="Of all active subscriptions, a month.",
+    ),
     account(key="account.licences", label="Licences", kind=Kind.NUMBER, value=column("licences"), unit="licences"),
-    account(key="account.renews_on", label="Renewal date", kind=Kind.DATE, value=column("renews_on"), description="The next one of the active subscriptions."),
+    account(
+        key="account.renews_on",
+        label="Renewal date",
+        kind=Kind.DATE,
+        value=column("renews_on"),
+        description="The next one of the active subscriptions.",
+    ),
     account(key="account.trial_starts_on", label="Trial starts on", kind=Kind.DATE, value=column("trial_starts_on")),
     account(key="account.trial_ends_on", label="Trial ends on", kind=Kind.DATE, value=column("trial_ends_on")),
     account(key="account.customer_since", label="Customer since", kind=Kind.DATE, value=column("customer_since")),
     account(key="account.churned_on", label="Churned on", kind=Kind.DATE, value=column("churned_on")),
-    account(key="account.churn_reason", label="Churn reason", kind=Kind.TEXT, value=text("churn_reason"), shown=column("churn_reason")),
+    account(
+        key="account.churn_reason",
+        label="Churn reason",
+        kind=Kind.TEXT,
+        value=text("churn_reason"),
+        shown=column("churn_reason"),
+    ),
     account(key="account.created_at", label="Created in csbox", kind=Kind.DATETIME, value=column("created_at")),
     account(key="account.last_touchpoint_at", label="Last touchpoint", kind=Kind.DATETIME, value=last_touchpoint),
 )
@@ -96,16 +152,46 @@ register(
 subscription = partial(Field, owner=Owner.SUBSCRIPTION, category=Category.SUBSCRIPTION)
 register(
     subscription(key="subscription.plan", label="Plan", kind=Kind.TEXT, value=text("plan"), shown=column("plan")),
-    subscription(key="subscription.external_id", label="Subscription id", kind=Kind.TEXT, value=text("external_id"), shown=column("external_id")),
-    subscription(key="subscription.status", label="Status", kind=Kind.CHOICE, value=column("status_id"), choices=terms(SubscriptionStatus)),
-    subscription(key="subscription.status_type", label="Status type", kind=Kind.CHOICE, value=column("status__kind"), choices=enum_choices(SubscriptionStatus.Kind.choices)),
+    subscription(
+        key="subscription.external_id",
+        label="Subscription id",
+        kind=Kind.TEXT,
+        value=text("external_id"),
+        shown=column("external_id"),
+    ),
+    subscription(
+        key="subscription.status",
+        label="Status",
+        kind=Kind.CHOICE,
+        value=column("status_id"),
+        choices=terms(SubscriptionStatus),
+    ),
+    subscription(
+        key="subscription.status_type",
+        label="Status type",
+        kind=Kind.CHOICE,
+        value=column("status__kind"),
+        choices=enum_choices(SubscriptionStatus.Kind.choices),
+    ),
     subscription(key="subscription.mrr", label="MRR", kind=Kind.MONEY, value=column("mrr_base")),
-    subscription(key="subscription.licences", label="Licences", kind=Kind.NUMBER, value=column("quantity"), unit="licences"),
-    subscription(key="subscription.billing_period", label="Billing period", kind=Kind.CHOICE, value=column("billing_period"), choices=enum_choices(Subscription.Period.choices)),
+    subscription(
+        key="subscription.licences", label="Licences", kind=Kind.NUMBER, value=column("quantity"), unit="licences"
+    ),
+    subscription(
+        key="subscription.billing_period",
+        label="Billing period",
+        kind=Kind.CHOICE,
+        value=column("billing_period"),
+        choices=enum_choices(Subscription.Period.choices),
+    ),
     subscription(key="subscription.starts_on", label="Starts on", kind=Kind.DATE, value=column("starts_on")),
     subscription(key="subscription.ends_on", label="Ends on", kind=Kind.DATE, value=column("ends_on")),
-    subscription(key="subscription.trial_starts_on", label="Trial starts on", kind=Kind.DATE, value=column("trial_starts_on")),
-    subscription(key="subscription.trial_ends_on", label="Trial ends on", kind=Kind.DATE, value=column("trial_ends_on")),
+    subscription(
+        key="subscription.trial_starts_on", label="Trial starts on", kind=Kind.DATE, value=column("trial_starts_on")
+    ),
+    subscription(
+        key="subscription.trial_ends_on", label="Trial ends on", kind=Kind.DATE, value=column("trial_ends_on")
+    ),
     subscription(key="subscription.renews_on", label="Renewal date", kind=Kind.DATE, value=column("renews_on")),
     subscription(key="subscription.auto_renew", label="Auto-renew", kind=Kind.BOOLEAN, value=column("auto_renew")),
 )
@@ -114,12 +200,18 @@ user = partial(Field, owner=Owner.USER, category=Category.USERS)
 relationship = partial(Field, owner=Owner.RELATIONSHIP, category=Category.RELATIONSHIP)
 register(
     user(key="user.name", label="User name", kind=Kind.TEXT, value=text("name"), shown=column("name")),
-    user(key="user.external_id", label="User id", kind=Kind.TEXT, value=text("external_id"), shown=column("external_id")),
+    user(
+        key="user.external_id", label="User id", kind=Kind.TEXT, value=text("external_id"), shown=column("external_id")
+    ),
     user(key="user.email", label="E-mail", kind=Kind.TEXT, value=text("email"), shown=column("email")),
     user(key="user.title", label="Title", kind=Kind.TEXT, value=text("title"), shown=column("title")),
     user(key="user.first_seen_at", label="First seen", kind=Kind.DATETIME, value=column("first_seen_at")),
-    relationship(key="relationship.role", label="Role in the account", kind=Kind.TEXT, value=text("role"), shown=column("role")),
-    relationship(key="relationship.started_at", label="In the account since", kind=Kind.DATETIME, value=column("started_at")),
+    relationship(
+        key="relationship.role", label="Role in the account", kind=Kind.TEXT, value=text("role"), shown=column("role")
+    ),
+    relationship(
+        key="relationship.started_at", label="In the account since", kind=Kind.DATETIME, value=column("started_at")
+    ),
 )
 
 _CUSTOM_CATEGORY = {
@@ -177,6 +269,5 @@ def team_roles() -> Iterable[Field]:
         )
 
 
-def _team_name(prefix: str) -> Expression | F:
+def _team_name(prefix: str) -> Combinable:
     return F(prefix + "member__team__name_folded")
-

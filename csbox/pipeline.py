@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from accounts.billing import roll_up_billing
+from usage.metrics import refresh_metrics
+from usage.rollup import roll_up
+
 from core.clock import Moment, moment
 from segments.models import RefreshRun
 from segments.refresh import refresh_segments
-from usage.metrics import refresh_metrics
-from usage.rollup import roll_up
 
 
 def refresh_everything(trigger: str = RefreshRun.Trigger.DAILY, now: Moment | None = None) -> RefreshRun:

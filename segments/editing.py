@@ -234,7 +234,7 @@ def _last() -> int:
 
 
 def _order() -> list[int]:
-    return list(Segment.objects.ordered().values_list("pk", flat=True))
+    return list(Segment.objects.in_tab_order().values_list("pk", flat=True))
 
 
 def _place(order: list[int], pk: int, index: int) -> int:
@@ -249,7 +249,8 @@ def _write_order(ids: list[int]) -> None:
     """Number the public segments 1, 2, 3, …; internal ones have no place among them."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE segments_segment AS s SET position = o.place FROM unnest(%s::bigint[]) WITH ORDINALITY AS o (id, place)"
+            "UPDATE segments_segment AS s SET position = o.place"
+            " FROM unnest(%s::bigint[]) WITH ORDINALITY AS o (id, place)"
             " WHERE s.id = o.id AND s.position <> o.place",
             [ids],
         )

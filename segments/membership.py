@@ -65,7 +65,7 @@ def apply(
     base = matched if accounts is None else matched.filter(pk__in=accounts)
     try:
         sql, params = base.order_by().values("pk").query.sql_with_params()
-        sql = f'SELECT "id" FROM ({sql}) AS answer ("id")'
+        sql = f'SELECT "id" FROM ({sql}) AS answer ("id")'  # noqa: S608  (compiled, with bound values)
     except EmptyResultSet:
         sql, params = "SELECT NULL::bigint AS id WHERE FALSE", ()
     narrowed = "" if accounts is None else "AND account_id = ANY(%s)"

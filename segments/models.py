@@ -20,7 +20,7 @@ class SegmentQuerySet(models.QuerySet["Segment"]):
         """What Accounts 360 and Subscription 360 show, in the company's order."""
         return self.filter(active=True, visible=True, subject=Segment.Subject.ACCOUNT).order_by("position", "id")
 
-    def ordered(self) -> Self:
+    def in_tab_order(self) -> Self:
         """All of them in the company's order."""
         return self.order_by("position", "id")
 
@@ -193,7 +193,8 @@ def interval_constraints(member: str) -> list[Any]:
             fields=["segment", member], condition=Q(left_at__isnull=True), name=f"one_open_{member}_membership"
         ),
         models.CheckConstraint(
-            condition=Q(left_at__isnull=True) | Q(left_at__gte=F("entered_at")), name=f"{member}_membership_ends_after_start"
+            condition=Q(left_at__isnull=True) | Q(left_at__gte=F("entered_at")),
+            name=f"{member}_membership_ends_after_start",
         ),
     ]
 

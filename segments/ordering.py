@@ -31,7 +31,7 @@ def edges_of(segments: Iterable[Segment]) -> dict[str, set[str]]:
 
 
 def in_order(segments: Iterable[Segment]) -> list[Segment]:
-    """Segments so that each comes after those it names. A circle (made behind our back) is put at the end, as it came."""
+    """Segments so that each comes after those it names. A circle made behind our back does not stop it."""
     by_key = {segment.key: segment for segment in segments}
     edges = {key: named & by_key.keys() for key, named in edges_of(by_key.values()).items()}
     while True:

@@ -122,7 +122,9 @@ def preview(question: Question, *, base: QuerySet[Account], segment: Segment | N
         sample = list(base.filter(matched).select_related("stage").order_by("-mrr", "name_folded", "pk")[:5])
         joins, leaves = _against_saved(base, matched, segment)
     counts = {node.pointer: sums[f"alone_{i}"] for i, node in enumerate(nodes)}
-    return Preview(sums["of_all"], sums["matching"], sums["worth"] or Decimal(0), joins, leaves, counts, by_stage, sample)
+    return Preview(
+        sums["of_all"], sums["matching"], sums["worth"] or Decimal(0), joins, leaves, counts, by_stage, sample
+    )
 
 
 def _against_saved(base: QuerySet[Account], matched: Q, segment: Segment | None) -> tuple[int, int]:
@@ -156,12 +158,15 @@ def _reset_timeout() -> None:
     """A timeout set inside an outer transaction would last to its end; give the connection its own back."""
     if connection.in_atomic_block and not connection.needs_rollback:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', reset_val, true) FROM pg_settings WHERE name = 'statement_timeout'")
+            cursor.execute(
+                "SELECT set_config('statement_timeout', reset_val, true)"
+                " FROM pg_settings WHERE name = 'statement_timeout'"
+            )
 
 
 def users_of_segment(key: str, among: Iterable[Segment] | None = None) -> list[Segment]:
     """The segments whose rules name a segment, in the company's order."""
-    found = Segment.everything.ordered() if among is None else among
+    found = Segment.everything.in_tab_order() if among is None else among
     return [segment for segment in found if key in named_in(segment.rule)]
 
 

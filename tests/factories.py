@@ -18,13 +18,17 @@ _number = itertools.count(1)
 def account(name: str = "", **values: Any) -> Account:
     """A live account."""
     n = next(_number)
-    return Account.objects.create(external_id=values.pop("external_id", f"acct-{n}"), name=name or f"Account {n}", **values)
+    return Account.objects.create(
+        external_id=values.pop("external_id", f"acct-{n}"), name=name or f"Account {n}", **values
+    )
 
 
 def end_user(name: str = "", **values: Any) -> EndUser:
     """A user of nobody's."""
     n = next(_number)
-    return EndUser.objects.create(external_id=values.pop("external_id", f"user-{n}"), name=name or f"User {n}", **values)
+    return EndUser.objects.create(
+        external_id=values.pop("external_id", f"user-{n}"), name=name or f"User {n}", **values
+    )
 
 
 def relationship(of: Account, user: EndUser | None = None, role: str = "", **values: Any) -> Relationship:
@@ -42,7 +46,9 @@ def member(access: str = TeamMember.Access.CSM, team: Team | None = None, **valu
     """A colleague with a log-in."""
     n = next(_number)
     user = User.objects.create_user(f"member{n}", password=values.pop("password", None))
-    return TeamMember.objects.create(user=user, key=f"member{n}", name=f"Member {n}", access=access, team=team, **values)
+    return TeamMember.objects.create(
+        user=user, key=f"member{n}", name=f"Member {n}", access=access, team=team, **values
+    )
 
 
 def assign(of: Account, to: TeamMember, role: str = "csm") -> Assignment:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from django.db.models import Expression, IntegerField, OuterRef, Subquery
+from django.db.models import IntegerField, OuterRef, Subquery
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
 from accounts.fields import Category, Field, Kind, Owner, register
@@ -13,15 +14,15 @@ from accounts.fields.attributes import column
 from usage.models import UserActivity
 
 
-def counted(name: str) -> Callable[[str], Expression]:
+def counted(name: str) -> Callable[[str], Combinable]:
     """A count, which is 0 for an account that nothing was ever heard of."""
     return lambda prefix: Coalesce(f"{prefix}usage__{name}", 0, output_field=IntegerField())
 
 
-def seen_in_account(name: str) -> Callable[[str], Expression]:
+def seen_in_account(name: str) -> Callable[[str], Combinable]:
     """When the user was first or last seen in this very account (the row in hand is the relationship)."""
 
-    def value(prefix: str) -> Expression:
+    def value(prefix: str) -> Combinable:
         relationship = prefix.removesuffix("user__")
         mine = UserActivity.objects.filter(
             account=OuterRef(f"{relationship}account_id"), user=OuterRef(f"{relationship}user_id")
@@ -33,12 +34,45 @@ def seen_in_account(name: str) -> Callable[[str], Expression]:
 
 account = partial(Field, owner=Owner.ACCOUNT, category=Category.USAGE)
 register(
-    account(key="account.active_users_7d", label="Active users, 7 days", kind=Kind.NUMBER, value=counted("active_users_7d"), unit="users"),
-    account(key="account.active_users_30d", label="Active users, 30 days", kind=Kind.NUMBER, value=counted("active_users_30d"), unit="users"),
-    account(key="account.active_users_90d", label="Active users, 90 days", kind=Kind.NUMBER, value=counted("active_users_90d"), unit="users"),
-    account(key="account.events_30d", label="Events, 30 days", kind=Kind.NUMBER, value=counted("events_30d"), unit="events"),
-    account(key="account.active_days_30d", label="Active days, 30 days", kind=Kind.NUMBER, value=counted("active_days_30d"), unit="days"),
+    account(
+        key="account.active_users_7d",
+        label="Active users, 7 days",
+        kind=Kind.NUMBER,
+        value=counted("active_users_7d"),
+        unit="users",
+    ),
+    account(
+        key="account.active_users_30d",
+        label="Active users, 30 days",
+        kind=Kind.NUMBER,
+        value=counted("active_users_30d"),
+        unit="users",
+    ),
+    account(
+        key="account.active_users_90d",
+        label="Active users, 90 days",
+        kind=Kind.NUMBER,
+        value=counted("active_users_90d"),
+        unit="users",
+    ),
+    account(
+        key="account.events_30d", label="Events, 30 days", kind=Kind.NUMBER, value=counted("events_30d"), unit="events"
+    ),
+    account(
+        key="account.active_days_30d",
+        label="Active days, 30 days",
+        kind=Kind.NUMBER,
+        value=counted("active_days_30d"),
+        unit="days",
+    ),
     account(key="account.first_seen_at", label="First seen", kind=Kind.DATETIME, value=column("usage__first_seen_at")),
     account(key="account.last_seen_at", label="Last seen", kind=Kind.DATETIME, value=column("usage__last_seen_at")),
-    Field(key="user.last_seen_at", label="Last seen in the account", category=Category.USERS, kind=Kind.DATETIME, owner=Owner.USER, value=seen_in_account("last_seen_at")),
+    Field(
+        key="user.last_seen_at",
+        label="Last seen in the account",
+        category=Category.USERS,
+        kind=Kind.DATETIME,
+        owner=Owner.USER,
+        value=seen_in_account("last_seen_at"),
+    ),
 )

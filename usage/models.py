@@ -99,7 +99,7 @@ class DailyUsage(models.Model):
 
 
 class UserActivity(models.Model):
-    """When a user was first and last seen in an account; "active in the last N days" follows without counting events."""
+    """When a user was first and last seen in an account; "active in the last N days" follows from it."""
 
     account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="+")
     user = models.ForeignKey(EndUser, models.CASCADE, related_name="activity")

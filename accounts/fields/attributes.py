@@ -33,10 +33,10 @@ class TypedKey(Func):
         self.path, self.read_as = path, Kind.NUMBER if kind.numeric else kind
         super().__init__(F(column) if isinstance(column, str) else column, output_field=_READ[self.read_as][2])
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any, *_: Any, **__: Any) -> tuple[str, Any]:
         """`CASE WHEN guard THEN cast END` with the path bound as parameters."""
         column, params = compiler.compile(self.source_expressions[0])
-        guard, cast, _ = _READ[self.read_as]
+        guard, cast = _READ[self.read_as][:2]
         shape = {"json": f"{column} #> %s", "text": f"{column} #>> %s"}
         sql = f"(CASE WHEN {guard.format(**shape)} THEN {cast.format(**shape)} END)"
         return sql, [*params, list(self.path), *params, list(self.path)]

@@ -1,8 +1,8 @@
 """What a field is, and where each app declares its own.
 
 A field has a key, a label, a category for the picker, a kind, choices if it has any, and the expression that yields its
-value. Operators, form controls, validation, columns, sorting, the API's schema and the manual follow from these; none of
-them is written by hand a second time. Apps declare downwards, in their `account_fields.py`; this module imports none.
+value. Operators, form controls, validation, columns, sorting, the API's schema and the manual follow from these; none
+of them is written by hand a second time. Apps declare downwards, in their `account_fields.py`; this module imports none.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Expression, F, Q, QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import Combinable
 
 
 class Kind(enum.StrEnum):
@@ -120,8 +121,8 @@ class Field:
     label: str
     category: Category
     kind: Kind
-    value: Callable[[str], Expression | F]
-    shown: Callable[[str], Expression | F] | None = None
+    value: Callable[[str], Combinable]
+    shown: Callable[[str], Combinable] | None = None
     owner: Owner = Owner.ACCOUNT
     rows: Q | None = None
     choices: Callable[[], list[Choice]] = field(default=no_choices, compare=False)

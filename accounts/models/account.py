@@ -60,11 +60,11 @@ class AccountQuerySet(models.QuerySet["Account"]):
         return self.filter(archived_at__isnull=True)
 
     def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
-        """The live accounts this person may see: all, or own and unassigned ones for a CSM of a restricted workspace."""
+        """The live accounts this person may see: all, or own and unassigned ones in a restricted workspace."""
         member = getattr(user, "member", None)
         if not user.is_authenticated or not user.is_active:
             return self.none()
-        if user.is_superuser or member is None and user.is_staff:  # type: ignore[union-attr]
+        if getattr(user, "is_superuser", False) or (member is None and getattr(user, "is_staff", False)):
             return self.live()
         if member is None:
             return self.none()
@@ -84,7 +84,15 @@ class Account(Attributed, Timestamped):
     workspace's currency, a month's worth.
     """
 
-    folded_columns: ClassVar[list[str]] = ["external_id", "name", "domain", "industry", "country", "plan", "churn_reason"]
+    folded_columns: ClassVar[list[str]] = [
+        "external_id",
+        "name",
+        "domain",
+        "industry",
+        "country",
+        "plan",
+        "churn_reason",
+    ]
 
     external_id = models.CharField(max_length=255, unique=True, help_text="The id your own systems use; never changes.")
     name = models.CharField(max_length=255)
@@ -100,7 +108,9 @@ class Account(Attributed, Timestamped):
     churned_on = models.DateField(null=True, blank=True)
     churn_reason = models.CharField(max_length=255, blank=True)
 
-    stated_mrr = models.DecimalField("MRR without subscriptions", max_digits=20, decimal_places=2, null=True, blank=True)
+    stated_mrr = models.DecimalField(
+        "MRR without subscriptions", max_digits=20, decimal_places=2, null=True, blank=True
+    )
     stated_licences = models.PositiveIntegerField("licences without subscriptions", null=True, blank=True)
     mrr = models.DecimalField("MRR", max_digits=20, decimal_places=2, null=True, blank=True, editable=False)
     licences = models.PositiveIntegerField(null=True, blank=True, editable=False)
@@ -118,7 +128,9 @@ class Account(Attributed, Timestamped):
         constraints = [
             models.CheckConstraint(condition=~Q(external_id=""), name="account_has_external_id"),
             models.CheckConstraint(condition=Q(mrr__isnull=True) | Q(mrr__gte=0), name="account_mrr_not_negative"),
-            models.CheckConstraint(condition=Q(stated_mrr__isnull=True) | Q(stated_mrr__gte=0), name="account_stated_mrr"),
+            models.CheckConstraint(
+                condition=Q(stated_mrr__isnull=True) | Q(stated_mrr__gte=0), name="account_stated_mrr"
+            ),
             models.CheckConstraint(condition=~Q(parent=models.F("id")), name="account_not_own_parent"),
         ]
         indexes = [

@@ -39,7 +39,9 @@ class AttributeDefinition(models.Model):
         LINK = "link", "Link"
 
     subject = models.CharField(max_length=12, choices=Subject, default=Subject.ACCOUNT)
-    key = models.CharField(max_length=60, validators=[KEY], help_text="Used in rules, files and the API; never changes.")
+    key = models.CharField(
+        max_length=60, validators=[KEY], help_text="Used in rules, files and the API; never changes."
+    )
     name = models.CharField(max_length=120)
     kind = models.CharField(max_length=10, choices=Kind)
     choices = models.JSONField(default=list, blank=True, help_text="For a choice: the list of allowed values.")

@@ -64,7 +64,8 @@ class Relationship(Attributed, Timestamped):
                 fields=["account", "user"], condition=Q(ended_at__isnull=True), name="one_open_relationship"
             ),
             models.CheckConstraint(
-                condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("started_at")), name="relationship_ends_after_start"
+                condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("started_at")),
+                name="relationship_ends_after_start",
             ),
         ]
         indexes = [models.Index(fields=["account", "user", "started_at"], name="relationship_of_account")]

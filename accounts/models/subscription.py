@@ -66,7 +66,9 @@ class Subscription(Attributed, Timestamped):
     status = models.ForeignKey(SubscriptionStatus, models.PROTECT, db_column="status", db_index=False)
     mrr = models.DecimalField("MRR", max_digits=20, decimal_places=2, default=0)
     currency = models.CharField(max_length=3)
-    mrr_base = models.DecimalField("MRR in the workspace's currency", max_digits=20, decimal_places=2, null=True, editable=False)
+    mrr_base = models.DecimalField(
+        "MRR in the workspace's currency", max_digits=20, decimal_places=2, null=True, editable=False
+    )
     quantity = models.PositiveIntegerField("licences", null=True, blank=True)
     billing_period = models.CharField(max_length=12, choices=Period, blank=True)
     starts_on = models.DateField(null=True, blank=True)

@@ -80,7 +80,8 @@ class Assignment(models.Model):
                 fields=["account", "role"], condition=Q(ended_at__isnull=True), name="one_open_assignment_per_role"
             ),
             models.CheckConstraint(
-                condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("started_at")), name="assignment_ends_after_start"
+                condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("started_at")),
+                name="assignment_ends_after_start",
             ),
         ]
 

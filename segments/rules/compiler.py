@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, Subquery, Value
+from django.db.models import Count, Exists, OuterRef, Q, Value
 
 from accounts.fields import Field, Rows, RowSet, Vocabulary
 from core.clock import Moment
@@ -59,7 +59,7 @@ def _rows(rows: RowSet, narrowed: Q | None) -> Any:
 
 
 def compile_rule(root: Group, context: Context) -> Any:
-    """The condition on accounts; the root without rules holds for each. It never widens: what cannot be compiled raises."""
+    """The condition on accounts; the empty root holds for each. What cannot be compiled raises, it never widens."""
     return Always() if not root.rules else compile_node(root, context)
 
 
@@ -210,4 +210,3 @@ def _shared(parts: Sequence[Any], some_of: Callable[[Any], Some | None], wrap: C
         first = group[0]
         rest.append(wrap(Some(first.rows, first.narrowed, any_of([some.condition for some in group]))))
     return rest
-

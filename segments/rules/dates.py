@@ -1,7 +1,7 @@
 """What a date comparison means today: a first and a last local day, either of which may be open.
 
-With t = today, `within_last n` is t - n <= d <= t and `more_than_ago n` is d < t - n, so the two never overlap and leave
-no gap; the same ahead. Months clamp (31 March less one month is 28 or 29 February). Weeks begin on Monday.
+With t = today, `within_last n` is t - n <= d <= t and `more_than_ago n` is d < t - n, so the two never overlap and
+leave no gap; the same ahead. Months clamp (31 March less one month is 28 or 29 February). Weeks begin on Monday.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class In(Truth):
     def __init__(self, left: Any, values: Sequence[Any]) -> None:
         super().__init__(left, *[value if hasattr(value, "resolve_expression") else Value(value) for value in values])
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any, *_: Any, **__: Any) -> tuple[str, Any]:
         """`left IN (a, b)`; one value is compared plainly."""
         parts = [compiler.compile(part) for part in self.source_expressions]
         params = [param for _, bound in parts for param in bound]
@@ -94,7 +94,7 @@ class EndsWith(Truth):
 
     template = "(%(expressions)s)"
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any, *_: Any, **__: Any) -> tuple[str, Any]:
         """`right(text, length(end)) = end`."""
         (text, bound), (end, ended) = (compiler.compile(part) for part in self.source_expressions)
         return f"(right({text}, length({end})) = {end})", [*bound, *ended, *ended]

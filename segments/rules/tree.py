@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as declared
 from decimal import Decimal
 from typing import Any
 
@@ -55,7 +56,7 @@ class Condition:
     field: Field
     op: Operator
     value: Any
-    pointer: str = field(default="", compare=False)
+    pointer: str = declared(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class InSegment:
     key: str
     op: SegmentOperator
     value: Span | None
-    pointer: str = field(default="", compare=False)
+    pointer: str = declared(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Quantified:
     quantifier: str
     amount: Decimal | None
     where: Group
-    pointer: str = field(default="", compare=False)
+    pointer: str = declared(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Group:
 
     match: str
     rules: tuple[Node, ...]
-    pointer: str = field(default="", compare=False)
+    pointer: str = declared(default="", compare=False)
 
 
 Node = Group | Condition | Quantified | InSegment
@@ -162,10 +163,11 @@ class _Reader:
         self.problems: list[Problem] = []
         self.conditions = 0
 
-    def fail(self, pointer: str, code: str, message: str, allowed: tuple[str, ...] = ()) -> None:
-        """Note a problem; the tree is refused at the end."""
+    def fail(self, pointer: str, code: str, message: str, allowed: tuple[str, ...] = ()) -> Any:
+        """Note a problem and give None in place of a node; the tree is refused at the end."""
         if len(self.problems) < 50:
             self.problems.append(Problem(pointer, code, message, allowed))
+        return None
 
     def node(self, data: Any, pointer: str, inside: Rows | None, depth: int) -> Node | None:
         """Any node; `inside` is the row set whose fields may be named here (None: the account's)."""
@@ -214,7 +216,7 @@ class _Reader:
         return None if group is None else Quantified(rows, quantifier, amount, group, pointer)
 
     def quantifier(self, rows: Rows, data: Any, pointer: str) -> tuple[str, Decimal | None]:
-        """"any", or {"at_least": 2}."""
+        """ "any", or {"at_least": 2}."""
         if isinstance(data, str) and data in QUANTIFIERS:
             return data, None
         if rows is Rows.USERS and isinstance(data, dict) and len(data) == 1 and next(iter(data)) in COUNTED:
@@ -242,7 +244,7 @@ class _Reader:
         if op is None or found.kind not in op.shapes:
             allowed = tuple(item.key for item in fitting)
             code = "unknown-operator" if op is None else "wrong-operator"
-            message = f"“{short(data.get('op'))}” does not fit {found.label} ({found.kind}). Use one of: {', '.join(allowed)}."
+            message = f"“{short(data.get('op'))}” does not fit {found.label} ({found.kind}). Use {', '.join(allowed)}."
             return self.fail(f"{pointer}/op", code, message, allowed)
         if op.key == "is_me" and not self.personal:
             return self.fail(f"{pointer}/op", "personal", "“is me” differs from person to person. Name the person.")
@@ -305,4 +307,3 @@ def changes_with_time(node: Node) -> bool:
         (isinstance(item, Condition) and item.op.clock) or (isinstance(item, InSegment) and item.op.span)
         for item in walk(node)
     )
-

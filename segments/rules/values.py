@@ -23,7 +23,9 @@ MAX_SPAN = {"hour": 87_600, "day": 36_500, "week": 5_200, "month": 1_200, "year"
 class ValueProblem(ValueError):
     """What is wrong with a value; `below` is the JSON pointer under it, `code` is stable."""
 
-    def __init__(self, message: str, *, code: str = "wrong-type", below: str = "", allowed: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, message: str, *, code: str = "wrong-type", below: str = "", allowed: tuple[str, ...] = ()
+    ) -> None:
         self.code, self.below, self.allowed = code, below, allowed
         super().__init__(message)
 
@@ -161,7 +163,9 @@ def _several(data: Any, shape: Shape, field: Field) -> tuple[Any, ...]:
     if not isinstance(data, list) or not data:
         raise ValueProblem("Expected a list with at least one value.")
     if len(data) > MAX_ITEMS:
-        raise ValueProblem(f"The list has {len(data):,} values; at most {MAX_ITEMS:,} are allowed.", code="out-of-range")
+        raise ValueProblem(
+            f"The list has {len(data):,} values; at most {MAX_ITEMS:,} are allowed.", code="out-of-range"
+        )
     found = []
     for place, item in enumerate(data):
         try:

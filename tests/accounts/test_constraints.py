@@ -17,7 +17,6 @@ from accounts.models import (
     EndUser,
     ExchangeRate,
     Relationship,
-    Subscription,
 )
 from core.models import Workspace
 from tests import factories
@@ -53,11 +52,14 @@ def test_nothing_ends_before_it_starts() -> None:
     account, now = factories.account(), timezone.now()
     member = factories.member()
     refused(
-        lambda: Relationship.objects.create(account=account, user=factories.end_user(), started_at=now, ended_at=now - HOUR),
+        lambda: Relationship.objects.create(
+            account=account, user=factories.end_user(), started_at=now, ended_at=now - HOUR
+        ),
         "relationship_ends_after_start",
     )
     refused(
-        lambda: factories.subscription(account, starts_on=DAY, ends_on=DAY - dt.timedelta(1)), "subscription_ends_after_start"
+        lambda: factories.subscription(account, starts_on=DAY, ends_on=DAY - dt.timedelta(1)),
+        "subscription_ends_after_start",
     )
     refused(
         lambda: factories.subscription(account, trial_starts_on=DAY, trial_ends_on=DAY - dt.timedelta(1)),

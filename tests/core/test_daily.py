@@ -31,8 +31,16 @@ def every_minute(zone: str, start: dt.datetime, hours: int, at: dt.time) -> list
 @pytest.mark.parametrize(
     ("zone", "start", "at"),
     [
-        ("America/New_York", dt.datetime(2026, 3, 7, 12, tzinfo=dt.UTC), dt.time(2, 30)),  # 02:30 does not exist on the 8th
-        ("America/New_York", dt.datetime(2026, 10, 31, 12, tzinfo=dt.UTC), dt.time(1, 30)),  # 01:30 occurs twice on the 1st
+        (
+            "America/New_York",
+            dt.datetime(2026, 3, 7, 12, tzinfo=dt.UTC),
+            dt.time(2, 30),
+        ),  # 02:30 does not exist on the 8th
+        (
+            "America/New_York",
+            dt.datetime(2026, 10, 31, 12, tzinfo=dt.UTC),
+            dt.time(1, 30),
+        ),  # 01:30 occurs twice on the 1st
         ("Australia/Lord_Howe", dt.datetime(2026, 10, 3, 0, tzinfo=dt.UTC), dt.time(2, 15)),
         ("Pacific/Auckland", dt.datetime(2026, 4, 4, 0, tzinfo=dt.UTC), dt.time(2, 30)),
     ],

@@ -53,7 +53,9 @@ def test_a_text_that_cannot_be_kept_is_refused(bad: Any) -> None:
         clean_text(bad)
 
 
-@pytest.mark.parametrize("bad", ["", "  ", True, None, {}, 1.5, "a\x00", "a\x1fb", "zero\u200bwidth", "rtl\u202e", "x" * 256])
+@pytest.mark.parametrize(
+    "bad", ["", "  ", True, None, {}, 1.5, "a\x00", "a\x1fb", "zero\u200bwidth", "rtl\u202e", "x" * 256]
+)
 def test_an_id_that_cannot_be_kept_is_refused(bad: Any) -> None:
     with pytest.raises(BadValue):
         clean_id(bad)
@@ -65,14 +67,22 @@ def test_a_number_may_be_an_id_and_outer_space_goes() -> None:
 
 @pytest.mark.parametrize(
     ("given_value", "number"),
-    [("12.5", "12.5"), (0, "0"), ("-3", "-3"), (0.1, "0.1"), ("1e3", "1000"), ("99999999999999999999", "99999999999999999999")],
+    [
+        ("12.5", "12.5"),
+        (0, "0"),
+        ("-3", "-3"),
+        (0.1, "0.1"),
+        ("1e3", "1000"),
+        ("99999999999999999999", "99999999999999999999"),
+    ],
 )
 def test_numbers_are_read_exactly(given_value: Any, number: str) -> None:
     assert clean_number(given_value) == Decimal(number)
 
 
 @pytest.mark.parametrize(
-    "bad", ["NaN", "Infinity", "1,200", "$5", "1e400", 10**20, "1" * 65, "", "1_000", True, None, "٣", float("inf"), "0x10"]
+    "bad",
+    ["NaN", "Infinity", "1,200", "$5", "1e400", 10**20, "1" * 65, "", "1_000", True, None, "٣", float("inf"), "0x10"],
 )
 def test_what_is_not_a_number_of_reasonable_size_is_refused(bad: Any) -> None:
     with pytest.raises(BadValue):
@@ -95,7 +105,9 @@ def test_a_date_is_read_in_the_form_that_was_named() -> None:
     assert clean_date("2026-04-03T10:00:00Z") == dt.date(2026, 4, 3)
 
 
-@pytest.mark.parametrize("bad", ["03/04/2026", "2026-02-30", "0001-01-01", "9999-12-31", "", "2026-04-03x", None, 20260403])
+@pytest.mark.parametrize(
+    "bad", ["03/04/2026", "2026-02-30", "0001-01-01", "9999-12-31", "", "2026-04-03x", None, 20260403]
+)
 def test_a_date_is_never_guessed(bad: Any) -> None:
     with pytest.raises(BadValue):
         clean_date(bad)

@@ -1,0 +1,104 @@
+"""A private home for a server of its own, and a way to see which processes belong to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Home:
+    """A data directory, the environment of commands that use it, and the processes that do."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("CSBOX_", "DATABASE_URL", "REDIS_URL"))}
+        self.env = kept | {"CSBOX_DATA_DIR": str(self.data), "CSBOX_SYSTEM_DIR": str(folder / "system")}
+        for name in ("DJANGO_SETTINGS_MODULE", "DEMO_DATA", "DATA_DIR"):
+            self.env.pop(name, None)
+
+    def manage(self, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), *args], env=self.env | env, capture_output=True, text=True
+        )
+
+    def start(self, *args: str, **env: str) -> subprocess.Popen[str]:
+        """Start a command as a terminal would: in a group of its own, its output in a file."""
+        with open(self.folder / "output.txt", "w") as out:
+            return subprocess.Popen(
+                [sys.executable, str(ROOT / "manage.py"), *args],
+                env=self.env | env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+
+    def output(self) -> str:
+        """What the last started command has said."""
+        return (self.folder / "output.txt").read_text()
+
+    def python(self, code: str) -> str:
+        """A few lines in Django's shell."""
+        done = self.manage("shell", "-v", "0", "-c", code)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def processes(self, word: str = "") -> list[int]:
+        """Every live process that was started with this home, or runs a database in it."""
+        marks = (f"CSBOX_DATA_DIR={self.data}".encode(), str(self.folder).encode())
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            with contextlib.suppress(OSError):
+                ours = marks[0] in (entry / "environ").read_bytes().split(b"\0")
+                command = (entry / "cmdline").read_bytes()
+                if (ours or marks[1] in command) and command and word.encode() in command.replace(b"\0", b" "):
+                    found.append(int(entry.name))
+        return sorted(found)
+
+
+def eventually(condition: Callable[[], object], seconds: float = 30.0, what: str = "") -> None:
+    """Wait until it holds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            pytest.fail(f"not within {seconds} s: {what or condition}")
+        time.sleep(0.1)
+
+
+def free_port() -> int:
+    """A port that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    """Outside pytest's own directories, which are private to their user; and nothing is left of it afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="csbox-test-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    place = Home(folder)
+    yield place
+    for pid in place.processes():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    time.sleep(0.1)
+    shutil.rmtree(folder, ignore_errors=True)
