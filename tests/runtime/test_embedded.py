@@ -40,7 +40,9 @@ def test_starts_attaches_and_stops(server: Server, home: Home) -> None:
     assert postmaster(server) == first
     with server.connect("csbox") as connection:
         assert connection.info.server_version >= 180000
-        shown = connection.execute("SELECT datlocprovider, datlocale FROM pg_database WHERE datname = 'csbox'").fetchone()
+        shown = connection.execute(
+            "SELECT datlocprovider, datlocale FROM pg_database WHERE datname = 'csbox'"
+        ).fetchone()
         assert shown == ("b", "C.UTF-8")
         assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
     server.stop()
@@ -173,7 +175,9 @@ def test_a_full_disk_is_said(home: Home) -> None:
     """A file system of 24 MB has no room for a cluster; the answer is one sentence."""
     small = home.folder / "small"
     small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=755", "tmpfs", str(small)], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m,mode=755", "tmpfs", str(small)], capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("a small file system cannot be mounted here")
     try:
