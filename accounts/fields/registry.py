@@ -2,7 +2,8 @@
 
 A field has a key, a label, a category for the picker, a kind, choices if it has any, and the expression that yields its
 value. Operators, form controls, validation, columns, sorting, the API's schema and the manual follow from these; none
-of them is written by hand a second time. Apps declare downwards, in their `account_fields.py`; this module imports none.
+of them is written by hand a second time. Apps declare downwards, in their `account_fields.py`; this module imports no
+app.
 """
 
 from __future__ import annotations

@@ -31,7 +31,11 @@ def test_every_field_yields_a_value_and_has_operators() -> None:
 
 def test_a_key_is_declared_once() -> None:
     with pytest.raises(ValueError, match="declared twice"):
-        register(Field(key="account.mrr", label="MRR", category=Category.ACCOUNTS, kind=Kind.MONEY, value=lambda prefix: None))  # type: ignore[arg-type,return-value]
+        register(
+            Field(
+                key="account.mrr", label="MRR", category=Category.ACCOUNTS, kind=Kind.MONEY, value=lambda prefix: None
+            )
+        )  # type: ignore[arg-type,return-value]
 
 
 def test_a_custom_attribute_is_a_field_while_it_is_active() -> None:

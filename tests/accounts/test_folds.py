@@ -11,7 +11,9 @@ pytestmark = pytest.mark.django_db
 
 
 def test_saving_folds_every_text_column_and_attribute() -> None:
-    account = factories.account(" Café STRASSE ", industry="FinTech", attributes={"region": "EMEA", "tags": ["A", "b"], "n": 5})
+    account = factories.account(
+        " Café STRASSE ", industry="FinTech", attributes={"region": "EMEA", "tags": ["A", "b"], "n": 5}
+    )
     account.refresh_from_db()
     assert account.name_folded == "café strasse"
     assert account.folded["name"] == "café strasse"

@@ -11,7 +11,12 @@ from core.models import Workspace
 from tests import factories
 
 pytestmark = pytest.mark.django_db
-CSM, MANAGER, VIEWER, ADMIN = TeamMember.Access.CSM, TeamMember.Access.MANAGER, TeamMember.Access.VIEWER, TeamMember.Access.ADMIN
+CSM, MANAGER, VIEWER, ADMIN = (
+    TeamMember.Access.CSM,
+    TeamMember.Access.MANAGER,
+    TeamMember.Access.VIEWER,
+    TeamMember.Access.ADMIN,
+)
 
 
 @pytest.fixture

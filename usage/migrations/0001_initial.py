@@ -5,103 +5,163 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('at', models.DateTimeField()),
-                ('received_at', models.DateTimeField()),
-                ('properties', models.JSONField(blank=True, default=dict)),
-                ('source', models.CharField(max_length=80)),
-                ('message_id', models.CharField(max_length=255)),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("at", models.DateTimeField()),
+                ("received_at", models.DateTimeField()),
+                ("properties", models.JSONField(blank=True, default=dict)),
+                ("source", models.CharField(max_length=80)),
+                ("message_id", models.CharField(max_length=255)),
             ],
             options={
-                'db_table': 'usage_event',
-                'ordering': ('-at',),
-                'managed': False,
+                "db_table": "usage_event",
+                "ordering": ("-at",),
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='AccountUsage',
+            name="AccountUsage",
             fields=[
-                ('account', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='usage', serialize=False, to='accounts.account')),
-                ('active_users_7d', models.PositiveIntegerField(default=0)),
-                ('active_users_30d', models.PositiveIntegerField(default=0)),
-                ('active_users_90d', models.PositiveIntegerField(default=0)),
-                ('events_30d', models.PositiveIntegerField(default=0)),
-                ('active_days_30d', models.PositiveSmallIntegerField(default=0)),
-                ('first_seen_at', models.DateTimeField(null=True)),
-                ('last_seen_at', models.DateTimeField(null=True)),
+                (
+                    "account",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="usage",
+                        serialize=False,
+                        to="accounts.account",
+                    ),
+                ),
+                ("active_users_7d", models.PositiveIntegerField(default=0)),
+                ("active_users_30d", models.PositiveIntegerField(default=0)),
+                ("active_users_90d", models.PositiveIntegerField(default=0)),
+                ("events_30d", models.PositiveIntegerField(default=0)),
+                ("active_days_30d", models.PositiveSmallIntegerField(default=0)),
+                ("first_seen_at", models.DateTimeField(null=True)),
+                ("last_seen_at", models.DateTimeField(null=True)),
             ],
             options={
-                'verbose_name_plural': 'account usage',
+                "verbose_name_plural": "account usage",
             },
         ),
         migrations.CreateModel(
-            name='DirtyDay',
+            name="DirtyDay",
             fields=[
-                ('day', models.DateField(primary_key=True, serialize=False)),
+                ("day", models.DateField(primary_key=True, serialize=False)),
             ],
             options={
-                'ordering': ('day',),
+                "ordering": ("day",),
             },
         ),
         migrations.CreateModel(
-            name='EventName',
+            name="EventName",
             fields=[
-                ('id', models.SmallAutoField(primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=255, unique=True)),
-                ('first_seen_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.SmallAutoField(primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=255, unique=True)),
+                ("first_seen_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ('name',),
+                "ordering": ("name",),
             },
         ),
         migrations.CreateModel(
-            name='MessageReceipt',
+            name="MessageReceipt",
             fields=[
-                ('pk', models.CompositePrimaryKey('source', 'message_id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('source', models.CharField(max_length=80)),
-                ('message_id', models.CharField(max_length=255)),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "source", "message_id", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("source", models.CharField(max_length=80)),
+                ("message_id", models.CharField(max_length=255)),
             ],
         ),
         migrations.CreateModel(
-            name='DailyUsage',
+            name="DailyUsage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('count', models.PositiveIntegerField()),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.account')),
-                ('user', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.enduser')),
-                ('name', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='usage.eventname')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("day", models.DateField()),
+                ("count", models.PositiveIntegerField()),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.account",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.enduser",
+                    ),
+                ),
+                (
+                    "name",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="usage.eventname",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-day', 'id'),
-                'indexes': [models.Index(fields=['account', 'day'], name='daily_usage_of_account'), models.Index(fields=['day'], name='daily_usage_of_day')],
-                'constraints': [models.UniqueConstraint(fields=('name', 'day', 'account', 'user'), name='one_count_per_day', nulls_distinct=False)],
+                "ordering": ("-day", "id"),
+                "indexes": [
+                    models.Index(fields=["account", "day"], name="daily_usage_of_account"),
+                    models.Index(fields=["day"], name="daily_usage_of_day"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("name", "day", "account", "user"), name="one_count_per_day", nulls_distinct=False
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='UserActivity',
+            name="UserActivity",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('first_seen_at', models.DateTimeField()),
-                ('last_seen_at', models.DateTimeField()),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.account')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='activity', to='accounts.enduser')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("first_seen_at", models.DateTimeField()),
+                ("last_seen_at", models.DateTimeField()),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.account",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="activity", to="accounts.enduser"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'user activity',
-                'indexes': [models.Index(fields=['last_seen_at'], name='activity_by_last_seen')],
-                'constraints': [models.UniqueConstraint(fields=('account', 'user'), name='one_activity_per_user_and_account')],
+                "verbose_name_plural": "user activity",
+                "indexes": [models.Index(fields=["last_seen_at"], name="activity_by_last_seen")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("account", "user"), name="one_activity_per_user_and_account")
+                ],
             },
         ),
     ]
