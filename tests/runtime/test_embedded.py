@@ -150,7 +150,7 @@ def test_root_in_a_directory_of_its_own(home: Home) -> None:
     private.mkdir(mode=0o700)
     home.data = private / "data"
     home.env["CSBOX_DATA_DIR"] = str(home.data)
-    where = "from django.db import connection; c = connection.cursor(); c.execute('SHOW data_directory'); print(c.fetchone()[0])"
+    where = ASK.replace("SELECT 1", "SHOW data_directory")
     first = home.python(where)
     assert first.startswith(str(home.folder / "system"))
     assert home.python(where) == first
