@@ -1,0 +1,194 @@
+"""Events in PostgreSQL: COPY into a temporary table, then one statement that stores each message once for good.
+
+The receipts decide what is a repetition, so it does not matter which time a repetition claims. The days are marked in
+the same transaction. The marks are held with a shared lock until the commit: the roll-up, which takes marks away, waits
+for the events behind them and never misses any, while two writers do not wait for each other.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Count, Min
+from django.utils import timezone
+
+from accounts.facts import Reject
+from accounts.facts.rows import account_ids, ensure_accounts, ensure_users
+from accounts.models import EndUser, Relationship
+from core.clock import Moment, moment
+from core.intake import MAX_JSON, BadValue, clean_id, clean_text, short
+from usage import partitions
+from usage.models import EventName
+from usage.store.base import Appended, EventFact
+
+FUTURE = dt.timedelta(days=1)  # a sender's clock may be wrong by a zone, not by more
+MAX_NAMES = 30_000
+_STAGE = """
+CREATE TEMPORARY TABLE IF NOT EXISTS usage_arrival (
+    place integer, account_id bigint, user_id bigint, name_id smallint, at timestamptz, properties jsonb,
+    message_id varchar(255)
+) ON COMMIT DELETE ROWS
+"""
+_COPY = "COPY usage_arrival (place, account_id, user_id, name_id, at, properties, message_id) FROM STDIN"
+_STORE = """
+WITH once AS (
+    SELECT DISTINCT ON (message_id) * FROM usage_arrival ORDER BY message_id, place
+), fresh AS (
+    INSERT INTO usage_messagereceipt (source, message_id) SELECT %(source)s, message_id FROM once ORDER BY message_id
+    ON CONFLICT DO NOTHING RETURNING message_id
+), stored AS (
+    INSERT INTO usage_event (account_id, user_id, name_id, at, received_at, properties, source, message_id)
+    SELECT account_id, user_id, name_id, at, %(now)s, properties, %(source)s, message_id
+    FROM once JOIN fresh USING (message_id) ORDER BY place
+    RETURNING account_id, at
+)
+SELECT (at AT TIME ZONE %(zone)s)::date, count(*), count(*) FILTER (WHERE account_id IS NULL) FROM stored GROUP BY 1
+"""
+
+
+class PostgresStore:
+    """The event store of an installation that has nothing but PostgreSQL."""
+
+    @transaction.atomic
+    def append(self, events: Sequence[EventFact], *, source: str, create_missing: bool = False) -> Appended:
+        """Store each event exactly once, and mark the local days that must be counted again.
+
+        An unknown account or user is a reject, unless `create_missing` makes it. A user and an account in one event
+        open no relationship.
+        """
+        source, result, present = clean_text(source, 80), Appended(), moment()
+        if create_missing:
+            ensure_accounts([(event.account, event.at) for event in events if event.account], source)
+            ensure_users([(event.user, event.at) for event in events if event.user], source)
+        rows = _read(events, present, result)
+        if not rows:
+            return result
+        partitions.ensure_months({partitions.month_of(row[4]) for row in rows})
+        with connection.cursor() as cursor:
+            cursor.execute(_STAGE)
+            cursor.execute("TRUNCATE usage_arrival")
+            with cursor.copy(_COPY) as copy:
+                for row in rows:
+                    copy.write_row(row)
+            cursor.execute(_STORE, {"source": source, "now": present.now, "zone": present.zone.key})
+            days = cursor.fetchall()
+        mark_days([day for day, _, _ in days])
+        result.stored = sum(count for _, count, _ in days)
+        result.homeless = sum(homeless for _, _, homeless in days)
+        result.repeated = len(rows) - result.stored
+        return result
+
+    def drop_before(self, month: dt.date) -> list[str]:
+        """Forget the events of whole months before the given one; daily usage stays."""
+        return partitions.drop_before(month)
+
+
+def mark_days(days: Iterable[dt.date]) -> None:
+    """Mark local days for the roll-up, and keep the marks from being taken until this transaction ends."""
+    wanted = sorted(set(days))
+    while wanted:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO usage_dirtyday (day) SELECT unnest(%s::date[]) ON CONFLICT DO NOTHING", [wanted]
+            )
+            cursor.execute(
+                "SELECT day FROM usage_dirtyday WHERE day = ANY(%s) ORDER BY day FOR KEY SHARE", [wanted]
+            )
+            held = {day for (day,) in cursor.fetchall()}
+        wanted = [day for day in wanted if day not in held]  # taken between the two statements: mark it anew
+
+
+def _read(events: Sequence[EventFact], present: Moment, result: Appended) -> list[tuple[Any, ...]]:
+    accounts = account_ids(event.account for event in events if event.account)
+    users = _user_ids(event.user for event in events if event.user)
+    homes = _only_homes({users[event.user] for event in events if not event.account and event.user in users})
+    names = _name_ids({event.name for event in events if isinstance(event.name, str)})
+    rows = []
+    for index, event in enumerate(events):
+        problems: list[Reject] = []
+
+        def tell(key: str, reason: str, place: int = index, problems: list[Reject] = problems) -> None:
+            problems.append(Reject(place, key, reason))
+
+        user = _find(users, event.user, "user", tell)
+        account = _find(accounts, event.account, "account", tell) if event.account else homes.get(user or 0)
+        name = names.get(event.name)
+        if name is None:
+            tell("event", "An event needs a name of at most 255 characters.")
+        if event.at > present.now + FUTURE:
+            tell("at", f"{event.at:%Y-%m-%d %H:%M} lies in the future.")
+        try:
+            message_id = clean_id(event.message_id)
+        except BadValue as error:
+            tell("message_id", str(error))
+            message_id = ""
+        try:
+            properties = _properties(event.properties)
+        except BadValue as error:
+            tell("properties", str(error))
+            properties = "{}"
+        if problems:
+            result.rejected += problems
+        else:
+            rows.append((index, account, user, name, event.at, properties, message_id))
+    return rows
+
+
+def _find(ids: dict[str, int], value: str | None, what: str, tell: Any) -> int | None:
+    if not value:
+        return None
+    if value not in ids:
+        tell(what, f"There is no {what} “{short(value)}”. Load {what}s first.")
+        return None
+    return ids[value]
+
+
+def _user_ids(external_ids: Iterable[str]) -> dict[str, int]:
+    wanted = {text for text in external_ids if "\x00" not in text and len(text) <= 255}
+    return dict(EndUser.objects.filter(external_id__in=wanted).values_list("external_id", "pk"))
+
+
+def _only_homes(users: set[int]) -> dict[int, int]:
+    """The account of each user who belongs to exactly one; of a user of several it cannot be known."""
+    if not users:
+        return {}
+    open_ones = Relationship.objects.open().filter(user__in=users).values("user_id")
+    single = open_ones.annotate(n=Count("id"), home=Min("account_id")).filter(n=1)
+    return dict(single.values_list("user_id", "home"))
+
+
+def _name_ids(names: set[str]) -> dict[str, int]:
+    """The small numbers of the events' names; a new name gets one, a name that cannot be one gets none."""
+    clean: dict[str, str] = {}
+    for name in names:
+        try:
+            text = clean_text(name, 255)
+        except BadValue:
+            continue
+        if text:
+            clean[name] = text
+    known = dict(EventName.objects.filter(name__in=set(clean.values())).values_list("name", "pk"))
+    missing = sorted(set(clean.values()) - known.keys())
+    if missing and EventName.objects.count() + len(missing) <= MAX_NAMES:
+        now = timezone.now()
+        EventName.objects.bulk_create([EventName(name=name, first_seen_at=now) for name in missing], ignore_conflicts=True)
+        known = dict(EventName.objects.filter(name__in=set(clean.values())).values_list("name", "pk"))
+    return {name: known[text] for name, text in clean.items() if text in known}
+
+
+def _properties(properties: Any) -> str:
+    """The properties as JSON text; what PostgreSQL cannot keep is refused with its reason."""
+    try:
+        text = json.dumps(dict(properties), allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadValue("The properties are not plain JSON (texts, numbers, lists, objects; no NaN).") from error
+    if "\\u0000" in text:
+        raise BadValue("A property holds a NUL character. Remove it.")
+    if len(text) > MAX_JSON:
+        raise BadValue(f"The properties are {len(text):,} characters long; at most {MAX_JSON:,} are kept.")
+    return text
