@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
@@ -37,16 +38,18 @@ opened AS (
     SELECT %s, account_id, %s, %s FROM difference WHERE membership_id IS NULL
     RETURNING 1
 )
-SELECT (SELECT count(*) FROM opened), (SELECT count(*) FROM closed)
+SELECT (SELECT count(*) FROM opened), (SELECT count(*) FROM closed), count(*), coalesce(sum(mrr), 0) FROM matched
 """
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How many accounts joined and left."""
+    """How many accounts joined and left; how many match, with their MRR (of those looked at)."""
 
     joined: int
     left: int
+    matched: int
+    mrr: Decimal
 
 
 def apply(
@@ -64,15 +67,14 @@ def apply(
     """
     base = matched if accounts is None else matched.filter(pk__in=accounts)
     try:
-        sql, params = base.order_by().values("pk").query.sql_with_params()
-        sql = f'SELECT "id" FROM ({sql}) AS answer ("id")'  # noqa: S608  (compiled, with bound values)
+        sql, params = base.order_by().values_list("pk", "mrr").query.sql_with_params()
+        sql = f'SELECT "id", "mrr" FROM ({sql}) AS answer ("id", "mrr")'  # noqa: S608  (compiled, with bound values)
     except EmptyResultSet:
-        sql, params = "SELECT NULL::bigint AS id WHERE FALSE", ()
+        sql, params = "SELECT NULL::bigint AS id, NULL::numeric AS mrr WHERE FALSE", ()
     narrowed = "" if accounts is None else "AND account_id = ANY(%s)"
     statement = _DIFF.format(matched=sql, table=AccountMembership._meta.db_table, narrowed=narrowed)
     ids = [] if accounts is None else [list(accounts)]
     values = [*params, segment.pk, *ids, now, refresh.pk, segment.pk, now, refresh.pk]
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        joined, left = cursor.fetchone()
-    return Difference(joined, left)
+        return Difference(*cursor.fetchone())

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import DataError, OperationalError, connection, transaction
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Subquery
 
 from accounts.fields import Vocabulary, vocabulary
 from accounts.models import Account
@@ -108,34 +109,98 @@ class Preview:
     sample: list[Account]
 
 
+_PREVIEW = """
+WITH matched AS MATERIALIZED (
+    SELECT answer.*, stored.account_id IS NULL AS joins
+    FROM ({matched}) AS answer (id, mrr, kind, name)
+    LEFT JOIN {table} AS stored ON stored.account_id = answer.id AND stored.segment_id = %s AND stored.left_at IS NULL
+)
+SELECT
+    (SELECT json_agg(of_kind) FROM (
+        SELECT coalesce(kind, '') AS kind, count(*) AS n, coalesce(sum(mrr), 0)::text AS mrr,
+               count(*) FILTER (WHERE joins) AS joins
+        FROM matched GROUP BY 1
+    ) AS of_kind),
+    ARRAY(SELECT id FROM matched ORDER BY mrr DESC NULLS LAST, name, id LIMIT 5)
+"""
+
+
 def preview(question: Question, *, base: QuerySet[Account], segment: Segment | None = None) -> Preview:
-    """Count what a question matches among the accounts of `base`, in three queries. Raises PreviewTooSlow."""
-    matched = Q(compile_rule(question.rule, question.context))
-    nodes = [node for node in walk(question.rule) if node.pointer and "/where" not in node.pointer]
-    alone = {f"alone_{i}": Count("pk", filter=Q(compile_node(node, question.context))) for i, node in enumerate(nodes)}
+    """Count what a question matches among the accounts of `base`. Raises PreviewTooSlow past two seconds a statement.
+
+    The whole rule is evaluated once; what each condition matches alone is counted besides.
+    """
     with bounded(PREVIEW_LIMIT_MS):
-        sums = base.order_by().aggregate(
-            of_all=Count("pk"), matching=Count("pk", filter=matched), worth=Sum("mrr", filter=matched), **alone
-        )
-        stages = base.filter(matched).order_by().values("stage__kind").annotate(n=Count("pk"))
-        by_stage = {row["stage__kind"] or "": row["n"] for row in stages}
-        sample = list(base.filter(matched).select_related("stage").order_by("-mrr", "name_folded", "pk")[:5])
-        joins, leaves = _against_saved(base, matched, segment)
-    counts = {node.pointer: sums[f"alone_{i}"] for i, node in enumerate(nodes)}
+        total = base.order_by().count()
+        kinds, ids = _matched(question, base, segment)
+        count = sum(kind["n"] for kind in kinds)
+        joins = sum(kind["joins"] for kind in kinds) if segment else 0
+        alone = _alone(question, base, count)
+        kept = _members(base, segment)
+        found = Account.objects.select_related("stage").in_bulk(ids)
     return Preview(
-        sums["of_all"], sums["matching"], sums["worth"] or Decimal(0), joins, leaves, counts, by_stage, sample
+        total=total,
+        count=count,
+        mrr=sum((Decimal(kind["mrr"]) for kind in kinds), Decimal(0)),
+        joins=joins,
+        leaves=kept - (count - joins) if segment else 0,
+        alone=alone,
+        stages={kind["kind"]: kind["n"] for kind in kinds},
+        sample=[found[pk] for pk in ids if pk in found],
     )
 
 
-def _against_saved(base: QuerySet[Account], matched: Q, segment: Segment | None) -> tuple[int, int]:
-    if segment is None or segment.pk is None:
-        return 0, 0
-    stored = AccountMembership.objects.filter(segment=segment, left_at__isnull=True).values("account_id")
-    seen = base.order_by()
-    return (
-        seen.filter(matched).exclude(pk__in=stored).count(),
-        seen.filter(pk__in=stored).exclude(pk__in=base.filter(matched).order_by().values("pk")).count(),
-    )
+def _matched(
+    question: Question, base: QuerySet[Account], segment: Segment | None
+) -> tuple[list[dict[str, Any]], list[int]]:
+    """Count, MRR and joiners by kind of stage; the ids of the five with the largest MRR."""
+    rows = question.accounts(base).order_by().values_list("pk", "mrr", "stage__kind", "name_folded")
+    try:
+        sql, params = rows.query.sql_with_params()
+    except EmptyResultSet:
+        return [], []
+    statement = _PREVIEW.format(matched=sql, table=AccountMembership._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*params, segment.pk if segment else 0])
+        kinds, ids = cursor.fetchone()
+    return kinds or [], ids
+
+
+def _members(base: QuerySet[Account], segment: Segment | None) -> int:
+    """The stored members that can be seen from the base."""
+    if segment is None:
+        return 0
+    stored = AccountMembership.objects.filter(segment=segment, left_at__isnull=True)
+    return base.order_by().filter(pk__in=stored.values("account_id")).count()
+
+
+def _alone(question: Question, base: QuerySet[Account], count: int) -> dict[str, int]:
+    """What each condition and group matches by itself, by JSON pointer.
+
+    Plain comparisons share one pass over the accounts. One about other rows is counted by a query of its own, because
+    PostgreSQL can join for a WHERE but must look row by row for a FILTER.
+    """
+    rule = question.rule
+    nodes = [node for node in walk(rule) if node.pointer and "/where" not in node.pointer]
+    if len(rule.rules) == len(nodes) == 1 and rule.match != "none":
+        return {nodes[0].pointer: count}
+    found: dict[str, int] = {}
+    plain: dict[str, Any] = {}
+    for node in nodes:
+        condition = compile_node(node, question.context)
+        if any(isinstance(part, Subquery | Q) for part in _parts(condition)):
+            found[node.pointer] = base.order_by().filter(condition).count()
+        else:
+            plain[node.pointer] = condition
+    counts = {f"alone_{i}": Count("pk", filter=Q(condition)) for i, condition in enumerate(plain.values())}
+    sums = base.order_by().aggregate(**counts) if counts else {}
+    return found | {pointer: sums[f"alone_{i}"] for i, pointer in enumerate(plain)}
+
+
+def _parts(condition: Any) -> Iterator[Any]:
+    yield condition
+    for part in condition.get_source_expressions() if hasattr(condition, "get_source_expressions") else []:
+        yield from _parts(part)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import Count, F, QuerySet, Sum
@@ -148,16 +149,19 @@ class _Work:
 
     def settle(self, segment: Segment, done: SegmentRefresh, difference: Difference) -> None:
         """Record the answer with the version and the request that it answers."""
-        members = AccountMembership.objects.filter(segment=segment, left_at__isnull=True)
-        sums = members.aggregate(members=Count("pk"), mrr=Sum("account__mrr"))
-        done.joined, done.left, done.members = difference.joined, difference.left, sums["members"]
+        members, mrr = difference.matched, difference.mrr
+        if self.accounts is not None:  # only some were looked at
+            stored = AccountMembership.objects.filter(segment=segment, left_at__isnull=True)
+            sums = stored.aggregate(members=Count("pk"), mrr=Sum("account__mrr"))
+            members, mrr = sums["members"], sums["mrr"] or Decimal(0)
+        done.joined, done.left, done.members = difference.joined, difference.left, members
         Segment.everything.filter(pk=segment.pk).update(
             error="",
             live_rev=segment.requested_rev,
             live_version=segment.version,
             refreshed_at=self.now.now,
-            member_count=sums["members"],
-            contract_value=(sums["mrr"] or 0) * 12,
+            member_count=members,
+            contract_value=mrr * 12,
         )
 
 

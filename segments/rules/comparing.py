@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import DecimalField, ExpressionWrapper, Func, TextField, Value
+from django.db.models import DecimalField, ExpressionWrapper, Func, Subquery, TextField, Value
 
 from accounts.fields import Field, Kind
 from core.clock import Moment
@@ -39,11 +39,14 @@ def positive(op: str, field: Field, value: Any, bind: Bind, moment: Moment) -> A
         return _number(op, left, value, bind)
     if field.kind is Kind.LIST:
         return _list(op, left, value)
+    if field.kind in (Kind.CHOICE, Kind.PERSON):
+        # The parser has already turned what was written into one of the field's own values, whose case may matter.
+        return In(left, value if op == "any_of" else [value])
     return _text(op, left, value)
 
 
 def _text(op: str, left: Any, value: Any) -> Any:
-    """Texts, links, choices and persons: both sides are folded, and no character of the value is special."""
+    """Texts and links: both sides are folded, and no character of the value is special."""
     if op == "any_of":
         return In(left, [fold(item) for item in value])
     if op == "matches":
@@ -95,6 +98,11 @@ def _start(moment: Moment, day: dt.date) -> dt.datetime:
 
 
 def _within(left: Any, first: Any, last: Any, at_end: str) -> Any:
+    """Between two ends. A value that costs a query of its own is compared as part of a range, so it is fetched once."""
+    if first is not None and last is not None and isinstance(left, Subquery):
+        function = "tstzrange" if isinstance(first, dt.datetime) else "daterange"
+        ends = Value("[]" if at_end == "<=" else "[)")
+        return Infix(left, "<@", Func(Value(first), Value(last), ends, function=function))
     parts = [Infix(left, ">=", Value(first))] if first is not None else []
     parts += [Infix(left, at_end, Value(last))] if last is not None else []
     return all_of(parts) if parts else Known(left)
