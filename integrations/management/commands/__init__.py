@@ -1,0 +1,1 @@
+"""Loading files, data sets and the demo company."""
