@@ -1,0 +1,170 @@
+"""Write a drawn world to the database, in bulk and through the models."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth import get_user_model
+
+from accounts.models import (
+    Account,
+    AccountLevel,
+    Assignment,
+    AssignmentRole,
+    AttributeDefinition,
+    EndUser,
+    ExchangeRate,
+    LifecycleStage,
+    Note,
+    Relationship,
+    Subscription,
+    SubscriptionStatus,
+    Team,
+    TeamMember,
+)
+from segments.models import AccountMembership, Segment
+from tests.segments.worlds import CHOICES, CUSTOM, LEVELS, PEOPLE, RATES, ROLES, SEGMENTS, STAGES, STATUSES, TEAMS
+from usage.models import AccountUsage, UserActivity
+
+ACCOUNT = ("name", "domain", "industry", "churn_reason", "mrr", "licences", "renews_on", "customer_since")
+SUBSCRIPTION = ("plan", "billing_period", "starts_on", "renews_on", "auto_renew")
+TEXT = ("name", "domain", "industry", "churn_reason", "email", "title", "role", "plan", "billing_period")
+
+
+def furnish() -> None:
+    """What every world stands on: terms, people, custom attributes of every kind, rates and two segments to name."""
+    for model, terms in ((LifecycleStage, STAGES), (SubscriptionStatus, STATUSES), (AccountLevel, LEVELS)):
+        for key, name, *kind in terms:
+            values = {"name": name} | ({"kind": kind[0]} if kind else {})
+            model.objects.update_or_create(key=key, defaults=values)
+    for role in ROLES:
+        AssignmentRole.objects.get_or_create(key=role, defaults={"name": role})
+    for name in {team for team in TEAMS.values() if team}:
+        Team.objects.get_or_create(name=name)
+    for key, name in PEOPLE:
+        login, _ = get_user_model().objects.get_or_create(username=key)
+        team = Team.objects.filter(name=TEAMS[key]).first()
+        TeamMember.objects.get_or_create(key=key, defaults={"user": login, "name": name, "team": team})
+    for field, kind in CUSTOM.items():
+        owner, _, key = field.split(".")
+        choices = CHOICES if kind == "choice" else []
+        AttributeDefinition.objects.get_or_create(
+            subject=owner, key=key, defaults={"name": f"{owner} {kind}", "kind": kind, "choices": choices}
+        )
+    for currency, rate in RATES.items():
+        ExchangeRate.objects.update_or_create(currency=currency, defaults={"rate": rate})
+    for key in SEGMENTS:
+        Segment.objects.get_or_create(key=key, defaults={"name": key, "rule": {"match": "all", "rules": []}})
+
+
+def store(world: dict[str, Any]) -> None:
+    """One world; its accounts' external ids are the oracle's ids."""
+    people = EndUser.objects.bulk_create(_people(world))
+    accounts = Account.objects.bulk_create([_account(one) for one in world["accounts"]])
+    members = {member.key: member for member in TeamMember.objects.all()}
+    segments = {segment.key: segment for segment in Segment.objects.filter(key__in=SEGMENTS)}
+    rows: dict[Any, list[Any]] = {
+        model: [] for model in (Relationship, UserActivity, Subscription, Assignment, AccountUsage, Note, AccountMembership)
+    }
+    for account, drawn in zip(accounts, world["accounts"], strict=True):
+        values, seen = drawn["values"], set()
+        for user in drawn["users"]:
+            person = people[user["person"]]
+            rows[Relationship].append(_relationship(account, person, user))
+            last = user["values"].get("user.last_seen_at")
+            if last and person.pk not in seen:
+                seen.add(person.pk)
+                rows[UserActivity].append(UserActivity(account=account, user=person, first_seen_at=last, last_seen_at=last))
+        rows[Subscription] += [_subscription(account, n, one) for n, one in enumerate(drawn["subscriptions"])]
+        for part in drawn["team"]:
+            started = dt.datetime(2011, 1, 1, tzinfo=dt.UTC)
+            ended = started if part["ended"] else None
+            who = members[part["member"]]
+            rows[Assignment].append(
+                Assignment(account=account, member=who, role_id=part["role"], started_at=started, ended_at=ended)
+            )
+        usage = {key: values.get(f"account.{key}") for key in ("active_users_30d", "events_30d", "last_seen_at")}
+        usage = {key: value for key, value in usage.items() if value}
+        if usage:
+            rows[AccountUsage].append(AccountUsage(account=account, **usage))
+        rows[Note].append(Note(account=account, kind=Note.Kind.NOTE, text="ours alone", at=world["now"]))
+        if values.get("account.last_touchpoint_at"):
+            at = values["account.last_touchpoint_at"]
+            rows[Note].append(Note(account=account, kind=Note.Kind.CALL, text="earlier", at=at - dt.timedelta(days=90)))
+            rows[Note].append(Note(account=account, kind=Note.Kind.CALL, text="talked", at=at))
+        for stay in drawn["memberships"]:
+            rows[AccountMembership].append(
+                AccountMembership(
+                    account=account, segment=segments[stay["segment"]], entered_at=stay["entered"], left_at=stay["left"]
+                )
+            )
+    for model, made in rows.items():
+        model.objects.bulk_create(made)
+
+
+def _columns(values: dict[str, Any], owner: str, names: tuple[str, ...]) -> dict[str, Any]:
+    found = {name: values.get(f"{owner}.{name}") for name in names}
+    return {name: "" if value is None and name in TEXT else value for name, value in found.items()}
+
+
+def _attributes(values: dict[str, Any], owner: str) -> dict[str, Any]:
+    prefix = f"{owner}.custom."
+    return {key.removeprefix(prefix): _json(value) for key, value in values.items() if key.startswith(prefix)}
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, dt.date):  # an instant is a date too
+        return value.isoformat()
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _people(world: dict[str, Any]) -> list[EndUser]:
+    values: dict[int, dict[str, Any]] = {user["person"]: user["values"] for a in world["accounts"] for user in a["users"]}
+    return [
+        EndUser(
+            external_id=f"u{number}",
+            attributes=_attributes(values.get(number, {}), "user"),
+            **_columns(values.get(number, {}), "user", ("name", "email", "title", "first_seen_at")),
+        )
+        for number in range(3)
+    ]
+
+
+def _account(drawn: dict[str, Any]) -> Account:
+    values = drawn["values"]
+    return Account(
+        external_id=drawn["id"],
+        stage_id=values.get("account.stage"),
+        level_id=values.get("account.level"),
+        archived_at=dt.datetime(2012, 1, 1, tzinfo=dt.UTC) if drawn["archived"] else None,
+        attributes=_attributes(values, "account"),
+        **_columns(values, "account", ACCOUNT),
+    )
+
+
+def _relationship(account: Account, person: EndUser, user: dict[str, Any]) -> Relationship:
+    values = user["values"]
+    started = values["relationship.started_at"]
+    return Relationship(
+        account=account,
+        user=person,
+        role=values.get("relationship.role") or "",
+        started_at=started,
+        ended_at=started if user["ended"] else None,
+        attributes=_attributes(values, "relationship"),
+    )
+
+
+def _subscription(account: Account, number: int, values: dict[str, Any]) -> Subscription:
+    return Subscription(
+        external_id=f"{account.external_id}-s{number}",
+        account=account,
+        status_id=values["subscription.status"],
+        currency="USD",
+        mrr_base=values.get("subscription.mrr"),
+        quantity=values.get("subscription.licences"),
+        attributes=_attributes(values, "subscription"),
+        **_columns(values, "subscription", SUBSCRIPTION),
+    )

@@ -1,0 +1,158 @@
+"""The compiled SQL and the oracle name the same accounts, for thousands of drawn rules and worlds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from accounts.models import Account
+from segments.models import Segment
+from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS
+from segments.rules.tree import parse, to_json
+from tests.segments import families
+from tests.segments.judging import answers, reader_of, world_in_database
+from tests.segments.oracle import TWINS, members
+from tests.segments.storing import furnish
+from tests.segments.worlds import Case, Rules, cases
+
+RULES, WORLDS = 20, 110
+quietly = settings(
+    max_examples=WORLDS,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],  # an example is small as drawn; making it smaller takes minutes
+)
+
+
+@pytest.fixture(autouse=True)
+def _furnished(db: None) -> None:
+    furnish()
+
+
+def seen_in(node: Any, found: Counter[str]) -> None:
+    """Count the operators and the kinds of node of a rule."""
+    if isinstance(node, list):
+        for one in node:
+            seen_in(one, found)
+        return
+    if "match" in node:
+        found[node["match"]] += 1
+        seen_in(node["rules"], found)
+        return
+    for rows in ("users", "subscriptions"):
+        if rows in node:
+            how = node[rows] if isinstance(node[rows], str) else next(iter(node[rows]))
+            found[f"{rows} {how}"] += 1
+            seen_in(node["where"], found)
+            return
+    found[f"segment {node['op']}" if "segment" in node else node["op"]] += 1
+    if isinstance(node.get("value"), dict) and "percent" in node["value"]:
+        found["percent of"] += 1
+
+
+def test_the_database_and_the_oracle_name_the_same_accounts() -> None:
+    drawn: Counter[str] = Counter()
+    tally = Counter(cases=0, members=0, accounts=0)
+
+    @quietly
+    @given(case=cases(rules=RULES))
+    def agree(case: Case) -> None:
+        with world_in_database(case.world):
+            reader = reader_of(case.world)
+            for rule in case.rules:
+                expected, found = members(rule, case.world), answers(rule, reader)
+                assert found == expected, f"{rule}\nonly SQL: {found - expected}\nonly oracle: {expected - found}"
+                seen_in(rule, drawn)
+                tally["cases"] += 1
+                tally["members"] += len(expected)
+                tally["accounts"] += len(case.world["accounts"])
+
+    agree()
+    kinds = {f"users {how}" for how in ("any", "all", "none", "at_least", "at_least_percent")}
+    kinds |= {f"subscriptions {how}" for how in ("any", "all", "none")} | {"all", "any", "none", "percent of"}
+    wanted = set(OPERATORS) | {f"segment {op}" for op in SEGMENT_OPERATORS} | kinds
+    assert wanted - drawn.keys() == set(), "these were never drawn, so nothing is known about them"
+    assert tally["cases"] >= 2_000
+    # Rules that hold for nobody or for everybody would agree too.
+    assert 0.2 < tally["members"] / tally["accounts"] < 0.8
+
+
+def test_the_families_know_every_operator_of_every_kind() -> None:
+    declared = {(kind.value, key) for key, op in OPERATORS.items() for kind in op.kinds}
+    assert {(kind, op) for kind, ops in families.OPERATORS.items() for op in ops} == declared
+
+
+def test_every_negative_operator_is_known_to_the_oracle_as_the_complement_of_its_twin() -> None:
+    negative = {key: op.negates for key, op in OPERATORS.items() if op.negates}
+    negative |= {key: op.negates for key, op in SEGMENT_OPERATORS.items() if op.negates}
+    assert negative == TWINS
+
+
+@settings(quietly, max_examples=25)
+@given(case=cases(rules=6, depth=3))
+def test_the_laws_of_logic_hold_in_the_database(case: Case) -> None:
+    with world_in_database(case.world):
+        reader = reader_of(case.world)
+        live = set(Account.objects.live().values_list("external_id", flat=True))
+
+        def of(match: str, *rules: Any) -> set[str]:
+            return answers({"match": match, "rules": list(rules)}, reader)
+
+        for p, q in zip(case.rules[::2], case.rules[1::2], strict=True):
+            if not p["rules"] or not q["rules"]:
+                continue
+            assert of("none", p) == live - of("all", p)
+            assert of("none", {"match": "all", "rules": [p, q]}) == of("any", *[{"match": "none", "rules": [r]} for r in (p, q)])
+            assert of("none", p, q) == of("all", {"match": "none", "rules": [p]}, {"match": "none", "rules": [q]})
+            assert of("all", p, q) == of("all", q, p) == of("all", p) & of("all", q)
+            assert of("any", p, q) == of("any", p) | of("any", q)
+            assert of("any", {"match": "all", "rules": [p]}) == of("all", p)
+
+
+@settings(quietly, max_examples=25)
+@given(data=st.data(), case=cases(rules=1))
+def test_all_users_is_the_dual_of_any_user_and_negative_operators_are_complements(data: Any, case: Case) -> None:
+    pools = {
+        key: families.pool(data.draw, kind, key, case.world["now"], case.world["zone"], case.world["choices"].get(key, []))
+        for key, kind in (("user.name", "text"), ("account.custom.c_money", "money"), ("account.custom.c_list", "list"))
+    }
+    stays = families.pool(data.draw, "datetime", "segment", case.world["now"], case.world["zone"], [])
+    with world_in_database(case.world):
+        reader = reader_of(case.world)
+        live = set(Account.objects.live().values_list("external_id", flat=True))
+        maker = Rules(data.draw, pools, stays)
+        p = maker.leaf("users")
+
+        def users(how: str, where: Any) -> set[str]:
+            return answers({"match": "all", "rules": [{"users": how, "where": {"match": "all", "rules": [where]}}]}, reader)
+
+        some = users("any", {"match": "any", "rules": [{"field": "user.name", "op": op} for op in ("is_set", "is_not_set")]})
+        not_p = {"match": "none", "rules": [p]}
+        assert users("all", p) == some & users("none", not_p)
+        assert users("none", p) == live - users("any", p)
+        for _ in range(4):
+            leaf = maker.leaf(None)
+            twin = TWINS.get(leaf["op"])
+            if twin:
+                positive = answers({"match": "all", "rules": [leaf | {"op": twin}]}, reader)
+                assert answers({"match": "all", "rules": [leaf]}, reader) == live - positive
+
+
+@settings(quietly, max_examples=60)
+@given(case=cases(rules=8, accounts=1))
+def test_a_rule_survives_being_written_and_read_again(case: Case) -> None:
+    reader = reader_of(case.world)
+    for rule in case.rules:
+        tree = parse(rule, reader.vocabulary)
+        assert parse(to_json(tree), reader.vocabulary) == tree
+        assert to_json(parse(to_json(tree), reader.vocabulary)) == to_json(tree)
+
+
+def test_the_world_names_segments_that_exist() -> None:
+    assert Segment.objects.filter(key__in=("base-one", "base-two")).count() == 2

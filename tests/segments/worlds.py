@@ -1,0 +1,264 @@
+"""Small worlds and rules about them, drawn so that they are likely to disagree where an engine is wrong.
+
+Values that are independent of each other never meet, and an engine that is wrong passes thousands of such cases. So an
+example picks a few fields, gives each a family of close neighbours (wildcards, case, boundaries, edges of days), and
+draws the data and the rules' values from the same families.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.segments import families
+from tests.segments.families import ABSENT, Pool
+from tests.segments.oracle import fold
+
+KINDS = ("text", "number", "money", "percent", "boolean", "date", "datetime", "choice", "list", "link")
+PEOPLE = [("ann", "Ann Berg"), ("bo", "Bo Çelik"), ("Cy-X", "Cy Xu")]
+TEAMS = {"ann": "Nordic", "bo": "Straße", "Cy-X": ""}
+STAGES = [("trial", "Trial", "trial"), ("live", "Live", "live"), ("Late-Live", "Late", "live"), ("cancelled", "Lost", "cancelled")]
+STATUSES = [("active", "Active", "active"), ("Trial-2", "Second trial", "future"), ("suspended", "Suspended", "suspended")]
+LEVELS = [("strategic", "Strategic"), ("Tier-2", "Tier two")]
+CHOICES = ["Gold", "Straße", "ÎLE"]
+PERIODS = [("monthly", "Monthly"), ("yearly", "Yearly")]
+TYPES = [("trial", "Trial"), ("onboarding", "Onboarding"), ("live", "Live"), ("cancelled", "Cancelled")]
+STATUS_TYPES = [("active", "Active"), ("cancelled", "Cancelled"), ("future", "Future"), ("suspended", "Suspended")]
+RATES = {"USD": Decimal(1), "EUR": Decimal("1.08"), "JPY": Decimal("0.0066")}
+SEGMENTS = ("base-one", "base-two")
+ROLES = {"csm": "csm", "account-manager": "account_manager"}
+
+COLUMNS: dict[str, str] = {
+    "account.name": "text",
+    "account.domain": "text",
+    "account.industry": "text",
+    "account.churn_reason": "text",
+    "account.stage": "choice",
+    "account.stage_type": "choice",
+    "account.level": "choice",
+    "account.mrr": "money",
+    "account.licences": "number",
+    "account.renews_on": "date",
+    "account.customer_since": "date",
+    "account.last_touchpoint_at": "datetime",
+    "account.active_users_30d": "number",
+    "account.events_30d": "number",
+    "account.last_seen_at": "datetime",
+    "user.name": "text",
+    "user.email": "text",
+    "user.title": "text",
+    "user.first_seen_at": "datetime",
+    "user.last_seen_at": "datetime",
+    "relationship.role": "text",
+    "relationship.started_at": "datetime",
+    "subscription.plan": "text",
+    "subscription.status": "choice",
+    "subscription.status_type": "choice",
+    "subscription.mrr": "money",
+    "subscription.licences": "number",
+    "subscription.billing_period": "choice",
+    "subscription.starts_on": "date",
+    "subscription.renews_on": "date",
+    "subscription.auto_renew": "boolean",
+    "team.csm": "person",
+    "team.account_manager": "person",
+    "team.csm_team": "text",
+}
+CUSTOM = {f"{o}.custom.c_{kind}": kind for o in ("account", "user", "relationship", "subscription") for kind in KINDS}
+FIELDS = COLUMNS | CUSTOM
+NUMERIC = ("number", "money", "percent")
+PAIRS: dict[str, list[tuple[str, str]]] = {
+    "account.stage": [(key, label) for key, label, _ in STAGES],
+    "account.stage_type": TYPES,
+    "account.level": LEVELS,
+    "subscription.status": [(key, label) for key, label, _ in STATUSES],
+    "subscription.status_type": STATUS_TYPES,
+    "subscription.billing_period": PERIODS,
+    "team.csm": PEOPLE,
+    "team.account_manager": PEOPLE,
+} | {key: [(fold(one), one) for one in CHOICES] for key, kind in CUSTOM.items() if kind == "choice"}
+MOMENTS = [
+    ("America/New_York", "2026-03-10T03:30:00+00:00"),
+    ("America/New_York", "2026-11-02T04:30:00+00:00"),
+    ("Europe/Oslo", "2028-02-29T23:30:00+00:00"),
+    ("Asia/Kolkata", "2026-03-31T18:45:00+00:00"),
+    ("Australia/Lord_Howe", "2027-04-04T12:00:00+00:00"),
+    ("America/Sao_Paulo", "2018-11-05T01:00:00+00:00"),
+    ("Pacific/Apia", "2012-01-02T09:00:00+00:00"),
+    ("Africa/Cairo", "2026-04-25T22:30:00+00:00"),
+    ("UTC", "2026-12-31T23:59:59.999999+00:00"),
+    ("UTC", "2027-01-03T00:00:00+00:00"),
+]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A world for the oracle and the database, and rules about it."""
+
+    world: dict[str, Any]
+    rules: list[dict[str, Any]]
+
+
+@st.composite
+def cases(draw: Callable[[Any], Any], rules: int = 20, accounts: int = 6, depth: int = 5) -> Case:
+    """A world of a few accounts with rules about a handful of fields in focus."""
+    zone_name, now_text = draw(st.sampled_from(MOMENTS))
+    zone, now = zoneinfo.ZoneInfo(zone_name), dt.datetime.fromisoformat(now_text)
+    focus = _focus(draw)
+    pools = {key: families.pool(draw, FIELDS[key], key, now, zone, PAIRS.get(key, [])) for key in focus}
+    stays = families.pool(draw, "datetime", "segment", now, zone, [])
+    people = [_values(draw, pools, "user.") for _ in range(3)]
+    world = {
+        "now": now,
+        "zone": zone,
+        "rates": RATES,
+        "kinds": FIELDS,
+        "choices": PAIRS,
+        "me": "bo",
+        "accounts": [_account(draw, number, pools, people, stays) for number in range(accounts)],
+    }
+    maker = Rules(draw, pools, stays, depth)
+    return Case(world, [maker.root() for _ in range(rules)])
+
+
+def _focus(draw: Callable[[Any], Any]) -> list[str]:
+    """Two fields of accounts and one of each kind of row, by kind first so that no kind is rare."""
+    found = []
+    for owner in ("account.", "account.", "user.", "relationship.", "subscription.", "team."):
+        kinds = sorted({kind for key, kind in FIELDS.items() if key.startswith(owner)})
+        kind = draw(st.sampled_from(kinds))
+        found.append(draw(st.sampled_from([key for key, own in FIELDS.items() if key.startswith(owner) and own == kind])))
+    if FIELDS[found[0]] in NUMERIC:  # something to take a percentage of
+        found.append(draw(st.sampled_from([k for k, kind in FIELDS.items() if k.startswith("account.") and kind in NUMERIC])))
+    return sorted(set(found))
+
+
+def _values(draw: Callable[[Any], Any], pools: dict[str, Pool], prefix: str) -> dict[str, Any]:
+    found = {key: draw(st.sampled_from(pool.values)) for key, pool in pools.items() if key.startswith(prefix)}
+    for key in found.keys() & {"account.active_users_30d", "account.events_30d"}:
+        found[key] = 0 if found[key] in (None, ABSENT) else found[key]  # nothing was ever heard of it
+    return {key: value for key, value in found.items() if value is not ABSENT}
+
+
+def _account(
+    draw: Callable[[Any], Any], number: int, pools: dict[str, Pool], people: list[dict[str, Any]], stays: Pool
+) -> dict[str, Any]:
+    users = []
+    for person, values in enumerate(people):
+        for ended in {"none": [], "open": [False], "ended": [True], "both": [True, False]}[
+            draw(st.sampled_from(["none", "open", "open", "ended", "both"]))
+        ]:
+            own = _values(draw, pools, "relationship.")
+            if own.get("relationship.started_at", ABSENT) is None or "relationship.started_at" not in own:
+                own["relationship.started_at"] = dt.datetime(2010, 1, 1, tzinfo=dt.UTC)
+            users.append({"person": person, "ended": ended, "values": values | own})
+    for person in range(len(people)):  # last seen is one per user and account, whatever became of the relationship
+        own_rows = [user for user in users if user["person"] == person]
+        for user in own_rows[1:]:
+            user["values"]["user.last_seen_at"] = own_rows[0]["values"].get("user.last_seen_at")
+    values = _values(draw, pools, "account.")
+    subscriptions = [_values(draw, pools, "subscription.") for _ in range(draw(st.sampled_from([0, 1, 1, 2])))]
+    for row, kinds, key in [(values, STAGES, "account.stage"), *((s, STATUSES, "subscription.status") for s in subscriptions)]:
+        _derive(row, kinds, key)
+    return {
+        "id": f"a{number}",
+        "archived": number == 5 and draw(st.booleans()),
+        "values": values,
+        "users": users,
+        "subscriptions": subscriptions,
+        "team": _team(draw),
+        "memberships": _memberships(draw, stays),
+    }
+
+
+def _derive(row: dict[str, Any], terms: list[tuple[str, str, str]], key: str) -> None:
+    """A stage and its type (a status and its type) are one column; a subscription always has a status."""
+    if key == "subscription.status" and row.get(key) is None:
+        row[key] = next((k for k, _, kind in terms if kind == row.get(f"{key}_type")), "active")
+    elif row.get(key) is None and row.get(f"{key}_type"):
+        row[key] = next((k for k, _, kind in terms if kind == row[f"{key}_type"]), None)
+    row[f"{key}_type"] = next((kind for k, _, kind in terms if k == row.get(key)), None)
+
+
+def _team(draw: Callable[[Any], Any]) -> list[dict[str, Any]]:
+    found = []
+    for role, key in ROLES.items():
+        who, ended = draw(st.sampled_from([("ann", False), ("bo", False), ("Cy-X", False), ("bo", True), (None, False)]))
+        if who:
+            values = {f"team.{key}": who, f"team.{key}_team": TEAMS[who]}
+            found.append({"role": role, "member": who, "ended": ended, "values": values})
+    return found
+
+
+def _memberships(draw: Callable[[Any], Any], stays: Pool) -> list[dict[str, Any]]:
+    found = []
+    instants = sorted(one for one in stays.values if isinstance(one, dt.datetime))
+    for segment in SEGMENTS:
+        shape = draw(st.sampled_from(["never", "now", "left", "back"]))
+        times = sorted(draw(st.sampled_from(instants)) for _ in range({"never": 0, "now": 1, "left": 2, "back": 3}[shape]))
+        for place in range(0, len(times), 2):
+            left = times[place + 1] if place + 1 < len(times) else None
+            found.append({"segment": segment, "entered": times[place], "left": left})
+    return found
+
+
+class Rules:
+    """Draws rule trees over the fields in focus."""
+
+    def __init__(self, draw: Callable[[Any], Any], pools: dict[str, Pool], stays: Pool, depth: int = 5) -> None:
+        self.draw, self.pools, self.stays, self.depth = draw, pools, stays, depth
+
+    def pick(self, options: Any) -> Any:
+        """One of the options."""
+        return self.draw(st.sampled_from(options))
+
+    def root(self) -> dict[str, Any]:
+        """A whole rule; the empty one now and then."""
+        if self.pick(range(40)) == 39:
+            return {"match": self.pick(["all", "any", "none"]), "rules": []}
+        return self.group(1, None)
+
+    def group(self, depth: int, inside: str | None) -> dict[str, Any]:
+        """A group of one to three nodes."""
+        count = self.pick([1, 1, 2, 2, 3])
+        return {"match": self.pick(["all", "any", "none"]), "rules": [self.node(depth + 1, inside) for _ in range(count)]}
+
+    def node(self, depth: int, inside: str | None) -> dict[str, Any]:
+        """Any node that may stand here."""
+        options = ["leaf"] * 6 + ["group"] * 2 * (depth < self.depth)
+        options += ["users", "users", "subscriptions", "segment"] * (inside is None and depth < self.depth)
+        what = self.pick(options)
+        if what == "leaf":
+            return self.leaf(inside)
+        if what == "group":
+            return self.group(depth, inside)
+        return self.segment() if what == "segment" else self.rows(what, depth)
+
+    def rows(self, what: str, depth: int) -> dict[str, Any]:
+        """A quantified node."""
+        counted = [{"at_least": 1}, {"at_least": 2}, {"at_least_percent": 50}, {"at_least_percent": 66.5}]
+        quantifier = self.pick(["any", "all", "none", *(counted if what == "users" else [])])
+        return {what: quantifier, "where": self.group(depth + 1, what)}
+
+    def segment(self) -> dict[str, Any]:
+        """Membership of a base segment."""
+        node = {"segment": self.pick(SEGMENTS), "op": self.pick(["in", "not_in", "entered", "left"])}
+        return node | ({"value": self.stays.span(self.draw)} if node["op"] in ("entered", "left") else {})
+
+    def leaf(self, inside: str | None) -> dict[str, Any]:
+        """A field in focus with an operator and a value that fit."""
+        owners = {None: "", "users": ("user.", "relationship."), "subscriptions": "subscription."}[inside]
+        field = self.pick([key for key in self.pools if key.startswith(owners)])
+        pool = self.pools[field]
+        op = self.pick(families.OPERATORS[FIELDS[field]])
+        node: dict[str, Any] = {"field": field, "op": op}
+        owner = field.split(".")[0]
+        others = [k for k in self.pools if k.split(".")[0] == owner and FIELDS[k] in NUMERIC]
+        value = pool.operand(self.draw, op, others)
+        return node if value is None else node | {"value": value}
