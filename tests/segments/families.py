@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from random import Random
 from typing import Any
 
-from hypothesis import strategies as st
-
 from tests.segments.oracle import exact, fold, moved
-
-Draw = Callable[[Any], Any]
 
 
 class _Absent:
@@ -83,28 +79,27 @@ class Pool:
     asked: list[Any]
     spans: list[tuple[int, str]]
 
-    def span(self, draw: Draw) -> dict[str, Any]:
+    def span(self, dice: Random) -> dict[str, Any]:
         """A length of time, one of the two whose edges the values lie at."""
-        n, unit = draw(st.sampled_from(self.spans))
+        n, unit = dice.choice(self.spans)
         return {"n": n, "unit": unit}
 
-    def operand(self, draw: Draw, op: str, others: list[str]) -> Any:
+    def operand(self, dice: Random, op: str, others: list[str]) -> Any:
         """The value that goes with an operator, None for one that needs none."""
         if op in _SPANS:
-            return self.span(draw)
+            return self.span(dice)
         if op in _PERIODS or op in ("is_set", "is_not_set", "is_true", "is_false", "is_me", "is_unassigned"):
             return None
         if op in ("matches", "not_matches"):
-            return draw(st.sampled_from(PATTERNS))
-        one = st.sampled_from(self.asked)
+            return dice.choice(PATTERNS)
         if op.startswith("includes") or op in ("any_of", "none_of"):
-            return draw(st.lists(one, min_size=1, max_size=3))
+            return [dice.choice(self.asked) for _ in range(dice.randint(1, 3))]
         if op in ("between", "not_between"):
-            return sorted([draw(one), draw(one)])
-        if self.kind in ("number", "money", "percent") and others and draw(st.integers(0, 3)) == 0:
-            percent = draw(st.sampled_from([100, 50, 200, 0, 33.3, 12.5, 100.000001]))
-            return {"percent": percent, "of": draw(st.sampled_from(others))}
-        return draw(one)
+            return sorted([dice.choice(self.asked), dice.choice(self.asked)])
+        if self.kind in ("number", "money", "percent") and others and dice.randint(0, 3) == 0:
+            percent = dice.choice([100, 50, 200, 0, 33.3, 12.5, 100.000001])
+            return {"percent": percent, "of": dice.choice(others)}
+        return dice.choice(self.asked)
 
 
 def plain(number: Decimal) -> int | float:
@@ -112,20 +107,20 @@ def plain(number: Decimal) -> int | float:
     return int(number) if number == number.to_integral_value() else float(number)
 
 
-def pool(draw: Draw, kind: str, key: str, now: dt.datetime, zone: dt.tzinfo, pairs: list[tuple[str, str]]) -> Pool:
+def pool(dice: Random, kind: str, key: str, now: dt.datetime, zone: dt.tzinfo, pairs: list[tuple[str, str]]) -> Pool:
     """The family of one field in one example."""
     if kind in ("date", "datetime"):
-        return _times(draw, kind, now, zone, custom=".custom." in key)
+        return _times(dice, kind, now, zone, custom=".custom." in key)
     custom = ".custom." in key
     if kind in ("number", "money", "percent"):
-        return _numbers(draw, kind, key, custom)
+        return _numbers(dice, kind, key, custom)
     if kind == "boolean":
         wrong = ["true", 1] if custom else []
         return Pool(kind, [True, False, None, ABSENT, *wrong], [], [])
     if kind == "list":
-        texts = draw(st.sampled_from(TEXTS))
+        texts = dice.choice(TEXTS)
         asked = [text for text in texts if fold(text)]
-        some = [draw(st.lists(st.sampled_from(texts), max_size=3)) for _ in range(4)]
+        some = [[dice.choice(texts) for _ in range(dice.randint(0, 3))] for _ in range(4)]
         return Pool(kind, [*some, [texts[0], texts[0]], [], [""], None, ABSENT], asked, [])
     if kind in ("choice", "person"):
         values = [value for value, _ in pairs]
@@ -134,16 +129,16 @@ def pool(draw: Draw, kind: str, key: str, now: dt.datetime, zone: dt.tzinfo, pai
         return Pool(kind, [*written, None, *more], [*values, *(label.upper() for _, label in pairs if label.isascii())], [])
     if key == "team.csm_team":
         return Pool(kind, [], ["Nordic", "NORDIC", "strasse", "stra"], [])
-    texts = draw(st.sampled_from(TEXTS))
+    texts = dice.choice(TEXTS)
     wrong = [7, True] if custom else []
     return Pool(kind, [*texts, *texts, *MISSING, " ", *wrong], [text for text in texts if fold(text)], [])
 
 
-def _numbers(draw: Draw, kind: str, key: str, custom: bool) -> Pool:
+def _numbers(dice: Random, kind: str, key: str, custom: bool) -> Pool:
     if not custom and kind == "number":
-        numbers = draw(st.sampled_from(COUNTS))
+        numbers = dice.choice(COUNTS)
         return Pool(kind, [*map(plain, numbers), None], [plain(n) for n in numbers] + [0.5, -1], [])
-    numbers = draw(st.sampled_from(NUMBERS if custom and kind != "money" else MONEY))
+    numbers = dice.choice(NUMBERS if custom and kind != "money" else MONEY)
     near = [plain(n + d) for n in numbers for d in (Decimal("0.000001"), Decimal("-0.000001")) if abs(n) < 10**6]
     asked = [plain(n) for n in numbers] + near
     if not custom:
@@ -156,9 +151,9 @@ def _numbers(draw: Draw, kind: str, key: str, custom: bool) -> Pool:
     return Pool(kind, [*amounts, *odd], asked + euros, [])
 
 
-def _times(draw: Draw, kind: str, now: dt.datetime, zone: dt.tzinfo, custom: bool) -> Pool:
+def _times(dice: Random, kind: str, now: dt.datetime, zone: dt.tzinfo, custom: bool) -> Pool:
     today = now.astimezone(zone).date()
-    spans = [draw(st.sampled_from(SPANS)) for _ in range(2)]
+    spans = [dice.choice(SPANS) for _ in range(2)]
     days = {today - ONE, today, today + ONE}
     for n, unit in spans:
         for sign in (-1, 1):
@@ -167,13 +162,13 @@ def _times(draw: Draw, kind: str, now: dt.datetime, zone: dt.tzinfo, custom: boo
     monday = today - today.weekday() * ONE
     firsts = [monday, monday + 7 * ONE, monday - 7 * ONE, today.replace(day=1), moved(today.replace(day=1), {"n": 1, "unit": "month"}, 1)]
     firsts += [today.replace(month=3 * ((today.month - 1) // 3) + 1, day=1), today.replace(month=1, day=1), dt.date(today.year + 1, 1, 1)]
-    first = draw(st.sampled_from(firsts))
+    first = dice.choice(firsts)
     days |= {first - ONE, first, dt.date(2028, 2, 29)}
     asked = sorted(day.isoformat() for day in days)
     if kind == "date":
         wrong = ["soon", ABSENT, ""] if custom else []
         return Pool(kind, [*sorted(days), None, *wrong], asked, spans)
-    hours = [draw(st.sampled_from(HOURS))]
+    hours = [dice.choice(HOURS)]
     starts = [dt.datetime.combine(day, dt.time(), tzinfo=zone).astimezone(dt.UTC) for day in sorted(days)]
     instants = {start + shift for start in starts for shift in (-TICK, TICK * 0, dt.timedelta(hours=3))} | {now}
     for n, _ in hours:
