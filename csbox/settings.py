@@ -84,6 +84,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "core.logs.RequestIdMiddleware",
+    "core.api.edge.ApiEdgeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "core.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -198,12 +199,23 @@ Q_CLUSTER["sync"] = TESTING and flag("CSBOX_Q_SYNC")
 # --- API ------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
+        "core.api.access.ApiTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["core.api.access.IsMember"],
+    "DEFAULT_PARSER_CLASSES": ["core.api.parsing.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_FILTER_BACKENDS": ["core.api.filters.StrictFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "core.api.pagination.KeysetPagination",
+    "DEFAULT_THROTTLE_CLASSES": ["core.api.access.ApiThrottle", "core.api.access.AnonymousThrottle"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "core.api.problems.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
+    # Without a proxy of ours, X-Forwarded-For is whatever the sender likes.
+    "NUM_PROXIES": 1 if SECURE_PROXY_SSL_HEADER else 0,
 }
+API_BODY_BYTES = number("CSBOX_API_BODY_BYTES", 1_048_576)
+API_RATES = {"user": text("CSBOX_API_RATE", "1200/min"), "anonymous": text("CSBOX_API_ANONYMOUS_RATE", "60/min")}
 SPECTACULAR_SETTINGS = {
     "TITLE": "csbox",
     "DESCRIPTION": "Accounts, people, subscriptions and segments.",

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+
+from core import health
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/", include("csbox.api")),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("workerz", health.workerz, name="workerz"),
+    *([path("", include("web.urls"))] if find_spec("web.urls") else []),
 ]

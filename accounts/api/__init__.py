@@ -1,0 +1,23 @@
+"""Customers' facts and our team over the API; the composition root gives each its address."""
+
+from accounts.api.account import AccountFilters, AccountViewSet
+from accounts.api.attribute import AttributeViewSet
+from accounts.api.note import NoteViewSet
+from accounts.api.people import RelationshipViewSet, UserViewSet
+from accounts.api.subscription import SubscriptionFilters, SubscriptionViewSet
+from accounts.api.team import AssignmentViewSet, MemberViewSet, MeView, TeamViewSet
+
+__all__ = [
+    "AccountFilters",
+    "AccountViewSet",
+    "AssignmentViewSet",
+    "AttributeViewSet",
+    "MeView",
+    "MemberViewSet",
+    "NoteViewSet",
+    "RelationshipViewSet",
+    "SubscriptionFilters",
+    "SubscriptionViewSet",
+    "TeamViewSet",
+    "UserViewSet",
+]

@@ -1,0 +1,57 @@
+"""The outermost layer: broken addresses are refused, and whatever fails under /api/ leaves as a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
+from django.views.defaults import bad_request
+
+from core.api.problems import CONTENT_TYPE, plain_problem
+
+PREFIX = "/api/"
+ENCODING = "The address is not valid UTF-8, or holds a NUL character. Encode it as UTF-8 with percent signs."
+_OWN = {"application/json", CONTENT_TYPE}
+
+
+def readable(raw: bytes) -> bool:
+    """True if these bytes are UTF-8 without NUL, so that nothing is silently replaced on the way."""
+    try:
+        return "\x00" not in raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+
+
+class ApiEdgeMiddleware:
+    """Refuses addresses that are not UTF-8 anywhere, and gives errors under /api/ the one shape, 404 and 500 included."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        path = str(request.META.get("PATH_INFO", "")).encode("latin-1", "replace")
+        query = unquote_to_bytes(str(request.META.get("QUERY_STRING", "")))
+        ours = request.path.startswith(PREFIX)
+        if not readable(path) or not readable(query):
+            return plain_problem(request, 400, "invalid-encoding", ENCODING) if ours else bad_request(request, None)
+        response = self.get_response(request)
+        if not ours or response.status_code < 400:
+            return response
+        kind = response.headers.get("Content-Type", "").split(";")[0].strip()
+        if kind in _OWN:
+            return response
+        made = plain_problem(request, response.status_code)
+        for name in ("Allow", "Retry-After", "WWW-Authenticate"):
+            if name in response.headers:
+                made.headers[name] = response.headers[name]
+        return made
+
+
+@csrf_exempt
+def nothing_here(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+    """Any address under /api/ that no view answers."""
+    detail = "There is nothing at this address. Addresses end with “/”; the schema at /api/v1/schema/ lists them."
+    return plain_problem(request, 404, "not-found", detail)

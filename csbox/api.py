@@ -1,0 +1,90 @@
+"""The addresses of the API: version 1 of every app's views, put together here and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.routers import SimpleRouter
+
+from accounts import api as accounts
+from core.api.access import IsMember
+from core.api.edge import nothing_here
+from segments import api as segments
+from usage import api as usage
+
+
+class AccountFilters(segments.MembershipFilters, accounts.AccountFilters):
+    """Accounts can be narrowed by a segment or by a rule besides."""
+
+
+class SubscriptionFilters(segments.MembershipFilters, accounts.SubscriptionFilters):
+    """Subscriptions of the accounts of a segment, or of those that match a rule."""
+
+    account_path = "account"
+
+
+class AccountViewSet(accounts.AccountViewSet):
+    """Customer companies, addressed by their external id."""
+
+    filterset_class = AccountFilters
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """A page of the accounts that you may see."""
+        with segments.answer_slow_rules(request):
+            return super().list(request, *args, **kwargs)
+
+
+class SubscriptionViewSet(accounts.SubscriptionViewSet):
+    """Contracts, addressed by their external id. The account's MRR, plan and renewal follow at once."""
+
+    filterset_class = SubscriptionFilters
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """A page of the subscriptions of the accounts that you may see."""
+        with segments.answer_slow_rules(request):
+            return super().list(request, *args, **kwargs)
+
+
+class SchemaView(SpectacularAPIView):
+    """The OpenAPI 3 document, in YAML or (with `format=json` or an Accept header) in JSON."""
+
+    permission_classes: ClassVar[list[type[BasePermission]]] = [IsMember]
+
+
+class DocumentationView(SpectacularSwaggerSplitView):
+    """The API as a page to read and to try; its script is a file of its own, so that the strict policy holds."""
+
+    permission_classes: ClassVar[list[type[BasePermission]]] = [IsMember]
+    template_name = "api/documentation.html"
+    url_name = "schema"
+
+
+router = SimpleRouter()
+router.register("accounts", AccountViewSet, "api-account")
+router.register("users", accounts.UserViewSet, "api-user")
+router.register("relationships", accounts.RelationshipViewSet, "api-relationship")
+router.register("subscriptions", SubscriptionViewSet, "api-subscription")
+router.register("teams", accounts.TeamViewSet, "api-team")
+router.register("members", accounts.MemberViewSet, "api-member")
+router.register("assignments", accounts.AssignmentViewSet, "api-assignment")
+router.register("attributes", accounts.AttributeViewSet, "api-attribute")
+router.register("notes", accounts.NoteViewSet, "api-note")
+router.register("segments", segments.SegmentViewSet, "api-segment")
+router.register("refresh-runs", segments.RefreshRunViewSet, "api-refresh-run")
+router.register("usage", usage.AccountUsageViewSet, "api-usage")
+router.register("events", usage.EventNameViewSet, "api-event-name")
+
+urlpatterns = [
+    path("v1/schema/", SchemaView.as_view(), name="schema"),
+    path("v1/docs/", DocumentationView.as_view(), name="api-docs"),
+    path("v1/me/", accounts.MeView.as_view(), name="api-me"),
+    path("v1/fields/", segments.FieldsView.as_view(), name="api-fields"),
+    path("v1/operators/", segments.OperatorsView.as_view(), name="api-operators"),
+    path("v1/", include(router.urls)),
+    re_path(r"^.*$", nothing_here),
+]

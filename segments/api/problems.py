@@ -1,0 +1,54 @@
+"""What can go wrong with a rule or a segment, in the error contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from core.api.problems import ApiProblem, Fault
+from core.intake import BadValue
+from segments.editing import NameTaken, StaleSegment
+from segments.questions import PREVIEW_LIMIT_MS, PreviewTooSlow
+from segments.rules.tree import RuleError
+from segments.uses import SegmentInUse
+
+TOO_SLOW = (
+    f"Counting took longer than {PREVIEW_LIMIT_MS // 1000} s. Save the rule as a segment: a refresh has more time, "
+    "and its members can then be read at once."
+)
+
+
+def rule_problem(error: RuleError, below: str = "/rule", parameter: str | None = None) -> ApiProblem:
+    """422 with every place that is wrong, as a pointer into the body (or into the parameter's own JSON)."""
+    faults = [
+        Fault(found.message, found.code, f"{below}{found.pointer}", parameter, found.allowed[:100])
+        for found in error.problems
+    ]
+    code = faults[0].code if len(faults) == 1 else "invalid-rule"
+    some = "1 problem" if len(faults) == 1 else f"{len(faults)} problems"
+    return ApiProblem(code, f"The rule has {some}; “errors” says where and what would do.", 422, faults)
+
+
+def use_problem(error: SegmentInUse) -> ApiProblem:
+    """409 with the list of what uses the segment."""
+    faults = [Fault(f"Used by the {use.kind} “{use.name}”.", "in-use") for use in error.users]
+    return ApiProblem("in-use", str(error), 409, faults)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what editing and previewing raise into problems."""
+    try:
+        yield
+    except RuleError as error:
+        raise rule_problem(error) from error
+    except NameTaken as error:
+        raise ApiProblem("name-taken", str(error), 409, [Fault(str(error), "name-taken", "/name")]) from error
+    except SegmentInUse as error:
+        raise use_problem(error) from error
+    except StaleSegment as error:
+        raise ApiProblem("stale", f"{error} Read it again and send its ETag.", 412) from error
+    except PreviewTooSlow as error:
+        raise ApiProblem("preview-too-slow", TOO_SLOW, 503, headers={"Retry-After": "60"}) from error
+    except BadValue as error:
+        raise ApiProblem("validation", str(error), 400) from error

@@ -1,0 +1,226 @@
+"""Segments over the API: read by every member, changed by administrators and managers through `segments.editing`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import django_filters
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import Account
+from core.api.filters import PAGING, StrictFilterSet
+from core.api.problems import ApiProblem, Fault
+from core.api.views import ApiViewSet
+from core.clock import moment
+from core.intake import BadValue, clean_date, fold
+from segments.api.problems import explained
+from segments.api.serializers import (
+    MembershipSerializer,
+    PreviewSerializer,
+    ReorderSerializer,
+    SegmentSerializer,
+    VersionSerializer,
+)
+from segments.editing import clone_segment, delete_segment, reorder_segments, save_segment
+from segments.models import AccountMembership, Segment, SegmentVersion
+from segments.questions import Reader, preview, read_rule
+from segments.refresh import request_refresh
+from segments.rules.tree import RuleError
+from segments.trends import joined_left
+
+
+class SegmentFilters(StrictFilterSet):
+    """What the list of segments can be narrowed by."""
+
+    q = django_filters.CharFilter(method="named", help_text="Part of a name.")
+    visible = django_filters.BooleanFilter()
+    active = django_filters.BooleanFilter()
+    frozen = django_filters.BooleanFilter(method="is_frozen", help_text="True: the rule could not be run.")
+
+    def named(self, queryset: QuerySet[Segment], name: str, value: str) -> QuerySet[Segment]:
+        """Compared without case."""
+        return queryset.filter(name_folded__contains=fold(value))
+
+    def is_frozen(self, queryset: QuerySet[Segment], name: str, value: bool) -> QuerySet[Segment]:
+        """Those with an error, or those without."""
+        return queryset.exclude(error="") if value else queryset.filter(error="")
+
+
+class SegmentViewSet(ApiViewSet):
+    """Saved questions about accounts, in the company's order."""
+
+    serializer_class = SegmentSerializer
+    filterset_class = SegmentFilters
+    orderings: ClassVar[dict[str, str]] = {
+        "position": "position", "name": "name_folded", "member_count": "member_count", "updated_at": "updated_at",
+        "contract_value": "contract_value",
+    }  # fmt: skip
+    default_ordering = "position"
+    lookup_field = "key"
+    lookup_value_regex = r"[-a-zA-Z0-9_]{1,80}"
+    reading_actions = ("preview",)
+    parameters: ClassVar[dict[str, tuple[str, ...]]] = {
+        "members": ("on", "cursor", "page_size", "ordering"),
+        "versions": PAGING,
+    }
+
+    def get_queryset(self) -> QuerySet[Segment]:
+        """All but internal ones."""
+        return Segment.objects.all()
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        """Give segments that are shown their words and their 7-day movement, in a constant number of queries."""
+        shown = args[0] if args else kwargs.get("instance")
+        if isinstance(shown, Segment):
+            self._complete([shown])
+        elif isinstance(shown, list):
+            self._complete(shown)
+        return super().get_serializer(*args, **kwargs)
+
+    def create(self, request: Request) -> Response:
+        """Save a new segment; its first refresh is under way when the answer comes."""
+        data = self.read_body()
+        with explained():
+            made = save_segment(None, author=request.user, **data)
+        return self.answer(made, 201)
+
+    def update(self, request: Request, key: str) -> Response:
+        """Replace name, description, flags and rule of the version that was read."""
+        return self._change(partial=False)
+
+    def partial_update(self, request: Request, key: str) -> Response:
+        """Change what is given; a save without a change refreshes."""
+        return self._change(partial=True)
+
+    def destroy(self, request: Request, key: str) -> Response:
+        """Delete a segment; 409 with the list of what uses it."""
+        with transaction.atomic(), explained():
+            delete_segment(self.matching())
+        return Response(status=204)
+
+    def state(self, data: Any) -> dict[str, Any]:
+        """What an edit changes; a refresh in between leaves the ETag as it is."""
+        return {name: data[name] for name in ("key", "name", "description", "visible", "active", "rule", "version")}
+
+    def _change(self, *, partial: bool) -> Response:
+        with transaction.atomic(), explained():
+            found: Segment = self.matching()
+            data = self.read_body(partial=partial)
+            kept = {name: getattr(found, name) for name in ("name", "description", "visible", "active", "rule")}
+            author = self.request.user
+            saved = save_segment(found, author=author, expected_version=found.version, **kept | data)
+        return self.answer(saved)
+
+    @action(detail=False, methods=["post"])
+    def preview(self, request: Request) -> Response:
+        """Count what a rule would match among the accounts that you may see, and what each condition matches alone."""
+        made = PreviewSerializer(data=request.data)
+        made.is_valid(raise_exception=True)
+        asked = made.validated_data.get("segment")
+        segment = Segment.objects.filter(key=asked).first() if asked else None
+        if asked and segment is None:
+            fault = Fault(f"There is no segment “{asked}”.", "unknown-segment", "/segment")
+            raise ApiProblem("unknown-segment", fault.detail, 400, [fault])
+        with explained():
+            question = read_rule(made.validated_data["rule"], personal=False, viewer=request.user)
+            found = preview(question, base=Account.objects.visible_to(request.user), segment=segment)
+        return Response(
+            {
+                "words": question.words,
+                "total": found.total,
+                "count": found.count,
+                "mrr": str(found.mrr),
+                "joins": found.joins,
+                "leaves": found.leaves,
+                "alone": found.alone,
+                "stages": found.stages,
+                "sample": [{"account": one.external_id, "name": one.name} for one in found.sample],
+            }
+        )
+
+    @action(detail=False, methods=["post"])
+    def reorder(self, request: Request) -> Response:
+        """Put segments into the given order; those that are not named keep their places."""
+        made = ReorderSerializer(data=request.data)
+        made.is_valid(raise_exception=True)
+        keys: list[str] = made.validated_data["keys"]
+        ids = dict(Segment.objects.filter(key__in=keys).values_list("key", "pk"))
+        faults = [
+            Fault(f"There is no segment “{key}”, or it comes twice.", "unknown-segment", f"/keys/{i}")
+            for i, key in enumerate(keys)
+            if key not in ids or key in keys[:i]
+        ]
+        if faults:
+            raise ApiProblem("unknown-segment", faults[0].detail, 400, faults)
+        reorder_segments([ids[key] for key in keys])
+        return Response({"keys": list(Segment.objects.ordered().values_list("key", flat=True))})
+
+    @action(detail=True, methods=["post"])
+    def clone(self, request: Request, key: str) -> Response:
+        """A hidden copy right under the original."""
+        with explained():
+            made = clone_segment(self.get_object(), author=request.user)
+        return self.answer(made, 201)
+
+    @action(detail=True, methods=["post"])
+    def refresh(self, request: Request, key: str) -> Response:
+        """Ask for the segment, and what depends on it, to be refreshed; `due` turns false when it is done."""
+        found = self.get_object()
+        with transaction.atomic():
+            request_refresh([found])
+        found.refresh_from_db()
+        return self.answer(found, 202)
+
+    @action(detail=True)
+    def members(self, request: Request, key: str) -> Response:
+        """The accounts in the segment, now or on a past local date (`on`, at the end of that day)."""
+        seen = Account.objects.visible_to(request.user).order_by().values("pk")
+        rows = AccountMembership.objects.filter(segment=self.get_object(), account__in=seen).select_related("account")
+        return self._listed(rows.filter(self._when(request)), MembershipSerializer, {"entered_at": "entered_at"}, "id")
+
+    @action(detail=True)
+    def versions(self, request: Request, key: str) -> Response:
+        """The definitions as they were saved, newest first."""
+        rows = SegmentVersion.objects.filter(segment=self.get_object()).select_related("author", "segment")
+        return self._listed(rows, VersionSerializer, {"number": "number"}, "-number")
+
+    def _listed(self, rows: Any, serializer: Any, orderings: dict[str, str], default: str) -> Response:
+        # The view is made anew for each request, so these are of this one alone.
+        self.orderings, self.default_ordering = orderings, default  # type: ignore[misc]
+        return self.paged(rows, serializer)
+
+    @staticmethod
+    def _when(request: Request) -> Q:
+        if "on" not in request.query_params:
+            return Q(left_at=None)
+        text, now = request.query_params["on"], moment()
+        try:
+            if len(text) != 10:
+                raise BadValue(f"“{text[:60]}” is not a date like 2026-11-22.")
+            day = clean_date(text)
+            if day > now.today:
+                raise BadValue("The date lies ahead; membership is known up to today.")
+        except BadValue as error:
+            fault = Fault(str(error), "invalid-value", parameter="on")
+            raise ApiProblem("invalid-parameter", str(error), 400, [fault]) from error
+        end = now.start_of(day + dt.timedelta(days=1))
+        return Q(entered_at__lt=end) & (Q(left_at=None) | Q(left_at__gte=end))
+
+    @staticmethod
+    def _complete(segments: Iterable[Segment]) -> None:
+        moved, reader = joined_left(), Reader.now()
+        for segment in segments:
+            try:
+                words = reader.read(segment.rule).words
+            except RuleError as error:
+                words = f"The rule cannot be read: {error.problems[0].message}"
+            joined, left = moved.get(segment.pk, (0, 0))
+            segment.words, segment.joined_7d, segment.left_7d = words, joined, left  # type: ignore[attr-defined]
+
+

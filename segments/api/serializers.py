@@ -1,0 +1,105 @@
+"""Segments, versions and members as the API shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from core.api.strict import Amount, StrictSerializer, Text, YesNo, plain
+from segments.models import RefreshRun, Segment
+
+
+class Rule(serializers.JSONField):
+    """A rule tree; read and judged by the rule engine, whose problems come back as 422."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The tree with plain numbers."""
+        return plain(data)
+
+
+class SegmentSerializer(StrictSerializer):
+    """A saved question about accounts, with its newest result.
+
+    `due` is true while a refresh that was asked for has not been answered; `error` says why a segment is frozen (its
+    members are then the last good ones). `contract_value` is a year's worth in the workspace's currency. The counts are
+    of all accounts, whoever asks.
+    """
+
+    key = serializers.CharField(read_only=True)
+    name = Text(max_length=120)
+    description = Text(max_length=2_000, required=False, allow_blank=True)
+    subject = serializers.ChoiceField(Segment.Subject.choices, read_only=True)
+    visible = YesNo(required=False)
+    active = YesNo(required=False)
+    rule = Rule()
+    reason = Text(max_length=255, required=False, allow_blank=True, write_only=True)
+    words = serializers.CharField(read_only=True)
+    position = serializers.IntegerField(read_only=True)
+    version = serializers.IntegerField(read_only=True)
+    due = serializers.BooleanField(read_only=True)
+    error = serializers.CharField(read_only=True)
+    refreshed_at = serializers.DateTimeField(read_only=True)
+    member_count = serializers.IntegerField(read_only=True)
+    contract_value = Amount(read_only=True)
+    joined_7d = serializers.IntegerField(read_only=True)
+    left_7d = serializers.IntegerField(read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+    updated_at = serializers.DateTimeField(read_only=True)
+
+
+class VersionSerializer(StrictSerializer):
+    """A definition as somebody saved it."""
+
+    number = serializers.IntegerField(read_only=True)
+    rule = serializers.JSONField(read_only=True)
+    words = serializers.CharField(read_only=True)
+    author = serializers.CharField(read_only=True, source="author.username", default=None)
+    reason = serializers.CharField(read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+
+
+class MembershipSerializer(StrictSerializer):
+    """An account's time in a segment."""
+
+    account = serializers.CharField(read_only=True, source="account.external_id")
+    name = serializers.CharField(read_only=True, source="account.name")
+    entered_at = serializers.DateTimeField(read_only=True)
+    left_at = serializers.DateTimeField(read_only=True)
+
+
+class PreviewSerializer(StrictSerializer):
+    """A rule to count with; with `segment`, joins and leaves are against its stored members."""
+
+    rule = Rule()
+    segment = Text(max_length=80, required=False, allow_null=True)
+
+
+class ReorderSerializer(StrictSerializer):
+    """Keys in the wanted order; they share out the places that they hold together."""
+
+    keys = serializers.ListField(child=Text(max_length=80), allow_empty=False, max_length=1_000)
+
+
+class RunSerializer(StrictSerializer):
+    """One piece of refreshing."""
+
+    id = serializers.IntegerField(read_only=True)
+    trigger = serializers.ChoiceField(RefreshRun.Trigger.choices, read_only=True)
+    state = serializers.ChoiceField(RefreshRun.State.choices, read_only=True)
+    now = serializers.DateTimeField(read_only=True)
+    started_at = serializers.DateTimeField(read_only=True)
+    finished_at = serializers.DateTimeField(read_only=True)
+    total = serializers.IntegerField(read_only=True)
+    done = serializers.IntegerField(read_only=True)
+    joined = serializers.IntegerField(read_only=True)
+    left = serializers.IntegerField(read_only=True)
+    errors = serializers.SerializerMethodField()
+
+    def get_errors(self, run: RefreshRun) -> list[dict[str, str]]:
+        """The segments that could not be run, and why."""
+        return [
+            {"segment": item.segment.key, "error": item.error}
+            for item in getattr(run, "failed", ())
+        ]
+

@@ -1,0 +1,111 @@
+"""What rules may name: fields and operators; and the runs that refreshed segments."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import django_filters
+from django.db.models import Prefetch, QuerySet
+from rest_framework import views
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.fields import Kind, vocabulary
+from core.api.access import IsMember
+from core.api.filters import StrictFilterSet, check_parameters
+from core.api.problems import ApiProblem, Fault
+from core.api.views import ApiViewSet
+from segments.api.serializers import RunSerializer
+from segments.models import RefreshRun, SegmentRefresh
+from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, operators_for
+
+MOST_CHOICES = 200
+
+
+class FieldsView(views.APIView):
+    """Every field that a rule (or a column) may name, as it is now, custom attributes included."""
+
+    permission_classes: ClassVar[list[type[BasePermission]]] = [IsMember]
+
+    def get(self, request: Request) -> Response:
+        """All fields, or those of one `category`; a list of choices is cut at 200 and says so."""
+        check_parameters(request, ("category",))
+        grouped = vocabulary().by_category()
+        wanted = request.query_params.get("category")
+        known = tuple(category.value for category in grouped)
+        if wanted is not None and wanted not in known:
+            fault = Fault(f"There is no such category. Use one of: {', '.join(known)}.", "invalid-value", None, "category", known)
+            raise ApiProblem("invalid-parameter", fault.detail, 400, [fault])
+        fields = [item for category, items in grouped.items() if wanted in (None, category.value) for item in items]
+        return Response({"results": [_field(item) for item in fields]})
+
+
+def _field(item: Any) -> dict[str, Any]:
+    choices = item.choices()
+    return {
+        "key": item.key,
+        "label": item.label,
+        "category": item.category.value,
+        "kind": item.kind.value,
+        "about": item.owner.value,
+        "unit": item.unit,
+        "description": item.description,
+        "choices": [{"value": choice.value, "label": choice.label} for choice in choices[:MOST_CHOICES]],
+        "more_choices": max(0, len(choices) - MOST_CHOICES),
+        "operators": [operator.key for operator in operators_for(item.kind)],
+    }
+
+
+class OperatorsView(views.APIView):
+    """The comparisons that rules know, and the shape of the value that each takes for each kind of field."""
+
+    permission_classes: ClassVar[list[type[BasePermission]]] = [IsMember]
+
+    def get(self, request: Request) -> Response:
+        """The whole table."""
+        check_parameters(request, ())
+        table = [
+            {
+                "key": operator.key,
+                "words": operator.words,
+                "values": {kind.value: operator.shape(kind).value for kind in Kind if kind in operator.shapes},
+                "negates": operator.negates or None,
+                "changes_with_time": operator.clock,
+            }
+            for operator in OPERATORS.values()
+        ]
+        segments = [
+            {
+                "key": operator.key,
+                "words": operator.words,
+                "values": {"segment": "span" if operator.span else "none"},
+                "negates": operator.negates or None,
+                "changes_with_time": operator.span,
+            }
+            for operator in SEGMENT_OPERATORS.values()
+        ]
+        return Response({"results": table, "segments": segments})
+
+
+class RunFilters(StrictFilterSet):
+    """What the list of runs can be narrowed by."""
+
+    state = django_filters.ChoiceFilter(choices=RefreshRun.State.choices)
+    trigger = django_filters.ChoiceFilter(choices=RefreshRun.Trigger.choices)
+
+
+class RefreshRunViewSet(ApiViewSet):
+    """Refresh runs, newest first, with the segments that could not be run."""
+
+    serializer_class = RunSerializer
+    filterset_class = RunFilters
+    orderings: ClassVar[dict[str, str]] = {"id": "id"}
+    default_ordering = "-id"
+    lookup_value_regex = r"[0-9]{1,18}"
+    http_method_names = ["get", "head", "options"]
+
+    def get_queryset(self) -> QuerySet[RefreshRun]:
+        """All runs; the failures of a page in one query."""
+        failed = SegmentRefresh.objects.exclude(error="").select_related("segment").order_by("id")
+        return RefreshRun.objects.prefetch_related(Prefetch("refreshes", failed, to_attr="failed"))
