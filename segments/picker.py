@@ -1,0 +1,110 @@
+"""What the attribute picker offers: every field by category, with a mark of its type and real example values."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from accounts.fields import Category, Field, Kind, Owner, Vocabulary
+from accounts.models import Account, Relationship, Subscription
+from segments.rule_view import ICONS
+
+MARKS = {
+    Kind.TEXT: "T", Kind.LINK: "T", Kind.NUMBER: "#", Kind.MONEY: "$", Kind.PERCENT: "%", Kind.BOOLEAN: "?",
+    Kind.DATE: "D", Kind.DATETIME: "D", Kind.CHOICE: "=", Kind.LIST: "=", Kind.PERSON: "@",
+}  # fmt: skip
+STARTERS = ("account.stage", "account.renews_on", "account.mrr", "account.plan", "account.active_users_30d", "account.last_seen_at")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One attribute in the picker."""
+
+    key: str
+    label: str
+    mark: str
+    example: str
+    rows: str = ""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """One category of the picker."""
+
+    slug: str
+    label: str
+    icon: str
+    options: list[Option]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The whole picker."""
+
+    shelves: list[Shelf]
+    starters: list[Option]
+
+    @property
+    def total(self) -> int:
+        """How many attributes there are."""
+        return sum(len(shelf.options) for shelf in self.shelves)
+
+
+def catalogue(vocabulary: Vocabulary, segment_names: Iterable[str] = ()) -> Catalogue:
+    """The picker for the present vocabulary; one statement per kind of row for the examples."""
+    examples = _examples(vocabulary)
+    shelves = []
+    for category, fields in vocabulary.by_category().items():
+        options = [_option(item, vocabulary, examples.get(item.key)) for item in fields]
+        shelves.append(Shelf(category.name.lower(), category.value, ICONS.get(category, "tag"), options))
+    names = ", ".join(list(segment_names)[:3])
+    member = Option("segment", "Member of segment", "S", names)
+    shelves.append(Shelf("segments", Category.SEGMENTS.value, ICONS[Category.SEGMENTS], [member]))
+    by_key = {option.key: option for shelf in shelves for option in shelf.options}
+    return Catalogue(shelves, [by_key[key] for key in STARTERS if key in by_key])
+
+
+def _option(item: Field, vocabulary: Vocabulary, example: Any) -> Option:
+    rows = vocabulary.rows_of(item.owner)
+    name = rows.name.value if rows and rows.name in ("users", "subscriptions") else ""
+    return Option(item.key, item.label, MARKS[item.kind], _example_text(item, example), name)
+
+
+def _example_text(item: Field, example: Any) -> str:
+    if item.kind is Kind.BOOLEAN:
+        return "Yes, No"
+    choices = item.choices()
+    if choices:
+        return ", ".join(choice.label for choice in choices[:3])
+    if isinstance(example, dict):
+        example = f"{example.get('amount', '')} {example.get('currency', '')}".strip()
+    if isinstance(example, list):
+        return ", ".join(map(str, example[:2]))
+    if isinstance(example, dt.date):
+        return f"{example.day} {example:%b %Y}"
+    if isinstance(example, int | float | Decimal) and not isinstance(example, bool):
+        return f"{example:,.0f}"
+    return "" if example is None else str(example)[:40]
+
+
+def _examples(vocabulary: Vocabulary) -> dict[str, Any]:
+    """One real value for each field, from the few rows that are likely to have most of them."""
+    sources: list[tuple[set[Owner], dict[Owner, str], QuerySet[Any]]] = [
+        ({Owner.ACCOUNT}, {Owner.ACCOUNT: ""}, Account.objects.live().filter(Q(mrr__gt=0)).order_by("-mrr", "pk")),
+        ({Owner.USER, Owner.RELATIONSHIP}, {Owner.USER: "user__", Owner.RELATIONSHIP: ""}, Relationship.objects.open().order_by("-pk")),
+        ({Owner.SUBSCRIPTION}, {Owner.SUBSCRIPTION: ""}, Subscription.objects.order_by("-pk")),
+    ]
+    found: dict[str, Any] = {}
+    for owners, prefixes, rows in sources:
+        fields = [item for item in vocabulary.values() if item.owner in owners and item.kind not in (Kind.BOOLEAN, Kind.CHOICE)]
+        named = {f"x{i}": (item.shown or item.value)(prefixes[item.owner]) for i, item in enumerate(fields)}
+        for row in rows.annotate(**named).values(*named)[:3]:
+            for i, item in enumerate(fields):
+                if found.get(item.key) in (None, "") and row[f"x{i}"] not in (None, ""):
+                    found[item.key] = row[f"x{i}"]
+    return found

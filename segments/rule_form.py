@@ -1,0 +1,341 @@
+"""The rule builder's form: fields by path into a tree of JSON, and the steps a person takes in it.
+
+A node's inputs are named `<root>.<place>.<place>.<what>`: `n.match`, `n.0.field`, `n.0.op`, `n.0.value`, `n.3.match`,
+`n.3.0.field`. The order of the inputs is the order of the tree; places are only names. Values are taken as typed and
+judged by `segments.rules.tree.parse`, so that a mistake is reported at its place and nothing is lost. The dashboard
+and the admin share this module; it reads no database.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.http import QueryDict
+
+from accounts.fields import Kind, Vocabulary
+from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, Shape, operators_for
+from segments.rules.tree import COUNTED
+
+Tree = dict[str, Any]
+Place = tuple[int, ...]
+SEGMENT_FIELD = "segment"
+MAX_LEVELS = 12
+_PLACE = re.compile(r"[a-z]?\d{1,6}")
+_DEFAULT_OP = {Kind.CHOICE: "any_of", Kind.PERSON: "any_of", Kind.TEXT: "is"}
+
+
+@dataclass
+class _Entry:
+    """The inputs of one node as they came, and those of the nodes below it."""
+
+    values: dict[str, list[str]] = field(default_factory=dict)
+    below: dict[str, _Entry] = field(default_factory=dict)
+
+    def one(self, name: str) -> str:
+        """The first value of an input, trimmed."""
+        return (self.values.get(name) or [""])[0].strip()
+
+    def several(self, name: str) -> list[str]:
+        """The values of an input that are not empty."""
+        return [item.strip() for item in self.values.get(name, []) if item.strip()]
+
+
+def read_form(data: QueryDict | Mapping[str, Any], vocabulary: Vocabulary, root: str = "n") -> tuple[Tree, dict[str, Place]]:
+    """The tree that a form says, and for each path in the form the place it has in that tree."""
+    top = _Entry()
+    for name in data:
+        parts = name.split(".")
+        if parts[0] != root or not 2 <= len(parts) <= MAX_LEVELS or not all(_PLACE.fullmatch(p) for p in parts[1:-1]):
+            continue
+        entry = top
+        for place in parts[1:-1]:
+            entry = entry.below.setdefault(place, _Entry())
+        entry.values[parts[-1]] = data.getlist(name) if isinstance(data, QueryDict) else [str(data[name])]
+    places: dict[str, Place] = {root: ()}
+    return _group(top, vocabulary, root, (), places), places
+
+
+def _group(entry: _Entry, vocabulary: Vocabulary, path: str, at: Place, places: dict[str, Place]) -> Tree:
+    rules = []
+    for name, below in entry.below.items():
+        here = (*at, len(rules))
+        places[f"{path}.{name}"] = here
+        rules.append(_node(below, vocabulary, f"{path}.{name}", here, places))
+    return {"match": entry.one("match") or "all", "rules": rules}
+
+
+def _node(entry: _Entry, vocabulary: Vocabulary, path: str, at: Place, places: dict[str, Place]) -> Tree:
+    if rows := entry.one("rows"):
+        quantifier: Any = entry.one("quantifier") or "any"
+        if quantifier in COUNTED:
+            quantifier = {quantifier: _number(entry.one("amount"))}
+        name = rows if rows in ("users", "subscriptions") else "users"
+        return {name: quantifier, "where": _group(entry, vocabulary, path, at, places)}
+    if "match" in entry.values:
+        return _group(entry, vocabulary, path, at, places)
+    if entry.one("field") == SEGMENT_FIELD:
+        return _segment(entry)
+    return _condition(entry, vocabulary)
+
+
+def _segment(entry: _Entry) -> Tree:
+    op = entry.one("op") or "in"
+    node: Tree = {"segment": entry.one("segment"), "op": op}
+    known = SEGMENT_OPERATORS.get(op)
+    return node | {"value": _span(entry)} if known and known.span else node
+
+
+def _condition(entry: _Entry, vocabulary: Vocabulary) -> Tree:
+    key, op = entry.one("field"), entry.one("op")
+    found = vocabulary.get(key)
+    if found is None:
+        return {"field": key} | ({"op": op} if op else {}) | ({"value": entry.one("value")} if entry.one("value") else {})
+    known = OPERATORS.get(op)
+    if known is None or found.kind not in known.shapes:
+        op = default_operator(found.kind)
+        known = OPERATORS[op]
+    value = _READ[known.shape(found.kind)](entry)
+    return {"field": key, "op": op} | ({} if value is None else {"value": value})
+
+
+def default_operator(kind: Kind) -> str:
+    """The comparison that a new condition begins with."""
+    return _DEFAULT_OP.get(kind) or operators_for(kind)[0].key
+
+
+def _number(text: str) -> Any:
+    """A number as people type it (8,000 or 12.5); what is none stays text and is refused by the parser."""
+    plain = text.replace(",", "").replace("\u00a0", "").replace(" ", "").replace("\u2212", "-")
+    try:
+        number = Decimal(plain) if len(plain) <= 40 else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite():
+        return text or None
+    return int(number) if number == number.to_integral_value() and abs(number) < 10**20 else float(number)
+
+
+def _span(entry: _Entry) -> Any:
+    return {"n": _number(entry.one("value")), "unit": entry.one("unit") or "day"}
+
+
+def _operand(entry: _Entry) -> Any:
+    if entry.one("mode") == "percent":
+        return {"percent": _number(entry.one("value")), "of": entry.one("of")}
+    return _number(entry.one("value"))
+
+
+def _text(entry: _Entry) -> Any:
+    return entry.one("value") or None
+
+
+def _ends(read: Callable[[str], Any]) -> Callable[[_Entry], Any]:
+    def ends(entry: _Entry) -> Any:
+        low, high = read(entry.one("low")), read(entry.one("high"))
+        return None if low is None and high is None else [low, high]
+
+    return ends
+
+
+_READ: dict[Shape, Callable[[_Entry], Any]] = {
+    Shape.NONE: lambda entry: None,
+    Shape.TEXT: _text,
+    Shape.PATTERN: _text,
+    Shape.DATE: _text,
+    Shape.CHOICE: _text,
+    Shape.NUMBER: _operand,
+    Shape.SPAN: _span,
+    Shape.RANGE: _ends(_number),
+    Shape.DATES: _ends(lambda text: text or None),
+    Shape.TEXTS: lambda entry: list(dict.fromkeys(entry.several("value"))) or None,
+    Shape.CHOICES: lambda entry: list(dict.fromkeys(entry.several("value"))) or None,
+    Shape.NUMBERS: lambda entry: [_number(item) for item in entry.several("value")] or None,
+}
+
+
+def children(node: Tree) -> list[Tree]:
+    """The nodes right below a node; a condition has none."""
+    if "rules" in node:
+        return list_of(node, "rules")
+    where = node.get("where")
+    return list_of(where, "rules") if isinstance(where, dict) else []
+
+
+def list_of(node: Tree, name: str) -> list[Any]:
+    """A list under a name; what is no list counts as empty."""
+    found = node.get(name)
+    return found if isinstance(found, list) else []
+
+
+def without_unset(node: Tree) -> Tree:
+    """The tree without conditions whose attribute was never chosen."""
+    kept = [without_unset(child) for child in children(node) if child.get("field") != ""]
+    if "rules" in node:
+        return node | {"rules": kept}
+    return node | {"where": node["where"] | {"rules": kept}} if isinstance(node.get("where"), dict) else node
+
+
+def take_step(tree: Tree, places: Mapping[str, Place], step: str, vocabulary: Vocabulary) -> Place | None:
+    """Do one step of editing in the tree, in place: `add:PATH[:FIELD]`, `group:PATH`, `field:PATH:FIELD`, `remove:PATH`,
+    `up:PATH`, `down:PATH`, `copy:PATH`, `wrap:PATH`, `out:PATH`, `negate:PATH`, `drop:PATH:NUMBER`; anything else, and
+    what cannot be done, changes nothing. Returns the place where the person goes on."""
+    verb, _, rest = step.partition(":")
+    path, _, more = rest.partition(":")
+    at = places.get(path)
+    if verb not in _STEPS or at is None:
+        return None
+    return _STEPS[verb](tree, at, more, vocabulary)
+
+
+def node_at(tree: Tree, at: Place) -> Tree:
+    """The node at a place."""
+    for index in at:
+        tree = children(tree)[index]
+    return tree
+
+
+def new_condition(key: str, vocabulary: Vocabulary) -> Tree:
+    """A condition on a field, with its first comparison and no value yet."""
+    if key == SEGMENT_FIELD:
+        return {"segment": "", "op": "in"}
+    found = vocabulary.get(key)
+    node: Tree = {"field": key if found else ""}
+    return node | {"op": default_operator(found.kind)} if found else node
+
+
+def wrapped(node: Tree, vocabulary: Vocabulary, inside: str) -> Tree:
+    """A condition on users or subscriptions in a group that says how many of them, unless it stands in one."""
+    found = vocabulary.get(node.get("field", ""))
+    rows = vocabulary.rows_of(found.owner) if found else None
+    if rows is None or rows.name not in ("users", "subscriptions") or inside == rows.name:
+        return node
+    return {rows.name.value: "any", "where": {"match": "all", "rules": [node]}}
+
+
+def rows_around(tree: Tree, at: Place) -> str:
+    """The row set of the quantified group that a place stands in; empty outside of one."""
+    for depth in range(len(at) + 1):
+        node = node_at(tree, at[:depth])
+        for name in ("users", "subscriptions"):
+            if name in node:
+                return name
+    return ""
+
+
+def _add(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
+    node = wrapped(new_condition(key, vocabulary), vocabulary, rows_around(tree, at))
+    below = children(node_at(tree, at))
+    below.append(node)
+    return (*at, len(below) - 1, 0) if "where" in node else (*at, len(below) - 1)
+
+
+def _add_group(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
+    below = children(node_at(tree, at))
+    below.append({"match": "any", "rules": []})
+    return (*at, len(below) - 1)
+
+
+def _change_field(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
+    """Another attribute; comparison and value stay if they fit."""
+    old = node_at(tree, at)
+    new = wrapped(new_condition(key, vocabulary), vocabulary, rows_around(tree, at))
+    found, op = vocabulary.get(key), OPERATORS.get(str(old.get("op")))
+    if found and op and "where" not in new and found.kind in op.shapes:
+        new["op"] = op.key
+        before = vocabulary.get(str(old.get("field")))
+        if "value" in old and before and before.kind in op.shapes and before.kind is found.kind and not found.choices():
+            new["value"] = old["value"]
+    siblings = children(node_at(tree, at[:-1]))
+    siblings[at[-1]] = new
+    return (*at, 0) if "where" in new else at
+
+
+def _remove(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
+    if not at:
+        return at
+    siblings = children(node_at(tree, at[:-1]))
+    del siblings[at[-1]]
+    return (*at[:-1], min(at[-1], len(siblings) - 1)) if siblings else at[:-1]
+
+
+def _shift(by: int) -> Callable[[Tree, Place, str, Vocabulary], Place]:
+    def shift(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
+        siblings = children(node_at(tree, at[:-1])) if at else []
+        if not at or not 0 <= at[-1] + by < len(siblings):
+            return at
+        siblings.insert(at[-1] + by, siblings.pop(at[-1]))
+        return (*at[:-1], at[-1] + by)
+
+    return shift
+
+
+def _copy(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
+    if not at:
+        return at
+    children(node_at(tree, at[:-1])).insert(at[-1] + 1, _deep_copy(node_at(tree, at)))
+    return (*at[:-1], at[-1] + 1)
+
+
+def _deep_copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _deep_copy(item) for key, item in value.items()}
+    return [_deep_copy(item) for item in value] if isinstance(value, list) else value
+
+
+def _wrap(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
+    if not at:
+        return at
+    siblings = children(node_at(tree, at[:-1]))
+    siblings[at[-1]] = {"match": "any", "rules": [siblings[at[-1]]]}
+    return (*at, 0)
+
+
+def _out(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
+    """Out of its group, to right behind it; a group that becomes empty goes."""
+    if len(at) < 2 or "where" in node_at(tree, at[:-1]):
+        return at
+    node = children(node_at(tree, at[:-1])).pop(at[-1])
+    above = children(node_at(tree, at[:-2]))
+    empty = not children(above[at[-2]])
+    above[at[-2] : at[-2] + 1] = [node] if empty else [above[at[-2]], node]
+    return (*at[:-2], at[-2] + (0 if empty else 1))
+
+
+def _negate(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
+    """The exact opposite: the operator's twin where there is one, else a group of which none may match."""
+    if not at:
+        return at
+    siblings, node = children(node_at(tree, at[:-1])), node_at(tree, at)
+    twin = _twin(str(node.get("op", "")), SEGMENT_OPERATORS if "segment" in node else OPERATORS)
+    if node.get("match") in ("any", "none"):
+        node["match"] = "none" if node["match"] == "any" else "any"
+    elif twin:
+        node["op"] = twin
+    else:
+        siblings[at[-1]] = {"match": "none", "rules": [node]}
+    return at
+
+
+def _twin(op: str, table: Mapping[str, Any]) -> str:
+    known = table.get(op)
+    if known is None or op == "is_unassigned":
+        return "is_set" if op == "is_unassigned" else ""
+    return known.negates or next((key for key, item in table.items() if item.negates == op and key != "is_unassigned"), "")
+
+
+def _drop(tree: Tree, at: Place, number: str, vocabulary: Vocabulary) -> Place:
+    """One of several values."""
+    values = node_at(tree, at).get("value")
+    if isinstance(values, list) and number.isascii() and number.isdigit() and int(number) < len(values):
+        del values[int(number)]
+    return at
+
+
+_STEPS: dict[str, Callable[[Tree, Place, str, Vocabulary], Place]] = {
+    "add": _add, "group": _add_group, "field": _change_field, "remove": _remove, "up": _shift(-1), "down": _shift(1),
+    "copy": _copy, "wrap": _wrap, "out": _out, "negate": _negate, "drop": _drop,
+}  # fmt: skip

@@ -1,0 +1,270 @@
+"""A rule as the builder shows it: nodes with their controls, words and mistakes. Built from JSON, so that a tree which
+does not parse (a deleted attribute, a missing value) is shown as it stands and can be mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from accounts.fields import Category, Choice, Field, Kind, Vocabulary
+from core.intake import fold
+from segments.questions import Reader
+from segments.rule_form import Place, Tree, children
+from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, Shape, operators_for
+from segments.rules.tree import Problem, RuleError, walk
+from segments.rules.values import UNITS
+
+OFFERED_LEVELS, OFFERED_CONDITIONS = 3, 50
+ICONS = {
+    Category.ACCOUNTS: "building", Category.CUSTOM: "tag", Category.TEAM: "users", Category.SUBSCRIPTION: "cycle",
+    Category.USERS: "user", Category.RELATIONSHIP: "user", Category.USAGE: "pulse", Category.SEGMENTS: "layers",
+}  # fmt: skip
+QUANTIFIERS = {
+    "users": [("any", "any user"), ("all", "every user"), ("none", "no user"), ("at_least", "at least … users"),
+              ("at_least_percent", "at least … % of users")],
+    "subscriptions": [("any", "any subscription"), ("all", "every subscription"), ("none", "no subscription")],
+}  # fmt: skip
+
+
+@dataclass
+class Control:
+    """The widget for a value: its shape and what it holds, as texts."""
+
+    shape: str
+    value: str = ""
+    values: list[tuple[int, str, str]] = field(default_factory=list)
+    low: str = ""
+    high: str = ""
+    unit: str = ""
+    units: list[str] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
+    percent: bool = False
+    of: str = ""
+    others: list[Field] = field(default_factory=list)
+    before: str = ""
+    after: str = ""
+
+
+@dataclass
+class NodeView:
+    """One node. `kind` is condition, segment, group or quantified; `dom` is its path as an id."""
+
+    kind: str
+    path: str
+    place: Place
+    pointer: str
+    joiner: str
+    first: bool = False
+    last: bool = False
+    depth: int = 1
+    named: Field | None = None
+    key: str = ""
+    icon: str = ""
+    category: str = ""
+    label: str = ""
+    ops: list[tuple[str, str]] = field(default_factory=list)
+    op: str = ""
+    control: Control | None = None
+    match: str = ""
+    rows: str = ""
+    quantifier: str = ""
+    quantifiers: list[tuple[str, str]] = field(default_factory=list)
+    amount: str = ""
+    nodes: list[NodeView] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    words: str = ""
+    alone: int | None = None
+
+    @property
+    def dom(self) -> str:
+        """The path in a form that ids and selectors take."""
+        return self.path.replace(".", "-")
+
+    @property
+    def may_nest(self) -> bool:
+        """True if a screen offers another group inside; deeper ones made elsewhere are kept and shown."""
+        return self.depth < OFFERED_LEVELS and not self.rows
+
+    @property
+    def in_group(self) -> bool:
+        """True if the node can move out to the level above."""
+        return len(self.place) > 1
+
+
+@dataclass
+class RuleView:
+    """The builder's contents: the root, whether it is empty, mistakes of no node, how many conditions."""
+
+    root: NodeView
+    reader: Reader
+    errors: list[str]
+    conditions: int
+
+    @property
+    def full(self) -> bool:
+        """True if no further condition is offered here."""
+        return self.conditions >= OFFERED_CONDITIONS
+
+    def by_pointer(self) -> dict[str, NodeView]:
+        """Every node by its JSON pointer."""
+        found: dict[str, NodeView] = {}
+        stack = [self.root]
+        while stack:
+            node = stack.pop()
+            found[node.pointer] = node
+            stack.extend(node.nodes)
+        return found
+
+
+def rule_view(tree: Tree, reader: Reader, *, root: str = "n", problems: Iterable[Problem] = (), personal: bool = False) -> RuleView:
+    """Build what the builder shows of a tree, with the parser's problems at their nodes."""
+    builder = _Builder(reader, root, personal)
+    top = builder.group(tree if "rules" in tree else {"match": "all", "rules": []}, (), "", "", 1)
+    view = RuleView(top, reader, [], builder.conditions)
+    nodes = view.by_pointer()
+    for problem in problems:
+        pointer = problem.pointer
+        while pointer and pointer not in nodes:
+            pointer = pointer.rpartition("/")[0]
+        (nodes[pointer].errors if pointer else view.errors).append(problem.message)
+    _put_words(nodes, tree, reader, personal)
+    return view
+
+
+def _put_words(nodes: Mapping[str, NodeView], tree: Tree, reader: Reader, personal: bool) -> None:
+    try:
+        question = reader.read(tree, personal=personal)
+    except RuleError:
+        return
+    for node in walk(question.rule):
+        if node.pointer in nodes and node.pointer:
+            nodes[node.pointer].words = reader.words.node(node)
+
+
+class _Builder:
+    """Walks a tree that may be wrong anywhere and never fails."""
+
+    def __init__(self, reader: Reader, root: str, personal: bool) -> None:
+        self.reader, self.root, self.personal = reader, root, personal
+        self.vocabulary: Vocabulary = reader.vocabulary
+        self.conditions = 0
+
+    def path(self, place: Place) -> str:
+        """The form's path of a place."""
+        return ".".join([self.root, *map(str, place)])
+
+    def node(self, data: Any, place: Place, pointer: str, joiner: str, depth: int) -> NodeView:
+        """Any node."""
+        tree: Tree = data if isinstance(data, dict) else {"field": ""}
+        if "match" in tree:
+            return self.group(tree, place, pointer, joiner, depth)
+        if "users" in tree or "subscriptions" in tree:
+            return self.quantified(tree, place, pointer, joiner, depth)
+        self.conditions += 1
+        return self.segment(tree, place, pointer, joiner) if "segment" in tree else self.condition(tree, place, pointer, joiner)
+
+    def group(self, tree: Tree, place: Place, pointer: str, joiner: str, depth: int) -> NodeView:
+        """A group with its nodes."""
+        found = NodeView("group", self.path(place), place, pointer, joiner, depth=depth, match=str(tree.get("match")))
+        self.fill(found, tree, f"{pointer}/rules", found.match, depth)
+        return found
+
+    def quantified(self, tree: Tree, place: Place, pointer: str, joiner: str, depth: int) -> NodeView:
+        """A users or subscriptions group."""
+        rows = "users" if "users" in tree else "subscriptions"
+        said, where = tree[rows], tree.get("where")
+        quantifier, amount = (next(iter(said.items()), ("any", "")) if isinstance(said, dict) else (said, ""))
+        match = str(where.get("match")) if isinstance(where, dict) else "all"
+        found = NodeView(
+            "quantified", self.path(place), place, pointer, joiner, depth=depth, match=match, rows=rows,
+            quantifier=str(quantifier), quantifiers=QUANTIFIERS[rows], amount="" if amount is None else str(amount),
+        )  # fmt: skip
+        self.fill(found, tree, f"{pointer}/where/rules", match, depth)
+        return found
+
+    def fill(self, found: NodeView, tree: Tree, pointer: str, match: str, depth: int) -> None:
+        """Add the nodes below."""
+        below = children(tree)
+        word = "and" if match == "all" else "or"
+        for i, child in enumerate(below):
+            node = self.node(child, (*found.place, i), f"{pointer}/{i}", word if i else "When", depth + 1)
+            node.first, node.last = i == 0, i == len(below) - 1
+            found.nodes.append(node)
+
+    def segment(self, tree: Tree, place: Place, pointer: str, joiner: str) -> NodeView:
+        """Membership of a segment."""
+        op, key = str(tree.get("op", "in")), str(tree.get("segment") or "")
+        choices = [Choice(k, name) for k, (_, name) in self.reader.segments.items()]
+        if key and key not in self.reader.segments:
+            choices.append(Choice(key, f"{key} (deleted)"))
+        known = SEGMENT_OPERATORS.get(op)
+        control = Control("segment", value=key, choices=choices)
+        if known and known.span:
+            control.shape = "segment_span"
+            _fill_span(control, tree.get("value"), hours=True)
+        return NodeView(
+            "segment", self.path(place), place, pointer, joiner, key="segment", icon="layers", category="Segments",
+            label="Member of segment", ops=[(o.key, o.words) for o in SEGMENT_OPERATORS.values()], op=op, control=control,
+        )  # fmt: skip
+
+    def condition(self, tree: Tree, place: Place, pointer: str, joiner: str) -> NodeView:
+        """A condition; one on a field that is gone says so."""
+        key = str(tree.get("field") or "")
+        node = NodeView("condition", self.path(place), place, pointer, joiner, key=key)
+        found = self.vocabulary.get(key)
+        if found is None:
+            node.label = f"{key} (deleted)" if key else ""
+            node.op = str(tree.get("op", ""))
+            node.control = Control("deleted", value="" if tree.get("value") is None else str(tree.get("value")))
+            return node
+        node.named, node.label, node.category = found, found.label, found.category.value
+        node.icon = ICONS.get(found.category, "tag")
+        node.ops = [(op.key, op.words) for op in operators_for(found.kind) if self.personal or op.key != "is_me"]
+        node.op = str(tree.get("op", ""))
+        op = OPERATORS.get(node.op)
+        if op and found.kind in op.shapes:
+            node.control = self.control(op.shape(found.kind), found, tree.get("value"))
+        return node
+
+    def control(self, shape: Shape, found: Field, value: Any) -> Control:
+        """The widget for a value of this shape."""
+        control = Control(shape.value, after=found.unit, choices=found.choices())
+        if found.kind is Kind.MONEY:
+            control.before, control.after = _SYMBOLS.get(self.reader.currency, self.reader.currency), ""
+        elif found.kind is Kind.PERCENT:
+            control.after = "%"
+        if shape is Shape.NUMBER:
+            control.others = [
+                other for other in self.vocabulary.values()
+                if other.kind.numeric and other.key != found.key and (other.owner, other.rows) == (found.owner, found.rows)
+            ]  # fmt: skip
+        if isinstance(value, dict) and "percent" in value:
+            control.percent, control.of, control.value = True, str(value.get("of")), _plain(value.get("percent"))
+        elif shape is Shape.SPAN:
+            _fill_span(control, value, hours=found.kind is Kind.DATETIME)
+        elif shape in (Shape.RANGE, Shape.DATES):
+            ends = value if isinstance(value, list) and len(value) == 2 else [None, None]
+            control.low, control.high = _plain(ends[0]), _plain(ends[1])
+        elif isinstance(value, list):
+            labels = {fold(choice.value): choice.label for choice in control.choices}
+            control.values = [(i, _plain(v), labels.get(fold(str(v)), _plain(v))) for i, v in enumerate(value)]
+        else:
+            control.value = _plain(value)
+        return control
+
+
+_SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
+
+
+def _fill_span(control: Control, value: Any, *, hours: bool) -> None:
+    control.units = [*(["hour"] if hours else []), *UNITS]
+    span = value if isinstance(value, dict) else {}
+    control.value, control.unit = _plain(span.get("n")), str(span.get("unit") or "day")
+
+
+def _plain(value: Any) -> str:
+    """A value as it stands in an input."""
+    if value is None:
+        return ""
+    return f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)

@@ -1,0 +1,150 @@
+"""The columns of Accounts 360: every field about an account or its team, and two that put numbers side by side."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Expression, F, OrderBy, OuterRef, Subquery
+
+from accounts.fields import Field, Kind, Owner, Vocabulary
+from accounts.models import Assignment
+from core.intake import fold
+
+METER, WEEKLY = "active_licences", "weekly_users"
+DEFAULT = ("stage", "plan", "mrr", METER, WEEKLY, "team.csm", "renews_on", "last_seen_at")
+DEFAULT_SORT = "-mrr"
+# Orders that an index or a company's own order of terms serves better than the field's value.
+_SORTED_BY = {"name": "name_folded", "stage": "stage__position", "level": "level__position", "status": "status__position"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column; `field` is None for the two that are put together."""
+
+    key: str
+    label: str
+    field: Field | None = None
+
+    @property
+    def kind(self) -> str:
+        """Decides the look of a cell."""
+        return self.field.kind.value if self.field else self.key
+
+    @property
+    def numeric(self) -> bool:
+        """True if the cell is set to the right."""
+        return self.field is not None and self.field.kind.numeric
+
+    @property
+    def css(self) -> str:
+        """A class that may be used in a style sheet."""
+        return "c-" + self.key.replace(".", "-").replace("_", "-")
+
+    @property
+    def category(self) -> str:
+        """Where the list of columns shows it."""
+        return self.field.category.value if self.field else "Usage"
+
+    def shown(self) -> Expression | F:
+        """The expression for what people read, from an account."""
+        assert self.field is not None
+        return reached(self.field, (self.field.shown or self.field.value))
+
+    def order(self, descending: bool) -> OrderBy | None:
+        """The order by this column, missing values last; None if it cannot be sorted."""
+        if self.key in _SORTED_BY:
+            by: Any = F(_SORTED_BY[self.key])
+        elif self.key == METER:
+            by = F("usage__active_users_30d")
+        elif self.field is None or self.field.kind is Kind.LIST:
+            return None
+        else:
+            by = reached(self.field, self.field.value)
+        return by.desc(nulls_last=True) if descending else by.asc(nulls_last=True)
+
+
+def reached(field: Field, expression: Any) -> Any:
+    """A field's expression as seen from an account; one of the team is that of the open assignment."""
+    if field.owner is Owner.ACCOUNT:
+        return expression("")
+    from_rows = _team_rows(field)
+    return Subquery(from_rows.annotate(shown_value=expression("")).values("shown_value")[:1])
+
+
+def _team_rows(field: Field) -> Any:
+    return Assignment.objects.filter(field.rows, account=OuterRef("pk"), ended_at__isnull=True)
+
+
+def short_key(field: Field) -> str:
+    """The column's key in addresses: account.mrr is mrr."""
+    return field.key.removeprefix("account.")
+
+
+def all_columns(vocabulary: Vocabulary) -> dict[str, Column]:
+    """Every column there is, by key; the account's name is the first of every list and not among them."""
+    found = [
+        Column(short_key(item), item.label, item)
+        for items in vocabulary.by_category().values()
+        for item in items
+        if item.owner in (Owner.ACCOUNT, Owner.ASSIGNMENT) and item.key != "account.name"
+    ]
+    found += [Column(METER, "Active / licences"), Column(WEEKLY, "Weekly users")]
+    return {column.key: column for column in found}
+
+
+def chosen_columns(available: dict[str, Column], *wishes: Sequence[str] | None) -> list[Column]:
+    """The first wish that names a known column, else the default; at most twenty."""
+    for wish in (*wishes, DEFAULT):
+        found = [available[key] for key in dict.fromkeys(wish or ()) if key in available]
+        if found:
+            return found[:20]
+    return []
+
+
+def sort_column(available: dict[str, Column], sort: str) -> tuple[Column, bool] | None:
+    """The column and direction that `sort` names; None if it cannot be sorted so."""
+    key, descending = sort.removeprefix("-"), sort.startswith("-")
+    column = Column("name", "Account") if key == "name" else available.get(key)
+    return (column, descending) if column and (key == "name" or column.order(descending) is not None) else None
+
+
+class Labels:
+    """Words for the stored keys of choices; a list of choices is asked for once a page."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, dict[str, str]] = {}
+
+    def of(self, field: Field, value: Any) -> str:
+        """The label of a choice, or the value itself if it is no longer one."""
+        if field.key not in self._found:
+            self._found[field.key] = {fold(choice.value): choice.label for choice in field.choices()}
+        return self._found[field.key].get(fold(str(value)), str(value))
+
+
+def readable(field: Field, value: Any, labels: Labels) -> Any:
+    """A stored value in the form that cells and files take: text, number, date, instant, bool, list or money."""
+    if value is None or value == "" or value == []:
+        return None
+    if field.kind is Kind.CHOICE:
+        return labels.of(field, value)
+    if isinstance(value, str) and field.kind is Kind.DATE:
+        return _parsed(dt.date.fromisoformat, value)
+    if isinstance(value, str) and field.kind is Kind.DATETIME:
+        return _parsed(dt.datetime.fromisoformat, value)
+    return value
+
+
+def _parsed(read: Any, value: str) -> Any:
+    try:
+        return read(value)
+    except ValueError:
+        return value
+
+
+def annotations(columns: Iterable[Column]) -> dict[str, Any]:
+    """What a query must yield for the columns: one name per column, and the two sides of the meter."""
+    found = {f"c{i}": column.shown() for i, column in enumerate(columns) if column.field}
+    return found | {"active": F("usage__active_users_30d"), "seats": F("licences")}

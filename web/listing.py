@@ -1,0 +1,118 @@
+"""The rows of Accounts 360: first the ids of one page, then those fifty rows with what the columns need.
+
+The statements are a constant number. An unfiltered list takes its count from the segment's row; a filtered one is
+counted exactly up to 10,000.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models.functions import TruncWeek
+
+from accounts.models import Account
+from core.clock import Moment
+from core.intake import fold
+from usage.models import DailyUsage
+from web.charts import Spark, spark
+from web.columns import METER, WEEKLY, Column, Labels, annotations, readable
+from web.liststate import COUNT_CAP, PAGE_SIZE
+
+WEEKS = 12
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value of a row with its column; `extra` goes with the two columns that are put together."""
+
+    column: Column
+    value: Any
+    extra: Any = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One account of the list."""
+
+    pk: int
+    name: str
+    cells: list[Cell]
+    facts: list[Cell]
+
+
+def searched(accounts: QuerySet[Account], text: str) -> QuerySet[Account]:
+    """Those whose name, domain or id holds the text."""
+    wanted = fold(text)
+    if not wanted:
+        return accounts
+    in_name = Q(name_folded__contains=wanted)
+    return accounts.filter(in_name | Q(folded__domain__contains=wanted) | Q(folded__external_id__contains=wanted))
+
+
+def ordered(accounts: QuerySet[Account], column: Column, descending: bool) -> QuerySet[Account]:
+    """By a column, missing values last, ties by name."""
+    by = column.order(descending)
+    rest = [F("pk")] if column.key == "name" else [F("name_folded"), F("pk")]
+    return accounts.order_by(*([by] if by is not None else []), *rest)
+
+
+def page_ids(accounts: QuerySet[Account], page: int) -> tuple[list[int], bool]:
+    """The ids of one page, and whether there is another after it."""
+    start = (page - 1) * PAGE_SIZE
+    found = list(accounts.values_list("pk", flat=True)[start : start + PAGE_SIZE + 1])
+    return found[:PAGE_SIZE], len(found) > PAGE_SIZE
+
+
+def totals(accounts: QuerySet[Account]) -> tuple[int, Decimal | None]:
+    """How many accounts (10,001 for more than 10,000) and their MRR (None for more)."""
+    some = accounts.order_by().values("pk", "mrr")[: COUNT_CAP + 1]
+    found = Account.objects.filter(pk__in=some.values("pk")).aggregate(n=Count("pk"), mrr=Sum("mrr"))
+    return found["n"], None if found["n"] > COUNT_CAP else found["mrr"] or Decimal(0)
+
+
+def load_rows(ids: Sequence[int], columns: Sequence[Column], moment: Moment) -> list[Row]:
+    """The rows of a page in its order."""
+    needed = {**annotations(columns), "f_mrr": F("mrr"), "f_renews": F("renews_on"), "f_stage": F("stage__name")}
+    found = Account.objects.filter(pk__in=ids).order_by().annotate(**needed).values("pk", "name", *needed)
+    by_id = {row["pk"]: row for row in found}
+    lines = weekly_users(ids, moment) if any(column.key == WEEKLY for column in columns) else {}
+    labels = Labels()
+    return [_row(by_id[pk], columns, lines, labels) for pk in ids if pk in by_id]
+
+
+def _row(row: dict[str, Any], columns: Sequence[Column], lines: dict[int, Spark], labels: Labels) -> Row:
+    cells = []
+    for i, column in enumerate(columns):
+        if column.key == METER:
+            cells.append(Cell(column, row["active"] or 0, row["seats"]))
+        elif column.key == WEEKLY:
+            cells.append(Cell(column, lines.get(row["pk"])))
+        elif column.field:
+            cells.append(Cell(column, readable(column.field, row[f"c{i}"], labels)))
+    fact = Column("fact", "")
+    facts = [Cell(fact, row["f_mrr"], "mrr"), Cell(fact, row["f_renews"], "renews"), Cell(fact, row["f_stage"], "stage")]
+    return Row(row["pk"], row["name"], cells, [item for item in facts if item.value not in (None, "")])
+
+
+def weekly_users(ids: Sequence[int], moment: Moment) -> dict[int, Spark]:
+    """Weekly active users of the last twelve whole or begun weeks, for a page of accounts in one statement."""
+    monday = moment.today - dt.timedelta(days=moment.today.weekday())
+    weeks = [monday - dt.timedelta(weeks=n) for n in reversed(range(WEEKS))]
+    rows = (
+        DailyUsage.objects.filter(account__in=ids, day__gte=weeks[0], user__isnull=False)
+        .order_by()
+        .values_list("account", TruncWeek("day"))
+        .annotate(n=Count("user", distinct=True))
+    )
+    counts: dict[int, dict[dt.date, int]] = {}
+    for pk, week, number in rows:
+        counts.setdefault(pk, {})[week] = number
+    lines = {pk: spark([weeks_of.get(week, 0) for week in weeks]) for pk, weeks_of in counts.items()}
+    return {pk: line for pk, line in lines.items() if line}
+
+

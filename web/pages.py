@@ -1,0 +1,135 @@
+"""Every page goes out through here: the frame around it, and whether a part of it or the whole was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+
+from accounts.models import TeamMember
+from core.clock import Moment
+from core.models import Workspace
+from segments.models import RefreshRun
+from web.preferences import Preferences, read_preferences
+
+
+@dataclass(frozen=True)
+class Link:
+    """One line of the navigation."""
+
+    label: str
+    icon: str
+    url: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What the frame of every page needs: where one can go, who is looking, how they like it."""
+
+    workspace: Workspace
+    preferences: Preferences
+    nav: list[tuple[str, list[Link]]]
+    who: str
+    initials: str
+    refreshed: RefreshRun | None
+    moment: Moment
+
+
+def member_of(request: HttpRequest) -> TeamMember | None:
+    """The colleague behind a log-in; None for an administrator who is not part of the team."""
+    return getattr(request.user, "member", None)
+
+
+def may_edit_segments(request: HttpRequest) -> bool:
+    """Adding and changing segments is for administrators and managers."""
+    member = member_of(request)
+    return member.may_edit_segments if member else bool(getattr(request.user, "is_superuser", False))
+
+
+def may_change_accounts(request: HttpRequest) -> bool:
+    """Assigning and noting is for everybody but viewers."""
+    member = member_of(request)
+    return member.access != TeamMember.Access.VIEWER if member else bool(getattr(request.user, "is_staff", False))
+
+
+def is_part(request: HttpRequest) -> bool:
+    """True if htmx asked for a part; a page restored from history is always whole."""
+    return request.headers.get("HX-Request") == "true" and request.headers.get("HX-History-Restore-Request") != "true"
+
+
+def page(
+    request: HttpRequest,
+    template: str,
+    context: Mapping[str, Any] | None = None,
+    *,
+    parts: Mapping[str, str] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """The whole page, or the part whose name is the id of htmx's target (`parts`: id to template)."""
+    wanted = (parts or {}).get(request.headers.get("HX-Target", "")) if is_part(request) else None
+    shell = shell_for(request, whole=wanted is None)
+    response = render(request, wanted or template, {"shell": shell, "is_part": wanted is not None, **(context or {})}, status=status)
+    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def part(request: HttpRequest, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200) -> HttpResponse:
+    """A piece that has no page of its own (an answer to a button); the address it came from is the page."""
+    response = render(request, template, {"shell": shell_for(request, whole=False), "is_part": True, **(context or {})}, status=status)
+    patch_vary_headers(response, ["HX-Request"])
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def shell_for(request: HttpRequest, *, whole: bool) -> Shell:
+    """The frame; a part needs no navigation and asks the database for less."""
+    workspace = Workspace.get()
+    user: User | AnonymousUser = request.user
+    who = str(member_of(request) or user.get_full_name() or user.get_username())  # type: ignore[union-attr]
+    finished = RefreshRun.objects.filter(finished_at__isnull=False).order_by("-id").first() if whole else None
+    return Shell(
+        workspace=workspace,
+        preferences=read_preferences(request),
+        nav=_nav(request) if whole else [],
+        who=who,
+        initials="".join(word[0] for word in who.split()[:2]).upper(),
+        refreshed=finished,
+        moment=moment_of(workspace),
+    )
+
+
+def moment_of(workspace: Workspace) -> Moment:
+    """The present in the workspace's zone, without asking for the workspace again."""
+    return Moment(timezone.now(), workspace.zone)
+
+
+def _nav(request: HttpRequest) -> list[tuple[str, list[Link]]]:
+    """The pages that exist and that this person may open."""
+    here = request.path
+
+    def link(label: str, icon: str, name: str) -> Link:
+        url = reverse(name)
+        return Link(label, icon, url, here.startswith(url))
+
+    groups = [
+        (
+            "Customers",
+            [
+                link("Accounts 360", "building", "accounts"),
+                link("Subscription 360", "cycle", "subscriptions"),
+                link("Segments", "layers", "segments"),
+            ],
+        )
+    ]
+    if getattr(request.user, "is_staff", False):
+        groups.append(("Administration", [link("Admin", "sliders", "admin:index")]))
+    return groups

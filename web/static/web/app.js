@@ -1,0 +1,162 @@
+// Behaviour of every page: one live region, notices with undo, theme, jump, shortcuts, focus across swaps.
+"use strict";
+
+const $ = (selector, from = document) => from.querySelector(selector);
+const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
+
+/** Speak short results through the one polite live region, one after another so that none is lost.
+    A newer message on the same topic replaces the one that still waits. */
+const spoken = [];
+function announce(text, topic = text) {
+  const waiting = spoken.slice(1).find((message) => message.topic === topic);
+  if (waiting) { waiting.text = text; return; }
+  spoken.push({ text, topic });
+  if (spoken.length === 1) speak();
+}
+function speak() {
+  const box = $("#status");
+  box.textContent = "";
+  setTimeout(() => { box.textContent = spoken[0].text; }, 60);
+  setTimeout(() => { spoken.shift(); if (spoken.length) speak(); }, 900);
+}
+
+/** Show a notice made here (the server's come with the page). `undo` is called by its button. */
+function notice(text, undo) {
+  const bar = document.createElement("div");
+  bar.className = "notice";
+  const words = document.createElement("span");
+  words.textContent = text;
+  bar.append(words);
+  if (undo) {
+    const button = document.createElement("button");
+    button.type = "button"; button.className = "link"; button.textContent = "Undo"; button.dataset.undo = "";
+    button.addEventListener("click", () => { undo(); bar.remove(); announce("Undone"); });
+    bar.append(button);
+  }
+  const close = document.createElement("button");
+  close.type = "button"; close.className = "btn ghost small icon-only"; close.dataset.dismiss = "";
+  close.setAttribute("aria-label", "Dismiss");
+  close.append($("#i-x") ? icon("x") : "×");
+  bar.append(close);
+  $("#notices").replaceChildren(bar);
+  announce(undo ? `${text} Press Control Z to undo.` : text);
+}
+function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  svg.classList.add("icon"); svg.setAttribute("aria-hidden", "true"); use.setAttribute("href", `#i-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** True while somebody types, so that single keys stay quiet, and for those who switched them off. */
+const typing = (event) =>
+  document.documentElement.dataset.shortcuts === "off"
+  || event.ctrlKey || event.metaKey || event.altKey
+  || Boolean(event.target.closest("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable], dialog[open]"));
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-dismiss]")) event.target.closest(".notice").remove();
+  const jump = event.target.closest("[data-jump]");
+  if (jump) { event.preventDefault(); openJump(); }
+  if (event.target.closest("[data-keys]")) $("#keys-dialog").showModal();
+  const sheet = event.target.closest("dialog.sheet");
+  if (sheet && event.target === sheet) sheet.close();
+  const opener = event.target.closest("[data-popover]");
+  if (opener && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    showPopover($(`#${opener.dataset.popover}`), opener);
+  }
+});
+
+/** Open a popover at the control that asked for it; closing it gives the focus back. */
+function showPopover(pop, opener) {
+  if (pop.matches(":popover-open")) { pop.hidePopover(); return; }
+  pop.showPopover({ source: opener });
+  const first = $("[autofocus], input:not([type=hidden]):not([disabled]), select, button, a", pop);
+  if (first) first.focus();
+}
+
+function openJump() {
+  const dialog = $("#jump-dialog");
+  if (!dialog.open) dialog.showModal();
+  $("#jump-q").select();
+}
+
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); openJump(); return; }
+  if ((event.ctrlKey || event.metaKey) && event.key === "z") {
+    const button = $("#notices [data-undo]");
+    const inText = event.target.closest("input:not([type=checkbox]):not([type=radio]), textarea");
+    if (button && !inText) { event.preventDefault(); button.click(); }
+    return;
+  }
+  if (event.key === "ArrowDown" && event.target.id === "jump-q") { event.preventDefault(); $("#jump-results a")?.focus(); return; }
+  if (event.target.closest("#jump-results")) {
+    const links = $$("#jump-results a"), at = links.indexOf(document.activeElement);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1 }[event.key];
+    if (to !== undefined) { event.preventDefault(); (links[to] || (to < 0 ? $("#jump-q") : links[at])).focus(); }
+    return;
+  }
+  if (typing(event)) return;
+  const search = $("[data-page-search]");
+  if (event.key === "/" && search) { event.preventDefault(); search.focus(); search.select(); }
+  if (event.key === "?") { event.preventDefault(); $("#keys-dialog").showModal(); }
+});
+$("#jump-dialog form")?.addEventListener("submit", (event) => {
+  const first = $("#jump-results a");
+  if (first) { event.preventDefault(); event.stopPropagation(); first.click(); }
+}, true);
+
+// Theme: the server renders it; a click changes it at once and keeps it.
+const toggle = $("[data-theme-toggle]");
+if (toggle) {
+  const order = ["system", "light", "dark"];
+  toggle.addEventListener("click", (event) => {
+    event.preventDefault();
+    const root = document.documentElement, next = order[(order.indexOf(root.dataset.theme) + 1) % 3];
+    root.dataset.theme = next;
+    const label = `Theme: ${next === "system" ? "follow system" : next}`;
+    toggle.setAttribute("aria-label", label); announce(label);
+    const body = new FormData(toggle.form);
+    body.set("theme", next);
+    fetch(toggle.form.action, { method: "POST", body, redirect: "manual" });
+  });
+}
+
+// A control that is swapped keeps the focus, if its successor has the same id.
+let focused = "";
+document.addEventListener("htmx:beforeSwap", (event) => {
+  focused = document.activeElement?.id || "";
+  if (event.detail.xhr.status === 403 || event.detail.xhr.status === 422) event.detail.shouldSwap = true;
+});
+document.addEventListener("htmx:afterSettle", () => {
+  if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
+  keepTabInView();
+});
+for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
+  document.addEventListener(name, (event) => {
+    const status = event.detail.xhr?.status;
+    if (status === 401) { location.reload(); return; }
+    notice("Could not load this part. Try again.");
+  });
+}
+// Wait a moment before dimming what is being replaced.
+let dimming;
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const target = event.detail.target;
+  clearTimeout(dimming);
+  if (target && target !== document.body) dimming = setTimeout(() => target.setAttribute("aria-busy", "true"), 150);
+});
+document.addEventListener("htmx:afterRequest", () => {
+  clearTimeout(dimming);
+  for (const busy of $$('[aria-busy="true"]')) busy.removeAttribute("aria-busy");
+});
+
+// The current tab stays in view when the strip scrolls; the page itself does not move.
+function keepTabInView() {
+  const current = $(".tabs [aria-current]"), list = current?.closest("ul");
+  if (list && list.scrollWidth > list.clientWidth) list.scrollLeft = current.offsetLeft - list.offsetLeft - (list.clientWidth - current.offsetWidth) / 2;
+}
+keepTabInView();
+for (const first of $$("#notices [data-notice] > span")) announce(first.textContent);

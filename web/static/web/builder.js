@@ -1,0 +1,150 @@
+// The rule builder. Every step (add, change, move, remove) is answered by the server with the conditions as they are
+// after it; this file opens the picker, sends the steps, keeps the focus, and asks for the preview.
+"use strict";
+{
+  const builder = $("[data-rule-builder]"), picker = $("#picker"), query = $("#pick-q"), list = $("#pick-list");
+  const form = builder?.closest("form"), editor = $("#rule-editor");
+  let target = null, active = -1, dirty = Boolean(form?.hasAttribute("data-dirty")), timer;
+
+  // ---- steps ------------------------------------------------------------------------------------------------------
+  function step(what, focus) {
+    touch();
+    return htmx.ajax("POST", builder.dataset.stepUrl, { source: form, target: "#rule-editor", swap: "innerHTML", values: { do: what } })
+      .then(() => { settle(focus); preview(0); });
+  }
+  function settle(focus) {
+    const mark = $("[data-focus]", editor)?.dataset.focus;
+    const tries = [focus, mark && `value-${mark}`, mark && `op-${mark}`, mark && `add-${mark}`, mark && `attr-${mark}`, `add-${builder.querySelector("[name=root]").value}`];
+    for (const id of tries) {
+      const found = id && document.getElementById(id);
+      if (found) { found.focus(); return; }
+    }
+  }
+  const copyOf = () => new FormData(form);
+  function restore(data) {
+    const values = {};
+    for (const [name, value] of data) if (name !== "do") (values[name] ||= []).push(value);
+    return fetch(builder.dataset.stepUrl, { method: "POST", body: data, headers: { "HX-Request": "true" } })
+      .then((answer) => answer.text()).then((html) => { editor.innerHTML = html; htmx.process(editor); settle(); preview(0); });
+  }
+  editor?.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-step], [data-add], [data-field]");
+    if (!button) return;
+    event.preventDefault();
+    if (button.dataset.add !== undefined) { open(button, { add: button.dataset.add, rows: button.dataset.rows }); return; }
+    if (button.dataset.field !== undefined) { open(button, { field: button.dataset.field, key: button.dataset.key }); return; }
+    if (button.dataset.remove !== undefined) {
+      const before = copyOf(), group = button.closest("li").matches(".group");
+      step(button.value).then(() => notice(group ? "Group removed." : "Condition removed.", () => restore(before)));
+      return;
+    }
+    step(button.value);
+  });
+  editor?.addEventListener("change", (event) => {
+    if (event.target.matches("[data-update]")) { step("update", event.target.id); return; }
+    touch(); preview(300);
+  });
+  editor?.addEventListener("input", (event) => {
+    if (event.target.matches("input:not([type=radio])")) { touch(); preview(500); }
+  });
+  editor?.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    if (event.target.matches("[data-token]") && event.target.value.trim()) { event.preventDefault(); step("update", event.target.id); }
+    else if (event.target.matches("input:not([type=radio])")) { event.preventDefault(); preview(0); }
+  });
+  document.addEventListener("click", (event) => {
+    for (const menu of $$("details.more-menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  });
+  document.addEventListener("keydown", (event) => {
+    const menu = event.target.closest?.("details.more-menu[open]");
+    if (event.key === "Escape" && menu) { menu.open = false; $("summary", menu).focus(); }
+  });
+
+  // ---- preview ------------------------------------------------------------------------------------------------------
+  function preview(wait) {
+    clearTimeout(timer);
+    const box = $("#preview");
+    if (!box) return;
+    const state = $("#pv-state");
+    if (state) state.textContent = "Counting…";
+    timer = setTimeout(() => htmx.trigger(box, "preview"), wait);
+  }
+
+  // ---- the picker: a combobox over a list that is already in the page ------------------------------------------------
+  if (picker) {
+    const options = $$(".opt", list);
+    const shown = () => options.filter((option) => !option.hidden);
+    const highlight = (at) => {
+      const all = shown();
+      for (const option of $$(".opt.active", list)) { option.classList.remove("active"); option.setAttribute("aria-selected", "false"); }
+      active = all.length ? (at + all.length) % all.length : -1;
+      if (active < 0) { query.removeAttribute("aria-activedescendant"); return; }
+      all[active].classList.add("active"); all[active].setAttribute("aria-selected", "true");
+      all[active].scrollIntoView({ block: "nearest" });
+      query.setAttribute("aria-activedescendant", all[active].id);
+    };
+    const narrow = (first = 0) => {
+      const words = query.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
+      const shelf = $("[data-cat][aria-pressed=true]", picker).dataset.cat;
+      for (const option of options) {
+        const text = option.dataset.text.toLowerCase();
+        const fits = !target?.rows || option.dataset.rows === target.rows;
+        option.hidden = !fits || (shelf && option.dataset.cat !== shelf) || !words.every((word) => text.includes(word));
+      }
+      for (const group of $$("[data-group]", list)) group.hidden = !$$(".opt", group).some((option) => !option.hidden);
+      const count = shown().length;
+      $("#pick-none").hidden = count > 0;
+      const prefix = words.length ? shown().findIndex((option) => option.dataset.name.toLowerCase().startsWith(words[0])) : first;
+      highlight(Math.max(0, prefix));
+      announce(`${count} attribute${count === 1 ? "" : "s"}`, "picker");
+    };
+    const choose = (option) => {
+      if (!option || !target) return;
+      const what = target.field !== undefined ? `field:${target.field}:${option.dataset.key}` : `add:${target.add}:${option.dataset.key}`;
+      target = null;
+      picker.hidePopover();
+      step(what);
+    };
+    var open = (button, wanted) => {
+      target = wanted;
+      if (!picker.matches(":popover-open")) picker.showPopover({ source: button });
+      query.value = "";
+      for (const shelf of $$("[data-cat]", $(".picker-cats"))) shelf.setAttribute("aria-pressed", String(shelf.dataset.cat === ""));
+      const inside = button.closest(".group-box")?.querySelector(":scope > .when-row [name$='.rows']");
+      if (inside && wanted.field !== undefined) target.rows = inside.value;
+      narrow();
+      if (wanted.key) highlight(Math.max(0, shown().findIndex((option) => option.dataset.key === wanted.key)));
+      query.focus();
+      picker.addEventListener("toggle", () => { if (target && button.isConnected) button.focus(); }, { once: true });
+    };
+    query.addEventListener("input", () => narrow());
+    query.addEventListener("keydown", (event) => {
+      if (event.key === "ArrowDown") { event.preventDefault(); highlight(active + 1); }
+      else if (event.key === "ArrowUp") { event.preventDefault(); highlight(active - 1); }
+      else if (event.key === "Enter") { event.preventDefault(); choose(shown()[active]); }
+    });
+    list.addEventListener("click", (event) => choose(event.target.closest(".opt")));
+    $(".picker-cats").addEventListener("click", (event) => {
+      const shelf = event.target.closest("[data-cat]");
+      if (!shelf) return;
+      for (const other of $$("[data-cat]", $(".picker-cats"))) other.setAttribute("aria-pressed", String(other === shelf));
+      narrow(); query.focus();
+    });
+  }
+
+  // ---- saving ---------------------------------------------------------------------------------------------------------
+  function touch() {
+    dirty = true;
+    const sign = $("#dirty");
+    if (sign) sign.textContent = "Unsaved changes";
+  }
+  if (form && form.id === "segment-form") {
+    form.addEventListener("input", (event) => { if (event.target.closest(".meta")) touch(); });
+    form.addEventListener("submit", () => { dirty = false; });
+    window.addEventListener("beforeunload", (event) => { if (dirty) event.preventDefault(); });
+    document.addEventListener("keydown", (event) => {
+      if ((event.ctrlKey || event.metaKey) && event.key === "s") { event.preventDefault(); form.requestSubmit($("button.primary[type=submit]", form)); }
+    });
+    $("#problems")?.focus();
+  }
+}

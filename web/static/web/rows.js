@@ -1,0 +1,109 @@
+// Rows of a list: selection with a bulk bar, and moving with J and K.
+"use strict";
+{
+  const rows = () => $$("#rows tr[data-row]");
+  const box = (row) => $("input[type=checkbox]", row);
+  let last = null, at = -1;
+
+  const bulk = () => $("#bulk");
+  function sync() {
+    const all = rows(), picked = all.filter((row) => box(row).checked), bar = bulk();
+    for (const row of all) row.toggleAttribute("data-selected", box(row).checked);
+    const head = $("[data-all]");
+    if (head) { head.checked = picked.length > 0 && picked.length === all.length; head.indeterminate = picked.length > 0 && !head.checked; }
+    if (bar) {
+      bar.classList.toggle("is-idle", picked.length === 0);
+      $("#toolbar").classList.toggle("is-away", picked.length > 0);
+      const scope = $("[data-scope]", bar);
+      if (picked.length !== all.length) scope.value = "";
+      if (!scope.value) $("[data-count]", bar).textContent = `${picked.length} selected`;
+    }
+    return picked.length;
+  }
+  const say = () => announce(`${sync()} selected`, "selection");
+  function clear() {
+    for (const row of rows()) box(row).checked = false;
+    $("[data-scope]").value = ""; sync();
+  }
+  const selecting = () => bulk() && !bulk().classList.contains("is-idle");
+
+  document.addEventListener("click", (event) => {
+    const tick = event.target.closest("#rows input[type=checkbox]");
+    if (tick) {
+      const all = rows(), row = tick.closest("tr");
+      if (event.shiftKey && last) {
+        const [from, to] = [all.indexOf(last), all.indexOf(row)].sort((a, b) => a - b);
+        for (const between of all.slice(Math.max(0, from), to + 1)) box(between).checked = tick.checked;
+      }
+      last = row; say();
+    }
+    if (event.target.closest("[data-clear]")) { clear(); announce("Selection cleared"); $("#q").focus(); }
+    const every = event.target.closest("[data-select-all]");
+    if (every) {
+      for (const row of rows()) box(row).checked = true;
+      sync(); $("[data-scope]").value = "filter";
+      $("[data-count]", bulk()).textContent = `All ${every.dataset.total || every.textContent.replace(/\D+/, "")} in this list`;
+      announce($("[data-count]", bulk()).textContent);
+    }
+  });
+  document.addEventListener("change", (event) => {
+    if (!event.target.matches("[data-all]")) return;
+    for (const row of rows()) box(row).checked = event.target.checked;
+    say();
+  });
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.target.id === "list" || event.target.id === "results") { at = -1; last = null; sync(); }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && selecting() && !event.target.closest("dialog[open], [popover]:popover-open")) { clear(); announce("Selection cleared"); return; }
+    if (typing(event)) return;
+    const all = rows(), move = { j: 1, k: -1 }[event.key];
+    if (move && all.length) {
+      at = Math.max(0, Math.min(all.length - 1, at + move));
+      for (const row of $$("#rows .cursor")) row.classList.remove("cursor");
+      all[at].classList.add("cursor"); $("th a", all[at]).focus();
+    } else if (event.key === "x" && all[at] && box(all[at])) { box(all[at]).checked = !box(all[at]).checked; say(); }
+  });
+  sync();
+
+  // The filter's editor opens in place; its address works as a page of its own.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-filter-edit]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const pop = $("#filter-pop");
+    pop.dataset.opener = link.id;
+    htmx.ajax("GET", link.href, { target: "#filter-pop", swap: "innerHTML" }).then(() => {
+      if (!pop.matches(":popover-open")) pop.showPopover({ source: link });
+      $("select, input:not([type=hidden])", pop)?.focus();
+    });
+  });
+  // Inside the editor every change of attribute or comparison asks for the fitting widgets.
+  const filterForm = (node) => node.closest("[data-filter-form]");
+  function ask(form, extra) {
+    const values = new URLSearchParams(new FormData(form));
+    for (const [name, value] of Object.entries(extra)) values.set(name, value);
+    return htmx.ajax("GET", `${form.getAttribute("action")}?${values}`, { target: "#filter-pop", swap: "innerHTML" });
+  }
+  document.addEventListener("change", (event) => {
+    const form = filterForm(event.target);
+    if (!form || !event.target.matches("[data-update]")) return;
+    const id = event.target.id;
+    ask(form, { do: "update" }).then(() => (document.getElementById(id) || $("#filter-pop select, #filter-pop input:not([type=hidden])"))?.focus());
+  });
+  document.addEventListener("click", (event) => {
+    const form = filterForm(event.target), button = event.target.closest("button");
+    if (form && event.target.closest("[data-close-pop]") && $("#filter-pop:popover-open")) { event.preventDefault(); $("#filter-pop").hidePopover(); $(`#${$("#filter-pop").dataset.opener}`)?.focus(); return; }
+    if (!form || !button || button.name !== "do" || !form.closest("#filter-pop")) return;
+    event.preventDefault();
+    ask(form, { do: button.value.replace(/:$/, "") });
+  });
+  document.addEventListener("keydown", (event) => {
+    const form = filterForm(event.target);
+    if (form?.closest("#filter-pop") && event.key === "Enter" && event.target.matches("[data-token]") && event.target.value.trim()) {
+      event.preventDefault();
+      const id = event.target.id;
+      ask(form, { do: "update" }).then(() => document.getElementById(id)?.focus());
+    }
+  });
+}

@@ -1,0 +1,86 @@
+"""The timeline of an account: notes, segments entered and left, attributes changed; newest first."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from accounts.models import Account, AttributeChange, Note, Subject
+from segments.models import AccountMembership
+
+A_PAGE, LAST_PAGE = 15, 40
+SHOW = {"": "All activity", "notes": "Notes and calls", "segments": "Segments", "changes": "Attributes"}
+_ICONS = {"note": "note", "call": "phone", "meeting": "users", "email": "doc"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that happened: an icon, a title, a text, when."""
+
+    at: dt.datetime
+    icon: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """One page of entries."""
+
+    entries: list[Entry]
+    show: str
+    page: int
+    more: bool
+
+
+def timeline_of(account: Account, show: str, page: int, labels: dict[str, str]) -> Timeline:
+    """A page of the timeline; `labels` gives names to attribute keys. Each source is read as far as the page reaches."""
+    show = show if show in SHOW else ""
+    page = min(LAST_PAGE, max(1, page))
+    reach = page * A_PAGE + 1
+    entries: list[Entry] = []
+    if show in ("", "notes"):
+        entries += _notes(account, reach)
+    if show in ("", "segments"):
+        entries += _segments(account, reach)
+    if show in ("", "changes"):
+        entries += _changes(account, reach, labels)
+    entries.sort(key=lambda entry: entry.at, reverse=True)
+    start = (page - 1) * A_PAGE
+    return Timeline(entries[start : start + A_PAGE], show, page, len(entries) > start + A_PAGE and page < LAST_PAGE)
+
+
+def _notes(account: Account, reach: int) -> list[Entry]:
+    rows = Note.objects.filter(account=account).select_related("author", "user")[:reach]
+    return [Entry(note.at, _ICONS.get(note.kind, "note"), _note_title(note), note.text) for note in rows]
+
+
+def _note_title(note: Note) -> str:
+    title = str(note.get_kind_display())
+    title += f" with {note.user}" if note.user else ""
+    return title + (f" by {note.author}" if note.author else "")
+
+
+def _segments(account: Account, reach: int) -> list[Entry]:
+    rows = AccountMembership.objects.filter(account=account, segment__internal=False).select_related("segment")
+    joined = [Entry(row.entered_at, "layers", f"Joined segment {row.segment.name}", "") for row in rows.order_by("-entered_at")[:reach]]
+    left = rows.filter(left_at__isnull=False).order_by("-left_at")[:reach]
+    return joined + [Entry(row.left_at, "layers", f"Left segment {row.segment.name}", "") for row in left if row.left_at]
+
+
+def _changes(account: Account, reach: int, labels: dict[str, str]) -> list[Entry]:
+    rows = AttributeChange.objects.filter(subject=Subject.ACCOUNT, object_id=account.pk, old__isnull=False)
+    found = []
+    for change in rows.order_by("-at", "-id")[:reach]:
+        name = labels.get(change.key) or labels.get(f"custom.{change.key}") or change.key.removeprefix("custom.")
+        found.append(Entry(change.at, "tag", f"{name} changed", f"{_value(change.old)} → {_value(change.new)}, from {change.source}"))
+    return found
+
+
+def _value(value: Any) -> str:
+    if value is None or value == "":
+        return "no value"
+    if isinstance(value, dict) and "amount" in value:
+        return f"{value['amount']} {value.get('currency', '')}".strip()
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,53 @@
+"""Undo instead of confirm: the inverse of an action is kept for half an hour under a token that only its author may use."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.cache import cache
+from django.http import HttpRequest
+
+KEPT_SECONDS = 30 * 60
+Inverse = Callable[[HttpRequest, dict[str, Any]], str]
+_inverses: dict[str, Inverse] = {}
+
+
+class UndoGone(LookupError):
+    """The token is unknown, used up, too old, or somebody else's."""
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What was undone, in a sentence, and the page it was done on."""
+
+    text: str
+    back: str
+
+
+def inverse(kind: str) -> Callable[[Inverse], Inverse]:
+    """Declare how a kind of action is undone; the function returns the sentence for the notice."""
+
+    def declare(function: Inverse) -> Inverse:
+        _inverses[kind] = function
+        return function
+
+    return declare
+
+
+def keep_inverse(request: HttpRequest, kind: str, data: dict[str, Any], *, back: str) -> str:
+    """Keep what undoes an action and return its token; `back` is the path of the page to return to."""
+    token = secrets.token_urlsafe(16)
+    kept = {"kind": kind, "data": data, "user": request.user.pk, "back": back}
+    cache.set(f"undo:{token}", kept, KEPT_SECONDS)
+    return token
+
+
+def undo(request: HttpRequest, token: str) -> Undone:
+    """Undo once. Raises UndoGone."""
+    kept = cache.get(f"undo:{token}")
+    if kept is None or kept["user"] != request.user.pk or not cache.delete(f"undo:{token}"):
+        raise UndoGone(token)
+    return Undone(_inverses[kept["kind"]](request, kept["data"]), kept["back"])

@@ -1,0 +1,161 @@
+"""The account page: one customer in full, with a way to the neighbours in the list one came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.models import Account, Note, Subscription
+from core.intake import BadValue, clean_text
+from segments.questions import Reader
+from web.account_page import RANGES, USERS_A_PAGE, attributes_of, memberships_of, usage_of, users_of
+from web.columns import short_key
+from web.filters import reader_for
+from web.liststate import PAGE_SIZE
+from web.notices import notify
+from web.pages import may_change_accounts, member_of, page
+from web.timeline import SHOW, timeline_of
+from web.undo import inverse, keep_inverse
+from web.views.accounts import list_of
+
+PARTS = {"usage": "web/account/_usage.html", "timeline": "web/account/_timeline_part.html", "users": "web/account/_users.html"}
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Where in the list one came from the account stands, and the addresses of those beside it."""
+
+    list_url: str
+    list_name: str
+    place: int
+    total: int
+    previous: str
+    next: str
+
+
+@login_required
+@require_GET
+def account(request: HttpRequest, pk: int) -> HttpResponse:
+    """The page, or one of its sections (usage in another range, further users, an older timeline)."""
+    found = get_object_or_404(
+        Account.objects.visible_to(request.user).select_related("stage", "level", "status", "usage", "parent"), pk=pk
+    )
+    reader = reader_for(request)
+    now = reader.moment
+    people = users_of(found, now)
+    users_page = _number(request.GET.get("users"))
+    context = {
+        "account": found,
+        "here": reverse("account", args=[found.pk]),
+        "from_query": request.GET.get("from", ""),
+        "usage": usage_of(found, request.GET.get("range", ""), now),
+        "ranges": RANGES.items(),
+        "people": people[(users_page - 1) * USERS_A_PAGE : users_page * USERS_A_PAGE],
+        "people_total": people.count(),
+        "users_page": users_page,
+        "users_next": users_page + 1 if people.count() > users_page * USERS_A_PAGE else 0,
+        "timeline": timeline_of(found, request.GET.get("show", ""), _number(request.GET.get("older")), _labels(reader)),
+        "shows": SHOW.items(),
+        "kinds": Note.Kind.choices,
+        "may_change": may_change_accounts(request),
+    }
+    if request.headers.get("HX-Target") not in PARTS:
+        context |= _whole(request, found, reader)
+    return page(request, "web/account/page.html", context, parts=PARTS)
+
+
+def _whole(request: HttpRequest, found: Account, reader: Reader) -> dict[str, Any]:
+    """What only the whole page shows."""
+    subscriptions = list(Subscription.objects.filter(account=found).select_related("status").order_by("status__position", "-mrr_base", "pk")[:50])
+    touch = Note.objects.filter(account=found).exclude(kind=Note.Kind.NOTE).select_related("user").first()
+    return {
+        "assignments": found.assignments.filter(ended_at__isnull=True).select_related("member__team", "role").order_by("role__position"),
+        "subscriptions": subscriptions,
+        "open_subscriptions": sum(1 for item in subscriptions if item.status.kind == "active"),
+        "attributes": attributes_of(found, reader.vocabulary),
+        "memberships": memberships_of(found),
+        "segment_total": len(reader.segments),
+        "touch": touch,
+        "seen": getattr(getattr(found, "usage", None), "last_seen_at", None),
+        "active": getattr(getattr(found, "usage", None), "active_users_30d", 0),
+        "yearly": found.mrr * 12 if found.mrr is not None else None,
+        "neighbours": neighbours(request, found),
+        "initials": "".join(word[0] for word in found.name.split()[:2]).upper() or "?",
+    }
+
+
+def neighbours(request: HttpRequest, found: Account) -> Neighbours | None:
+    """Read the page of the list that `from` names, one row more at both ends."""
+    query = request.GET.get("from", "")
+    if not query:
+        return None
+    path = reverse("accounts")
+    listed = list_of(request, QueryDict(query), path)
+    start = (listed.state.page - 1) * PAGE_SIZE
+    first = max(0, start - 1)
+    ids = list(listed.accounts.values_list("pk", flat=True)[first : start + PAGE_SIZE + 1])
+    if found.pk not in ids:
+        return None
+    at = ids.index(found.pk)
+
+    def link(place: int) -> str:
+        if not 0 <= place < len(ids):
+            return ""
+        state = listed.state.but(page=(first + place) // PAGE_SIZE + 1)
+        return f"{reverse('account', args=[ids[place]])}?{_from(state.query)}"
+
+    name = listed.segment.name if listed.segment else "All accounts"
+    return Neighbours(listed.state.url, name, first + at + 1, 0, link(at - 1), link(at + 1))
+
+
+def _from(query: str) -> str:
+    data = QueryDict(mutable=True)
+    data["from"] = query
+    return data.urlencode()
+
+
+def _labels(reader: Reader) -> dict[str, str]:
+    """Names for attribute keys as changes have them."""
+    return {short_key(item): item.label for item in reader.vocabulary.values()}
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and 0 < int(text[:5]) <= 10_000 and len(text) < 6 else 1
+
+
+@login_required
+@require_POST
+def account_note(request: HttpRequest, pk: int) -> HttpResponse:
+    """Write down a note, call, meeting or e-mail."""
+    found = get_object_or_404(Account.objects.visible_to(request.user), pk=pk)
+    if not may_change_accounts(request):
+        raise PermissionDenied
+    here = reverse("account", args=[pk])
+    back = f"{here}?{_from(request.POST.get('from', ''))}" if request.POST.get("from") else here
+    kind = request.POST.get("kind", Note.Kind.NOTE)
+    try:
+        text = clean_text(request.POST.get("text", ""))
+    except BadValue as problem:
+        notify(request, str(problem))
+        return HttpResponseRedirect(f"{back}#timeline")
+    if not text or kind not in Note.Kind.values:
+        notify(request, "The note is empty. Write what was said or decided.")
+        return HttpResponseRedirect(f"{back}#timeline")
+    note = Note.objects.create(account=found, author=member_of(request), kind=kind, text=text, at=timezone.now())
+    token = keep_inverse(request, "note", {"note": note.pk}, back=f"{back}#timeline")
+    notify(request, f"{note.get_kind_display()} added to the timeline.", undo=token)
+    return HttpResponseRedirect(f"{back}#timeline")
+
+
+@inverse("note")
+def _remove_note(request: HttpRequest, data: dict[str, Any]) -> str:
+    Note.objects.filter(pk=data["note"]).delete()
+    return "Note removed."

@@ -1,0 +1,178 @@
+"""Accounts 360: the accounts of a segment, searched, filtered, sorted, paged, exported; every state is an address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from accounts.models import Account, TeamMember
+from core.clock import moment
+from segments.models import Segment
+from segments.questions import Reader
+from web.columns import DEFAULT_SORT, Column, Labels, all_columns, annotations, chosen_columns, readable, sort_column
+from web.export import csv_response
+from web.filters import Filters, dropped_notice, narrow, read_filters, reader_for
+from web.listing import load_rows, ordered, page_ids, searched, totals
+from web.liststate import ListState, pager, state_of
+from web.notices import notify
+from web.pages import may_change_accounts, may_edit_segments, page
+from web.preferences import read_preferences
+from web.tabs import is_restricted, members_of, strip_for, tabs_for
+
+PARTS = {"results": "web/accounts/_results_part.html", "list": "web/accounts/_list_part.html"}
+
+
+@dataclass(frozen=True)
+class AccountList:
+    """One state of the list: what was understood of the address and the accounts it means."""
+
+    state: ListState
+    segments: list[Segment]
+    segment: Segment | None
+    filters: Filters
+    reader: Reader
+    available: dict[str, Column]
+    sort: tuple[Column, bool]
+    scope: QuerySet[Account]
+    accounts: QuerySet[Account]
+    problems: list[str]
+
+
+def read_list(request: HttpRequest, path: str) -> AccountList:
+    """The list that this request's address means."""
+    return list_of(request, request.GET, path)
+
+
+def list_of(request: HttpRequest, query: QueryDict, path: str) -> AccountList:
+    """Understand an address; what cannot be understood is left out and listed in `problems`."""
+    state, unknown = state_of(query, path, also=("account", "scope", "member", "csrfmiddlewaretoken", "from"))
+    reader = reader_for(request)
+    segments = list(Segment.objects.tabs())
+    segment = next((item for item in segments if item.key == state.segment), None)
+    if segment is None and state.segment:
+        # A hidden segment has no tab, but a link to it works.
+        segment = Segment.objects.filter(key=state.segment, subject=Segment.Subject.ACCOUNT).first()
+        if segment is None:
+            unknown.append(f"segment {state.segment}")
+            state = state.but(segment="", page=state.page)
+    filters = read_filters(request, reader, state)
+    state = filters.state
+    available = all_columns(reader.vocabulary)
+    sort = sort_column(available, state.sort or DEFAULT_SORT)
+    if sort is None:
+        unknown.append(f"sort {state.sort}")
+        state = state.but(sort="", page=state.page)
+        sort = sort_column(available, DEFAULT_SORT) or (Column("name", "Account"), False)
+    scope = members_of(Account.objects.visible_to(request.user), segment)
+    accounts = ordered(searched(narrow(scope, filters), state.q), *sort)
+    return AccountList(
+        state, segments, segment, filters, reader, available, sort, scope, accounts, [*filters.problems, *unknown]
+    )
+
+
+@login_required
+@require_GET
+def accounts(request: HttpRequest) -> HttpResponse:
+    """The list: whole, its results (another segment), or its rows (search, sort, page)."""
+    found = read_list(request, reverse("accounts"))
+    state = found.state
+    everybody = Account.objects.visible_to(request.user).count()
+    in_segment = everybody
+    if found.segment:
+        in_segment = found.scope.count() if is_restricted(request) else found.segment.member_count
+    ids, has_next = page_ids(found.accounts, state.page)
+    total, mrr = totals(found.accounts) if state.narrowed else (in_segment, None)
+    columns = chosen_columns(found.available, state.cols, read_preferences(request).columns.get("accounts"))
+    strip = strip_for(request, found.reader, found.segment, in_segment)
+    if not state.narrowed:
+        mrr = strip.contract_value / 12
+    if message := dropped_notice(found.problems):
+        notify(request, message)
+    context = {
+        "state": state,
+        "tabs": tabs_for(request, state, found.segments, everybody),
+        "segment": found.segment,
+        "strip": strip,
+        "chips": found.filters.chips,
+        "csm": found.filters.csm,
+        "heads": heads(state, columns, found.sort),
+        "columns": columns,
+        "groups": column_groups(found.available, columns),
+        "rows": load_rows(ids, columns, found.reader.moment),
+        "everybody": everybody,
+        "in_segment": in_segment,
+        "total": total,
+        "mrr": mrr,
+        "pager": pager(state, total, has_next),
+        "sorted_by": found.sort,
+        "members": TeamMember.objects.all() if may_change_accounts(request) else [],
+        "may_edit": may_edit_segments(request),
+        "from_query": state.query,
+        "carried": state.carried("q"),
+        "without_q": state.but(q="").url,
+        "without_csm": state.but(csm="").url,
+    }
+    return page(request, "web/accounts/page.html", context, parts=PARTS)
+
+
+@dataclass(frozen=True)
+class Head:
+    """A column's head: its link sorts, the other way round if it already does."""
+
+    column: Column
+    url: str
+    aria: str
+
+
+def heads(state: ListState, columns: list[Column], sort: tuple[Column, bool]) -> list[Head]:
+    """The heads after the select box, the account's name first."""
+    found = []
+    for column in [Column("name", "Account"), *columns]:
+        mine, descending = column.key == sort[0].key, sort[1]
+        aria = ("descending" if descending else "ascending") if mine else ""
+        # Numbers and dates of the past are first asked for from the top.
+        down = not descending if mine else column.numeric
+        sortable = column.key == "name" or column.order(down) is not None
+        url = state.but(sort=("-" if down else "") + column.key).url if sortable else ""
+        found.append(Head(column, url, aria))
+    return found
+
+
+def column_groups(available: dict[str, Column], chosen: list[Column]) -> list[tuple[str, list[tuple[Column, bool]]]]:
+    """Every column by category for the column chooser, with whether it shows; those that show come first, in order."""
+    keys = {column.key for column in chosen}
+    groups: dict[str, list[tuple[Column, bool]]] = {"Shown, in this order": [(column, True) for column in chosen]}
+    for column in available.values():
+        if column.key not in keys:
+            groups.setdefault(column.category, []).append((column, False))
+    return list(groups.items())
+
+
+@login_required
+@require_GET
+def accounts_export(request: HttpRequest) -> HttpResponse:
+    """The same accounts and columns as a CSV file; with `account` parameters only those of them."""
+    chosen = [int(pk) for pk in request.GET.getlist("account") if pk.isascii() and pk.isdigit() and len(pk) < 19]
+    found = read_list(request, reverse("accounts"))
+    columns = chosen_columns(found.available, found.state.cols, read_preferences(request).columns.get("accounts"))
+    columns = [column for column in columns if column.field]
+    accounts = found.accounts.filter(pk__in=chosen) if chosen and request.GET.get("scope") != "filter" else found.accounts
+    title = found.segment.name if found.segment else "All accounts"
+    head = ["Account id", "Account", *(column.label for column in columns)]
+    return csv_response(f"{title} {moment().today:%Y-%m-%d}", head, _export_rows(accounts, columns))
+
+
+def _export_rows(accounts: QuerySet[Account], columns: list[Column]) -> Iterator[list[Any]]:
+    needed = annotations(columns)
+    labels = Labels()
+    rows = accounts.annotate(**needed).values("external_id", "name", *needed).iterator(chunk_size=2_000)
+    for row in rows:
+        values = [readable(column.field, row[f"c{i}"], labels) for i, column in enumerate(columns) if column.field]
+        yield [row["external_id"], row["name"], *values]

@@ -1,0 +1,223 @@
+"""The segment builder: a form by paths that works without scripts, with a live preview where they run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.models import Account
+from core.intake import BadValue
+from segments.editing import NameTaken, SegmentInUse, StaleSegment, save_segment
+from segments.models import Segment, SegmentVersion
+from segments.picker import catalogue
+from segments.questions import PreviewTooSlow, Reader, preview
+from segments.rule_form import Tree, read_form, take_step, without_unset
+from segments.rule_view import RuleView, rule_view
+from segments.rules.tree import RuleError
+from segments.uses import uses_of
+from web.charts import mix
+from web.filters import read_node, reader_for
+from web.liststate import state_of
+from web.pages import may_edit_segments, page, part
+from web.views.segments import editors_only
+
+EMPTY: Tree = {"match": "all", "rules": []}
+
+
+class Draft:
+    """A segment as it stands in the form: its words, its tree, and what is wrong with each."""
+
+    def __init__(self, segment: Segment | None, tree: Tree) -> None:
+        self.segment, self.tree = segment, tree
+        self.name = segment.name if segment else ""
+        self.description = segment.description if segment else ""
+        self.visible = segment.visible if segment else True
+        self.active = segment.active if segment else True
+        self.version = segment.version if segment else 0
+        self.reason = ""
+        self.errors: dict[str, str] = {}
+        self.problems: list[Any] = []
+        self.theirs: SegmentVersion | None = None
+
+    def read(self, data: QueryDict) -> None:
+        """Take over what was typed."""
+        self.name, self.description = data.get("name", ""), data.get("description", "")
+        self.visible, self.active = data.get("visible") == "1", data.get("active") == "1"
+        self.reason = data.get("reason", "")
+        version = data.get("version", "")
+        self.version = int(version) if version.isascii() and version.isdigit() and len(version) < 9 else self.version
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def segment_new(request: HttpRequest) -> HttpResponse:
+    """Add a segment; `from` carries the segment and the filters of a list."""
+    editors_only(request)
+    return _edit(request, None, _from_list(request))
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def segment_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Change a segment, or read it where one may not."""
+    segment = get_object_or_404(Segment, pk=pk)
+    if request.method == "POST":
+        editors_only(request)
+    rule = segment.rule if isinstance(segment.rule, dict) and "rules" in segment.rule else dict(EMPTY)
+    return _edit(request, segment, rule)
+
+
+def _from_list(request: HttpRequest) -> Tree:
+    state, _ = state_of(QueryDict(request.GET.get("from", "")), reverse("accounts"))
+    rules: list[Tree] = [{"segment": state.segment, "op": "in"}] if state.segment else []
+    for text in state.filters:
+        try:
+            rules.append(read_node(text))
+        except BadValue:
+            continue
+    return {"match": "all", "rules": rules}
+
+
+def _edit(request: HttpRequest, segment: Segment | None, tree: Tree) -> HttpResponse:
+    draft = Draft(segment, tree)
+    reader = reader_for(request)
+    if request.method == "POST":
+        draft.read(request.POST)
+        draft.tree, places = read_form(request.POST, reader.vocabulary)
+        step = request.POST.get("do", "")
+        if step:
+            take_step(draft.tree, places, step, reader.vocabulary)
+        else:
+            draft.tree = without_unset(draft.tree)
+            saved = _save(request, draft)
+            if saved is not None:
+                return saved
+    return _render(request, draft, reader)
+
+
+def _save(request: HttpRequest, draft: Draft) -> HttpResponse | None:
+    """Save; None if something is wrong, which then stands in the draft."""
+    try:
+        saved = save_segment(
+            draft.segment, name=draft.name, rule=draft.tree, description=draft.description, visible=draft.visible,
+            active=draft.active, author=request.user, reason=draft.reason, expected_version=draft.version if draft.segment else None,
+        )  # fmt: skip
+    except RuleError as error:
+        draft.problems = error.problems
+    except (NameTaken, BadValue) as error:
+        draft.errors["name"] = str(error)
+    except SegmentInUse as error:
+        draft.errors["active"] = str(error)
+    except StaleSegment as stale:
+        draft.theirs = SegmentVersion.objects.filter(segment=stale.current).select_related("author").first()
+        draft.version = stale.current.version
+    else:
+        return HttpResponseRedirect(f"{reverse('segments')}?segment={saved.pk}&rev={saved.requested_rev}")
+    return None
+
+
+def _render(request: HttpRequest, draft: Draft, reader: Reader) -> HttpResponse:
+    may_edit = may_edit_segments(request)
+    problems = draft.problems
+    if request.method == "GET":
+        try:
+            reader.read(draft.tree)
+        except RuleError as error:
+            problems = error.problems
+    view = rule_view(draft.tree, reader, problems=problems)
+    names = [name for _, name in reader.segments.values()]
+    context = {
+        "draft": draft,
+        "segment": draft.segment,
+        "rule": view,
+        "words": _words(reader, draft.tree),
+        "catalogue": catalogue(reader.vocabulary, names) if may_edit else None,
+        "may_edit": may_edit,
+        "uses": uses_of(draft.segment) if draft.segment else [],
+        "versions": draft.segment.versions.select_related("author")[:10] if draft.segment else [],
+        "failed": bool(draft.errors or draft.problems or draft.theirs),
+        **_preview(request, reader, draft.tree, draft.segment, view),
+    }
+    return page(request, "web/builder/page.html", context, status=422 if context["failed"] else 200)
+
+
+def _words(reader: Reader, tree: Tree) -> str:
+    try:
+        return reader.read(without_unset(tree)).words
+    except RuleError:
+        return ""
+
+
+def _preview(request: HttpRequest, reader: Reader, tree: Tree, segment: Segment | None, view: RuleView) -> dict[str, Any]:
+    """What the rule would match now; the counts of single conditions are put at their nodes."""
+    try:
+        question = reader.read(tree)
+        seen = preview(question, base=Account.objects.visible_to(request.user), segment=segment)
+    except RuleError as error:
+        return {"preview": None, "why_not": error.problems[0].message}
+    except PreviewTooSlow:
+        return {"preview": None, "why_not": "Still counting after 2 seconds. Saving works; the count comes with the refresh."}
+    nodes = view.by_pointer()
+    for pointer, number in seen.alone.items():
+        if pointer in nodes:
+            nodes[pointer].alone = number
+    labels = {"trial": "Trial", "onboarding": "Onboarding", "live": "Live", "cancelled": "Cancelled"}
+    parts = [(f"stage-{kind}", label, seen.stages.get(kind, 0)) for kind, label in labels.items()]
+    return {
+        "preview": seen,
+        "preview_mix": mix([*parts, ("none", "No stage", seen.stages.get("", 0))]),
+        "share": round(100 * seen.count / seen.total) if seen.total else 0,
+        "nodes": [node for node in nodes.values() if node.pointer],
+    }
+
+
+@login_required
+@require_POST
+def segment_preview(request: HttpRequest) -> HttpResponse:
+    """The preview of the form as it stands: count, who would join and leave, each condition alone, the words."""
+    editors_only(request)
+    reader = reader_for(request)
+    tree, _ = read_form(request.POST, reader.vocabulary, _root(request))
+    view = rule_view(tree, reader, root=_root(request), problems=_problems(reader, tree))
+    pk = request.POST.get("segment", "")
+    segment = Segment.objects.filter(pk=int(pk)).first() if pk.isascii() and pk.isdigit() and len(pk) < 19 else None
+    context = {"words": _words(reader, tree), "rule": view, "all_nodes": [n for n in view.by_pointer().values() if n.pointer]}
+    context |= _preview(request, reader, tree, segment, view)
+    return part(request, "web/builder/_preview_part.html", context)
+
+
+def _problems(reader: Reader, tree: Tree) -> list[Any]:
+    try:
+        reader.read(tree)
+    except RuleError as error:
+        return error.problems
+    return []
+
+
+def _root(request: HttpRequest) -> str:
+    root = request.POST.get("root", "n")
+    return root if root.isidentifier() and len(root) < 40 else "n"
+
+
+@login_required
+@require_POST
+def rule_part(request: HttpRequest) -> HttpResponse:
+    """One step of editing (`do`): the conditions as they are after it. Shared by the dashboard and the admin."""
+    editors_only(request)
+    reader = reader_for(request)
+    root = _root(request)
+    tree, places = read_form(request.POST, reader.vocabulary, root)
+    at = take_step(tree, places, request.POST.get("do", ""), reader.vocabulary)
+    names = [name for _, name in reader.segments.values()]
+    context = {
+        "rule": rule_view(tree, reader, root=root),
+        "may_edit": True,
+        "catalogue": catalogue(reader.vocabulary, names),
+        "focus": "-".join([root, *map(str, at)]) if at is not None else "",
+    }
+    return part(request, "ui/_rule_editor.html", context)
