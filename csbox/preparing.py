@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import os
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +26,18 @@ from csbox.environment import secret_file, text
 
 DATA_SETS = ("ravenstack", "openstack-nova")
 ADMIN = "admin"
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Aside(io.TextIOBase):
+    """Takes what a command reports while a step is running, and prints it beside the step's own line."""
+
+    def write(self, text: str) -> int:
+        """One line or several; empty ones are left out."""
+        for line in text.splitlines():
+            if line.strip():
+                console.print(f"  {line.rstrip()}", style="dim", markup=False)
+        return len(text)
 
 
 @contextlib.contextmanager
@@ -82,21 +93,22 @@ def demo_data() -> None:
     """Fill an empty database. Loading is one transaction, so that an interrupted first start begins again."""
     if apps.get_model("accounts", "Account").objects.exists():
         return
-    name = text("DEMO_DATA")
-    if name and name not in DATA_SETS:
-        raise PlainError(f"DEMO_DATA must be {' or '.join(DATA_SETS)}, not “{name}”; without it a company is made up.")
-    if name:
-        folder = data_folder(name)
-        load: Callable[[], object] = lambda: call_command("load_dataset", name, str(folder))  # noqa: E731
+    if (name := text("DEMO_DATA")) and (folder := chosen_data()):
+        load: Callable[[], object] = lambda: call_command("load_dataset", name, str(folder), stdout=Aside())  # noqa: E731
         title = f"Data set {name}"
     else:
-        load, title = lambda: call_command("load_demo"), "Demo company"
+        load, title = lambda: call_command("load_demo", stdout=Aside()), "Demo company"
     with step(title), transaction.atomic():
         load()
 
 
-def data_folder(name: str) -> Path:
-    """DATA_DIR is the data set's folder, or the one that holds a folder of its name."""
+def chosen_data() -> Path | None:
+    """The folder of the data set that DEMO_DATA names: DATA_DIR itself, or the folder of that name in it."""
+    name = text("DEMO_DATA")
+    if not name:
+        return None
+    if name not in DATA_SETS:
+        raise PlainError(f"DEMO_DATA must be {' or '.join(DATA_SETS)}, not “{name}”; without it a company is made up.")
     given = Path(text("DATA_DIR", ".")).expanduser().absolute()
     folder = given / name if (given / name).is_dir() else given
     if not folder.is_dir() or not any(folder.glob("*.csv*")):
@@ -146,5 +158,10 @@ def log_in() -> tuple[str, str]:
 def quiet_logs() -> None:
     """Children log warnings only, so that the address stays in sight."""
     os.environ.setdefault("CSBOX_LOG_LEVEL", "WARNING")
-    if sys.stderr.isatty():
-        os.environ.setdefault("CSBOX_LOG_FORMAT", "plain")
+    os.environ.setdefault("CSBOX_LOG_FORMAT", "plain")
+
+
+def static_files() -> None:
+    """The demo serves static files where the packages have them; whitenoise warns if its own directory is missing."""
+    os.environ["CSBOX_STATIC_FROM_APPS"] = "1"
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)

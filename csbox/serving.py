@@ -47,8 +47,8 @@ def answers(port: int, patience: float = 30.0) -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
                 return bool(answer.status == 200)
-        except urllib.error.HTTPError:
-            return False
+        except urllib.error.HTTPError as error:
+            return error.code < 500
         except OSError:
             time.sleep(0.2)
     return False
@@ -85,6 +85,7 @@ def web(listener: socket.socket, workers: int, threads: int) -> Child:
     number = listener.fileno()
     command = [sys.executable, "-m", "gunicorn", "csbox.wsgi", "--bind", f"fd://{number}", "--workers", str(workers)]
     command += ["--threads", str(threads), "--log-level", "warning", "--graceful-timeout", "5"]
+    command += ["--no-control-socket"]  # it would lie in a home that an account may not have
     return Child(
         lambda: processes.start(command, cwd=settings.BASE_DIR, pass_fds=[number]),
         grace=8.0,

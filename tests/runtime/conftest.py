@@ -25,6 +25,7 @@ class Home:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data = folder / "data"
+        self.started: subprocess.Popen[str] | None = None
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("CSBOX_", "DATABASE_URL", "REDIS_URL"))}
         self.env = kept | {"CSBOX_DATA_DIR": str(self.data), "CSBOX_SYSTEM_DIR": str(folder / "system")}
         for name in ("DJANGO_SETTINGS_MODULE", "DEMO_DATA", "DATA_DIR"):
@@ -39,7 +40,7 @@ class Home:
     def start(self, *args: str, **env: str) -> subprocess.Popen[str]:
         """Start a command as a terminal would: in a group of its own, its output in a file."""
         with open(self.folder / "output.txt", "w") as out:
-            return subprocess.Popen(
+            self.started = subprocess.Popen(
                 [sys.executable, str(ROOT / "manage.py"), *args],
                 env=self.env | env,
                 stdin=subprocess.DEVNULL,
@@ -48,6 +49,11 @@ class Home:
                 text=True,
                 start_new_session=True,
             )
+        return self.started
+
+    def ended(self) -> bool:
+        """Whether the last started command is over."""
+        return self.started is not None and self.started.poll() is not None
 
     def output(self) -> str:
         """What the last started command has said."""

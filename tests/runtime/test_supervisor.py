@@ -92,7 +92,7 @@ def working(home: Home) -> Iterator[Home]:
     """A supervised worker on a database of its own, that looks for stalls every few seconds."""
     assert home.manage("migrate", "-v", "0").returncode == 0
     assert home.manage("createcachetable").returncode == 0
-    home.worker = home.start("work", "--patience", "4", "--grace", "3")  # type: ignore[attr-defined]
+    home.start("work", "--patience", "4", "--grace", "3")
     done(home, "first", 40)
     yield home
 
@@ -110,7 +110,7 @@ def family(home: Home) -> tuple[int, int, list[int]]:
     def children(parent: int) -> list[int]:
         return [p for p in home.processes("--cluster") if parent_of(p) == parent]
 
-    main = children(home.worker.pid)[0]  # type: ignore[attr-defined]
+    main = children(home.started.pid)[0]
     sentinel = children(main)[0]
     return main, sentinel, children(sentinel)
 
@@ -145,6 +145,6 @@ def test_the_worker_survives_kills_and_leaves_nothing(working: Home) -> None:
     eventually(lambda: not any(Path(f"/proc/{p}").exists() for p in [sentinel, *children]), 10, "no orphan works on")
     done(working, "after-kill", 40)
 
-    working.worker.terminate()  # type: ignore[attr-defined]
-    assert working.worker.wait(30) == 0  # type: ignore[attr-defined]
+    working.started.terminate()
+    assert working.started.wait(30) == 0
     assert not working.processes()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from rich.console import Console
+from rich.markup import escape
 
 from core import processes
 from csbox import preparing, serving
@@ -26,12 +27,13 @@ class Command(BaseCommand):
         """Each step is skipped when it has been done before, so a second start takes seconds."""
         place = f"http://127.0.0.1:{options['port']}"
         preparing.quiet_logs()
-        os.environ["CSBOX_STATIC_FROM_APPS"] = "1"
+        preparing.chosen_data()  # a misspelt name is said before anything slow
         with preparing.only_one("demo"):
             listener = serving.claim_port("127.0.0.1", options["port"])
             preparing.announce_place("demo", place)
             processes.adopt_orphans()
             preparing.database()
+            preparing.static_files()
             preparing.demo_data()
             preparing.first_refresh()
             user, password = preparing.log_in()
@@ -41,9 +43,9 @@ class Command(BaseCommand):
             serving.until_stopped(children, lambda: self._ready(options["port"], place, user, password))
 
     def _ready(self, port: int, place: str, user: str, password: str) -> None:
-        say = preparing.console.print
         if not serving.answers(port):
-            say("[yellow]The pages do not answer yet; what went wrong stands above.[/]")
+            preparing.console.print("[yellow]The pages do not answer yet; what went wrong stands above.[/]")
+        say = Console(highlight=False, soft_wrap=True).print
         say(f"\n  csbox is at [bold]{place}[/]")
-        say(f"  log in as   [bold]{user}[/]   password   [bold]{password}[/]", markup=True)
+        say(f"  log in as   [bold]{user}[/]   password   [bold]{escape(password)}[/]")
         say("\n  Ctrl-C stops everything; the data stays.\n")
