@@ -15,7 +15,7 @@ from integrations.demo import words
 HABITS = {
     "steady": 26, "growing": 20, "falling": 10, "silent": 8, "low": 8, "new": 11, "trial": 9, "cancelled": 8,
 }  # fmt: skip
-PLANS = {"Starter": (19, (3, 8)), "Growth": (35, (8, 22)), "Enterprise": (59, (20, 48))}  # price a licence, people
+PLANS = {"Starter": (29, (3, 8)), "Growth": (65, (8, 22)), "Enterprise": (140, (20, 48))}  # price a licence, people
 DAYS = 120
 
 

@@ -1,0 +1,305 @@
+"""Loading a file: batches of rows into the write side, good rows in, every bad row reported."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from accounts.facts import (
+    Outcome,
+    define_attribute,
+    guess_kind,
+    record_accounts,
+    record_relationships,
+    record_subscriptions,
+    record_users,
+)
+from accounts.facts.attributes import attribute_key
+from accounts.models import AttributeDefinition, Subscription
+from core.clock import moment
+from core.intake import BadValue, short
+from integrations.mapping import SUBJECT_OF, MappingFile, Plan, make_plan
+from integrations.reading import FieldError, RowReader, read_day
+from integrations.sources.csv import BadRow, Row, Table
+from usage.store import EventFact, PostgresStore
+
+SAMPLE = 2_000
+
+
+@dataclass
+class Order:
+    """What is to be loaded, and how. `overrides` are the `--map` options."""
+
+    kind: str
+    path: Path
+    mapping: MappingFile = field(default_factory=MappingFile)
+    overrides: dict[str, str] = field(default_factory=dict)
+    source: str = ""
+    date_format: str | None = None
+    encoding: str | None = None
+    new_attributes: bool = False
+    create_missing: bool = False
+    clear_empty: bool = False
+    dry_run: bool = False
+    rejects: Path | None = None
+    batch: int = 2_000
+    as_of: dt.datetime | None = None
+    keep: Callable[[dict[str, str]], bool] | None = None
+
+
+@dataclass
+class Summary:
+    """What became of a file's rows; `unknown` are the columns that nobody knows."""
+
+    rows: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    bad_rows: int = 0
+    homeless: int = 0
+    stopped: bool = False
+    unknown: list[str] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
+    first_problems: list[str] = field(default_factory=list)
+
+    @property
+    def good_rows(self) -> int:
+        """The rows that were taken or were known already."""
+        return self.rows - self.bad_rows
+
+
+@dataclass
+class Progress:
+    """How far a load has come: bytes of the file, rows, and bad rows so far."""
+
+    place: int
+    size: int
+    rows: int
+    bad: int
+
+
+class Rejects:
+    """The file of bad rows: line, column, reason, then the cells as they were. It is made with the first bad row."""
+
+    def __init__(self, path: Path | None, header: list[str], summary: Summary) -> None:
+        self._path, self._header, self._summary = path, header, summary
+        self._file: Any = None
+        self._last = 0
+        if path is not None:
+            path.unlink(missing_ok=True)
+
+    def add(self, line: int, column: str, reason: str, cells: list[str]) -> None:
+        """Report one reason; a row with several is one bad row."""
+        if line != self._last:
+            self._summary.bad_rows += 1
+            self._last = line
+        if len(self._summary.first_problems) < 5:
+            self._summary.first_problems.append(f"line {line}{', ' + column if column else ''}: {reason}")
+        if self._path is None:
+            return
+        if self._file is None:
+            self._file = self._path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+            csv.writer(self._file).writerow(["line", "column", "reason", *self._header])
+        csv.writer(self._file).writerow([line, column, reason, *cells])
+
+    def close(self) -> None:
+        """Finish the file, if there is one."""
+        if self._file is not None:
+            self._file.close()
+
+
+class Seen:
+    """The keys that were met in this file, on disk, so that a million of them cost no memory."""
+
+    def __init__(self) -> None:
+        self._base = sqlite3.connect("")
+        self._base.execute("PRAGMA cache_size = -4000")
+        self._base.execute("CREATE TABLE seen (key TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID")
+
+    def earlier(self, key: str, line: int) -> int | None:
+        """The line on which the key was met before; None if this is the first."""
+        if self._base.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (key, line)).rowcount:
+            return None
+        return int(self._base.execute("SELECT line FROM seen WHERE key = ?", (key,)).fetchone()[0])
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._base.close()
+
+
+def load_file(
+    order: Order,
+    *,
+    watch: Callable[[Progress], None] = lambda progress: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Summary:
+    """Load one file. Raises NotReadable or BadMapping if it cannot be loaded at all.
+
+    Each batch is a transaction of its own, so what was loaded stays when `stop` says so or the machine ends. A dry run
+    is one transaction that is taken back.
+    """
+    summary = Summary()
+    with ExitStack() as stack:
+        if order.dry_run:
+            stack.enter_context(transaction.atomic())
+            stack.callback(transaction.set_rollback, True)
+        plan = prepare(order, summary)
+        table = Table(order.path, order.encoding)
+        stack.enter_context(closing(table))
+        rejects = stack.enter_context(closing(Rejects(order.rejects, table.header, summary)))
+        seen = None if plan.kind == "events" or plan.has("at") else stack.enter_context(closing(Seen()))
+        present = moment()
+        reader = RowReader(plan, present.zone, order.as_of or present.now, order.clear_empty)
+        rows = iter(table)
+        while batch := list(islice(rows, order.batch)):
+            _load_batch(order, reader, batch, seen, rejects, summary)
+            watch(Progress(table.opened.place(), table.opened.size, summary.rows, summary.bad_rows))
+            if stop():
+                summary.stopped = True
+                break
+    return summary
+
+
+def prepare(order: Order, summary: Summary) -> Plan:
+    """Make the attributes that the order asks for, and decide about every column."""
+    for key, words in order.mapping.attributes.items():
+        _define(order.kind, key, **dict(words))
+    with closing(Table(order.path, order.encoding)) as table:
+        plan = make_plan(order.kind, table.header, order.mapping, order.overrides, date_format=order.date_format)
+        if not (order.new_attributes and plan.unknown and order.kind in SUBJECT_OF):
+            summary.unknown = plan.unknown
+            return plan
+        rows = [item.cells for item in islice(table, SAMPLE) if isinstance(item, Row)]
+    for name in plan.unknown:
+        place = plan.header.index(name)
+        kind, choices = _guess([cells[place] for cells in rows], plan.date_format)
+        _define(order.kind, attribute_key(name), name=name, kind=kind, choices=choices)
+        summary.made.append(f"{attribute_key(name)} ({kind})")
+    return make_plan(order.kind, plan.header, order.mapping, order.overrides, date_format=order.date_format)
+
+
+def _define(rows: str, key: str, **words: Any) -> None:
+    try:
+        define_attribute(SUBJECT_OF[rows], key, **words)
+    except BadValue as error:
+        raise FieldError(f"custom.{key}", str(error)) from error
+
+
+def _guess(samples: list[str], date_format: str | None) -> tuple[str, list[str]]:
+    texts = [text for text in samples if text.strip()]
+    if texts and date_format:
+        try:
+            for text in texts:
+                read_day(text, date_format, dt.UTC)
+            return AttributeDefinition.Kind.DATE, []
+        except BadValue:
+            pass
+    kind, choices = guess_kind(texts)
+    # A sample cannot know every choice of a long file, so only one that was seen whole becomes a list of choices.
+    return (kind, choices) if kind != AttributeDefinition.Kind.CHOICE or len(samples) < SAMPLE else ("text", [])
+
+
+def _load_batch(
+    order: Order, reader: RowReader, batch: list[Row | BadRow], seen: Seen | None, rejects: Rejects, summary: Summary
+) -> None:
+    facts: list[Any] = []
+    rows: list[Row] = []
+    bad: list[tuple[int, str, str, list[str]]] = []
+    for item in batch:
+        if isinstance(item, BadRow):
+            summary.rows += 1
+            bad.append((item.line, item.column, item.reason, item.cells))
+            continue
+        if order.keep and not order.keep(dict(zip(reader.plan.header, item.cells, strict=True))):
+            continue
+        summary.rows += 1
+        try:
+            fact = reader.fact(item.cells)
+            before = seen.earlier(_key(fact), item.line) if seen else None
+            if before:
+                raise FieldError(_key_field(order.kind), f"“{short(_key(fact))}” stands already on line {before}.")
+        except FieldError as error:
+            bad.append((item.line, reader.plan.header_of(error.name), str(error), item.cells))
+            continue
+        facts.append(fact)
+        rows.append(item)
+    for index, key, reason in _record(order, reader, facts, rows, summary):
+        bad.append((rows[index].line, reader.plan.header_of(key), reason, rows[index].cells))
+    for problem in sorted(bad, key=lambda item: item[0]):
+        rejects.add(*problem)
+
+
+def _key(fact: Any) -> str:
+    if hasattr(fact, "external_id"):
+        return str(fact.external_id)
+    return "\x1f".join((fact.user, fact.account, str(fact.started_at or ""), str(fact.ended_at or "")))
+
+
+def _key_field(kind: str) -> str:
+    return "user" if kind == "relationships" else "external_id"
+
+
+def _record(
+    order: Order, reader: RowReader, facts: list[Any], rows: list[Row], summary: Summary
+) -> Iterator[tuple[int, str, str]]:
+    source = order.source or order.mapping.source or f"file {order.path.name}"[:80]
+    match order.kind:
+        case "accounts":
+            outcome = record_accounts(facts, source=source)
+        case "users":
+            outcome = record_users(facts, source=source)
+        case "relationships":
+            outcome = record_relationships(facts, source=source, create_missing=order.create_missing)
+        case "subscriptions":
+            outcome = record_subscriptions(facts, source=source, create_missing=order.create_missing)
+        case _:
+            yield from _record_events(order, reader, facts, rows, source, summary)
+            return
+    _count(outcome, summary)
+    for reject in outcome.rejected:
+        yield reject.index, reject.key, reject.reason
+
+
+def _count(outcome: Outcome, summary: Summary) -> None:
+    summary.created += len(outcome.created)
+    summary.updated += len(outcome.updated)
+    summary.unchanged += len(outcome.unchanged)
+
+
+def _record_events(
+    order: Order, reader: RowReader, facts: list[EventFact], rows: list[Row], source: str, summary: Summary
+) -> Iterator[tuple[int, str, str]]:
+    places = list(range(len(facts)))
+    by_subscription = next((target.index for target in reader.plan.targets if target.field == "subscription"), None)
+    if by_subscription is not None:
+        wanted = {row.cells[by_subscription].strip() for row in rows}
+        found = Subscription.objects.filter(external_id__in={text for text in wanted if "\x00" not in text})
+        homes = dict(found.values_list("external_id", "account__external_id"))
+        placed, places_kept = [], []
+        for place, (fact, row) in enumerate(zip(facts, rows, strict=True)):
+            name = row.cells[by_subscription].strip()
+            if name and name not in homes:
+                yield place, "subscription", f"There is no subscription “{short(name)}”. Load subscriptions first."
+                continue
+            more = {"subscription_id": name} if name else {}
+            placed.append(
+                EventFact(fact.message_id, fact.name, fact.at, fact.account or homes.get(name), fact.user,
+                          {**more, **fact.properties})
+            )  # fmt: skip
+            places_kept.append(place)
+        facts, places = placed, places_kept
+    result = PostgresStore().append(facts, source=source, create_missing=order.create_missing)
+    summary.created += result.stored
+    summary.unchanged += result.repeated
+    summary.homeless += result.homeless
+    for reject in result.rejected:
+        yield places[reject.index], reject.key, reject.reason
