@@ -9,7 +9,7 @@ from django.db.models import F, OuterRef, Q, Subquery
 from django.db.models.expressions import Combinable
 
 from accounts.fields import Category, Choice, Field, Kind, Owner, Rows, RowSet, provide, register, register_rows
-from accounts.fields.attributes import column, custom, custom_shown, text
+from accounts.fields.attributes import column, custom, custom_shown, filled, text
 from accounts.models import (
     AccountLevel,
     AccountStatus,
@@ -181,7 +181,7 @@ register(
         key="subscription.billing_period",
         label="Billing period",
         kind=Kind.CHOICE,
-        value=column("billing_period"),
+        value=filled("billing_period"),
         choices=enum_choices(Subscription.Period.choices),
     ),
     subscription(key="subscription.starts_on", label="Starts on", kind=Kind.DATE, value=column("starts_on")),

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import models
-from django.db.models import Expression, F, Func, OuterRef, Subquery
+from django.db.models import Expression, F, Func, OuterRef, Subquery, Value
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.functions import NullIf
 
 from accounts.fields.registry import Kind
 from accounts.models import ExchangeRate
@@ -45,6 +46,11 @@ class TypedKey(Func):
 def column(path: str) -> Callable[[str], F]:
     """A plain column of the owner."""
     return lambda prefix: F(prefix + path)
+
+
+def filled(path: str) -> Callable[[str], Expression]:
+    """A plain text column that may be blank, which means that it is missing."""
+    return lambda prefix: NullIf(F(prefix + path), Value(""))
 
 
 def text(path: str) -> Callable[[str], Expression]:
