@@ -51,7 +51,7 @@ def editors_only(request: HttpRequest) -> None:
 def rows_for(request: HttpRequest, segments: list[Segment], reader: Reader) -> list[SegmentRow]:
     """The lines of some segments, among all of them."""
     trends = joined_left(days=7)
-    ends = list(Segment.objects.ordered().values_list("pk", flat=True))
+    ends = list(Segment.objects.in_tab_order().values_list("pk", flat=True))
     rows = []
     for item in segments:
         joined, left = trends.get(item.pk, (0, 0))
@@ -67,7 +67,7 @@ def rows_for(request: HttpRequest, segments: list[Segment], reader: Reader) -> l
 def segments(request: HttpRequest) -> HttpResponse:
     """The list, or its rows while somebody types a name."""
     wanted = fold(request.GET.get("q", "").replace("\x00", "")[:120])
-    found = list(Segment.objects.ordered())
+    found = list(Segment.objects.in_tab_order())
     shown = [item for item in found if wanted in item.name_folded]
     running = _watched(request)
     context = {
@@ -92,7 +92,7 @@ def _after(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """Back to the list; htmx gets the rows with the notice."""
     if not is_part(request):
         return HttpResponseRedirect(back_to(request, reverse("segments")))
-    found = list(Segment.objects.ordered())
+    found = list(Segment.objects.in_tab_order())
     context = {
         "rows": rows_for(request, found, reader_for(request)), "total": len(found), "filtered": False,
         "may_edit": may_edit_segments(request), "focus": pk,
@@ -106,7 +106,7 @@ def segment_move(request: HttpRequest, pk: int) -> HttpResponse:
     """Move a segment up or down (`dir`), or to a place (`place`, counted from 1)."""
     editors_only(request)
     segment = get_object_or_404(Segment, pk=pk)
-    order = list(Segment.objects.ordered().values_list("pk", flat=True))
+    order = list(Segment.objects.in_tab_order().values_list("pk", flat=True))
     before = order.index(segment.pk) + 1
     place = request.POST.get("place", "")
     if place.isascii() and place.isdigit() and len(place) < 6:
