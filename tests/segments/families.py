@@ -25,7 +25,7 @@ _TEXT = ("is", "is_not", "any_of", "none_of", "contains", "not_contains", "start
 _NUMBER = ("equals", "not_equals", "more_than", "at_least", "less_than", "at_most", "between", "not_between", "any_of", "none_of")
 _PERIODS = tuple(f"{when}_{unit}" for when in ("this", "last", "next") for unit in ("week", "month", "quarter", "year"))
 _SPANS = ("within_last", "within_next", "more_than_ago", "more_than_ahead")
-_DATE = ("on", "before", "after", "on_or_before", "on_or_after", "between", *_SPANS, *_SPANS, *_PERIODS)
+_DATE = ("on", "before", "after", "on_or_before", "on_or_after", "between", *_SPANS * 4, *_PERIODS)
 _CHOICE = ("is", "is_not", "any_of", "none_of")
 OPERATORS: dict[str, tuple[str, ...]] = {
     "text": _TEXT + _ANY,
@@ -129,7 +129,7 @@ def pool(dice: Random, kind: str, key: str, now: dt.datetime, zone: dt.tzinfo, p
         return Pool(kind, [*written, None, *more], [*values, *(label.upper() for _, label in pairs if label.isascii())], [])
     if key == "team.csm_team":
         return Pool(kind, [], ["Nordic", "NORDIC", "strasse", "stra"], [])
-    texts = dice.choice(TEXTS)
+    texts = dice.choice([*TEXTS, TEXTS[0], TEXTS[0], TEXTS[0]])
     wrong = [7, True] if custom else []
     return Pool(kind, [*texts, *texts, *MISSING, " ", *wrong], [text for text in texts if fold(text)], [])
 

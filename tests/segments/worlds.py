@@ -137,6 +137,7 @@ def _focus(dice: Random) -> list[str]:
     found = []
     for owner in ("account.", "account.", "user.", "relationship.", "subscription.", "team."):
         kinds = sorted({kind for key, kind in FIELDS.items() if key.startswith(owner)})
+        kinds += [kind for kind in ("text", "datetime") if kind in kinds]  # which have most ways to be wrong
         kind = dice.choice(kinds)
         found.append(dice.choice([key for key, own in FIELDS.items() if key.startswith(owner) and own == kind]))
     if FIELDS[found[0]] in NUMERIC:  # something to take a percentage of
@@ -232,7 +233,11 @@ class Rules:
     def group(self, depth: int, inside: str | None) -> dict[str, Any]:
         """A group of one to three nodes."""
         count = self.pick([1, 1, 2, 2, 3])
-        return {"match": self.pick(["all", "any", "none"]), "rules": [self.node(depth + 1, inside) for _ in range(count)]}
+        match = self.pick(["all", "any", "none"])
+        if inside is None and self.pick(range(4)) == 0:  # siblings about the same rows, which an engine may merge wrongly
+            owner = self.pick([("user.", "relationship."), "subscription.", "team.", "account."])
+            return {"match": match, "rules": [self.leaf(owner) for _ in range(count)]}
+        return {"match": match, "rules": [self.node(depth + 1, inside) for _ in range(count)]}
 
     def node(self, depth: int, inside: str | None) -> dict[str, Any]:
         """Any node that may stand here."""
@@ -240,7 +245,7 @@ class Rules:
         options += ["users", "users", "subscriptions", "segment"] * (inside is None and depth < self.depth)
         what = self.pick(options)
         if what == "leaf":
-            return self.leaf(inside)
+            return self.leaf({None: "", "users": ("user.", "relationship."), "subscriptions": "subscription."}[inside])
         if what == "group":
             return self.group(depth, inside)
         return self.segment() if what == "segment" else self.rows(what, depth)
@@ -256,9 +261,8 @@ class Rules:
         node = {"segment": self.pick(SEGMENTS), "op": self.pick(["in", "not_in", "entered", "left"])}
         return node | ({"value": self.stays.span(self.dice)} if node["op"] in ("entered", "left") else {})
 
-    def leaf(self, inside: str | None) -> dict[str, Any]:
-        """A field in focus with an operator and a value that fit."""
-        owners = {None: "", "users": ("user.", "relationship."), "subscriptions": "subscription."}[inside]
+    def leaf(self, owners: str | tuple[str, ...] = "") -> dict[str, Any]:
+        """A field in focus (of an owner) with an operator and a value that fit."""
         field = self.pick([key for key in self.pools if key.startswith(owners)])
         pool = self.pools[field]
         op = self.pick(families.OPERATORS[FIELDS[field]])
