@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
 from accounts import api as accounts
-from core.api.access import IsMember
 from core.api.edge import nothing_here
+from core.api.views import ApiView
 from segments import api as segments
 from usage import api as usage
 
@@ -50,16 +49,16 @@ class SubscriptionViewSet(accounts.SubscriptionViewSet):
             return super().list(request, *args, **kwargs)
 
 
-class SchemaView(SpectacularAPIView):
+class SchemaView(ApiView, SpectacularAPIView):
     """The OpenAPI 3 document, in YAML or (with `format=json` or an Accept header) in JSON."""
 
-    permission_classes: ClassVar[list[type[BasePermission]]] = [IsMember]
+    permission_classes = ApiView.permission_classes
 
 
-class DocumentationView(SpectacularSwaggerSplitView):
+
+class DocumentationView(ApiView, SpectacularSwaggerSplitView):
     """The API as a page to read and to try; its script is a file of its own, so that the strict policy holds."""
 
-    permission_classes: ClassVar[list[type[BasePermission]]] = [IsMember]
     template_name = "api/documentation.html"
     url_name = "schema"
 

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from accounts.facts import define_attribute
 from accounts.models import AttributeDefinition, Subject
 from core.api.access import AdministratorsWrite, IsMember
-from core.api.filters import StrictFilterSet
+from core.api.filters import StrictFilterSet, YesNoFilter
 from core.api.problems import ApiProblem, Fault
 from core.api.strict import StrictSerializer, Text, YesNo
 from core.api.views import ApiViewSet, taken
@@ -39,7 +39,7 @@ class AttributeFilters(StrictFilterSet):
 
     subject = django_filters.ChoiceFilter(choices=Subject.choices)
     kind = django_filters.ChoiceFilter(choices=AttributeDefinition.Kind.choices)
-    active = django_filters.BooleanFilter()
+    active = YesNoFilter()
 
 
 class AttributeViewSet(ApiViewSet):

@@ -16,7 +16,7 @@ from accounts.api.recording import FactSerializer, FactViewSet, folded, refused,
 from accounts.facts import RelationshipFact, record_relationships, record_users
 from accounts.models import Account, EndUser, Relationship
 from core.api.access import sees_every_account
-from core.api.filters import StrictFilterSet, ValuesFilter
+from core.api.filters import StrictFilterSet, ValuesFilter, YesNoFilter
 from core.api.problems import ApiProblem, Fault
 from core.api.strict import Attributes, StrictSerializer, Text, Via
 from core.api.views import ApiViewSet
@@ -87,7 +87,7 @@ class RelationshipFilters(StrictFilterSet):
     account = django_filters.CharFilter(field_name="account__external_id")
     user = django_filters.CharFilter(field_name="user__external_id")
     role = django_filters.CharFilter(method=folded("role"))
-    open = django_filters.BooleanFilter(field_name="ended_at", lookup_expr="isnull", help_text="True: not ended.")
+    open = YesNoFilter(field_name="ended_at", lookup_expr="isnull", help_text="True: not ended.")
 
 
 class RelationshipViewSet(ApiViewSet):

@@ -8,7 +8,7 @@ import django_filters
 from django.db import IntegrityError, transaction
 from django.db.models import Count, QuerySet
 from django.utils import timezone
-from rest_framework import serializers, views
+from rest_framework import serializers
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,9 +17,9 @@ from accounts.api.recording import refused
 from accounts.facts import AssignmentFact, record_assignments
 from accounts.models import Account, Assignment, Team, TeamMember
 from core.api.access import AdministratorsWrite, IsMember, is_administrator, may_manage, member_of, sees_every_account
-from core.api.filters import StrictFilterSet, ValuesFilter, check_parameters
+from core.api.filters import StrictFilterSet, ValuesFilter, YesNoFilter, check_parameters
 from core.api.strict import StrictSerializer, Text, Via
-from core.api.views import ApiViewSet, taken
+from core.api.views import ApiView, ApiViewSet, taken
 from core.models import Workspace
 
 
@@ -127,7 +127,7 @@ class AssignmentFilters(StrictFilterSet):
     account = django_filters.CharFilter(field_name="account__external_id")
     member = django_filters.CharFilter(field_name="member__key")
     role = ValuesFilter(field_name="role_id")
-    open = django_filters.BooleanFilter(field_name="ended_at", lookup_expr="isnull", help_text="True: not ended.")
+    open = YesNoFilter(field_name="ended_at", lookup_expr="isnull", help_text="True: not ended.")
 
 
 class AssignmentViewSet(ApiViewSet):
@@ -167,10 +167,8 @@ class AssignmentViewSet(ApiViewSet):
         return Response(status=204)
 
 
-class MeView(views.APIView):
+class MeView(ApiView):
     """Who the present credentials belong to, and what they may do."""
-
-    permission_classes: ClassVar[list[type[BasePermission]]] = [IsMember]
 
     def get(self, request: Request) -> Response:
         """Name, access and workspace."""

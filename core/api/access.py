@@ -107,12 +107,10 @@ class ApiThrottle(throttling.SimpleRateThrottle):
 
 
 class AnonymousThrottle(ApiThrottle):
-    """For those who have not said who they are: a guesser of tokens is slowed down."""
+    """For those who could not say who they are, per address: a guesser of tokens is slowed down."""
 
     scope = "anonymous"
 
     def get_cache_key(self, request: Request, view: APIView) -> str | None:
         """One counter per address."""
-        if request.user and request.user.is_authenticated:
-            return None
         return f"api-rate-address-{self.get_ident(request)}"

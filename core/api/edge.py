@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
@@ -14,6 +15,7 @@ from core.api.problems import CONTENT_TYPE, plain_problem
 
 PREFIX = "/api/"
 ENCODING = "The address is not valid UTF-8, or holds a NUL character. Encode it as UTF-8 with percent signs."
+BROKEN = re.compile("%[89A-F][0-9A-F]")
 _OWN = {"application/json", CONTENT_TYPE}
 
 
@@ -25,6 +27,20 @@ def readable(raw: bytes) -> bool:
         return False
 
 
+def readable_path(request: HttpRequest) -> bool:
+    """True if the path was sent as UTF-8 without NUL.
+
+    Django has written bytes that are none back as `%FF` by now, which an id may hold too; where the server passes the
+    address on as it came (gunicorn does), that decides.
+    """
+    if "\x00" in request.path_info:
+        return False
+    if not BROKEN.search(request.path_info):
+        return True
+    raw = str(request.META.get("RAW_URI") or request.META.get("REQUEST_URI") or "")
+    return bool(raw) and readable(unquote_to_bytes(raw.partition("?")[0]))
+
+
 class ApiEdgeMiddleware:
     """Refuses addresses that are not UTF-8 anywhere, and gives errors under /api/ the one shape, 404 and 500 included."""
 
@@ -32,10 +48,9 @@ class ApiEdgeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        path = str(request.META.get("PATH_INFO", "")).encode("latin-1", "replace")
         query = unquote_to_bytes(str(request.META.get("QUERY_STRING", "")))
         ours = request.path.startswith(PREFIX)
-        if not readable(path) or not readable(query):
+        if not readable_path(request) or not readable(query):
             return plain_problem(request, 400, "invalid-encoding", ENCODING) if ours else bad_request(request, None)
         response = self.get_response(request)
         if not ours or response.status_code < 400:

@@ -57,6 +57,17 @@ class ValuesFilter(django_filters.BaseInFilter, django_filters.CharFilter):
         return super().filter(qs, value)
 
 
+class YesNoFilter(django_filters.ChoiceFilter):
+    """`true` or `false`; anything else is an error, where django-filter's own would ignore it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=[("true", "Yes"), ("false", "No")], **kwargs)
+
+    def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
+        """Narrow to yes or to no."""
+        return super().filter(qs, value == "true" if value in ("true", "false") else value)
+
+
 class StrictFilterBackend(DjangoFilterBackend):
     """django-filter with the error contract."""
 

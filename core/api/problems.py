@@ -17,7 +17,6 @@ from django.db import DataError, IntegrityError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.utils.encoding import iri_to_uri
 from rest_framework import exceptions, status
-from rest_framework.response import Response
 
 from core.intake import BadValue, short
 from core.logs import request_id
@@ -105,7 +104,14 @@ def plain_problem(request: HttpRequest, status_code: int, code: str = "", detail
     code = code or _CODES.get(status_code, "error")
     detail = detail or _WORDS.get(status_code, "The request was refused.")
     content = body(request, status_code, code, detail)
-    return JsonResponse(content, status=status_code, content_type=CONTENT_TYPE)
+    return answer(content)
+
+
+def answer(content: dict[str, Any], headers: Mapping[str, str] | None = None) -> JsonResponse:
+    """A problem on its way out."""
+    as_it_is = {"ensure_ascii": False}
+    status_code = content["status"]
+    return JsonResponse(content, status=status_code, headers=headers, content_type=CONTENT_TYPE, json_dumps_params=as_it_is)
 
 
 def pointer_to(*parts: object) -> str:
@@ -172,8 +178,11 @@ def _of_framework(error: exceptions.APIException) -> ApiProblem:
     return ApiProblem(code, detail, given, headers=headers)
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """REST framework's hook. A defect returns None, is logged with its trace, and becomes a 500 at the edge."""
+def exception_handler(error: Exception, context: dict[str, Any]) -> JsonResponse | None:
+    """REST framework's hook. A defect returns None, is logged with its trace, and becomes a 500 at the edge.
+
+    The answer is JSON whatever the client accepts, so that an error never turns into another one.
+    """
     problem = translate(error)
     if problem is None:
         return None
@@ -183,4 +192,4 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     content = body(
         request, problem.status_code, problem.problem, str(problem.detail), problem.faults, **problem.extra
     )
-    return Response(content, problem.status_code, headers=problem.headers, content_type=CONTENT_TYPE)
+    return answer(content, problem.headers)

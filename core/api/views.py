@@ -6,19 +6,36 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.db import transaction
+from django.http.response import HttpResponseBase
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, Throttled
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from core.api.access import IsMember, ManagersWrite
+from core.api.access import AnonymousThrottle, IsMember, ManagersWrite
 from core.api.etags import check_match, etag_of
 from core.api.filters import PAGING, check_parameters
 from core.api.problems import ApiProblem
 
 
-class ApiViewSet(GenericViewSet[Any]):
+class ApiView(APIView):
+    """What views and viewsets have in common."""
+
+    permission_classes: ClassVar[list[type[BasePermission]]] = [IsMember]
+
+    def handle_exception(self, exc: Exception) -> HttpResponseBase:
+        """Count failed log-ins by address; too many of them are answered 429."""
+        if isinstance(exc, NotAuthenticated | AuthenticationFailed):
+            throttle = AnonymousThrottle()
+            if not throttle.allow_request(self.request, self):
+                exc = Throttled(throttle.wait())
+        return super().handle_exception(exc)
+
+
+class ApiViewSet(ApiView, GenericViewSet[Any]):
     """Lists by cursor and single records with an ETag; subclasses add what may be written.
 
     `orderings` maps the names that `ordering` takes to columns; `parameters` names the query parameters of actions

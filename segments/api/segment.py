@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Account
-from core.api.filters import PAGING, StrictFilterSet
+from core.api.filters import PAGING, StrictFilterSet, YesNoFilter
 from core.api.problems import ApiProblem, Fault
 from core.api.views import ApiViewSet
 from core.clock import moment
@@ -39,9 +39,9 @@ class SegmentFilters(StrictFilterSet):
     """What the list of segments can be narrowed by."""
 
     q = django_filters.CharFilter(method="named", help_text="Part of a name.")
-    visible = django_filters.BooleanFilter()
-    active = django_filters.BooleanFilter()
-    frozen = django_filters.BooleanFilter(method="is_frozen", help_text="True: the rule could not be run.")
+    visible = YesNoFilter()
+    active = YesNoFilter()
+    frozen = YesNoFilter(method="is_frozen", help_text="True: the rule could not be run.")
 
     def named(self, queryset: QuerySet[Segment], name: str, value: str) -> QuerySet[Segment]:
         """Compared without case."""
@@ -159,7 +159,7 @@ class SegmentViewSet(ApiViewSet):
         if faults:
             raise ApiProblem("unknown-segment", faults[0].detail, 400, faults)
         reorder_segments([ids[key] for key in keys])
-        return Response({"keys": list(Segment.objects.ordered().values_list("key", flat=True))})
+        return Response({"keys": list(Segment.objects.in_tab_order().values_list("key", flat=True))})
 
     @action(detail=True, methods=["post"])
     def clone(self, request: Request, key: str) -> Response:

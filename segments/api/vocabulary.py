@@ -6,16 +6,13 @@ from typing import Any, ClassVar
 
 import django_filters
 from django.db.models import Prefetch, QuerySet
-from rest_framework import views
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.fields import Kind, vocabulary
-from core.api.access import IsMember
 from core.api.filters import StrictFilterSet, check_parameters
 from core.api.problems import ApiProblem, Fault
-from core.api.views import ApiViewSet
+from core.api.views import ApiView, ApiViewSet
 from segments.api.serializers import RunSerializer
 from segments.models import RefreshRun, SegmentRefresh
 from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, operators_for
@@ -23,10 +20,8 @@ from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, operators_for
 MOST_CHOICES = 200
 
 
-class FieldsView(views.APIView):
+class FieldsView(ApiView):
     """Every field that a rule (or a column) may name, as it is now, custom attributes included."""
-
-    permission_classes: ClassVar[list[type[BasePermission]]] = [IsMember]
 
     def get(self, request: Request) -> Response:
         """All fields, or those of one `category`; a list of choices is cut at 200 and says so."""
@@ -57,10 +52,8 @@ def _field(item: Any) -> dict[str, Any]:
     }
 
 
-class OperatorsView(views.APIView):
+class OperatorsView(ApiView):
     """The comparisons that rules know, and the shape of the value that each takes for each kind of field."""
-
-    permission_classes: ClassVar[list[type[BasePermission]]] = [IsMember]
 
     def get(self, request: Request) -> Response:
         """The whole table."""

@@ -1,0 +1,236 @@
+"""What holds for every address of the API: who gets in, the shape of errors, constant query counts, the schema."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import URLPattern, URLResolver
+from rest_framework import serializers
+
+from accounts.models import Account, AttributeDefinition
+from core.api.strict import StrictSerializer
+from csbox import api
+from segments.models import Segment
+from tests import factories
+from tests.api.conftest import ApiClient, Company, check_problem, code_of
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+
+
+def patterns(found: list[Any], above: str = "") -> Iterator[str]:
+    """Every address that a list of URL patterns can answer, with plain values filled in."""
+    for item in found:
+        if isinstance(item, URLResolver):
+            yield from patterns(item.url_patterns, above + str(item.pattern))
+        elif isinstance(item, URLPattern) and str(item.pattern) != "^.*$":
+            text = re.sub(r"\(\?P<(\w+)>.*?\)(?=/|\$)", lambda m: "1" if m[1] in ("pk", "id") else "x", str(item.pattern))
+            yield "/api/" + above + text.replace("^", "").replace("$", "").replace("\\", "")
+
+
+ADDRESSES = sorted(set(patterns(api.urlpatterns)))
+LISTS = [
+    "accounts", "users", "relationships", "subscriptions", "teams", "members", "assignments", "attributes", "notes",
+    "segments", "refresh-runs", "usage", "events",
+]  # fmt: skip
+
+
+def test_the_walker_knows_every_address() -> None:
+    assert {f"/api/v1/{name}/" for name in LISTS} < set(ADDRESSES)
+    assert "/api/v1/segments/x/members/" in ADDRESSES and len(ADDRESSES) > 30
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_nobody_gets_in_without_a_log_in(db: None, address: str) -> None:
+    for method in METHODS:
+        answer = Client(raise_request_exception=False).generic(method, address)
+        assert answer.status_code in (401, 403, 404, 405), (method, answer.content)
+        if answer.content:
+            check_problem(answer)
+        if answer.status_code == 401:
+            assert answer.headers["WWW-Authenticate"] == 'Token realm="csbox"'
+
+
+@pytest.mark.parametrize("role", ["outsider", "viewer", "csm", "manager", "admin"])
+def test_no_method_at_any_address_fails(company: Company, as_: Callable[[str], ApiClient], role: str) -> None:
+    client = as_(role)
+    for address in ADDRESSES:
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            answer = client(method, address, {} if method in ("POST", "PUT", "PATCH") else None)
+            assert answer.status_code < 500, (method, address, answer.content)
+            if role == "outsider":
+                assert answer.status_code in (403, 405, 404), (method, address)
+
+
+def test_a_wrong_token_and_an_inactive_owner_are_refused_alike(company: Company, as_: Callable[[str], ApiClient]) -> None:
+    user = company.users["csm"]
+    assert user is not None
+    client = as_("csm")
+    assert client("GET", "me/").status_code == 200
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    assert client("GET", "me/").status_code == 401
+    for header in ("Token nothing", "Bearer nothing", "Token", "Token a b", "Basic eDp5"):
+        answer = as_("anonymous")("GET", "me/", Authorization=header)
+        assert (answer.status_code, code_of(answer)) == (401, "not-authenticated")
+
+
+def test_bearer_is_understood_as_well_as_token(company: Company, as_: Callable[[str], ApiClient]) -> None:
+    client = as_("csm")
+    client.headers = {"Authorization": client.headers["Authorization"].replace("Token", "Bearer")}
+    assert client.get("me/")["access"] == "csm"
+
+
+def test_a_session_may_read_and_must_prove_itself_to_write(company: Company) -> None:
+    http = Client(enforce_csrf_checks=True)
+    user = company.users["manager"]
+    assert user is not None
+    http.force_login(user)
+    assert http.get("/api/v1/accounts/").status_code == 200
+    body = {"external_id": "s", "name": "By session"}
+    refused = http.post("/api/v1/accounts/", body, content_type="application/json")
+    assert refused.status_code == 403
+    check_problem(refused)
+    assert not Account.objects.filter(external_id="s").exists()
+    http.cookies["csrftoken"] = "a" * 32
+    sent = {"X-CSRFToken": "a" * 32}
+    assert http.post("/api/v1/accounts/", body, content_type="application/json", headers=sent).status_code == 201
+
+
+def test_a_failure_of_ours_is_a_problem_that_tells_nothing(
+    company: Company, admin: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("SELECT secret FROM accounts_account")
+
+    monkeypatch.setattr("accounts.api.account.AccountViewSet.get_queryset", fail)
+    answer = admin("GET", "accounts/")
+    assert (answer.status_code, code_of(answer)) == (500, "server-error")
+    assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+
+
+def test_too_many_requests_say_when_to_come_again(company: Company, admin: ApiClient, settings: Any) -> None:
+    settings.API_RATES = {"user": "3/min", "anonymous": "1/min"}
+    answers = [admin("GET", "me/") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert code_of(answers[3]) == "too-many-requests" and 0 < int(answers[3].headers["Retry-After"]) <= 60
+    stranger = ApiClient(None)
+    assert [stranger("GET", "me/").status_code for _ in range(2)] == [401, 429]
+
+
+def test_a_forged_address_does_not_escape_the_limit(company: Company, settings: Any) -> None:
+    settings.API_RATES = {"user": None, "anonymous": "1/min"}
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"NUM_PROXIES": 0}
+    stranger = ApiClient(None)
+    assert [stranger("GET", "me/", **{"X-Forwarded-For": f"10.9.8.{i}"}).status_code for i in range(2)] == [401, 429]
+
+
+def subclasses(base: type) -> Iterator[type]:
+    """Every class below a base."""
+    for found in base.__subclasses__():
+        yield found
+        yield from subclasses(found)
+
+
+def test_every_serializer_is_strict_and_names_its_fields() -> None:
+    ours = [c for c in subclasses(serializers.BaseSerializer) if c.__module__.split(".")[0] in api.__dict__ or ".api" in c.__module__]
+    ours = [c for c in ours if not c.__module__.startswith(("rest_framework", "drf_spectacular"))]
+    assert len(ours) > 12
+    for found in ours:
+        assert issubclass(found, StrictSerializer), found
+        assert "__all__" not in inspect.getsource(found), found
+
+
+def grow(number: int) -> None:
+    """So many more of everything that a list can show."""
+    AttributeDefinition.objects.create(key=f"k{number}", name=f"K {number}", kind="text")
+    for i in range(number):
+        of = factories.account(parent=factories.account())
+        factories.relationship(of)
+        factories.subscription(of)
+        factories.assign(of, factories.member())
+        of.notes.create(text="Called.", user=factories.end_user(), author=factories.member())
+        factories.segment(f"Segment {number} {i}", {"field": "account.mrr", "op": "at_least", "value": i})
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_asks_the_same_number_of_questions_however_long_it_is(
+    company: Company, admin: ApiClient, name: str
+) -> None:
+    def asked() -> int:
+        with CaptureQueriesContext(connection, ) as queries:
+            admin.get(f"{name}/?page_size=200")
+        return len(queries)
+
+    grow(1)
+    asked()
+    few = asked()
+    grow(8)
+    assert asked() == few
+    assert few <= 16, few
+
+
+def test_pages_hold_every_row_once_in_both_directions(company: Company, admin: ApiClient) -> None:
+    for i in range(23):
+        factories.account(f"Same {i % 3}", mrr=None if i % 4 else i)
+    for ordering in ("name", "-name", "mrr", "-mrr", "external_id", "-created_at", "renews_on"):
+        pages, address = [], f"accounts/?page_size=7&ordering={ordering}"
+        found = admin.get(address)
+        pages.append([row["external_id"] for row in found["results"]])
+        while found["next"]:
+            found = admin.get(found["next"].replace("http://testserver", ""))
+            pages.append([row["external_id"] for row in found["results"]])
+        seen = [name for page in pages for name in page]
+        assert len(seen) == len(set(seen)) == Account.objects.count(), ordering
+        back = []
+        while found["previous"]:
+            found = admin.get(found["previous"].replace("http://testserver", ""))
+            back.append([row["external_id"] for row in found["results"]])
+        assert back == pages[-2::-1], ordering
+
+
+def test_a_cursor_of_another_ordering_is_refused(company: Company, admin: ApiClient) -> None:
+    following = admin.get("accounts/?page_size=1")["next"].replace("http://testserver", "")
+    assert code_of(admin("GET", following + "&ordering=mrr")) == "invalid-cursor"
+
+
+def test_the_schema_is_openapi_and_names_every_address(company: Company, admin: ApiClient) -> None:
+    answer = admin("GET", "/api/v1/schema/", Accept="application/vnd.oai.openapi+json")
+    assert answer.status_code == 200
+    schema = answer.json()
+    assert schema["openapi"].startswith("3.1")
+    assert {f"/api/v1/{name}/" for name in LISTS} <= schema["paths"].keys()
+    names = {parameter["name"] for parameter in schema["paths"]["/api/v1/accounts/"]["get"]["parameters"]}
+    assert {"segment", "rule", "cursor", "page_size", "ordering", "q"} <= names
+
+
+def test_the_documentation_needs_nothing_from_elsewhere_and_keeps_the_policy(company: Company) -> None:
+    http = Client()
+    user = company.users["csm"]
+    assert user is not None
+    http.force_login(user)
+    page = http.get("/api/v1/docs/")
+    text = page.content.decode()
+    assert page.status_code == 200 and "swagger-ui" in text
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', text)
+    assert "<style" not in text and not re.findall(r"<script(?![^>]*\ssrc=)", text)
+    script = http.get(re.findall(r'src="(/api/v1/docs/[^"]+)"', text)[0].replace("&amp;", "&"))
+    assert "javascript" in script.headers["Content-Type"]
+
+
+def test_no_segment_of_alerts_is_shown(company: Company, admin: ApiClient) -> None:
+    Segment.everything.create(key="hidden", name="Hidden", internal=True, rule={"match": "all", "rules": []})
+    assert "hidden" not in {row["key"] for row in admin.get("segments/")["results"]}
+    assert admin("GET", "segments/hidden/").status_code == 404
+
+
+def test_the_api_keeps_no_view_out_of_the_base() -> None:
+    text = (Path(api.__file__).parent.parent / "accounts" / "api").rglob("*.py")
+    assert all("permission_classes = []" not in path.read_text() for path in text)
