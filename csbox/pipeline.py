@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 
 from accounts.billing import roll_up_billing
-from usage.metrics import refresh_metrics
-from usage.rollup import roll_up
-
 from core.clock import Moment, moment
 from segments.models import RefreshRun
 from segments.refresh import refresh_segments
+from usage.metrics import refresh_metrics
+from usage.rollup import roll_up
 
 
 def refresh_everything(trigger: str = RefreshRun.Trigger.DAILY, now: Moment | None = None) -> RefreshRun:
     """Every account, every segment, at one moment."""
     return _refresh(trigger, now or moment(), None)
+
+
+def refresh_past_days(days: int) -> None:
+    """Refresh as of this time on each of the last days, oldest first, so that new data has a history to show.
+
+    Facts are taken as they are known now; what moves is what the clock moves: renewals ahead, silence, trials.
+    """
+    present = moment()
+    for back in range(days, 0, -1):
+        refresh_everything(RefreshRun.Trigger.DAILY, Moment(present.now - dt.timedelta(days=back), present.zone))
 
 
 def refresh_accounts(accounts: Sequence[int], now: Moment | None = None) -> RefreshRun:

@@ -125,7 +125,8 @@ def first_refresh() -> None:
     with contextlib.suppress(OSError):
         if done.read_text() == identity:
             return
-    with step("Segments and health"):
+    with step("Segments, day by day for two weeks"):
+        pipeline.refresh_past_days(14)
         pipeline.refresh_everything()
     done.write_text(identity)
 

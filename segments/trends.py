@@ -16,6 +16,6 @@ def joined_left(days: int = 7) -> dict[int, tuple[int, int]]:
     What a changed definition caused is left out, because no customer moved.
     """
     since = timezone.now() - dt.timedelta(days=days)
-    moved = SegmentRefresh.objects.filter(at__gte=since, new_definition=False).order_by()
+    moved = SegmentRefresh.objects.filter(run__now__gte=since, new_definition=False).order_by()
     rows = moved.values("segment_id").annotate(j=Sum("joined"), n=Sum("left"))
     return {row["segment_id"]: (row["j"], row["n"]) for row in rows}
