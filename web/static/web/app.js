@@ -15,6 +15,7 @@ function announce(text, topic = text) {
 }
 function speak() {
   const box = $("#status");
+  if (!box) { spoken.length = 0; return; }
   box.textContent = "";
   setTimeout(() => { box.textContent = spoken[0].text; }, 60);
   setTimeout(() => { spoken.shift(); if (spoken.length) speak(); }, 900);
@@ -22,6 +23,7 @@ function speak() {
 
 /** Show a notice made here (the server's come with the page). `undo` is called by its button. */
 function notice(text, undo) {
+  if (!$("#notices")) return;
   const bar = document.createElement("div");
   bar.className = "notice";
   const words = document.createElement("span");
