@@ -173,17 +173,24 @@ def prepare(order: Order, summary: Summary) -> Plan:
     """Make the attributes that the order asks for, and decide about every column."""
     for key, words in order.mapping.attributes.items():
         _define(order.kind, key, **dict(words))
+    asked = {column: name for column, name in order.overrides.items() if name.startswith("custom.")}
     with closing(Table(order.path, order.encoding)) as table:
-        plan = make_plan(order.kind, table.header, order.mapping, order.overrides, date_format=order.date_format)
-        if not (order.new_attributes and plan.unknown and order.kind in SUBJECT_OF):
+        if not (order.new_attributes and order.kind in SUBJECT_OF):
+            plan = make_plan(order.kind, table.header, order.mapping, order.overrides, date_format=order.date_format)
             summary.unknown = plan.unknown
             return plan
+        # Those that --map asks for do not exist yet, so the first plan is made without them.
+        others = order.overrides | dict.fromkeys(asked, "")
+        plan = make_plan(order.kind, table.header, order.mapping, others, date_format=order.date_format)
         rows = [item.cells for item in islice(table, SAMPLE) if isinstance(item, Row)]
-    for name in plan.unknown:
-        place = plan.header.index(name)
+    for column in [*plan.unknown, *(name for name in plan.header if name in asked)]:
+        key = asked[column].removeprefix("custom.") if column in asked else attribute_key(column)
+        if AttributeDefinition.objects.filter(subject=SUBJECT_OF[order.kind], key=key).exists():
+            continue
+        place = plan.header.index(column)
         kind, choices = _guess([cells[place] for cells in rows], plan.date_format)
-        _define(order.kind, attribute_key(name), name=name, kind=kind, choices=choices)
-        summary.made.append(f"{attribute_key(name)} ({kind})")
+        _define(order.kind, key, name=column[:120], kind=kind, choices=choices)
+        summary.made.append(f"{key} ({kind})")
     return make_plan(order.kind, plan.header, order.mapping, order.overrides, date_format=order.date_format)
 
 

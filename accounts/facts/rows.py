@@ -32,10 +32,17 @@ def record_accounts(facts: Sequence[Fact], *, source: str) -> Outcome:
     named = [fact for fact in facts if "parent" in fact.values]
     if not named:
         return _record(ACCOUNT, facts, source, finish=_name_accounts)
-    plain = [replace(fact, values={k: v for k, v in fact.values.items() if k != "parent"}) for fact in facts]
-    outcome = _record(ACCOUNT, plain, source, finish=_name_accounts)
+    parents = account_ids(fact.values["parent"] for fact in named)
+    coming = {_maybe_id(fact.external_id) for fact in facts}
+    bad = {place for place, fact in enumerate(facts) if _is_orphan(fact, parents, coming)}
+    # An orphan goes through with its parent, so that it is refused as a whole; of the others the parent waits.
+    plain = [
+        fact if place in bad else replace(fact, values={k: v for k, v in fact.values.items() if k != "parent"})
+        for place, fact in enumerate(facts)
+    ]
+    outcome = _record(ACCOUNT, plain, source, accounts=parents, finish=_name_accounts)
     xact_lock("accounts.parents")
-    bad = {reject.index for reject in outcome.rejected}
+    bad |= {reject.index for reject in outcome.rejected}
     places = [place for place, fact in enumerate(facts) if "parent" in fact.values and place not in bad]
     links = [replace(facts[place], values={"parent": facts[place].values["parent"]}) for place in places]
     accounts = account_ids(fact.values["parent"] for fact in links if fact.values["parent"])
@@ -43,6 +50,12 @@ def record_accounts(facts: Sequence[Fact], *, source: str) -> Outcome:
     second.rejected = [replace(reject, index=places[reject.index]) for reject in second.rejected]
     outcome.add(second)
     return outcome
+
+
+def _is_orphan(fact: Fact, parents: dict[str, int], coming: set[str]) -> bool:
+    """True if the fact names a parent that neither exists nor comes with the batch."""
+    parent = fact.values.get("parent")
+    return bool(parent) and _maybe_id(parent) not in parents.keys() | (coming - {""})
 
 
 def record_users(facts: Sequence[Fact], *, source: str) -> Outcome:

@@ -30,7 +30,11 @@ class AssignmentFact:
 
 @transaction.atomic
 def record_assignments(facts: Sequence[AssignmentFact]) -> Outcome:
-    """Record facts about the team. Each part of an account is a line of time on which every fact is a mark."""
+    """Record facts about the team. Each part of an account is a line of time on which every fact is a mark.
+
+    Changes may come in any order. What changes nothing leaves no trace: the same colleague once more, or "nobody" where
+    there was nobody; so an older change that comes after it counts on from its own instant.
+    """
     outcome = Outcome()
     by_place = _read(facts, outcome)
     accounts = {account for account, _ in by_place}

@@ -70,6 +70,8 @@ class Command(BaseCommand):
                 summary = load_file(order, watch=watch, stop=stop)
         except (NotReadable, BadMapping, FieldError) as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"{error.filename or order.path}: {error.strerror}. --rejects names another place.") from error
         for line in report(order, summary, time.monotonic() - began):
             self.stdout.write(line)
         if summary.rows and not summary.good_rows:

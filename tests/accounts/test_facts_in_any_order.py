@@ -1,0 +1,171 @@
+"""The law of the write side: whatever the order and the batches in which facts arrive, the same rows stand at the end."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.facts import (
+    AssignmentFact,
+    Fact,
+    RelationshipFact,
+    define_attribute,
+    record_accounts,
+    record_assignments,
+    record_relationships,
+    record_users,
+)
+from accounts.models import Account, Assignment, AttributeChange, Relationship, Subject
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+FIELDS = {"country": ["NO", "SE", None], "stage": ["live", "trial", None], "custom.nps": [0, 7.5, None]}
+LAW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+messages = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b"]),
+        st.integers(0, 3),  # few instants, so that ties happen
+        st.sampled_from(["crm", "app"]),
+        st.fixed_dictionaries({}, optional={key: st.sampled_from(values) for key, values in FIELDS.items()}),
+    ),
+    max_size=8,
+)
+
+
+class Undo(Exception):
+    """Ends an example and takes its rows back."""
+
+
+def written_down(value: Any) -> str:
+    return "null" if value is None else f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def reference(sent: list[tuple[str, int, str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """The rows that must stand: per id and key the value of the greatest (instant, source, value)."""
+    best: dict[tuple[str, str], tuple[Any, ...]] = {}
+    for name, at, source, values in sent:
+        for key, value in values.items():
+            rank = (at, source, written_down(value), value)
+            if rank[:3] > best.get((name, key), (-1,))[:3]:
+                best[name, key] = rank
+    found: dict[str, dict[str, Any]] = {name: {} for name, *_ in sent}
+    for (name, key), (*_, value) in best.items():
+        if value is not None:
+            found[name][key] = value
+    return found
+
+
+def rows() -> dict[str, dict[str, Any]]:
+    found = {}
+    for row in Account.objects.all():
+        values = {"country": row.country or None, "stage": row.stage_id, "custom.nps": row.attributes.get("nps")}
+        found[row.external_id] = {key: value for key, value in values.items() if value is not None}
+    return found
+
+
+@LAW
+@given(sent=messages, data=st.data())
+def test_any_order_any_batches_any_repetition_give_the_same_accounts(sent: list[Any], data: st.DataObject) -> None:
+    try:
+        with transaction.atomic():
+            define_attribute(Subject.ACCOUNT, "nps", kind="number")
+            order = data.draw(st.permutations(sent)) + data.draw(st.lists(st.sampled_from(sent) if sent else st.nothing()))
+            size = data.draw(st.integers(1, 4))
+            for start in range(0, len(order), size):
+                for name in ("crm", "app"):
+                    batch = [
+                        Fact(external_id, values, START + dt.timedelta(days=at))
+                        for external_id, at, source, values in order[start : start + size]
+                        if source == name
+                    ]
+                    assert not record_accounts(batch, source=name).rejected
+            assert rows() == reference(sent)
+            newest = {}
+            for change in AttributeChange.objects.order_by("id"):
+                newest[change.object_id, change.key] = change.new
+            kept = {key: value for key, value in newest.items() if value is not None}
+            assert len(kept) == sum(len(values) for values in rows().values())
+            raise Undo
+    except Undo:
+        pass
+
+
+def spans(marks: list[tuple[str, int]]) -> list[tuple[int, int | None]]:
+    """The periods of belonging, read off the line of time one mark after the other."""
+    found: list[tuple[int, int | None]] = []
+    for at, kind in sorted((at, kind) for kind, at in set(marks)):
+        is_open = bool(found) and found[-1][1] is None
+        if kind == "in" and not is_open:
+            found.append((at, None))
+        elif kind == "out" and is_open:
+            found[-1] = (found[-1][0], at)
+        elif kind == "out" and not found:
+            found.append((at, at))
+    return found
+
+
+@LAW
+@given(
+    ins=st.lists(st.integers(0, 9), max_size=2, unique=True),
+    outs=st.lists(st.integers(0, 9), max_size=2, unique=True),
+    data=st.data(),
+)
+def test_starts_and_ends_give_the_same_periods_in_any_order(ins: list[int], outs: list[int], data: st.DataObject) -> None:
+    marks = [("in", at) for at in ins] + [("out", at) for at in outs]
+    order = data.draw(st.permutations(marks * 2))
+    size = data.draw(st.integers(1, 3))
+    try:
+        with transaction.atomic():
+            factories.account(external_id="a")
+            record_users([Fact("u", {}, START)], source="t")
+            for start in range(0, len(order), size):
+                batch = []
+                for kind, number in order[start : start + size]:
+                    at = START + dt.timedelta(days=number)
+                    batch.append(RelationshipFact("u", "a", at, ended_at=at if kind == "out" else None))
+                assert not record_relationships(batch, source="t").rejected
+            found = [
+                ((row.started_at - START).days, (row.ended_at - START).days if row.ended_at else None)
+                for row in Relationship.objects.order_by("started_at", "id")
+            ]
+            assert found == spans(marks)
+            raise Undo
+    except Undo:
+        pass
+
+
+@LAW
+@given(
+    starts=st.lists(st.integers(0, 9), max_size=5, unique=True),
+    ends=st.booleans(),
+    data=st.data(),
+)
+def test_assignments_give_the_same_line_of_time_in_any_order(
+    starts: list[int], ends: bool, data: st.DataObject
+) -> None:
+    try:
+        with transaction.atomic():
+            factories.account(external_id="a")
+            people = {number: factories.member() for number in starts}
+            for number in data.draw(st.permutations(starts)) + ([10] if ends else []):
+                who = people[number].key if number in starts else None
+                fact = AssignmentFact("a", "CSM", who, START + dt.timedelta(days=number))
+                assert not record_assignments([fact]).rejected
+                assert not record_assignments([fact]).touched
+            found = list(Assignment.objects.order_by("started_at").values_list("member_id", "started_at", "ended_at"))
+            for number in range(11):
+                at = START + dt.timedelta(days=number, hours=1)
+                present = [who for who, start, end in found if start <= at and (end is None or at < end)]
+                latest = max((n for n in starts if n <= number), default=None)
+                nobody = latest is None or (ends and number == 10)
+                assert present == ([] if nobody else [people[latest].pk])
+            raise Undo
+    except Undo:
+        pass
