@@ -8,6 +8,8 @@ import django_filters
 from django.db import IntegrityError, transaction
 from django.db.models import Count, QuerySet
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -170,6 +172,7 @@ class AssignmentViewSet(ApiViewSet):
 class MeView(ApiView):
     """Who the present credentials belong to, and what they may do."""
 
+    @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:
         """Name, access and workspace."""
         check_parameters(request, ())

@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 import django_filters
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -117,6 +119,7 @@ class SegmentViewSet(ApiViewSet):
             saved = save_segment(found, author=author, expected_version=found.version, **kept | data)
         return self.answer(saved)
 
+    @extend_schema(request=PreviewSerializer, responses=OpenApiTypes.OBJECT)
     @action(detail=False, methods=["post"])
     def preview(self, request: Request) -> Response:
         """Count what a rule would match among the accounts that you may see, and what each condition matches alone."""
@@ -144,6 +147,7 @@ class SegmentViewSet(ApiViewSet):
             }
         )
 
+    @extend_schema(request=ReorderSerializer, responses=ReorderSerializer)
     @action(detail=False, methods=["post"])
     def reorder(self, request: Request) -> Response:
         """Put segments into the given order; those that are not named keep their places."""
@@ -161,6 +165,7 @@ class SegmentViewSet(ApiViewSet):
         reorder_segments([ids[key] for key in keys])
         return Response({"keys": list(Segment.objects.in_tab_order().values_list("key", flat=True))})
 
+    @extend_schema(request=None, responses={201: SegmentSerializer})
     @action(detail=True, methods=["post"])
     def clone(self, request: Request, key: str) -> Response:
         """A hidden copy right under the original."""
@@ -168,6 +173,7 @@ class SegmentViewSet(ApiViewSet):
             made = clone_segment(self.get_object(), author=request.user)
         return self.answer(made, 201)
 
+    @extend_schema(request=None, responses={202: SegmentSerializer})
     @action(detail=True, methods=["post"])
     def refresh(self, request: Request, key: str) -> Response:
         """Ask for the segment, and what depends on it, to be refreshed; `due` turns false when it is done."""
@@ -177,6 +183,7 @@ class SegmentViewSet(ApiViewSet):
         found.refresh_from_db()
         return self.answer(found, 202)
 
+    @extend_schema(parameters=[OpenApiParameter("on", OpenApiTypes.DATE)], responses=MembershipSerializer(many=True))
     @action(detail=True)
     def members(self, request: Request, key: str) -> Response:
         """The accounts in the segment, now or on a past local date (`on`, at the end of that day)."""
@@ -184,6 +191,7 @@ class SegmentViewSet(ApiViewSet):
         rows = AccountMembership.objects.filter(segment=self.get_object(), account__in=seen).select_related("account")
         return self._listed(rows.filter(self._when(request)), MembershipSerializer, {"entered_at": "entered_at"}, "id")
 
+    @extend_schema(responses=VersionSerializer(many=True))
     @action(detail=True)
     def versions(self, request: Request, key: str) -> Response:
         """The definitions as they were saved, newest first."""

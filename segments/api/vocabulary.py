@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 import django_filters
 from django.db.models import Prefetch, QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -23,6 +25,7 @@ MOST_CHOICES = 200
 class FieldsView(ApiView):
     """Every field that a rule (or a column) may name, as it is now, custom attributes included."""
 
+    @extend_schema(parameters=[OpenApiParameter("category")], responses=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:
         """All fields, or those of one `category`; a list of choices is cut at 200 and says so."""
         check_parameters(request, ("category",))
@@ -55,6 +58,7 @@ def _field(item: Any) -> dict[str, Any]:
 class OperatorsView(ApiView):
     """The comparisons that rules know, and the shape of the value that each takes for each kind of field."""
 
+    @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:
         """The whole table."""
         check_parameters(request, ())

@@ -212,7 +212,7 @@ def test_ids_are_compared_exactly_and_composed_first(admin: ApiClient) -> None:
     assert admin("PUT", at("accounts", "Jose\u0301"), {"name": "One"}).status_code == 201
     assert admin("PUT", at("accounts", "José"), {"name": "Same"}).status_code == 200
     assert admin("PUT", at("accounts", "josé"), {"name": "Another"}).status_code == 201
-    assert Account.objects.count() == 2
+    assert Account.objects.filter(external_id__istartswith="jos").count() == 2
 
 
 @pytest.mark.parametrize("external_id", ["../admin", "a?b=c&d", "#", "%2F", "a//b/", "日本", "' or 1=1 --", "."])

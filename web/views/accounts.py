@@ -14,10 +14,10 @@ from django.views.decorators.http import require_GET
 
 from accounts.models import Account, TeamMember
 from core.clock import moment
+from core.download import csv_response
 from segments.models import Segment
 from segments.questions import Reader
 from web.columns import DEFAULT_SORT, Column, Labels, all_columns, annotations, chosen_columns, readable, sort_column
-from web.export import csv_response
 from web.filters import Filters, dropped_notice, narrow, read_filters, reader_for
 from web.listing import load_rows, ordered, page_ids, searched, totals
 from web.liststate import ListState, pager, state_of

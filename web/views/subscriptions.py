@@ -14,9 +14,9 @@ from django.views.decorators.http import require_GET
 
 from accounts.models import Account, Subscription, SubscriptionStatus
 from core.clock import moment
+from core.download import csv_response
 from core.intake import fold
 from segments.models import Segment
-from web.export import csv_response
 from web.filters import dropped_notice, reader_for
 from web.liststate import COUNT_CAP, PAGE_SIZE, ListState, pager, state_of
 from web.notices import notify
