@@ -1,0 +1,40 @@
+"""`python -m bench refresh|list`: prints JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+
+from csbox import bootstrap
+
+
+def main() -> None:
+    """Read the arguments, make sure of the environment, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="What the work costs on PostgreSQL.")
+    parser.add_argument("what", choices=("refresh", "list"))
+    parser.add_argument("--accounts", type=int, default=100_000)
+    parser.add_argument("--segments", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=3, help="How often each measurement is repeated.")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--database", default="csbox_bench", help="A database of this name is made and dropped again.")
+    asked = parser.parse_args()
+    bootstrap.ensure()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "csbox.settings")
+    os.environ.setdefault("CSBOX_DEBUG", "0")
+    os.environ.setdefault("CSBOX_STATEMENT_TIMEOUT_MS", "0")
+    import django
+
+    django.setup()
+    from bench import listing, refresh
+    from bench.database import own_database
+
+    with own_database(asked.database):
+        found = refresh.measure(asked) if asked.what == "refresh" else listing.measure(asked)
+    json.dump(found, sys.stdout, indent=2)
+    print()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""What Accounts 360 costs on the server: the whole view, from the address to the last byte of the page."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from statistics import median, quantiles
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from bench import data
+from bench.questions import all_, is_, questions
+from segments.models import Segment
+from segments.refresh import refresh_segments
+
+GOAL_MS, HALF = 100, "half"
+_USAGE = """
+INSERT INTO usage_dailyusage (account_id, user_id, name_id, day, count)
+SELECT r.account_id, r.user_id, %(event)s, current_date - 7 * week - draw(r.id, 'day' || week, 7)::int, 1 + draw(r.id, 'n' || week, 9)::int
+FROM accounts_relationship AS r, generate_series(0, 11) AS week
+WHERE draw(r.account_id, 'chart', 5) = 0 AND draw(r.id, 'week' || week, 2) = 0
+ON CONFLICT DO NOTHING
+"""
+
+
+class Watch:
+    """Counts the statements of a request and keeps the slowest."""
+
+    def __init__(self) -> None:
+        self.number, self.slowest, self.text = 0, 0.0, ""
+
+    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return execute(sql, params, many, context)
+        finally:
+            took = (time.perf_counter() - began) * 1000
+            self.number += 1
+            if took > self.slowest:
+                self.slowest, self.text = took, str(sql)
+
+
+def states() -> dict[str, dict[str, Any]]:
+    """The addresses that are asked for, by name; all but the last in a segment with half of the accounts."""
+    chip = json.dumps(is_("account.industry", "is", "Software"))
+    share = json.dumps(is_("account.active_users_30d", "at_least", {"percent": 50, "of": "account.licences"}))
+    by_mrr = {"sort": "-account.mrr"}
+    return {
+        "as it opens": {},
+        "by name": {"sort": "name"},
+        "by MRR, largest first": by_mrr,
+        "by MRR, smallest first": {"sort": "account.mrr"},
+        "by renewal": {"sort": "account.renews_on"},
+        "by industry": {"sort": "account.industry"},
+        "page 2": {"page": 2},
+        "page 100, by MRR": {"page": 100} | by_mrr,
+        "search for much": {"q": "labs"},
+        "search for little": {"q": "3f2a labs"},
+        "search for nothing there": {"q": "zzzz"},
+        "filter chip": {"f": chip},
+        "filter chip on usage": {"f": share} | by_mrr,
+        "filter chip and search": {"f": chip, "q": "labs"},
+        "all accounts": {"segment": ""},
+    }
+
+
+def prepare(asked: argparse.Namespace) -> None:
+    """The company, some days of usage for the lines in the table, and a row of segments as tabs."""
+    data.fill(asked.accounts, asked.seed)
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO usage_eventname (name, first_seen_at) VALUES ('Opened', now()) RETURNING id")
+        cursor.execute(_USAGE, {"event": cursor.fetchone()[0]})
+    rules = [(HALF, "Half", all_(is_("account.licences", "more_than", 200)))]
+    rules += [(f"ours-{i}", one.name, one.rule) for i, one in enumerate(questions(min(asked.segments, 20)))]
+    for position, (key, name, rule) in enumerate(rules):
+        Segment.everything.create(key=key, name=name, rule=rule, version=1, position=position)
+    refresh_segments()
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+
+
+def measure(asked: argparse.Namespace) -> dict[str, Any]:
+    """Ask for every state in turn, so that none profits from its own last answer; milliseconds of the whole view."""
+    prepare(asked)
+    client = Client(SERVER_NAME="localhost", raise_request_exception=True)
+    client.force_login(get_user_model().objects.create_superuser("bench"), "django.contrib.auth.backends.ModelBackend")
+    times: dict[str, list[float]] = {name: [] for name in states()}
+    notes: dict[str, Watch] = {}
+    for number in range(asked.rounds * 10 + 1):
+        for name, query in states().items():
+            watch = Watch()
+            with connection.execute_wrapper(watch):
+                began = time.perf_counter()
+                answer = client.get(reverse("accounts"), {"segment": HALF} | query, secure=True)
+                took = (time.perf_counter() - began) * 1000
+            if answer.status_code != 200:
+                raise SystemExit(f"“{name}” was answered with {answer.status_code}.")
+            if number:  # the first round fills caches
+                times[name].append(took)
+                if name not in notes or watch.slowest > notes[name].slowest:
+                    notes[name] = watch
+    every = [one for values in times.values() for one in values]
+    half = Segment.objects.get(key=HALF).member_count
+    return {
+        "measured": "list",
+        "accounts": asked.accounts,
+        "in_segment": half,
+        "requests": len(every),
+        "p50_ms": round(median(every), 1),
+        "p95_ms": round(quantiles(every, n=20)[-1], 1),
+        "goal_p95_ms": GOAL_MS,
+        "states": {name: summary(times[name], notes[name]) for name in times},
+    }
+
+
+def summary(values: list[float], watch: Watch) -> dict[str, Any]:
+    """The figures of one state, with its slowest statement."""
+    return {
+        "p50_ms": round(median(values), 1),
+        "p95_ms": round(quantiles(values, n=20)[-1], 1),
+        "statements": watch.number,
+        "slowest_statement_ms": round(watch.slowest, 1),
+        "slowest_statement": watch.text[:300],
+    }
