@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
+
+
+def end_in_order(number: int, frame: FrameType | None) -> None:
+    """A command that is told to end leaves as usual, so that the last one stops the embedded database."""
+    sys.exit(128 + number)
 
 
 def run_command(argv: list[str]) -> int:
@@ -11,6 +18,9 @@ def run_command(argv: list[str]) -> int:
 
     from core.failures import plain_words
 
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has its say
+            signal.signal(number, end_in_order)
     try:
         execute_from_command_line(argv)
     except KeyboardInterrupt:

@@ -105,7 +105,9 @@ def until_stopped(children: list[Child], ready: Callable[[], None]) -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         stopping.append(number)
 
-    before = {n: signal.signal(n, stop) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    wanted = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+    heard = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]  # nohup has its say
+    before = {number: signal.signal(number, stop) for number in heard}
     connections.close_all()
     try:
         ready()

@@ -106,12 +106,13 @@ def test_killing_the_demo_itself_ends_its_children(home: Home) -> None:
     eventually(lambda: not home.processes(), 30, "nothing is left")
 
 
-def test_interrupted_before_it_serves(home: Home) -> None:
-    """Ctrl-C in the middle of the first set-up: nothing runs on, and the next start begins again."""
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_before_it_serves(home: Home, how: signal.Signals) -> None:
+    """Ctrl-C or a closed terminal in the middle of the first set-up: nothing runs on."""
     demo = home.start("demo", "--port", str(free_port()))
     eventually(lambda: "PostgreSQL" in home.output(), 30)
-    os.kill(demo.pid, signal.SIGINT)
-    assert demo.wait(30) != 0
+    os.kill(demo.pid, how)
+    assert demo.wait(30) == 128 + how
     assert "Traceback" not in home.output(), home.output()
     eventually(lambda: not home.processes(), 10, "nothing is left")
 
