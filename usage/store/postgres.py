@@ -61,13 +61,14 @@ class PostgresStore:
         open no relationship.
         """
         source, result, present = clean_text(source, 80), Appended(), moment()
+        # First of all: a new partition locks the accounts against writers, which must not hold that lock themselves.
+        partitions.ensure_months({partitions.month_of(e.at) for e in events if e.at <= present.now + FUTURE})
         if create_missing:
             ensure_accounts([(event.account, event.at) for event in events if event.account], source)
             ensure_users([(event.user, event.at) for event in events if event.user], source)
         rows = _read(events, present, result)
         if not rows:
             return result
-        partitions.ensure_months({partitions.month_of(row[4]) for row in rows})
         with connection.cursor() as cursor:
             cursor.execute(_STAGE)
             cursor.execute("TRUNCATE usage_arrival")
@@ -88,18 +89,25 @@ class PostgresStore:
 
 
 def mark_days(days: Iterable[dt.date]) -> None:
-    """Mark local days for the roll-up, and keep the marks from being taken until this transaction ends."""
+    """Mark local days for the roll-up, and keep the marks from being taken until this transaction ends.
+
+    If a mark is taken between the two statements, all are let go (the savepoint) and asked for anew: adding the one that
+    is missing while holding later ones would be another order than everybody else's, and a deadlock.
+    """
     wanted = sorted(set(days))
-    while wanted:
+    held = not wanted
+    while not held:
+        mark = transaction.savepoint()
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO usage_dirtyday (day) SELECT unnest(%s::date[]) ON CONFLICT DO NOTHING", [wanted]
             )
-            cursor.execute(
-                "SELECT day FROM usage_dirtyday WHERE day = ANY(%s) ORDER BY day FOR KEY SHARE", [wanted]
-            )
-            held = {day for (day,) in cursor.fetchall()}
-        wanted = [day for day in wanted if day not in held]  # taken between the two statements: mark it anew
+            cursor.execute("SELECT day FROM usage_dirtyday WHERE day = ANY(%s) ORDER BY day FOR KEY SHARE", [wanted])
+            held = len(cursor.fetchall()) == len(wanted)
+        if held:
+            transaction.savepoint_commit(mark)
+        else:
+            transaction.savepoint_rollback(mark)
 
 
 def _read(events: Sequence[EventFact], present: Moment, result: Appended) -> list[tuple[Any, ...]]:

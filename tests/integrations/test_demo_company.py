@@ -1,0 +1,94 @@
+"""The demo company: something for every page, the same from the same seed, loaded once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError
+from django.db.models import Count, F, Q
+
+from accounts.models import Account, Assignment, AttributeChange, EndUser, Note, Relationship, Subscription, TeamMember
+from core.clock import moment
+from integrations.demo.company import invent
+from integrations.demo.usage import happenings
+from segments.models import RefreshRun, Segment
+from segments.refresh import refresh_segments
+from tests.integrations.reading import run
+from usage.models import AccountUsage, Event
+
+pytestmark = pytest.mark.django_db
+NOW = dt.datetime(2026, 5, 20, 14, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def company() -> str:
+    return run("load_demo", "--accounts", "40")
+
+
+def test_there_is_something_for_every_page(company: str) -> None:
+    today = moment().today
+    stages = set(Account.objects.values_list("stage_id", flat=True))
+    assert stages == {"trial", "onboarding", "live", "cancelled"}
+    live = Account.objects.filter(stage="live")
+    assert all(row.mrr and row.licences and row.plan for row in live)
+    assert live.filter(renews_on__range=(today + dt.timedelta(days=5), today + dt.timedelta(days=400))).count() == len(live)
+    assert Account.objects.filter(trial_ends_on__range=(today, today + dt.timedelta(days=14))).exists()
+    silent = today - dt.timedelta(days=14)
+    assert AccountUsage.objects.filter(account__in=live, last_seen_at__date__lt=silent).exists()
+    assert AccountUsage.objects.filter(account__in=live, active_users_7d__gt=0).exists()
+    low = AccountUsage.objects.filter(account__in=live, active_users_30d__lt=F("account__licences") * 0.3)
+    assert low.exists()
+    open_ones = Count("relationships", filter=Q(relationships__ended_at=None))
+    assert EndUser.objects.annotate(n=open_ones).filter(n=2).count() == 1
+    assert set(Relationship.objects.values_list("role", flat=True)) >= {"admin", "champion", "member"}
+    assert set(Subscription.objects.values_list("currency", flat=True)) == {"USD", "EUR"}
+    assert not Subscription.objects.filter(mrr_base=None).exists()
+    assert set(Assignment.objects.values_list("role_id", flat=True)) == {"csm", "account-manager", "onboarding-manager"}
+    assert Note.objects.filter(kind="call").exists() and Event.objects.filter(user=None).exists()
+    assert AttributeChange.objects.filter(key="stage", old="trial").exists()
+
+
+def test_every_segment_has_members_and_none_has_all(company: str) -> None:
+    refresh_segments(RefreshRun.Trigger.HAND)
+    sizes = dict(Segment.everything.values_list("name", "member_count"))
+    assert len(sizes) == 12
+    assert all(0 < size < 40 for size in sizes.values()), sizes
+    assert not Segment.everything.exclude(error="").exists()
+
+
+def test_nobody_can_log_in_before_a_password_is_given(company: str) -> None:
+    assert TeamMember.objects.count() == 6
+    assert not any(user.has_usable_password() for user in get_user_model().objects.filter(member__isnull=False))
+    assert get_user_model().objects.get(username="admin").is_superuser
+
+
+def test_a_second_load_does_nothing_and_force_adds_nothing_twice(company: str) -> None:
+    counts = {model: model._default_manager.count() for model in (Account, EndUser, Subscription, Note, Event)}
+    assert "nothing was loaded" in run("load_demo")
+    run("load_demo", "--accounts", "40", "--force")
+    assert {model: model._default_manager.count() for model in counts} == counts
+
+
+def test_the_same_seed_and_day_give_the_same_company() -> None:
+    def everything(seed: int) -> list[Any]:
+        customers = invent(30, seed, NOW.date())
+        return [*customers, *happenings(customers, seed, NOW, dt.UTC)]
+
+    assert everything(7) == everything(7)
+    assert everything(7) != everything(8)
+
+
+def test_no_event_lies_in_the_future_or_before_its_account() -> None:
+    customers = invent(30, 3, NOW.date())
+    since = {customer.id: customer.since for customer in customers}
+    facts = list(happenings(customers, 3, NOW, dt.UTC))
+    assert all(since[fact.account] <= fact.at.date() and fact.at <= NOW for fact in facts if fact.account)
+    assert len({fact.message_id for fact in facts}) == len(facts) > 5_000
+
+
+def test_too_few_accounts_are_refused() -> None:
+    with pytest.raises(CommandError, match="from 8 to"):
+        run("load_demo", "--accounts", "3")
