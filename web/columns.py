@@ -62,7 +62,8 @@ class Column:
         elif self.field is None or self.field.kind is Kind.LIST:
             return None
         else:
-            by = reached(self.field, self.field.value)
+            people_read = self.field.kind is Kind.PERSON and self.field.shown
+            by = reached(self.field, people_read or self.field.value)
         return by.desc(nulls_last=True) if descending else by.asc(nulls_last=True)
 
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import TruncWeek
 
 from accounts.models import Account
@@ -50,8 +51,11 @@ def searched(accounts: QuerySet[Account], text: str) -> QuerySet[Account]:
     wanted = fold(text)
     if not wanted:
         return accounts
+    texts = {f"{name}_text": KeyTextTransform(name, "folded") for name in ("domain", "external_id")}
     in_name = Q(name_folded__contains=wanted)
-    return accounts.filter(in_name | Q(folded__domain__contains=wanted) | Q(folded__external_id__contains=wanted))
+    return accounts.alias(**texts).filter(
+        in_name | Q(domain_text__contains=wanted) | Q(external_id_text__contains=wanted)
+    )
 
 
 def ordered(accounts: QuerySet[Account], column: Column, descending: bool) -> QuerySet[Account]:

@@ -53,6 +53,7 @@ def money_short(value: Any, currency: str = "USD") -> SafeString | str:
             unit = amount / (1000 if letter == "K" else size)
             places = 2 if unit < 10 else 1 if unit < 100 else 0
             text = f"{unit:,.{places}f}"
+            text = text.rstrip("0").rstrip(".") if places else text
             return f"{SYMBOLS.get(currency, currency + chr(0xA0))}{text}{letter}"
     return money_text(amount.quantize(Decimal(1), ROUND_HALF_UP), currency)
 

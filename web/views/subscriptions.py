@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models.fields.json import KeyTextTransform
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET
@@ -102,8 +103,9 @@ def _narrow(rows: QuerySet[Subscription], state: ListState, sort: tuple[Column, 
     if state.status:
         rows = rows.filter(status=state.status)
     if wanted := fold(state.q):
-        named = Q(account__name_folded__contains=wanted) | Q(folded__plan__contains=wanted)
-        rows = rows.filter(named | Q(folded__external_id__contains=wanted))
+        rows = rows.alias(**{f"{name}_text": KeyTextTransform(name, "folded") for name in ("plan", "external_id")})
+        named = Q(account__name_folded__contains=wanted) | Q(plan_text__contains=wanted)
+        rows = rows.filter(named | Q(external_id_text__contains=wanted))
     by = F(sort[0].order)
     return rows.order_by(by.desc(nulls_last=True) if sort[1] else by.asc(nulls_last=True), "pk")
 

@@ -1,0 +1,90 @@
+"""A small company for the pages, and people of every kind who look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.test import Client
+
+from accounts.models import Account, AttributeDefinition, TeamMember
+from segments.models import Segment
+from tests import factories
+from tests.query_counts import query_count
+
+__all__ = ["query_count"]
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> Iterator[None]:
+    """Numbers kept for a minute by one test are not the next one's."""
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@dataclass
+class Company:
+    """Six accounts, three segments, a manager, a CSM and a viewer."""
+
+    accounts: dict[str, Account]
+    segments: dict[str, Segment]
+    manager: TeamMember
+    csm: TeamMember
+    viewer: TeamMember
+
+
+ACCOUNTS: list[tuple[str, dict[str, Any]]] = [
+    ("Alder", {"mrr": Decimal(500), "plan": "Starter", "stage_id": "live", "domain": "alder.example", "licences": 10}),
+    ("Birch", {"mrr": Decimal(9000), "plan": "Enterprise", "stage_id": "live", "attributes": {"region": "EMEA"}}),
+    ("Cedar", {"mrr": None, "plan": "", "stage_id": "trial"}),
+    ("Elän", {"mrr": Decimal(2000), "plan": "Growth", "stage_id": "onboarding", "attributes": {"region": "APAC"}}),
+    ("Fir", {"mrr": Decimal(2000), "plan": "Growth", "stage_id": "live"}),
+    ("Gum", {"mrr": Decimal(0), "plan": "Growth", "stage_id": "cancelled"}),
+]
+
+
+@pytest.fixture
+def company(db: None) -> Company:
+    """The company, with its segments refreshed."""
+    AttributeDefinition.objects.create(subject="account", key="region", name="Region", kind="choice", choices=["EMEA", "APAC"])
+    accounts = {name: factories.account(name, **values) for name, values in ACCOUNTS}
+    segments = {
+        "growth": factories.segment("Growth plan", {"field": "account.plan", "op": "is", "value": "Growth"}),
+        "large": factories.segment("Large", {"field": "account.mrr", "op": "at_least", "value": 2000}),
+        "hidden": factories.segment("Hidden one", {"field": "account.stage", "op": "is", "value": "live"}, visible=False),
+    }
+    access = TeamMember.Access
+    people = [factories.member(kind) for kind in (access.MANAGER, access.CSM, access.VIEWER)]
+    factories.assign(accounts["Alder"], people[1])
+    factories.assign(accounts["Birch"], people[0])
+    return Company(accounts, segments, *people)
+
+
+@pytest.fixture
+def browse() -> Callable[[TeamMember | User], Client]:
+    """A client that is logged in as somebody."""
+
+    def login(who: TeamMember | User) -> Client:
+        client = Client()
+        client.force_login(who.user if isinstance(who, TeamMember) else who)
+        return client
+
+    return login
+
+
+@pytest.fixture
+def manager(company: Company, browse: Callable[[TeamMember], Client]) -> Client:
+    """The manager's client."""
+    return browse(company.manager)
+
+
+@pytest.fixture
+def csm(company: Company, browse: Callable[[TeamMember], Client]) -> Client:
+    """The CSM's client."""
+    return browse(company.csm)

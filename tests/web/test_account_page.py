@@ -1,0 +1,148 @@
+"""The account page: everything about one customer, and the way to its neighbours."""
+
+from __future__ import annotations
+
+import datetime as dt
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Account, AttributeChange, Note
+from tests import factories
+from tests.query_counts import QueryCount
+from tests.web.conftest import Company
+from tests.web.reading import text
+from usage.models import DailyUsage, EventName, UserActivity
+from web.account_page import finding, periods
+
+pytestmark = pytest.mark.django_db
+
+
+def page(client: Client, account: Account, query: str = "") -> str:
+    """The page's words."""
+    return text(client.get(f"/accounts/{account.pk}/{query}").content.decode())
+
+
+def test_the_head_and_figures_say_what_is_known(manager: Client, company: Company) -> None:
+    birch = company.accounts["Birch"]
+    Account.objects.filter(pk=birch.pk).update(renews_on=timezone.now().date() + dt.timedelta(days=38), licences=20)
+    words = page(manager, birch)
+    assert "MRR $9,000 $108,000 a year" in words
+    assert "Renewal in 38 days" in words
+    assert "Licences in use 0% 0 of 20" in words
+    assert f"CSM {company.manager.name}" in words
+    assert "No call, meeting or e-mail noted" in words
+
+
+def test_missing_values_are_said_and_never_zero(manager: Client, company: Company) -> None:
+    words = page(manager, company.accounts["Cedar"])
+    assert "MRR – no value No subscription counts today" in words
+
+
+def test_custom_attributes_show_with_their_origin(manager: Client, company: Company) -> None:
+    birch = company.accounts["Birch"]
+    birch.stamps = {"custom.region": ["2026-03-01T10:00:00+00:00", "crm"]}
+    birch.save()
+    words = page(manager, birch)
+    assert "Region EMEA , from crm, 1 Mar 2026, 10:00 UTC" in words
+
+
+def test_users_with_a_role_come_first_and_pages_go_on(manager: Client, company: Company) -> None:
+    alder = company.accounts["Alder"]
+    for i in range(18):
+        factories.relationship(alder, factories.end_user(f"Person {i:02}"))
+    champion = factories.relationship(alder, factories.end_user("Zoe"), role="champion")
+    UserActivity.objects.create(account=alder, user=champion.user, first_seen_at=timezone.now(), last_seen_at=timezone.now())
+    words = page(manager, alder)
+    assert words.index("Zoe") < words.index("Person 00")
+    assert "15 of 19, people with a role first" in words
+    assert "Person 17" not in words and "Person 17" in page(manager, alder, "?users=2")
+
+
+def test_ended_relationships_are_not_users(manager: Client, company: Company) -> None:
+    factories.relationship(company.accounts["Alder"], factories.end_user("Gone"), ended_at=timezone.now() + dt.timedelta(hours=1))
+    assert "Gone" not in page(manager, company.accounts["Alder"])
+
+
+def test_segments_and_since_when(manager: Client, company: Company) -> None:
+    words = page(manager, company.accounts["Elän"])
+    today = timezone.now().date()
+    assert f"Growth plan since {today.day} {today:%b %Y}" in words
+    assert "in 2 of 3" in words
+
+
+def test_the_timeline_mixes_its_sources_newest_first(manager: Client, company: Company) -> None:
+    fir, now = company.accounts["Fir"], timezone.now()
+    Note.objects.create(account=fir, kind="call", text="Spoke about renewal", at=now - dt.timedelta(days=2), author=company.csm)
+    AttributeChange.objects.create(subject="account", object_id=fir.pk, key="plan", old="Starter", new="Growth", at=now - dt.timedelta(days=3), source="crm")
+    words = page(manager, fir)
+    order = [words.index(part) for part in ("Joined segment Growth plan", "Spoke about renewal", "Starter → Growth, from crm")]
+    assert order == sorted(order)
+    only = page(manager, fir, "?show=notes")
+    assert "Spoke about renewal" in only and "Joined segment" not in only
+
+
+def test_an_old_timeline_is_paged(manager: Client, company: Company) -> None:
+    fir, now = company.accounts["Fir"], timezone.now()
+    for i in range(40):
+        Note.objects.create(account=fir, text=f"Note number {i:02}", at=now - dt.timedelta(hours=i + 1))
+    first, third = page(manager, fir, "?show=notes"), page(manager, fir, "?show=notes&older=3")
+    assert "Note number 14" in first and "Note number 15" not in first
+    assert "Note number 39" in third and "Older" not in third
+
+
+def test_neighbours_are_those_of_the_list_one_came_from(manager: Client, company: Company) -> None:
+    query = f"segment={company.segments['growth'].key}&sort=name"
+    html = manager.get(f"/accounts/{company.accounts['Fir'].pk}/?from={quote(query)}").content.decode()
+    assert f'/accounts/{company.accounts["Elän"].pk}/?from=' in html.split("data-previous")[0].rsplit("<a", 1)[1]
+    assert f'/accounts/{company.accounts["Gum"].pk}/?from=' in html.split("data-next")[0].rsplit("<a", 1)[1]
+    assert "Place 2" in text(html)
+
+
+@pytest.mark.parametrize("query", ["?from=page%3D9999", "?from=%00", "?users=0&older=-1&range=x&show=x", "?users=99999999"])
+def test_odd_addresses_are_no_error(manager: Client, company: Company, query: str) -> None:
+    assert manager.get(f"/accounts/{company.accounts['Fir'].pk}/{query}").status_code in (200, 400)
+
+
+def test_usage_is_drawn_told_and_tabled(manager: Client, company: Company) -> None:
+    alder, name = company.accounts["Alder"], EventName.objects.create(name="Opened")
+    users = [factories.end_user() for _ in range(3)]
+    today = timezone.now().date()
+    for back in range(0, 70):
+        for user in users[: 1 + back // 30]:
+            DailyUsage.objects.create(account=alder, user=user, name=name, day=today - dt.timedelta(days=back), count=2)
+    html = manager.get(f"/accounts/{alder.pk}/").content.decode()
+    assert "Weekly active users" in html and "Show as table" in html
+    assert 'aria-label="Weekly active users' in html
+    months = manager.get(f"/accounts/{alder.pk}/?range=12m", headers={"HX-Request": "true", "HX-Target": "usage"}).content.decode()
+    assert "<html" not in months and "Monthly active users" in months
+
+
+def test_periods_end_with_the_running_one() -> None:
+    today = dt.date(2026, 1, 14)
+    assert periods("30d", today)[-1] == today and len(periods("30d", today)) == 30
+    assert periods("12w", today)[-1] == dt.date(2026, 1, 12)
+    assert periods("12m", today)[0] == dt.date(2025, 2, 1) and periods("12m", today)[-1] == dt.date(2026, 1, 1)
+
+
+def test_the_finding_compares_whole_periods() -> None:
+    points = [(dt.date(2026, 1, 5), 10), (dt.date(2026, 1, 12), 40), (dt.date(2026, 1, 19), 4), (dt.date(2026, 1, 26), 1)]
+    assert finding(points, "Weekly") == (
+        "Weekly active users fell from 10 to 4 between 5 Jan 2026 and 19 Jan 2026. The highest was 40, on 12 Jan 2026."
+    )
+
+
+def test_the_number_of_statements_is_constant(manager: Client, company: Company, query_count: QueryCount) -> None:
+    alder = company.accounts["Alder"]
+    factories.subscription(alder, mrr=100, mrr_base=100)
+    manager.get(f"/accounts/{alder.pk}/")
+    with query_count("account page"):
+        manager.get(f"/accounts/{alder.pk}/")
+    for _ in range(12):
+        factories.relationship(alder, role="admin")
+        factories.subscription(alder, mrr=10, mrr_base=10)
+        Note.objects.create(account=alder, text="x", author=company.csm)
+    with query_count("account page"):
+        manager.get(f"/accounts/{alder.pk}/")

@@ -1,0 +1,145 @@
+"""What people do: assign, note, undo, prefer, sign in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.messages import get_messages
+from django.http import HttpResponse
+from django.test import Client
+
+from accounts.models import Assignment, Note, TeamMember
+from core.models import Workspace
+from tests.web.conftest import Company
+from tests.web.reading import text
+
+pytestmark = pytest.mark.django_db
+
+
+def said(answer: HttpResponse) -> list[str]:
+    """The notices that an answer leaves."""
+    return [str(message) for message in get_messages(answer.wsgi_request)]
+
+
+def undo_token(answer: HttpResponse) -> str:
+    """The token of the last notice."""
+    return [message.extra_tags for message in get_messages(answer.wsgi_request)][-1]
+
+
+def csms() -> dict[str, str]:
+    """Who is the CSM of what."""
+    rows = Assignment.objects.filter(role="csm", ended_at__isnull=True)
+    return dict(rows.values_list("account__name", "member__key"))
+
+
+def test_assigning_says_how_many_changed_and_undo_gives_them_back(manager: Client, company: Company) -> None:
+    before = csms()
+    ticked = [company.accounts[name].pk for name in ("Alder", "Birch", "Fir")]
+    answer = manager.post("/accounts/assign/", {"account": ticked, "member": company.csm.key})
+    assert said(answer) == [f"Assigned 2 accounts to {company.csm.name}."]  # Alder was theirs
+    assert {name for name, key in csms().items() if key == company.csm.key} == {"Alder", "Birch", "Fir"}
+    token = undo_token(answer)
+    manager.post(f"/undo/{token}/")
+    assert csms() == before
+    assert said(manager.post(f"/undo/{token}/"))[-1] == "This can no longer be undone."
+
+
+def test_history_keeps_who_had_the_account_before(manager: Client, company: Company) -> None:
+    manager.post("/accounts/assign/", {"account": company.accounts["Birch"].pk, "member": company.csm.key})
+    rows = Assignment.objects.filter(account=company.accounts["Birch"]).order_by("pk")
+    assert [(row.member_id, row.ended_at is None) for row in rows] == [(company.manager.pk, False), (company.csm.pk, True)]
+
+
+def test_all_of_a_list_means_the_list_and_not_the_page(manager: Client, company: Company) -> None:
+    back = f"/accounts/?segment={company.segments['growth'].key}"
+    manager.post("/accounts/assign/", {"scope": "filter", "member": company.csm.key, "next": back})
+    assert {name for name, key in csms().items() if key == company.csm.key} == {"Alder", "Elän", "Fir", "Gum"}
+
+
+def test_accounts_that_one_may_not_see_are_not_assigned(csm: Client, company: Company) -> None:
+    Workspace.get()
+    Workspace.objects.update(csm_reach=Workspace.Reach.OWN)
+    csm.post("/accounts/assign/", {"account": company.accounts["Birch"].pk, "member": company.csm.key})
+    assert csms()["Birch"] == company.manager.key
+
+
+def test_another_person_cannot_use_my_undo(manager: Client, csm: Client, company: Company) -> None:
+    answer = manager.post("/accounts/assign/", {"account": company.accounts["Fir"].pk, "member": company.csm.key})
+    csm.post(f"/undo/{undo_token(answer)}/")
+    assert csms()["Fir"] == company.csm.key
+
+
+@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", ""])
+def test_the_way_back_never_leaves_the_site(manager: Client, company: Company, elsewhere: str) -> None:
+    data = {"account": company.accounts["Fir"].pk, "member": company.csm.key, "next": elsewhere}
+    assert manager.post("/accounts/assign/", data)["Location"] == "/accounts/"
+    assert manager.post("/preferences/", {"theme": "dark", "next": elsewhere})["Location"] == "/"
+
+
+def test_a_note_is_written_under_its_author_and_can_be_taken_back(csm: Client, company: Company) -> None:
+    pk = company.accounts["Alder"].pk
+    answer = csm.post(f"/accounts/{pk}/notes/", {"text": "  Renewal agreed.  ", "kind": "call"})
+    note = Note.objects.get()
+    assert (note.text, note.kind, note.author) == ("Renewal agreed.", "call", company.csm)
+    page = text(csm.get(f"/accounts/{pk}/").content.decode())
+    assert f"Call by {company.csm.name} Renewal agreed." in page
+    csm.post(f"/undo/{undo_token(answer)}/")
+    assert not Note.objects.exists()
+
+
+@pytest.mark.parametrize("data", [{"text": "   "}, {"text": "x", "kind": "fax"}, {"text": "a\x00b"}, {"text": "x" * 10_001}, {}])
+def test_a_note_that_cannot_be_kept_says_why(csm: Client, company: Company, data: dict[str, str]) -> None:
+    answer = csm.post(f"/accounts/{company.accounts['Alder'].pk}/notes/", data)
+    assert answer.status_code == 302 and said(answer) and not Note.objects.exists()
+
+
+def test_a_viewer_reads_and_does_not_write(browse: Callable[[TeamMember], Client], company: Company) -> None:
+    client, pk = browse(company.viewer), company.accounts["Alder"].pk
+    assert "Add note" not in text(client.get(f"/accounts/{pk}/").content.decode())
+    assert client.post(f"/accounts/{pk}/notes/", {"text": "x"}).status_code == 403
+
+
+def test_the_theme_is_rendered_by_the_server(manager: Client, company: Company) -> None:
+    manager.post("/preferences/", {"theme": "next"})
+    assert b'data-theme="light"' in manager.get("/accounts/").content
+    manager.post("/preferences/", {"theme": "purple", "density": "compact", "shortcuts": "off"})
+    html = manager.get("/accounts/").content
+    assert b'data-theme="light"' in html and b'data-density="compact"' in html and b'data-shortcuts="off"' in html
+
+
+def test_an_administrator_without_a_team_keeps_preferences_for_the_session(admin_client: Client) -> None:
+    admin_client.post("/preferences/", {"theme": "dark"})
+    assert b'data-theme="dark"' in admin_client.get("/accounts/").content
+
+
+def test_wrong_words_at_the_log_in_are_answered_beside_the_form(client: Client, company: Company) -> None:
+    user = company.csm.user
+    user.set_password("a long enough phrase")
+    user.save()
+    wrong = client.post("/login/", {"username": user.username, "password": "nope"})
+    assert wrong.status_code == 200 and b'role="alert"' in wrong.content
+    right = client.post("/login/?next=/segments/", {"username": user.username, "password": "a long enough phrase", "next": "/segments/"})
+    assert right["Location"] == "/segments/"
+    assert client.get("/login/").status_code == 302
+
+
+def test_jumping_finds_accounts_segments_and_pages(manager: Client) -> None:
+    words = text(manager.get("/jump/?q=gr").content.decode())
+    assert "Growth plan" in words
+    part = manager.get("/jump/?q=fir", headers={"HX-Request": "true", "HX-Target": "jump-results"}).content
+    assert b"Fir" in part and b"<html" not in part
+    assert "Nothing is called" in text(manager.get("/jump/?q=zzz").content.decode())
+
+
+def test_get_changes_nothing(manager: Client, company: Company) -> None:
+    pk = company.segments["growth"].pk
+    for path in ("/accounts/assign/", "/preferences/", "/undo/x/", f"/segments/{pk}/move/", f"/segments/{pk}/clone/",
+                 f"/segments/{pk}/delete/", f"/segments/{pk}/visibility/", "/segments/refresh/"):  # fmt: skip
+        assert manager.get(path).status_code == 405
+
+
+def test_a_post_without_its_token_is_refused(company: Company) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(company.manager.user)
+    assert client.post("/preferences/", {"theme": "dark"}).status_code == 403

@@ -1,0 +1,93 @@
+"""Subscription 360: the subscriptions of a segment's accounts."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+
+from core.models import Workspace
+from tests import factories
+from tests.query_counts import QueryCount
+from tests.web.conftest import Company
+from tests.web.reading import names, text
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def sold(company: Company) -> Company:
+    """Four subscriptions, one in another currency, one over."""
+    day = dt.date(2027, 1, 1)
+    for name, plan, mrr, status, renews in [
+        ("Birch", "Enterprise", 9000, "active", day), ("Fir", "Growth", 1500, "active", day + dt.timedelta(days=9)),
+        ("Fir", "Add-on", 500, "suspended", None), ("Gum", "Growth", 700, "cancelled", None),
+    ]:  # fmt: skip
+        factories.subscription(company.accounts[name], plan=plan, mrr=mrr, mrr_base=mrr, status_id=status, renews_on=renews)
+    factories.subscription(company.accounts["Elän"], plan="Growth", mrr=Decimal(1850), mrr_base=Decimal(2000), currency="EUR")
+    return company
+
+
+def test_soonest_renewal_first_and_none_last(manager: Client, sold: Company) -> None:
+    found = names(manager.get("/subscriptions/").content.decode())
+    assert found[:2] == ["Birch", "Fir"] and len(found) == 5
+
+
+def test_a_tab_means_the_subscriptions_of_its_accounts(manager: Client, sold: Company) -> None:
+    html = manager.get(f"/subscriptions/?segment={sold.segments['growth'].key}").content.decode()
+    assert sorted(names(html)) == ["Elän", "Fir", "Fir", "Gum"]
+
+
+def test_another_currency_shows_beside_ours(manager: Client, sold: Company) -> None:
+    assert "$2,000 €1,850" in text(manager.get("/subscriptions/?q=el%C3%A4n").content.decode())
+
+
+@pytest.mark.parametrize(("query", "found"), [("status=active", 3), ("status=cancelled", 1), ("q=growth", 3), ("q=FIR", 2), ("status=active&q=enterprise", 1)])
+def test_search_and_status_narrow(manager: Client, sold: Company, query: str, found: int) -> None:
+    html = manager.get(f"/subscriptions/?{query}").content.decode()
+    assert len(names(html)) == found
+
+
+@pytest.mark.parametrize("key", ["account", "plan", "status", "mrr", "licences", "billing", "started", "renews_on", "auto_renew", "ends"])
+def test_every_column_sorts_both_ways(manager: Client, sold: Company, key: str) -> None:
+    for sign in ("", "-"):
+        html = manager.get(f"/subscriptions/?sort={sign}{key}").content.decode()
+        assert len(names(html)) == 5 and html.count("aria-sort=") == 1
+
+
+def test_the_foot_sums_what_is_active(manager: Client, sold: Company) -> None:
+    assert "5 subscriptions, $12.5K active MRR" in text(manager.get("/subscriptions/").content.decode())
+
+
+def test_unknown_parts_are_named(manager: Client, sold: Company) -> None:
+    page = manager.get("/subscriptions/?status=gone&sort=price&segment=none&colour=red")
+    words = text(page.content.decode())
+    assert len(names(page.content.decode())) == 5
+    for part in ("status gone", "sort price", "segment none", "colour"):
+        assert part in words
+
+
+def test_export_has_every_subscription_of_the_list(manager: Client, sold: Company) -> None:
+    answer = manager.get("/subscriptions/export/?status=active")
+    rows = list(csv.reader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))
+    assert len(rows) == 4 and rows[0][:4] == ["Subscription id", "Account id", "Account", "Plan"]
+
+
+def test_a_restricted_csm_sees_only_their_accounts_subscriptions(csm: Client, sold: Company) -> None:
+    Workspace.get()
+    Workspace.objects.update(csm_reach=Workspace.Reach.OWN)
+    assert "Birch" not in text(csm.get("/subscriptions/").content.decode())
+
+
+def test_the_number_of_statements_is_constant(manager: Client, sold: Company, query_count: QueryCount) -> None:
+    manager.get("/subscriptions/")
+    with query_count("subscriptions list"):
+        manager.get("/subscriptions/")
+    for _ in range(30):
+        factories.subscription(factories.account(), plan="Growth", mrr=1, mrr_base=1)
+    with query_count("subscriptions list"):
+        manager.get("/subscriptions/")

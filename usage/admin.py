@@ -1,0 +1,81 @@
+"""What was received and counted, to look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from core.backoffice import ReadOnly
+from usage.models import AccountUsage, DailyUsage, DirtyDay, Event, EventName, UserActivity
+
+
+@admin.register(EventName)
+class EventNameAdmin(ReadOnly):
+    """Every kind of event that was ever received."""
+
+    list_display = ("name", "first_seen_at")
+    search_fields = ("name",)
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnly):
+    """Events, the newest first. Narrow them by account or user: the table is large."""
+
+    list_display = ("at", "name", "account", "user", "source", "message_id")
+    list_select_related = ("name", "account", "user")
+    list_display_links = None
+    sortable_by = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
+        """Newest first, which the partitions can answer month by month."""
+        return super().get_queryset(request).order_by("-at")
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """By account, user and name, as the links of other pages do."""
+        return lookup in ("account__id__exact", "user__id__exact", "name__id__exact")
+
+
+class FiguresAdmin(ReadOnly):
+    """Figures per account or user."""
+
+    list_select_related: Any = ("account",)
+    list_display_links = None
+
+
+@admin.register(AccountUsage)
+class AccountUsageAdmin(FiguresAdmin):
+    """The newest figures of each account."""
+
+    list_display = (
+        "account", "active_users_7d", "active_users_30d", "active_users_90d", "events_30d", "active_days_30d",
+        "last_seen_at",
+    )  # fmt: skip
+    search_fields = ("account__name_folded", "account__external_id")
+
+
+@admin.register(DailyUsage)
+class DailyUsageAdmin(FiguresAdmin):
+    """Counts per day, account, user and event."""
+
+    list_display = ("day", "account", "user", "name", "count")
+    list_select_related = ("account", "user", "name")
+
+
+@admin.register(UserActivity)
+class UserActivityAdmin(FiguresAdmin):
+    """When each user was first and last seen in each account."""
+
+    list_display = ("user", "account", "first_seen_at", "last_seen_at")
+    list_select_related = ("account", "user")
+    search_fields = ("user__name_folded", "account__name_folded")
+
+
+@admin.register(DirtyDay)
+class DirtyDayAdmin(ReadOnly):
+    """Days whose events changed since they were counted; the list empties itself."""
+
+    list_display = ("day",)
+    list_display_links = None
