@@ -28,6 +28,7 @@ class Home:
         self.started: subprocess.Popen[str] | None = None
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("CSBOX_", "DATABASE_URL", "REDIS_URL"))}
         self.env = kept | {"CSBOX_DATA_DIR": str(self.data), "CSBOX_SYSTEM_DIR": str(folder / "system")}
+        self.env["TMPDIR"] = str(folder)
         for name in ("DJANGO_SETTINGS_MODULE", "DEMO_DATA", "DATA_DIR"):
             self.env.pop(name, None)
 
