@@ -59,7 +59,7 @@ INSTALLED_APPS = [
     "usage",
     "accounts",
     "core",
-    "django.contrib.admin",
+    "csbox.apps.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

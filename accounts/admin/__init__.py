@@ -1,0 +1,17 @@
+"""The back office for customers' facts and our team: importing the modules registers their forms."""
+
+from accounts.admin.account import AccountAdmin
+from accounts.admin.people import EndUserAdmin, NoteAdmin, RelationshipAdmin, SubscriptionAdmin
+from accounts.admin.team import AssignmentAdmin, AttributeDefinitionAdmin, TeamAdmin, TeamMemberAdmin
+
+__all__ = [
+    "AccountAdmin",
+    "AssignmentAdmin",
+    "AttributeDefinitionAdmin",
+    "EndUserAdmin",
+    "NoteAdmin",
+    "RelationshipAdmin",
+    "SubscriptionAdmin",
+    "TeamAdmin",
+    "TeamMemberAdmin",
+]
