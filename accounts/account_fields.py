@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import F, OuterRef, Q, Subquery, TextField, Value
 from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce, NullIf
 
 from accounts.fields import Category, Choice, Field, Kind, Owner, Rows, RowSet, provide, register, register_rows
 from accounts.fields.attributes import column, custom, custom_shown, filled, text
@@ -27,14 +28,28 @@ from accounts.models import (
 from accounts.models.account import Term
 from core.intake import fold
 
+
+
+def _first_set(*paths: str) -> Combinable:
+    """The first of these columns that is not empty."""
+    return Coalesce(*(NullIf(path, Value("")) for path in paths[:-1]), F(paths[-1]), output_field=TextField())
+
+
 register_rows(
     RowSet(
         Rows.USERS,
         lambda: Relationship.objects.open(),
         "account",
         {Owner.RELATIONSHIP: "", Owner.USER: "user__"},
+        _first_set("user__name", "user__email", "user__external_id"),
     ),
-    RowSet(Rows.SUBSCRIPTIONS, lambda: Subscription.objects.all(), "account", {Owner.SUBSCRIPTION: ""}),
+    RowSet(
+        Rows.SUBSCRIPTIONS,
+        lambda: Subscription.objects.all(),
+        "account",
+        {Owner.SUBSCRIPTION: ""},
+        _first_set("plan", "external_id"),
+    ),
     RowSet(
         Rows.ASSIGNMENTS,
         lambda: Assignment.objects.filter(ended_at__isnull=True),

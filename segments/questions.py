@@ -64,7 +64,7 @@ class Reader:
     @property
     def words(self) -> Words:
         """Describes rules with the names of today."""
-        return Words({key: name for key, (_, name) in self.segments.items()}, self.currency)
+        return Words({key: name for key, (_, name) in self.segments.items()}, self.currency, self.moment.zone)
 
     def read(self, data: Any, *, personal: bool = False, segments: Collection[str] | None = None) -> Question:
         """The question that a rule asks. Raises RuleError with every problem found."""

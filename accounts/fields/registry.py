@@ -94,13 +94,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class RowSet:
-    """A set of rows of an account: a query set of those that count, the column that leads to the account, and the
-    prefix under which each owner's columns are reached from a row."""
+    """A set of rows of an account: a query set of those that count, the column that leads to the account, the prefix
+    under which each owner's columns are reached from a row, and what a row is called."""
 
     name: Rows
     rows: Callable[[], QuerySet[Any]]
     link: str
     owners: Mapping[Owner, str]
+    title: Combinable | None = None
 
 
 def no_choices() -> list[Choice]:

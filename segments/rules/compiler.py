@@ -63,10 +63,10 @@ def compile_rule(root: Group, context: Context) -> Any:
     return Always() if not root.rules else compile_node(root, context)
 
 
-def compile_node(node: Node, context: Context) -> Any:
-    """The condition of one node alone, as the account level sees it ("matches alone")."""
+def compile_node(node: Node, context: Context, inside: RowSet | None = None) -> Any:
+    """The condition of one node alone, on accounts ("matches alone") or on the rows of a set."""
     compiler = _Compiler(context)
-    return compiler.sql(compiler.node(node, None))
+    return compiler.sql(compiler.node(node, inside))
 
 
 class _Compiler:

@@ -21,8 +21,10 @@ _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 class Words:
     """Describes nodes with the names of segments and the workspace's currency."""
 
-    def __init__(self, segment_names: Mapping[str, str], currency: str = "USD") -> None:
-        self.segment_names, self.currency = segment_names, currency
+    def __init__(
+        self, segment_names: Mapping[str, str], currency: str = "USD", zone: dt.tzinfo = dt.UTC
+    ) -> None:
+        self.segment_names, self.currency, self.zone = segment_names, currency, zone
 
     def rule(self, root: Group) -> str:
         """The whole rule as one sentence without its full stop."""
@@ -91,6 +93,34 @@ class Words:
             labels = {fold(choice.value): choice.label for choice in field.choices()}
             return labels.get(fold(value), value if field.choices() else f"“{value}”")
         return str(value)
+
+    def actual(self, field: Field, value: Any) -> str:
+        """A value that an account has, as it comes out of the database or out of JSON."""
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, dict):  # money as it was written, in its own currency
+            return f"{_plain(Decimal(str(value.get('amount', 0))))} {value.get('currency', '')}".strip()
+        if isinstance(value, list):
+            return _listed([str(item) for item in value]) if value else "none"
+        if field.kind in (Kind.DATE, Kind.DATETIME):
+            return self.day(value)
+        if isinstance(value, int | float | Decimal):
+            return self.number(field, Decimal(str(value)))
+        labels = {fold(choice.value): choice.label for choice in field.choices()}
+        return labels.get(fold(str(value)), str(value))
+
+    def day(self, value: Any) -> str:
+        """A date, or the local day of an instant."""
+        if isinstance(value, str):
+            value = dt.datetime.fromisoformat(value) if "T" in value else dt.date.fromisoformat(value)
+        if isinstance(value, dt.datetime):
+            value = value.astimezone(self.zone).date()
+        return f"{value.day} {value:%b %Y}"
+
+    def label(self, field: Field) -> str:
+        """A field at the beginning of a sentence."""
+        name = field_name(field)
+        return name[:1].upper() + name[1:]
 
     def number(self, field: Field, value: Decimal) -> str:
         """A number with its unit, grouped by thousands."""

@@ -1,0 +1,181 @@
+"""Why an account is in, or why not: the tree with true or false, what is, and what was needed.
+
+The answer comes from the same compiled conditions as the refresh, selected instead of filtered by, so the two cannot
+disagree; there is no second evaluator. One query answers for the account, one more for each group about users or
+subscriptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import BooleanField, Count, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from accounts.fields import Field, Rows, RowSet
+from segments.rules.compiler import Context, compile_node
+from segments.rules.describe import Words
+from segments.rules.tree import Condition, Group, InSegment, Node, Quantified, walk
+
+SHOWN_ROWS, SHOWN_VALUES = 3, 5
+
+
+@dataclass(frozen=True)
+class RowOutcome:
+    """A user or subscription that was looked at: its name, whether it meets the group, and each condition of it."""
+
+    title: str
+    met: bool
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One node explained.
+
+    `actual` is the value as people read it ("" where it goes without saying), `missing` that there was none. For a
+    group about rows, `of` is how many rows there are, `meeting` how many meet it, `rows` those that come closest.
+    `needed` is the condition in words. `known_at` is when the value was last told, if that is recorded.
+    """
+
+    pointer: str
+    kind: str
+    needed: str
+    met: bool
+    actual: str = ""
+    missing: bool = False
+    known_at: str = ""
+    match: str = ""
+    meeting: int = 0
+    of: int = 0
+    rows: tuple[RowOutcome, ...] = ()
+    outcomes: tuple[Outcome, ...] = field(default=())
+
+    @property
+    def met_below(self) -> int:
+        """How many of the conditions directly below are met, for "4 of 5 conditions are met"."""
+        return sum(outcome.met for outcome in self.outcomes)
+
+
+def explain(root: Group, context: Context, words: Words, accounts: QuerySet[Any]) -> Outcome | None:
+    """Explain a rule for the one account of the query set; None if there is no such account."""
+    reading = _Reading(context, words, None)
+    nodes = list(walk(root)) if root.rules else []
+    picked = [node for node in nodes if "/where" not in node.pointer]
+    row = accounts.annotate(**reading.annotations(picked)).values("pk", "stamps", *reading.names).first()
+    if row is None:
+        return None
+    if not root.rules:
+        return Outcome(root.pointer, "group", words.rule(root), True)
+    return _Teller(reading, row, accounts).outcome(root)
+
+
+@dataclass
+class _Reading:
+    """What is selected for each node, on accounts or on the rows of a set."""
+
+    context: Context
+    words: Words
+    inside: RowSet | None
+    names: list[str] = field(default_factory=list)
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def annotations(self, nodes: Sequence[Node]) -> dict[str, Any]:
+        """The truth of every node, and the value of every condition."""
+        found: dict[str, Any] = {}
+        for number, node in enumerate(nodes):
+            self.numbers[node.pointer] = number
+            truth = Q(compile_node(node, self.context, self.inside))
+            found[f"met_{number}"] = Coalesce(ExpressionWrapper(truth, BooleanField()), Value(False))
+            value = self.value(node)
+            if value is not None:
+                found[f"is_{number}"] = value
+        self.names = list(found)
+        return found
+
+    def value(self, node: Node) -> Any:
+        """The expression of what there is: one value, the values of an account's rows, or the date of entry."""
+        if isinstance(node, InSegment):
+            rows = self.context.vocabulary.row_sets[Rows.MEMBERSHIPS].rows()
+            mine = rows.filter(account=OuterRef("pk"), segment_id=self.context.segments[node.key])
+            return Subquery(mine.filter(left_at__isnull=True).values("entered_at")[:1])
+        if not isinstance(node, Condition):
+            return None
+        shown = node.field.shown or node.field.value
+        if self.inside is not None:
+            return shown(self.inside.owners[node.field.owner])
+        rows_of = self.context.vocabulary.rows_of(node.field.owner)
+        if rows_of is None:
+            return shown("")
+        theirs = rows_of.rows().filter(**{rows_of.link: OuterRef("pk")})
+        theirs = theirs.filter(node.field.rows) if node.field.rows is not None else theirs
+        listed = theirs.annotate(is_shown=shown(rows_of.owners[node.field.owner])).order_by("pk")
+        return ArraySubquery(listed.values("is_shown")[:SHOWN_VALUES])
+
+
+@dataclass
+class _Teller:
+    """Turns a selected row into outcomes."""
+
+    reading: _Reading
+    row: Mapping[str, Any]
+    accounts: QuerySet[Any] | None
+
+    def outcome(self, node: Node) -> Outcome:
+        """One node with everything below it."""
+        number = self.reading.numbers[node.pointer]
+        met, words = bool(self.row[f"met_{number}"]), self.reading.words
+        if isinstance(node, Group):
+            below = tuple(self.outcome(child) for child in node.rules)
+            return Outcome(node.pointer, "group", words.group(node), met, match=node.match, outcomes=below)
+        if isinstance(node, Quantified):
+            return self.quantified(node, met)
+        value = self.row[f"is_{number}"]
+        if isinstance(node, InSegment):
+            actual = f"in since {words.day(value)}" if value else "not in it"
+            return Outcome(node.pointer, "segment", words.node(node), met, actual, match=node.op.key)
+        values = [item for item in value if item not in (None, "")] if isinstance(value, list) else value
+        missing = values in (None, "", [])
+        actual = f"{words.label(node.field)} is not known" if missing else self.said(node.field, values)
+        return Outcome(node.pointer, "condition", words.node(node), met, actual, missing, self.known_at(node.field))
+
+    def said(self, field: Field, value: Any) -> str:
+        """A value as people read it; of several rows, each once."""
+        items = value if isinstance(value, list) else [value]
+        return ", ".join(dict.fromkeys(self.reading.words.actual(field, item) for item in items))
+
+    def known_at(self, field: Field) -> str:
+        """When the value was last told, from the account's own stamps."""
+        stamps = self.row.get("stamps") or {}
+        stamp = stamps.get(field.key.split(".", 1)[1])
+        return str(stamp[0]) if stamp else ""
+
+    def quantified(self, node: Quantified, met: bool) -> Outcome:
+        """A group about users or subscriptions: how many meet it, and the rows that meet it or come closest."""
+        context = self.reading.context
+        rows = context.vocabulary.row_sets[node.rows]
+        mine = rows.rows().filter(**{rows.link: self.row["pk"]})
+        where = Q(compile_node(node.where, context, rows))
+        counts = mine.aggregate(of=Count("pk"), meeting=Count("pk", filter=where))
+        reading = _Reading(context, self.reading.words, rows)
+        below = [child for child in walk(node.where)]
+        marked = mine.annotate(**reading.annotations(below), title_shown=rows.title)
+        closest = marked.order_by("-met_0", "pk").values("pk", "title_shown", *reading.names)[:SHOWN_ROWS]
+        shown = tuple(
+            RowOutcome(str(row["title_shown"]), bool(row["met_0"]), (_Teller(reading, row, None).outcome(node.where),))
+            for row in closest
+        )
+        return Outcome(
+            node.pointer,
+            node.rows.value,
+            self.reading.words.node(node),
+            met,
+            actual=f"{counts['meeting']:,} of {counts['of']:,}",
+            match=node.quantifier,
+            meeting=counts["meeting"],
+            of=counts["of"],
+            rows=shown,
+        )
