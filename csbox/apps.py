@@ -16,3 +16,4 @@ class BackOfficeConfig(admin_apps.AdminConfig):
     """Django's admin with our site."""
 
     default_site = "csbox.backoffice.BackOfficeSite"
+    default = False  # named in INSTALLED_APPS; “csbox” itself is the config above
