@@ -11,7 +11,8 @@ from types import FrameType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
 from integrations.loading import Order, Progress, Summary
 
@@ -25,7 +26,12 @@ def watching(title: str) -> Iterator[Callable[[Progress], None]]:
     if not console.is_terminal:
         yield _plain_lines(title)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+    )
     with Bar(*columns, console=console) as bar:
         task = bar.add_task(title, total=None)
 
@@ -51,7 +57,7 @@ def _plain_lines(title: str) -> Callable[[Progress], None]:
 
 @contextmanager
 def stoppable() -> Iterator[Callable[[], bool]]:
-    """A function that tells whether Ctrl-C was pressed: the batch in hand is finished first. A second one ends at once."""
+    """Tells whether Ctrl-C was pressed. The batch in hand is finished first; a second one ends at once."""
     pressed = False
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -75,7 +81,9 @@ def report(order: Order, summary: Summary, seconds: float) -> list[str]:
     if order.kind != "events":
         counts.append(f"{summary.updated:,} updated")
     counts.append(f"{summary.unchanged:,} {words[1]}")
-    lines = [f"{order.path.name}: {summary.rows:,} rows in {seconds:.1f} s. {', '.join(counts)}, {summary.bad_rows:,} bad."]
+    lines = [
+        f"{order.path.name}: {summary.rows:,} rows in {seconds:.1f} s. {', '.join(counts)}, {summary.bad_rows:,} bad."
+    ]
     if summary.homeless:
         lines.append(f"{summary.homeless:,} events belong to no account: their users are in none or in several.")
     if summary.made:

@@ -36,7 +36,7 @@ WITH counted AS MATERIALIZED (
 INSERT INTO usage_dailyusage (name_id, day, account_id, user_id, count) SELECT * FROM counted
 ON CONFLICT (name_id, day, account_id, user_id) DO UPDATE SET count = EXCLUDED.count
 WHERE usage_dailyusage.count <> EXCLUDED.count
-"""
+"""  # noqa: S608  # constants of this module
 _SEEN_USERS = f"""
 INSERT INTO usage_useractivity (account_id, user_id, first_seen_at, last_seen_at)
 SELECT account_id, user_id, min(at), max(at) {_OF_DAYS} AND user_id IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2

@@ -70,9 +70,7 @@ def merge(shape: Shape, row: Any, fact: Read, source: str) -> tuple[list[Change]
     return changes, written or bool(changes)
 
 
-_LOG = (
-    "COPY accounts_attributechange (subject, object_id, key, old, new, at, source, recorded_at) FROM STDIN"
-)
+_LOG = "COPY accounts_attributechange (subject, object_id, key, old, new, at, source, recorded_at) FROM STDIN"
 
 
 def log_changes(shape: Shape, changes: Iterable[Change], source: str, now: dt.datetime) -> None:

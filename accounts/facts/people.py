@@ -76,9 +76,7 @@ def periods(marks: Iterable[Mark]) -> list[Period]:
 
 
 @transaction.atomic
-def record_relationships(
-    facts: Sequence[RelationshipFact], *, source: str, create_missing: bool = False
-) -> Outcome:
+def record_relationships(facts: Sequence[RelationshipFact], *, source: str, create_missing: bool = False) -> Outcome:
     """Record facts about who belongs to which account; `create_missing` makes unknown accounts and users.
 
     Role and attributes belong to the pair's newest period; a period that begins anew takes them over.
@@ -123,7 +121,9 @@ def _read(facts: Sequence[RelationshipFact], outcome: Outcome) -> dict[Pair, lis
         account = _known(accounts, fact.account, "account", index, problems)
         user = _known(users, fact.user, "user", index, problems)
         if fact.ended_at and fact.ended_at < (fact.started_at or fact.ended_at):
-            problems.append(Reject(index, "ended_at", f"ended_at ({fact.ended_at}) lies before started_at ({fact.started_at})."))
+            problems.append(
+                Reject(index, "ended_at", f"ended_at ({fact.ended_at}) lies before started_at ({fact.started_at}).")
+            )
         for key, value in fact.values.items():
             try:
                 values[key] = reader.read(key, value)
@@ -177,13 +177,17 @@ def _place(
     placed: list[Relationship] = []
     for period in wanted:
         starts = period.starts or period.ends
-        row = next((row for row in left if row.started_at == starts), left[0] if len(left) == len(rows) and left else None)
+        row = next(
+            (row for row in left if row.started_at == starts), left[0] if len(left) == len(rows) and left else None
+        )
         if row is None:
             above = placed[-1] if placed else (rows[0] if rows else None)
             row = Relationship(user_id=pair[0], account_id=pair[1])
             if above is not None:
                 row.role, row.attributes = above.role, dict(above.attributes)
-                row.stamps = {key: stamp for key, stamp in above.stamps.items() if key not in (LAST_IN, LAST_OUT, NO_START)}
+                row.stamps = {
+                    key: stamp for key, stamp in above.stamps.items() if key not in (LAST_IN, LAST_OUT, NO_START)
+                }
         else:
             left.remove(row)
         _shape_row(row, period)
@@ -207,9 +211,7 @@ def _shape_row(row: Relationship, period: Period) -> None:
     row.touched = before != after  # type: ignore[attr-defined]
 
 
-def _fold(
-    row: Relationship, items: list[tuple[RelationshipFact, Read]], source: str, outcome: Outcome
-) -> list[Change]:
+def _fold(row: Relationship, items: list[tuple[RelationshipFact, Read]], source: str, outcome: Outcome) -> list[Change]:
     changes: list[Change] = []
     for read in sorted((read for _, read in items), key=lambda item: (item.at, item.index)):
         found, written = merge(RELATIONSHIP, row, read, source)
@@ -225,11 +227,8 @@ def _save(new: list[Relationship], old: list[Relationship], gone: list[Relations
     written = [row for row in old if row.touched]  # type: ignore[attr-defined]
     if written:
         names = ["role", "attributes", "stamps", "folded", "started_at", "ended_at", "updated_at"]
-        Relationship.objects.bulk_create(
-            [*written], update_conflicts=True, unique_fields=["id"], update_fields=names
-        )
+        Relationship.objects.bulk_create([*written], update_conflicts=True, unique_fields=["id"], update_fields=names)
     Relationship.objects.bulk_create(new)
     outcome.created |= {row.pk for row in new}
     outcome.updated |= {row.pk for row in old if row.moved}  # type: ignore[attr-defined]
     outcome.unchanged |= {row.pk for row in old if not row.moved}  # type: ignore[attr-defined]
-

@@ -170,7 +170,11 @@ def _record(
         manager.bulk_create([new[key] for key in sorted(new)], ignore_conflicts=True)
         rows = list(manager.filter(external_id__in=by_id).select_for_update(no_key=True).order_by("external_id"))
         log = []
-        ours = {row.external_id for row in rows if row.external_id in new and row.created_at == new[row.external_id].created_at}
+        ours = {
+            row.external_id
+            for row in rows
+            if row.external_id in new and row.created_at == new[row.external_id].created_at
+        }
         pending = []
         for row in rows:
             if row.external_id in ours:

@@ -38,7 +38,9 @@ def record_assignments(facts: Sequence[AssignmentFact]) -> Outcome:
     outcome = Outcome()
     by_place = _read(facts, outcome)
     accounts = {account for account, _ in by_place}
-    list(Account.objects.filter(pk__in=accounts).select_for_update(no_key=True).order_by("external_id").values_list("pk"))
+    list(
+        Account.objects.filter(pk__in=accounts).select_for_update(no_key=True).order_by("external_id").values_list("pk")
+    )
     rows: dict[Place, list[Assignment]] = defaultdict(list)
     for row in Assignment.objects.filter(account__in=accounts).order_by("started_at", "id"):
         rows[row.account_id, row.role_id].append(row)
@@ -72,7 +74,9 @@ def _read(facts: Sequence[AssignmentFact], outcome: Outcome) -> dict[Place, dict
             key = "role"
             role = roles.get(fold(clean_text(fact.role, 255)))
             if role is None:
-                raise BadValue(f"“{short(fact.role)}” is not a known role. Allowed: {', '.join(sorted(set(roles.values())))}.")
+                raise BadValue(
+                    f"“{short(fact.role)}” is not a known role. Allowed: {', '.join(sorted(set(roles.values())))}."
+                )
             key = "member"
             member = members.get(fold(clean_text(fact.member, 255))) if fact.member else None
             if fact.member and member is None:

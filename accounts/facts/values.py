@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from accounts.facts.shapes import CUSTOM, Column, Form, Shape
-from accounts.models import Account, AttributeDefinition, Subscription
+from accounts.models import AttributeDefinition, Subscription
 from core.intake import (
     BadValue,
     clean_boolean,

@@ -43,10 +43,15 @@ def account_facts(customer: Customer, dice: random.Random, present: Moment) -> l
             at = start + dt.timedelta(days=days)
             if at < recent:
                 facts.append(Fact(customer.id, {"stage": name, "status": "customer" if days else "prospect"}, at))
-    final: dict[str, Any] = {"stage": stage, "status": {"trial": "prospect", "cancelled": "former"}.get(stage, "customer")}
+    final: dict[str, Any] = {
+        "stage": stage,
+        "status": {"trial": "prospect", "cancelled": "former"}.get(stage, "customer"),
+    }
     final["custom.health_notes"] = dice.choice(words.REMARKS[customer.habit])
     if stage != "trial":
-        final["custom.nps"] = {"growing": 9, "steady": 8, "falling": 5, "silent": 6, "low": 7}.get(customer.habit, 8) + dice.randint(-1, 1)
+        final["custom.nps"] = {"growing": 9, "steady": 8, "falling": 5, "silent": 6, "low": 7}.get(
+            customer.habit, 8
+        ) + dice.randint(-1, 1)
         final["custom.contract_value"] = {"amount": customer.mrr * 12, "currency": customer.currency}
     if stage == "live":
         final["custom.go_live_on"] = (customer.since + dt.timedelta(days=60)).isoformat()
@@ -94,7 +99,12 @@ def subscription_facts(customer: Customer, present: Moment) -> list[Fact]:
     }  # fmt: skip
     number = f"sub-{customer.id[4:]}"
     if customer.trial_ends_on:
-        trial = {"trial_starts_on": customer.since, "trial_ends_on": customer.trial_ends_on, "mrr": 0, "renews_on": None}
+        trial = {
+            "trial_starts_on": customer.since,
+            "trial_ends_on": customer.trial_ends_on,
+            "mrr": 0,
+            "renews_on": None,
+        }
         return [Fact(f"{number}-1", values | trial | {"status": "trial", "auto_renew": None}, at)]
     if customer.ended_on:
         end = present.start_of(customer.ended_on)
@@ -123,7 +133,9 @@ def people_facts(customers: list[Customer], present: Moment) -> tuple[list[Fact]
     twin = customers[0].people[0]
     other = next((customer for customer in customers[1:] if customer.habit in ("steady", "growing")), customers[-1])
     belongings.append(
-        RelationshipFact(twin.id, other.id, present.now - dt.timedelta(days=80), {"role": "admin", "custom.decision_maker": True})
+        RelationshipFact(
+            twin.id, other.id, present.now - dt.timedelta(days=80), {"role": "admin", "custom.decision_maker": True}
+        )
     )
     leaver = next((customer for customer in customers if customer.habit == "falling"), customers[0])
     left = present.now - dt.timedelta(days=25)

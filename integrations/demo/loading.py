@@ -47,7 +47,7 @@ def load_company(
 ) -> dict[str, int]:
     """Invent a company and write it; returns how many of each thing there are. Usage and billing are rolled up."""
     present = present or moment()
-    dice = random.Random(seed)
+    dice = random.Random(seed)  # noqa: S311  # to be repeated, not to be secret
     _settle_in()
     customers = invent(accounts, seed, present.today)
     users, belongings = facts.people_facts(customers, present)
@@ -118,9 +118,18 @@ def _talk(customers: list[Customer], members: list[TeamMember], dice: random.Ran
             at = present.now - dt.timedelta(days=days, hours=dice.randint(0, 5))
             text, person = dice.choice(words.CALLS), dice.choice(customer.people)
             notes.append(
-                Note(account_id=accounts[customer.id], user_id=users[person.id], author=author, kind=kind, text=text, at=at)
+                Note(
+                    account_id=accounts[customer.id],
+                    user_id=users[person.id],
+                    author=author,
+                    kind=kind,
+                    text=text,
+                    at=at,
+                )
             )
         remark = dice.choice(words.REMARKS[customer.habit])
-        notes.append(Note(account_id=accounts[customer.id], author=author, text=remark, at=present.now - dt.timedelta(days=3)))
+        notes.append(
+            Note(account_id=accounts[customer.id], author=author, text=remark, at=present.now - dt.timedelta(days=3))
+        )
     Note.objects.bulk_create(notes)
     return len(notes)

@@ -33,7 +33,8 @@ UNHAPPY = condition("account.custom.nps", "at_most", 6)
 NO_CHAMPION = {"users": "none", "where": every(condition("relationship.role", "is", "champion"))}
 
 SEGMENTS: list[tuple[str, str, Rule, bool]] = [
-    ("Onboarding", "New customers who are not live yet.", every(condition("account.stage_type", "is", "onboarding")), True),
+    ("Onboarding", "New customers who are not live yet.",
+     every(condition("account.stage_type", "is", "onboarding")), True),
     ("Renewal next 90 days", "Contracts to talk about now.",
      every(PAYING, condition("account.renews_on", "within_next", {"n": 90, "unit": "day"})), True),
     ("At risk", "Live customers with a sign of trouble.", every(LIVE, either(SILENT, FEW_ACTIVE, UNHAPPY)), True),
@@ -41,10 +42,12 @@ SEGMENTS: list[tuple[str, str, Rule, bool]] = [
     ("Strategic customers", "The accounts that the board asks about.",
      every(condition("account.level", "is", "strategic")), True),
     ("Enterprise", "On the Enterprise plan.", every(condition("account.plan", "is", "Enterprise")), True),
-    ("Mid-market", "From 200 to 999 employees.", every(condition("account.custom.employees", "between", [200, 999])), True),
+    ("Mid-market", "From 200 to 999 employees.",
+     every(condition("account.custom.employees", "between", [200, 999])), True),
     ("SMB", "Fewer than 200 employees.", every(condition("account.custom.employees", "less_than", 200)), True),
     ("Trial", "Trying the product now.", every(condition("account.stage_type", "is", "trial")), True),
-    ("EMEA", "Customers in Europe, the Middle East and Africa.", every(condition("account.custom.region", "is", "EMEA")), True),
+    ("EMEA", "Customers in Europe, the Middle East and Africa.",
+     every(condition("account.custom.region", "is", "EMEA")), True),
     ("Low licence use", "Less than 30 % of the licences were used in 30 days.", every(LIVE, FEW_ACTIVE), True),
     ("No champion", "Paying customers without anybody in the role champion.", every(PAYING, NO_CHAMPION), False),
 ]  # fmt: skip

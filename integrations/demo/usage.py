@@ -32,10 +32,8 @@ def liveliness(customer: Customer, days_ago: int, last: int) -> float:
 def happenings(customers: list[Customer], seed: int, now: dt.datetime, zone: dt.tzinfo) -> Iterator[EventFact]:
     """The events of the last months up to now, customer by customer."""
     for place, customer in enumerate(customers):
-        dice = random.Random(seed * 1_000_003 + place)
-        number = 0
-        for fact in _of_customer(customer, dice, now, zone):
-            number += 1
+        dice = random.Random(seed * 1_000_003 + place)  # noqa: S311  # to be repeated, not to be secret
+        for number, fact in enumerate(_of_customer(customer, dice, now, zone), start=1):
             yield EventFact(f"demo-{customer.id}-{number}", fact[0], fact[1], customer.id, fact[2], fact[3])
 
 

@@ -124,7 +124,7 @@ class Table:
             self._taken.append(line)
             if len(self._taken) > MAX_LINES or size > MAX_LINE:
                 raise _TooLong(
-                    f"A quotation mark that opens here is not closed within {MAX_LINES} lines or {MAX_LINE:,} characters."
+                    f"A quotation mark opens here and does not close in {MAX_LINES} lines or {MAX_LINE:,} characters."
                 )
             yield line
 
@@ -151,7 +151,9 @@ class Table:
             return BadRow(row.line, "", words, row.cells)
         for name, cell in zip(self.header, row.cells, strict=True):
             if not cell.isascii() and (REPLACED in cell or not _is_text(cell)):
-                reason = "Bytes that are not valid in this encoding. An older Windows file reads with --encoding cp1252."
+                reason = (
+                    "Bytes that are not valid in this encoding. An older Windows file reads with --encoding cp1252."
+                )
                 return BadRow(row.line, name, reason, row.cells)
             if "\x00" in cell:
                 return BadRow(row.line, name, "The cell holds a NUL character. Remove it.", row.cells)

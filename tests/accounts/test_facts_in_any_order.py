@@ -1,4 +1,4 @@
-"""The law of the write side: whatever the order and the batches in which facts arrive, the same rows stand at the end."""
+"""The law of the write side: whatever the order and the batches of facts, the same rows stand at the end."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ def test_any_order_any_batches_any_repetition_give_the_same_accounts(sent: list[
     try:
         with transaction.atomic():
             define_attribute(Subject.ACCOUNT, "nps", kind="number")
-            order = data.draw(st.permutations(sent)) + data.draw(st.lists(st.sampled_from(sent) if sent else st.nothing()))
+            order = data.draw(st.permutations(sent)) + data.draw(
+                st.lists(st.sampled_from(sent) if sent else st.nothing())
+            )
             size = data.draw(st.integers(1, 4))
             for start in range(0, len(order), size):
                 for name in ("crm", "app"):
@@ -117,7 +119,9 @@ def spans(marks: list[tuple[str, int]]) -> list[tuple[int, int | None]]:
     outs=st.lists(st.integers(0, 9), max_size=2, unique=True),
     data=st.data(),
 )
-def test_starts_and_ends_give_the_same_periods_in_any_order(ins: list[int], outs: list[int], data: st.DataObject) -> None:
+def test_starts_and_ends_give_the_same_periods_in_any_order(
+    ins: list[int], outs: list[int], data: st.DataObject
+) -> None:
     marks = [("in", at) for at in ins] + [("out", at) for at in outs]
     order = data.draw(st.permutations(marks * 2))
     size = data.draw(st.integers(1, 3))

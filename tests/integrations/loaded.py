@@ -1,4 +1,4 @@
-"""A data set in the database for a whole module, taken back at its end, and questions asked of it at a frozen moment."""
+"""A data set in the database for a whole module, taken back at its end, and questions at a frozen moment."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.integrations.reading import data_set, run
 from usage.metrics import refresh_metrics
 
 TABLES = (
-    "accounts_account", "accounts_enduser", "accounts_relationship", "accounts_subscription", "accounts_attributechange",
-    "usage_event", "usage_dailyusage", "usage_useractivity", "usage_accountusage",
+    "accounts_account", "accounts_enduser", "accounts_relationship", "accounts_subscription",
+    "accounts_attributechange", "usage_event", "usage_dailyusage", "usage_useractivity", "usage_accountusage",
 )  # fmt: skip
 
 

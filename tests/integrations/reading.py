@@ -18,7 +18,9 @@ def data_set(name: str) -> Path:
     """The folder of a real data set; the test is skipped where there is none."""
     base = Path(os.environ.get("CSBOX_DATASETS") or ROOT.parent / "shared" / "data")
     if not (base / name).is_dir():
-        pytest.skip(f"there is no {base / name}; CSBOX_DATASETS names the folder of the data sets", allow_module_level=True)
+        pytest.skip(
+            f"there is no {base / name}; CSBOX_DATASETS names the folder of the data sets", allow_module_level=True
+        )
     return base / name
 
 
@@ -31,5 +33,7 @@ def run(*arguments: Any, **options: Any) -> str:
 
 def rejected(path: Path) -> list[tuple[int, str, str]]:
     """Line, column and reason of the bad rows of a file."""
-    with path.with_name(path.name + ".rejects.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+    with path.with_name(path.name + ".rejects.csv").open(
+        encoding="utf-8", errors="surrogateescape", newline=""
+    ) as file:
         return [(int(row["line"]), row["column"], row["reason"]) for row in csv.DictReader(file)]

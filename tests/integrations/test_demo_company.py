@@ -34,7 +34,9 @@ def test_there_is_something_for_every_page(company: str) -> None:
     assert stages == {"trial", "onboarding", "live", "cancelled"}
     live = Account.objects.filter(stage="live")
     assert all(row.mrr and row.licences and row.plan for row in live)
-    assert live.filter(renews_on__range=(today + dt.timedelta(days=5), today + dt.timedelta(days=400))).count() == len(live)
+    assert live.filter(renews_on__range=(today + dt.timedelta(days=5), today + dt.timedelta(days=400))).count() == len(
+        live
+    )
     assert Account.objects.filter(trial_ends_on__range=(today, today + dt.timedelta(days=14))).exists()
     silent = today - dt.timedelta(days=14)
     assert AccountUsage.objects.filter(account__in=live, last_seen_at__date__lt=silent).exists()

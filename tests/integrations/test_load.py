@@ -64,14 +64,18 @@ def test_a_dry_run_says_the_same_and_keeps_nothing(file: Path) -> None:
 
 
 def test_unknown_columns_are_listed_and_become_attributes_when_asked(file: Path) -> None:
-    rows = [f"a{n},{n * 1.5},{'yes' if n % 2 else 'no'},2026-01-0{n % 9 + 1},{['S', 'M'][n % 2]},0{n},https://x.example/{n}" for n in range(12)]
+    rows = [
+        f"a{n},{n * 1.5},{'yes' if n % 2 else 'no'},2026-01-0{n % 9 + 1},{['S', 'M'][n % 2]},0{n},https://x.example/{n}"
+        for n in range(12)
+    ]
     write(file, "\n".join(["id,Score %,Has API,Go live,Size,Zip,Site", *rows]))
     said = run("load", "accounts", file)
     assert "Columns left out: Score %, Has API, Go live, Size, Zip, Site" in said and "--new-attributes" in said
     run("load", "accounts", file, "--new-attributes", "--map", "Zip=custom.postcode")
     kinds = dict(AttributeDefinition.objects.values_list("key", "kind"))
     assert kinds == {
-        "score": "number", "has_api": "boolean", "go_live": "date", "size": "choice", "postcode": "text", "site": "link",
+        "score": "number", "has_api": "boolean", "go_live": "date", "size": "choice", "postcode": "text",
+        "site": "link",
     }  # fmt: skip
     row = Account.objects.get(external_id="a3")
     assert row.attributes == {
@@ -212,7 +216,10 @@ def test_all_kinds_of_files_fit_together(tmp_path: Path) -> None:
         write(tmp_path / "s.csv", "id,account_id,plan,mrr,interval,seats\ns,a,Pro,90,annual,5\nt,zz,Pro,1,month,1\n"),
     )  # fmt: skip
     assert "There is no account “zz”" in said
-    events = write(tmp_path / "e.csv", "event,timestamp,user_id,pages\nLogin,2026-03-01T10:00:00Z,u,4\nLogin,2026-03-01T10:00:00Z,u,4\n")
+    events = write(
+        tmp_path / "e.csv",
+        "event,timestamp,user_id,pages\nLogin,2026-03-01T10:00:00Z,u,4\nLogin,2026-03-01T10:00:00Z,u,4\n",
+    )
     assert "1 stored, 1 known already" in run("load", "events", events)
     account = Account.objects.get(external_id="a")
     subscription = Subscription.objects.get()

@@ -1,4 +1,4 @@
-"""OpenStack Nova: fifteen years of users in many accounts; the answers come from the CSV files with the csv module alone."""
+"""OpenStack Nova: fifteen years of users in many accounts; the answers come from the CSV files alone."""
 
 from __future__ import annotations
 
@@ -39,7 +39,12 @@ def events() -> list[tuple[str, str, str, dt.datetime]]:
     """Account, user, name and instant of every event."""
     with gzip.open(FOLDER / "events.csv.gz", "rt", encoding="utf-8", newline="") as file:
         return [
-            (row["group_id"], row["user_id"], row["event"], dt.datetime.fromisoformat(row["timestamp"].replace("Z", "+00:00")))
+            (
+                row["group_id"],
+                row["user_id"],
+                row["event"],
+                dt.datetime.fromisoformat(row["timestamp"].replace("Z", "+00:00")),
+            )
             for row in csv.DictReader(file)
         ]
 
@@ -103,7 +108,9 @@ def test_active_users(days: int) -> None:
     found = AccountUsage.objects.values_list("account__external_id", f"active_users_{days}d")
     assert {name: n for name, n in found if n} == expected
     assert expected
-    assert ask(NOW, condition(f"account.active_users_{days}d", "at_least", 2)) == {a for a, n in expected.items() if n >= 2}
+    assert ask(NOW, condition(f"account.active_users_{days}d", "at_least", 2)) == {
+        a for a, n in expected.items() if n >= 2
+    }
 
 
 def test_when_each_user_was_last_seen_in_each_account() -> None:

@@ -120,7 +120,9 @@ def test_mrr_and_licences_of_every_account() -> None:
             mrr[row["account_id"]] += int(row["mrr_amount"])
             seats[row["account_id"]] += int(row["seats"])
     having = {row["account_id"] for row in rows("subscriptions")}
-    found = {name: (amount, count) for name, amount, count in Account.objects.values_list("external_id", "mrr", "licences")}
+    found = {
+        name: (amount, count) for name, amount, count in Account.objects.values_list("external_id", "mrr", "licences")
+    }
     stated = {r["account_id"]: int(r["seats"]) for r in rows("accounts")}
     assert found == {
         name: (Decimal(mrr[name]), seats[name]) if name in having else (None, stated[name]) for name in stated
@@ -139,7 +141,10 @@ def test_trials_begun_in_the_last_thirty_days() -> None:
         for row in rows("subscriptions")
         if row["is_trial"] == "TRUE" and first <= day(row["start_date"]) <= TODAY
     }
-    where = {"match": "all", "rules": [condition("subscription.trial_starts_on", "within_last", {"n": 30, "unit": "day"})]}
+    where = {
+        "match": "all",
+        "rules": [condition("subscription.trial_starts_on", "within_last", {"n": 30, "unit": "day"})],
+    }
     assert ask(NOW, {"subscriptions": "any", "where": where}) == expected != set()
 
 

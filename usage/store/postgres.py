@@ -91,8 +91,8 @@ class PostgresStore:
 def mark_days(days: Iterable[dt.date]) -> None:
     """Mark local days for the roll-up, and keep the marks from being taken until this transaction ends.
 
-    If a mark is taken between the two statements, all are let go (the savepoint) and asked for anew: adding the one that
-    is missing while holding later ones would be another order than everybody else's, and a deadlock.
+    If a mark is taken between the two statements, all are let go (the savepoint) and asked for anew: adding the one
+    that is missing while holding later ones would be another order than everybody else's, and a deadlock.
     """
     wanted = sorted(set(days))
     held = not wanted
@@ -183,7 +183,9 @@ def _name_ids(names: set[str]) -> dict[str, int]:
     missing = sorted(set(clean.values()) - known.keys())
     if missing and EventName.objects.count() + len(missing) <= MAX_NAMES:
         now = timezone.now()
-        EventName.objects.bulk_create([EventName(name=name, first_seen_at=now) for name in missing], ignore_conflicts=True)
+        EventName.objects.bulk_create(
+            [EventName(name=name, first_seen_at=now) for name in missing], ignore_conflicts=True
+        )
         known = dict(EventName.objects.filter(name__in=set(clean.values())).values_list("name", "pk"))
     return {name: known[text] for name, text in clean.items() if text in known}
 

@@ -71,7 +71,9 @@ class Command(BaseCommand):
         except (NotReadable, BadMapping, FieldError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
-            raise CommandError(f"{error.filename or order.path}: {error.strerror}. --rejects names another place.") from error
+            raise CommandError(
+                f"{error.filename or order.path}: {error.strerror}. --rejects names another place."
+            ) from error
         for line in report(order, summary, time.monotonic() - began):
             self.stdout.write(line)
         if summary.rows and not summary.good_rows:
@@ -99,7 +101,16 @@ class Command(BaseCommand):
         if as_of and as_of > dt.datetime.now(dt.UTC):
             raise CommandError("--as-of lies in the future.")
         path: Path = options["file"]
-        names = ("date_format", "encoding", "source", "batch", "dry_run", "new_attributes", "create_missing", "clear_empty")
+        names = (
+            "date_format",
+            "encoding",
+            "source",
+            "batch",
+            "dry_run",
+            "new_attributes",
+            "create_missing",
+            "clear_empty",
+        )
         return Order(
             options["kind"],
             path,
