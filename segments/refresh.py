@@ -102,8 +102,9 @@ class _Work:
         with transaction.atomic():
             xact_lock("segment", pk)
             segment = Segment.everything.filter(pk=pk).first()
-            if segment is None or (self.only_due and not segment.due):
+            if segment is None or (self.only_due and not segment.due) or self.comes_late(segment):
                 return None
+            accounts = self.narrowed(segment)
             done = SegmentRefresh.objects.create(
                 run=self.run,
                 segment=segment,
@@ -111,19 +112,29 @@ class _Work:
                 new_definition=segment.live_version != segment.version,
             )
             try:
-                difference = self.difference(segment, done)
+                difference = self.difference(segment, done, accounts)
             except (RuleError, PreviewTooSlow, DatabaseError) as error:
                 self.freeze(segment, done, error)
             else:
-                self.settle(segment, done, difference)
+                self.settle(segment, done, difference, accounts)
             done.duration_ms = (time.perf_counter() - started) * 1000
             done.save()
         return done
 
-    def difference(self, segment: Segment, done: SegmentRefresh) -> Difference:
+    def comes_late(self, segment: Segment) -> bool:
+        """Whether a later moment has been answered for every account while this run was held up."""
+        newer = segment.refreshed_at is not None and segment.refreshed_at > self.now.now
+        return newer and self.accounts is None and not segment.due
+
+    def narrowed(self, segment: Segment) -> Sequence[int] | None:
+        """The accounts to look at: all of them if the stored members do not answer the present rule."""
+        stale = segment.due or segment.frozen or segment.live_version != segment.version
+        return None if stale else self.accounts
+
+    def difference(self, segment: Segment, done: SegmentRefresh, accounts: Sequence[int] | None) -> Difference:
         """Run the rule; whatever fails is rolled back to here, so that the freeze can be recorded."""
         with bounded(LIMIT_MS):
-            return apply(segment, self.matched(segment), refresh=done, now=self.now.now, accounts=self.accounts)
+            return apply(segment, self.matched(segment), refresh=done, now=self.now.now, accounts=accounts)
 
     def matched(self, segment: Segment) -> QuerySet[Account]:
         """The accounts of a segment; nobody if it is switched off."""
@@ -147,10 +158,12 @@ class _Work:
         done.members = segment.member_count
         Segment.everything.filter(pk=segment.pk).update(error=reason, live_rev=segment.requested_rev)
 
-    def settle(self, segment: Segment, done: SegmentRefresh, difference: Difference) -> None:
-        """Record the answer with the version and the request that it answers."""
+    def settle(
+        self, segment: Segment, done: SegmentRefresh, difference: Difference, accounts: Sequence[int] | None
+    ) -> None:
+        """Record the answer with the version and the request that it answers, and the moment if all were looked at."""
         members, mrr = difference.matched, difference.mrr
-        if self.accounts is not None:  # only some were looked at
+        if accounts is not None:  # only some were looked at
             stored = AccountMembership.objects.filter(segment=segment, left_at__isnull=True)
             sums = stored.aggregate(members=Count("pk"), mrr=Sum("account__mrr"))
             members, mrr = sums["members"], sums["mrr"] or Decimal(0)
@@ -159,7 +172,7 @@ class _Work:
             error="",
             live_rev=segment.requested_rev,
             live_version=segment.version,
-            refreshed_at=self.now.now,
+            refreshed_at=self.now.now if accounts is None else segment.refreshed_at,
             member_count=members,
             contract_value=mrr * 12,
         )
