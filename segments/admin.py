@@ -55,11 +55,11 @@ class SteppingWidget(RuleWidget):
 
 
 class SegmentForm(forms.ModelForm):
-    """A segment as it is edited; `version` is the one that the editor started from."""
+    """A segment as it is edited; `from_version` is the one that the editor started from."""
 
     rule = RuleField(required=False)
     reason = forms.CharField(max_length=255, required=False, help_text="Why it changes; kept with the version.")
-    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    from_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     class Meta:
         model = Segment
@@ -69,8 +69,8 @@ class SegmentForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self.fields["rule"].widget = SteppingWidget()
         if self.instance.pk:
-            self.fields["version"].initial = self.instance.version
-            self.initial["version"] = self.instance.version
+            self.fields["from_version"].initial = self.instance.version
+            self.initial["from_version"] = self.instance.version
 
     def clean(self) -> dict[str, Any]:
         """Try the whole save and take it back, so that what editing refuses is said in the form."""
@@ -98,7 +98,7 @@ class SegmentForm(forms.ModelForm):
             active=data["active"],
             reason=data.get("reason", ""),
             author=author,
-            expected_version=data.get("version") if self.instance.pk else None,
+            expected_version=data.get("from_version") if self.instance.pk else None,
         )
 
     def validate_constraints(self) -> None:
@@ -147,7 +147,7 @@ class SegmentAdmin(BackOffice):
     readonly_fields = ("key", "state", "members", "in_words", "used_by", "created_by", "created_at", "updated_at")
     fieldsets = (
         (None, {"fields": ("name", "description", "visible", "active")}),
-        ("Condition", {"fields": ("rule", "reason", "version"), "classes": ("condition",)}),
+        ("Condition", {"fields": ("rule", "reason", "from_version"), "classes": ("condition",)}),
         ("Result", {"fields": ("state", "members", "in_words", "used_by", "key", "created_by", "created_at", "updated_at")}),
     )
 

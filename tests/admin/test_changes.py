@@ -1,0 +1,234 @@
+"""What is changed in the back office passes the same gates as everywhere: facts, segment editing, history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Account, Assignment, AttributeChange, AttributeDefinition, Relationship, Subscription
+from segments.models import Segment
+from segments.refresh import refresh_due
+from tests import factories
+
+
+@pytest.fixture
+def back_office(db: None) -> Client:
+    """An administrator's browser."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("root", password=None))
+    return client
+
+
+def no_inlines() -> dict[str, str]:
+    """The management forms of an account's inlines, which are only shown."""
+    found = {}
+    for prefix in ("assignments", "subscriptions", "relationships", "notes"):
+        found |= {f"{prefix}-TOTAL_FORMS": "0", f"{prefix}-INITIAL_FORMS": "0"}
+    return found
+
+
+def account_form(**values: Any) -> dict[str, Any]:
+    """A filled-in account form."""
+    empty = dict.fromkeys(
+        ("name", "domain", "industry", "country", "parent", "stage", "level", "status", "customer_since", "churned_on",
+         "churn_reason", "stated_mrr", "stated_licences"), "",
+    )  # fmt: skip
+    return empty | {"attributes": "{}"} | no_inlines() | values
+
+
+def test_an_account_is_added_and_changed_with_its_history(back_office: Client) -> None:
+    AttributeDefinition.objects.create(key="region", name="Region", kind="text")
+    add = reverse("admin:accounts_account_add")
+    made = back_office.post(add, account_form(external_id="new", name="New AS", stage="live", stated_mrr="500"))
+    assert made.status_code == 302, made.content
+    account = Account.objects.get(external_id="new")
+    assert (account.stage_id, str(account.mrr)) == ("live", "500.00")
+    change = reverse("admin:accounts_account_change", args=[account.pk])
+    body = account_form(name="Newer AS", stage="live", stated_mrr="500", attributes='{"region": "Fyn"}')
+    assert back_office.post(change, body).status_code == 302
+    account.refresh_from_db()
+    assert account.name == "Newer AS" and account.attributes == {"region": "Fyn"}
+    assert account.name_folded == "newer as" and account.stamps["name"][1] == "admin:root"
+    changes = AttributeChange.objects.filter(object_id=account.pk, source="admin:root")
+    assert {"name", "custom.region"} <= set(changes.values_list("key", flat=True))
+    assert LogEntry.objects.filter(object_id=str(account.pk)).count() == 2
+    assert b"Newer AS" in back_office.get(change).content
+
+
+def test_a_value_that_facts_refuse_is_said_at_its_field(back_office: Client) -> None:
+    account = factories.account("Kept")
+    change = reverse("admin:accounts_account_change", args=[account.pk])
+    for body, words in (
+        (account_form(name="x", attributes='{"nothing": 1}'), "is not a field of accounts"),
+        (account_form(name="x", stated_mrr="-1"), "between 0"),
+        (account_form(name="x\x00y"), "ull characters"),
+        (account_form(name="n" * 300), "255"),
+        (account_form(name="x", attributes="{"), "valid JSON"),
+    ):
+        answer = back_office.post(change, body)
+        assert answer.status_code == 200 and words in answer.content.decode(), words
+    account.refresh_from_db()
+    assert account.name == "Kept"
+
+
+def test_accounts_are_assigned_by_an_action_that_asks_whom(back_office: Client) -> None:
+    accounts = [factories.account() for _ in range(3)]
+    member = factories.member()
+    listing = reverse("admin:accounts_account_changelist")
+    chosen = {"action": "assign", "_selected_action": [one.pk for one in accounts[:2]]}
+    asked = back_office.post(listing, chosen)
+    assert asked.status_code == 200 and b"Assign 2 accounts" in asked.content
+    done = back_office.post(listing, chosen | {"assign_now": "1", "role": "csm", "member": member.pk}, follow=True)
+    assert "Assigned 2 accounts" in done.content.decode()
+    assert set(Assignment.objects.filter(member=member, ended_at=None).values_list("account", flat=True)) == {
+        one.pk for one in accounts[:2]
+    }
+
+
+def test_accounts_are_exported_with_cells_that_no_spreadsheet_runs(back_office: Client) -> None:
+    account = factories.account("=cmd|' /C calc'!A0")
+    listing = reverse("admin:accounts_account_changelist")
+    answer = back_office.post(listing, {"action": "export", "_selected_action": [account.pk]})
+    text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+    assert "'=cmd|" in text and ",=cmd" not in text
+
+
+def test_an_account_is_archived_and_brought_back(back_office: Client) -> None:
+    account = factories.account()
+    listing = reverse("admin:accounts_account_changelist")
+    back_office.post(listing, {"action": "archive", "_selected_action": [account.pk]})
+    assert not Account.objects.live().exists()
+    answer = back_office.post(listing + "?archived=yes", {"action": "bring_back", "_selected_action": [account.pk]})
+    assert answer.status_code == 302
+    assert Account.objects.live().exists()
+
+
+def test_a_subscription_moves_its_accounts_money(back_office: Client) -> None:
+    account = factories.account()
+    body = {"external_id": "s1", "account": account.pk, "status": "active", "mrr": "300", "currency": "USD",
+            "plan": "Growth", "attributes": "{}", "auto_renew": "unknown"}  # fmt: skip
+    answer = back_office.post(reverse("admin:accounts_subscription_add"), body)
+    assert answer.status_code == 302, answer.content
+    account.refresh_from_db()
+    assert (str(account.mrr), account.plan) == ("300.00", "Growth")
+    assert Subscription.objects.get().mrr_base == 300
+
+
+def test_a_relationship_is_opened_changed_and_ended(back_office: Client) -> None:
+    account, user = factories.account(), factories.end_user()
+    body = {"account": account.pk, "user": user.pk, "role": "Admin", "started_at_0": "2026-01-02",
+            "started_at_1": "00:00:00", "attributes": "{}"}  # fmt: skip
+    answer = back_office.post(reverse("admin:accounts_relationship_add"), body)
+    assert answer.status_code == 302, answer.content
+    made = Relationship.objects.get()
+    assert (made.role, made.started_at.year) == ("Admin", 2026)
+    change = reverse("admin:accounts_relationship_change", args=[made.pk])
+    assert back_office.post(change, {"role": "Owner", "attributes": "{}"}).status_code == 302
+    made.refresh_from_db()
+    assert made.role == "Owner" and made.ended_at is None
+    listing = reverse("admin:accounts_relationship_changelist")
+    back_office.post(listing, {"action": "end", "_selected_action": [made.pk]})
+    made.refresh_from_db()
+    assert made.ended_at is not None
+
+
+def segment_form(**values: Any) -> dict[str, Any]:
+    """A filled-in segment form with one condition."""
+    rule = {"rule.match": "all", "rule.0.field": "account.mrr", "rule.0.op": "at_least", "rule.0.value": "100"}
+    shell = {"description": "", "visible": "on", "active": "on", "reason": "", "from_version": ""}
+    inline = {"versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0"}
+    return rule | shell | inline | values
+
+
+def test_a_segment_is_made_and_changed_with_the_rule_builder(back_office: Client) -> None:
+    factories.account(mrr=150)
+    made = back_office.post(reverse("admin:segments_segment_add"), segment_form(name="Big"))
+    assert made.status_code == 302, made.content
+    segment = Segment.objects.get(name="Big")
+    assert segment.rule["rules"] == [{"field": "account.mrr", "op": "at_least", "value": 100}]
+    assert segment.version == 1 and segment.due
+    refresh_due()
+    change = reverse("admin:segments_segment_change", args=[segment.pk])
+    page = back_office.get(change).content.decode()
+    assert "data-rule-builder" in page and 'name="rule.0.value"' in page
+    body = segment_form(name="Bigger", from_version="1") | {"rule.0.value": "200", "reason": "Inflation"}
+    assert back_office.post(change, body).status_code == 302
+    segment.refresh_from_db()
+    assert (segment.name, segment.version) == ("Bigger", 2)
+    assert segment.versions.first().reason == "Inflation"  # type: ignore[union-attr]
+    stale = back_office.post(change, segment_form(name="Late", from_version="1"))
+    assert stale.status_code == 200 and "was changed meanwhile" in stale.content.decode()
+
+
+def test_what_is_wrong_with_a_rule_is_said_at_its_field_and_nothing_is_saved(back_office: Client) -> None:
+    factories.segment("Taken")
+    add = reverse("admin:segments_segment_add")
+    for body, words in (
+        (segment_form(name="Bad") | {"rule.0.value": "lots"}, "number"),
+        (segment_form(name="Bad") | {"rule.0.field": "account.gone"}, "There is no field"),
+        (segment_form(name=" TAKEN "), "already a segment named"),
+        (segment_form(name=""), "required"),
+    ):
+        answer = back_office.post(add, body)
+        assert answer.status_code == 200 and words in answer.content.decode(), words
+    assert Segment.objects.count() == 1
+
+
+def test_a_step_without_scripts_changes_the_form_and_saves_nothing(back_office: Client) -> None:
+    add = reverse("admin:segments_segment_add")
+    answer = back_office.post(add, segment_form(name="Draft", do="add:rule:account.name"))
+    assert answer.status_code == 200 and 'name="rule.1.field"' in answer.content.decode()
+    assert not Segment.objects.exists()
+
+
+def test_the_actions_of_segments(back_office: Client) -> None:
+    first, second = factories.segment("First"), factories.segment("Second", {"segment": "first", "op": "in"})
+    factories.account()
+    refresh_due()
+    listing = reverse("admin:segments_segment_changelist")
+
+    def act(name: str, *segments: Segment) -> str:
+        chosen = [segment.pk for segment in segments]
+        answer = back_office.post(listing, {"action": name, "_selected_action": chosen}, follow=True)
+        return answer.content.decode()
+
+    act("move_up", second)
+    assert list(Segment.objects.order_by("position").values_list("name", flat=True)) == ["Second", "First"]
+    act("move_down", second)
+    assert list(Segment.objects.order_by("position").values_list("name", flat=True)) == ["First", "Second"]
+    assert "used by segment “Second”" in act("deactivate", first)
+    act("hide", second)
+    act("refresh_now", second)
+    second.refresh_from_db()
+    assert not second.visible and second.due
+    act("clone", second)
+    assert Segment.objects.filter(name="Second (copy)", visible=False).exists()
+
+
+def test_a_segment_that_is_used_cannot_be_deleted_and_another_can(back_office: Client) -> None:
+    first, second = factories.segment("First"), factories.segment("Second", {"segment": "first", "op": "in"})
+    address = reverse("admin:segments_segment_delete", args=[first.pk])
+    assert "used by the segment “Second”" in back_office.get(address).content.decode()
+    back_office.post(address, {"post": "yes"})
+    assert Segment.objects.filter(pk=first.pk).exists()
+    back_office.post(reverse("admin:segments_segment_delete", args=[second.pk]), {"post": "yes"})
+    assert not Segment.objects.filter(pk=second.pk).exists()
+
+
+def test_the_errors_of_a_run_can_be_looked_at(back_office: Client) -> None:
+    segment = factories.segment("Broken")
+    Segment.objects.update(rule={"match": "all", "rules": [{"field": "account.custom.gone", "op": "is_set"}]})
+    back_office.post(
+        reverse("admin:segments_segment_changelist"), {"action": "refresh_now", "_selected_action": [segment.pk]}
+    )
+    run = refresh_due()
+    assert run is not None
+    page = back_office.get(reverse("admin:segments_refreshrun_change", args=[run.pk])).content.decode()
+    assert "account.custom.gone" in page
+    listed = back_office.get(reverse("admin:segments_segment_changelist")).content.decode()
+    assert "Frozen" in listed
