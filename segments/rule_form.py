@@ -25,7 +25,9 @@ Place = tuple[int, ...]
 SEGMENT_FIELD = "segment"
 MAX_LEVELS = 12
 _PLACE = re.compile(r"[a-z]?\d{1,6}")
-_DEFAULT_OP = {Kind.CHOICE: "any_of", Kind.PERSON: "any_of", Kind.TEXT: "is"}
+_DEFAULT_OP = {Kind.CHOICE: "any_of", Kind.PERSON: "any_of"} | dict.fromkeys(
+    (Kind.NUMBER, Kind.MONEY, Kind.PERCENT), "at_least"
+)
 
 
 @dataclass
@@ -114,7 +116,7 @@ def _number(text: str) -> Any:
         number = Decimal(plain) if len(plain) <= 40 else None
     except InvalidOperation:
         number = None
-    if number is None or not number.is_finite():
+    if number is None or not number.is_finite() or number.adjusted() > 30:
         return text or None
     return int(number) if number == number.to_integral_value() and abs(number) < 10**20 else float(number)
 
@@ -186,7 +188,7 @@ def take_step(tree: Tree, places: Mapping[str, Place], step: str, vocabulary: Vo
     verb, _, rest = step.partition(":")
     path, _, more = rest.partition(":")
     at = places.get(path)
-    if verb not in _STEPS or at is None:
+    if verb not in _STEPS or at is None or (not at and verb not in ("add", "group")):
         return None
     return _STEPS[verb](tree, at, more, vocabulary)
 
@@ -255,8 +257,6 @@ def _change_field(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Pl
 
 
 def _remove(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
-    if not at:
-        return at
     siblings = children(node_at(tree, at[:-1]))
     del siblings[at[-1]]
     return (*at[:-1], min(at[-1], len(siblings) - 1)) if siblings else at[:-1]
@@ -264,8 +264,8 @@ def _remove(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
 
 def _shift(by: int) -> Callable[[Tree, Place, str, Vocabulary], Place]:
     def shift(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
-        siblings = children(node_at(tree, at[:-1])) if at else []
-        if not at or not 0 <= at[-1] + by < len(siblings):
+        siblings = children(node_at(tree, at[:-1]))
+        if not 0 <= at[-1] + by < len(siblings):
             return at
         siblings.insert(at[-1] + by, siblings.pop(at[-1]))
         return (*at[:-1], at[-1] + by)
@@ -274,8 +274,6 @@ def _shift(by: int) -> Callable[[Tree, Place, str, Vocabulary], Place]:
 
 
 def _copy(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
-    if not at:
-        return at
     children(node_at(tree, at[:-1])).insert(at[-1] + 1, _deep_copy(node_at(tree, at)))
     return (*at[:-1], at[-1] + 1)
 
@@ -287,8 +285,6 @@ def _deep_copy(value: Any) -> Any:
 
 
 def _wrap(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
-    if not at:
-        return at
     siblings = children(node_at(tree, at[:-1]))
     siblings[at[-1]] = {"match": "any", "rules": [siblings[at[-1]]]}
     return (*at, 0)
@@ -307,8 +303,6 @@ def _out(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
 
 def _negate(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
     """The exact opposite: the operator's twin where there is one, else a group of which none may match."""
-    if not at:
-        return at
     siblings, node = children(node_at(tree, at[:-1])), node_at(tree, at)
     twin = _twin(str(node.get("op", "")), SEGMENT_OPERATORS if "segment" in node else OPERATORS)
     if node.get("match") in ("any", "none"):

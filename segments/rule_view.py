@@ -33,6 +33,7 @@ class Control:
 
     shape: str
     value: str = ""
+    chosen: str = ""
     values: list[tuple[int, str, str]] = field(default_factory=list)
     low: str = ""
     high: str = ""
@@ -199,7 +200,7 @@ class _Builder:
         if key and key not in self.reader.segments:
             choices.append(Choice(key, f"{key} (deleted)"))
         known = SEGMENT_OPERATORS.get(op)
-        control = Control("segment", value=key, choices=choices)
+        control = Control("segment", chosen=key, choices=choices)
         if known and known.span:
             control.shape = "segment_span"
             _fill_span(control, tree.get("value"), hours=True)

@@ -172,7 +172,6 @@ def _preview(request: HttpRequest, reader: Reader, tree: Tree, segment: Segment 
         "preview": seen,
         "preview_mix": mix([*parts, ("none", "No stage", seen.stages.get("", 0))]),
         "share": round(100 * seen.count / seen.total) if seen.total else 0,
-        "nodes": [node for node in nodes.values() if node.pointer],
     }
 
 
@@ -186,7 +185,8 @@ def segment_preview(request: HttpRequest) -> HttpResponse:
     view = rule_view(tree, reader, root=_root(request), problems=_problems(reader, tree))
     pk = request.POST.get("segment", "")
     segment = Segment.objects.filter(pk=int(pk)).first() if pk.isascii() and pk.isdigit() and len(pk) < 19 else None
-    context = {"words": _words(reader, tree), "rule": view, "all_nodes": [n for n in view.by_pointer().values() if n.pointer]}
+    nodes = [node for node in view.by_pointer().values() if node.pointer]
+    context: dict[str, Any] = {"words": _words(reader, tree), "rule": view, "segment": segment, "all_nodes": nodes}
     context |= _preview(request, reader, tree, segment, view)
     return part(request, "web/builder/_preview_part.html", context)
 
