@@ -143,3 +143,13 @@ def test_a_post_without_its_token_is_refused(company: Company) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(company.manager.user)
     assert client.post("/preferences/", {"theme": "dark"}).status_code == 403
+
+
+def test_ids_above_a_thousand_are_not_written_with_separators(manager: Client, company: Company) -> None:
+    for model, pk in ((company.accounts["Fir"], 1_234_567), (company.segments["large"], 2_345_678)):
+        type(model)._base_manager.filter(pk=model.pk).delete()
+        model.pk = pk
+        model.save(force_insert=True)
+    pages = [manager.get(path).content.decode() for path in ("/accounts/", "/segments/", "/segments/2345678/edit/", "/accounts/1234567/")]
+    assert 'value="1234567"' in pages[0] and 'data-id="2345678"' in pages[1] and 'name="segment" value="2345678"' in pages[2]
+    assert not any("1,234,567" in page or "2,345,678" in page for page in pages)
