@@ -13,6 +13,7 @@ A subscription in a currency without a rate has no value in the workspace's curr
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -69,7 +70,7 @@ def roll_up_billing(moment: Moment, accounts: Collection[int] | None = None) -> 
 
     `accounts` narrows it to some primary keys. Accounts that did not change are not written.
     """
-    values = {"today": moment.today, "now": moment.now, "all": accounts is None, "ids": list(accounts or [])}
+    values: dict[str, Any] = {"today": moment.today, "now": moment.now, "all": accounts is None, "ids": list(accounts or [])}
     with connection.cursor() as cursor:
         cursor.execute(_ROLL_UP, values)
         rows = cursor.fetchall()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection
+from typing import Any
 
 from django.db import connection
 
@@ -57,7 +58,7 @@ def refresh_metrics(present: Moment, accounts: Collection[int] | None = None) ->
     def first_instant(days: int) -> dt.datetime:
         return present.start_of(present.today - dt.timedelta(days=days - 1))
 
-    values = {
+    values: dict[str, Any] = {
         "d7": first_instant(7),
         "d30": first_instant(30),
         "d90": first_instant(90),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -86,7 +87,7 @@ def _take(limit: int) -> list[dt.date]:
 
 
 def _count(days: Sequence[dt.date], present: Moment) -> set[int]:
-    values = {
+    values: dict[str, Any] = {
         "days": list(days),
         "start": present.start_of(days[0]),
         "end": present.start_of(days[-1] + dt.timedelta(days=1)),

@@ -31,9 +31,9 @@ def define_attribute(
 
     Raises BadValue if the key cannot be a key, or if it exists with another kind.
     """
-    if not KEY.regex.match(key) or len(key) > 60:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", key) or len(key) > 60:
         raise BadValue(f"“{short(key)}” cannot be a key. {KEY.message}")
-    defaults = {"name": clean_text(name or key.replace("_", " ").capitalize(), 120), "kind": kind}
+    defaults: dict[str, Any] = {"name": clean_text(name or key.replace("_", " ").capitalize(), 120), "kind": kind}
     defaults |= {"description": clean_text(description, 255), "choices": list(choices)}
     found, made = AttributeDefinition.objects.get_or_create(subject=subject, key=key, defaults=defaults)
     if found.kind != kind:

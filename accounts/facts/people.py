@@ -93,7 +93,10 @@ def record_relationships(facts: Sequence[RelationshipFact], *, source: str, crea
     accounts = {account for _, account in by_pair}
     for row in Relationship.objects.filter(user__in=users, account__in=accounts).order_by("started_at", "id"):
         rows[row.user_id, row.account_id].append(row)
-    new, old, gone, log = [], [], [], []
+    new: list[Relationship] = []
+    old: list[Relationship] = []
+    gone: list[Relationship] = []
+    log: list[Change] = []
     for pair, items in by_pair.items():
         placed, surplus = _place(pair, rows[pair], items)
         log += _fold(placed[-1], items, source, outcome)

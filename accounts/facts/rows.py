@@ -162,7 +162,7 @@ def _record(
     source, outcome, now = clean_text(source, 80), Outcome(), timezone.now()
     with transaction.atomic():
         by_id = read_facts(Reader(shape, accounts), facts, outcome)
-        manager = shape.model._default_manager
+        manager: Any = shape.model._default_manager  # of three models with the same columns
         known = set(manager.filter(external_id__in=by_id).values_list("external_id", flat=True))
         new, changes = _new_rows(shape, by_id, known, source, start, outcome)
         if finish:
@@ -205,7 +205,7 @@ def _new_rows(
     rows: dict[str, Any] = {}
     changes: dict[str, list[Change]] = {}
     for external_id in sorted(by_id.keys() - known):
-        row = shape.model(external_id=external_id)
+        row: Any = shape.model(external_id=external_id)
         if start:
             start(row)
         found, _ = _fold_all(shape, row, by_id[external_id], source, outcome, None)

@@ -44,7 +44,8 @@ def record_assignments(facts: Sequence[AssignmentFact]) -> Outcome:
     rows: dict[Place, list[Assignment]] = defaultdict(list)
     for row in Assignment.objects.filter(account__in=accounts).order_by("started_at", "id"):
         rows[row.account_id, row.role_id].append(row)
-    old, new = [], []
+    old: list[Assignment] = []
+    new: list[Assignment] = []
     for place, marks in by_place.items():
         for row in _place(place, rows[place], marks):
             (new if row.pk is None else old).append(row)

@@ -12,20 +12,20 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from psycopg.conninfo import make_conninfo
 
 from accounts.models import Account
 from tests.integrations.reading import ROOT
 from usage.models import Event
 
-pytestmark = [pytest.mark.usefixtures("committed"), pytest.mark.machine]
+pytestmark = pytest.mark.usefixtures("committed")
 MANY, FEW = 200_000, 20_000
 # Prints the peak of resident memory in kilobytes after the command.
 MEASURED = """
 import resource, sys
 from csbox.runner import run_command
-code = 0
 try:
-    run_command(["manage.py", *sys.argv[1:]])
+    code = run_command(["manage.py", *sys.argv[1:]])
 except SystemExit as end:
     code = end.code
 print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
@@ -36,11 +36,9 @@ sys.exit(code)
 def environment() -> dict[str, str]:
     """The process works on the test's own database."""
     found = connection.settings_dict
-    place = f"{found['USER']}:{found['PASSWORD']}@{found['HOST'] or 'localhost'}:{found['PORT'] or 5432}"
-    if str(found["HOST"]).startswith("/"):
-        pytest.skip("the database is reached by a socket, which no address in DATABASE_URL names here")
-    more = {"DATABASE_URL": f"postgresql://{place}/{found['NAME']}", "CSBOX_DEBUG": "1"}
-    return {key: value for key, value in os.environ.items() if key != "DJANGO_SETTINGS_MODULE"} | more
+    parts = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD", "dbname": "NAME"}
+    address = make_conninfo(**{key: str(found[name]) for key, name in parts.items() if found[name]})
+    return os.environ | {"DATABASE_URL": address, "CSBOX_DEBUG": "1", "DJANGO_SETTINGS_MODULE": "csbox.settings"}
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
