@@ -1,0 +1,76 @@
+"""The measurements run, agree with the SQL by hand, and leave no database behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def bench(*arguments: str) -> dict[str, Any]:
+    """Run one measurement on the server of the tests; the JSON that it printed."""
+    found = connection.settings_dict
+    address = f"postgresql://{found['USER']}:{found['PASSWORD']}@{found['HOST']}:{found['PORT'] or 5432}/postgres"
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *arguments, "--database", f"csbox_bench_test_{os.getpid()}"],
+        cwd=ROOT,
+        env=os.environ | {"CSBOX_NO_BOOTSTRAP": "1", "DATABASE_URL": address, "CSBOX_DEBUG": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr[-3_000:]
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing_behind(django_db_setup: None, django_db_blocker: Any) -> Any:
+    if not connection.settings_dict.get("HOST"):
+        pytest.skip("the server of the tests has no address that another process could be given")
+    yield
+    with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_database WHERE datname = %s", [f"csbox_bench_test_{os.getpid()}"])
+        assert cursor.fetchone() == (0,)
+    connection.close()
+
+
+def test_a_refresh_is_measured_beside_sql_by_hand_with_the_same_members() -> None:
+    # Thirty, so that every shape of rule is compared with its SQL; the command ends with an error if they differ.
+    found = bench("refresh", "--accounts", "500", "--segments", "30", "--rounds", "2")
+    assert found["rows"]["account"] == 500
+    for phase in ("first_fill", "nothing_changed", "one_percent_changed"):
+        assert found[phase]["ours_ms"] > 0 < found[phase]["hand_ms"]
+        assert found[phase]["ratio"] > 0
+        assert 0 < found[phase]["smallest_segment"] <= found[phase]["largest_segment"] < 500
+        assert len(found[phase]["worst"]) == 5
+
+
+def test_the_list_of_accounts_is_measured_in_every_state() -> None:
+    found = bench("list", "--accounts", "500", "--segments", "5", "--rounds", "1")
+    assert found["requests"] == 10 * len(found["states"])
+    assert 0.4 < found["in_segment"] / found["accounts"] < 0.6
+    assert 0 < found["p50_ms"] <= found["p95_ms"]
+    for state in found["states"].values():
+        assert state["statements"] <= 30
+        assert 0 < state["slowest_statement_ms"] <= state["p95_ms"] + 1_000
+
+
+def test_no_other_database_can_be_named() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "list", "--database", "postgres"],
+        cwd=ROOT,
+        env=os.environ | {"CSBOX_NO_BOOTSTRAP": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert "csbox_bench" in done.stderr
