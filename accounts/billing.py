@@ -70,7 +70,12 @@ def roll_up_billing(moment: Moment, accounts: Collection[int] | None = None) -> 
 
     `accounts` narrows it to some primary keys. Accounts that did not change are not written.
     """
-    values: dict[str, Any] = {"today": moment.today, "now": moment.now, "all": accounts is None, "ids": list(accounts or [])}
+    values: dict[str, Any] = {
+        "today": moment.today,
+        "now": moment.now,
+        "all": accounts is None,
+        "ids": list(accounts or []),
+    }
     with connection.cursor() as cursor:
         cursor.execute(_ROLL_UP, values)
         rows = cursor.fetchall()
