@@ -136,7 +136,7 @@ class SegmentAdmin(BackOffice):
     form = SegmentForm
     page_name = "segment_edit"
     list_display = (
-        "position", "name", "members", "value_a_year", "movement", "state", "visible", "active", "refreshed_at",
+        "position", "name", "members", "value_a_year", "movement", "state", "shown", "active", "refreshed_at",
     )  # fmt: skip
     list_display_links = ("name",)
     list_filter = ("visible", "active", ("error", admin.EmptyFieldListFilter))
@@ -174,6 +174,11 @@ class SegmentAdmin(BackOffice):
         """How many accounts joined and left."""
         joined, left = self.movement_now.get(segment.pk, (0, 0))
         return format_html('<span title="{} joined, {} left in 7 days">▲ {} ▼ {}</span>', joined, left, joined, left)
+
+    @admin.display(description="Shown", boolean=True, ordering="visible")
+    def shown(self, segment: Segment) -> bool:
+        """True if it is a tab on Accounts 360."""
+        return segment.visible
 
     @admin.display(description="State")
     def state(self, segment: Segment) -> SafeString | str:

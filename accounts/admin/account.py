@@ -121,7 +121,7 @@ class AccountAdmin(FactAdmin):
     form = AccountForm
     record = staticmethod(record_accounts)
     page_name = "account"
-    list_display = ("name", "external_id", "stage", "level", "plan", "mrr", "licences", "renews_on", "csm", "customer_since")
+    list_display = ("name", "external_id", "stage", "level", "plan", "mrr", "licences", "renews_on", "csm")
     list_display_links = ("name",)
     list_filter = (ArchivedFilter, "stage__kind", "stage", "level", "status")
     list_select_related = ("stage", "level")
