@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any, Self
 
 from django.conf import settings
@@ -176,6 +177,56 @@ class SegmentRefresh(models.Model):
         return f"{self.segment}: {self.joined} joined, {self.left} left"
 
 
+class PinQuerySet(models.QuerySet["Pin"]):
+    """Which pins count."""
+
+    def open(self) -> Self:
+        """Those that nobody has taken out; their last day may have passed."""
+        return self.filter(ended_at__isnull=True)
+
+    def in_force(self, today: dt.date) -> Self:
+        """Those that decide on a local calendar day, their last day included."""
+        return self.open().filter(Q(until__isnull=True) | Q(until__gte=today))
+
+
+class Pin(models.Model):
+    """An account put into a segment, or kept out of it, by hand, whatever the rule says.
+
+    `until` is its last local day; a pin that was taken out keeps `ended_at` and stays as history.
+    """
+
+    class Kind(models.TextChoices):
+        """Which way it decides."""
+
+        IN = "in", "Pinned in"
+        OUT = "out", "Kept out"
+
+    segment = models.ForeignKey(Segment, models.CASCADE, related_name="pins", db_index=False)
+    account = models.ForeignKey(Account, models.CASCADE, related_name="pins", db_index=False)
+    kind = models.CharField(max_length=3, choices=Kind, default=Kind.IN)
+    reason = models.CharField(max_length=255)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    until = models.DateField("last day", null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = PinQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = [
+            # One decision at a time; also what a refresh reads a segment's pins by.
+            models.UniqueConstraint(
+                fields=["segment", "account"], condition=Q(ended_at__isnull=True), name="one_open_pin"
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="pin_has_reason"),
+        ]
+        indexes = [models.Index(fields=["account", "segment"], name="pins_of_account")]
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.get_kind_display().lower()}, {self.segment}"
+
+
 class Membership(models.Model):
     """A stretch of time in which a member was in a segment; `left_at` is empty while it lasts."""
 
@@ -206,6 +257,9 @@ class AccountMembership(Membership):
     account = models.ForeignKey(Account, models.CASCADE, related_name="memberships", db_index=False)
     opened_by = models.ForeignKey(SegmentRefresh, models.SET_NULL, null=True, db_index=False, related_name="opened")
     closed_by = models.ForeignKey(SegmentRefresh, models.SET_NULL, null=True, db_index=False, related_name="closed")
+    # Set where a pin, or the end of one, decided: the cause is a person's hand and not the data.
+    opened_pin = models.ForeignKey(Pin, models.SET_NULL, null=True, db_index=False, related_name="+")
+    closed_pin = models.ForeignKey(Pin, models.SET_NULL, null=True, db_index=False, related_name="+")
 
     class Meta:
         constraints = interval_constraints("account")

@@ -20,6 +20,7 @@ from accounts.models import Account
 from core.clock import Moment, moment
 from core.models import Workspace
 from segments.models import AccountMembership, Segment
+from segments.pins import PinEffect, pin_effect
 from segments.rules.compiler import Context, compile_node, compile_rule
 from segments.rules.describe import Words
 from segments.rules.tree import Condition, Group, Problem, RuleError, parse, walk
@@ -96,8 +97,9 @@ def check_patterns(rule: Group) -> None:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a rule matches now. `joins` and `leaves` are against the stored members of the segment being edited;
-    `alone` gives the count for the JSON pointer of each condition and group; `mrr` is a month's worth."""
+    """What a rule matches now. `joins` and `leaves` are against the stored members of the segment being edited, with
+    its pins; `pins` says how many accounts those bring in and keep out besides. `alone` gives the count for the JSON
+    pointer of each condition and group; `mrr` is a month's worth."""
 
     total: int
     count: int
@@ -107,6 +109,7 @@ class Preview:
     alone: dict[str, int]
     stages: dict[str, int]
     sample: list[Account]
+    pins: PinEffect = PinEffect()
 
 
 _PREVIEW = """
@@ -137,16 +140,19 @@ def preview(question: Question, *, base: QuerySet[Account], segment: Segment | N
         joins = sum(kind["joins"] for kind in kinds) if segment else 0
         alone = _alone(question, base, count)
         kept = _members(base, segment)
+        today = question.context.moment.today
+        pins = pin_effect(segment, question.accounts(base), base, today) if segment else PinEffect()
         found = Account.objects.select_related("stage").in_bulk(ids)
     return Preview(
         total=total,
         count=count,
         mrr=sum((Decimal(kind["mrr"]) for kind in kinds), Decimal(0)),
-        joins=joins,
-        leaves=kept - (count - joins) if segment else 0,
+        joins=joins + pins.joins,
+        leaves=kept - (count - joins) - pins.stays if segment else 0,
         alone=alone,
         stages={kind["kind"]: kind["n"] for kind in kinds},
         sample=[found[pk] for pk in ids if pk in found],
+        pins=pins,
     )
 
 

@@ -134,7 +134,7 @@ class _Work:
     def difference(self, segment: Segment, done: SegmentRefresh, accounts: Sequence[int] | None) -> Difference:
         """Run the rule; whatever fails is rolled back to here, so that the freeze can be recorded."""
         with bounded(LIMIT_MS):
-            return apply(segment, self.matched(segment), refresh=done, now=self.now.now, accounts=accounts)
+            return apply(segment, self.matched(segment), refresh=done, now=self.now, accounts=accounts)
 
     def matched(self, segment: Segment) -> QuerySet[Account]:
         """The accounts of a segment; nobody if it is switched off."""

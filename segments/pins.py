@@ -1,0 +1,64 @@
+"""Pins as they are read: which decide today, what they say, and what they change about a rule's answer."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from accounts.models import Account
+from segments.models import AccountMembership, Pin, Segment
+
+
+def pin_words(pin: Pin) -> str:
+    """ "Pinned in by Ada until 1 Dec 2026: board decision" (read `author__member` with the pin)."""
+    until = f" until {pin.until.day} {pin.until:%b %Y}" if pin.until else ""
+    return f"{pin.get_kind_display()} by {author_name(pin)}{until}: {pin.reason}"
+
+
+def author_name(pin: Pin) -> str:
+    """The colleague's name, else the log-in's; somebody who was deleted is somebody."""
+    if pin.author is None:
+        return "somebody"
+    member = getattr(pin.author, "member", None)
+    return str(member.name if member else pin.author.get_username())
+
+
+def pin_in_force(segment: Segment, account: Account, today: dt.date) -> Pin | None:
+    """The pin that decides whether an account is in a segment; None leaves it to the rule."""
+    found = Pin.objects.in_force(today).filter(segment=segment, account=account)
+    return found.select_related("author__member").first()
+
+
+@dataclass(frozen=True)
+class PinEffect:
+    """What pins change about a rule's answer, and about who joins and leaves with it.
+
+    `brought` accounts do not match and are in, `kept` match and are out. The other numbers correct those of a preview
+    that knows only the rule: members that stay or join against the stored ones.
+    """
+
+    brought: int = 0
+    kept: int = 0
+    joins: int = 0
+    stays: int = 0
+
+
+def pin_effect(segment: Segment, matching: QuerySet[Account], base: QuerySet[Account], today: dt.date) -> PinEffect:
+    """Compare a segment's pins with the accounts of `base` that match a rule."""
+    kinds = dict(Pin.objects.in_force(today).filter(segment=segment).values_list("account_id", "kind"))
+    if not kinds:
+        return PinEffect()
+    seen = set(base.order_by().filter(pk__in=kinds).values_list("pk", flat=True))
+    met = set(matching.order_by().filter(pk__in=seen).values_list("pk", flat=True))
+    stored = AccountMembership.objects.filter(segment=segment, left_at__isnull=True, account_id__in=seen)
+    inside = set(stored.values_list("account_id", flat=True))
+    brought = {pk for pk in seen - met if kinds[pk] == Pin.Kind.IN}
+    kept = {pk for pk in seen & met if kinds[pk] == Pin.Kind.OUT}
+    return PinEffect(
+        brought=len(brought),
+        kept=len(kept),
+        joins=len(brought - inside) - len(kept - inside),
+        stays=len(brought & inside) - len(kept & inside),
+    )
