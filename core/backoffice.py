@@ -1,4 +1,4 @@
-"""What every form of the back office shares: lists that stay quick on large tables, folded search, links to the pages."""
+"""What every form of the back office shares: quick lists, folded search, links to the pages."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class CappedPaginator(Paginator):
         return rows.order_by()[:DEEPEST].count()
 
 
-def page_link(name: str, text: str, *args: Any) -> SafeString | str:
+def page_link(name: str, text: str, **query: Any) -> SafeString | str:
     """A link to a page of the dashboard; the text alone where that page does not exist."""
     try:
-        return format_html('<a href="{}">{}</a>', reverse(name, args=args), text)
+        return format_html('<a href="{}">{}</a>', reverse(name, query=query or None), text)
     except NoReverseMatch:
         return text
 

@@ -52,7 +52,7 @@ class SubscriptionViewSet(accounts.SubscriptionViewSet):
 class SchemaView(ApiView, SpectacularAPIView):
     """The OpenAPI 3 document, in YAML or (with `format=json` or an Accept header) in JSON."""
 
-    permission_classes = ApiView.permission_classes
+    permission_classes: Any = ApiView.permission_classes
 
 
 

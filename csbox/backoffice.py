@@ -12,7 +12,9 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "accounts.Account", "accounts.EndUser", "accounts.Relationship", "accounts.Subscription", "accounts.Note",
         "accounts.AttributeChange",
     ),
-    "Segments": ("segments.Segment", "segments.RefreshRun", "segments.SegmentRefresh", "segments.SegmentVersion"),
+    "Segments": (
+        "segments.Segment", "segments.Pin", "segments.RefreshRun", "segments.SegmentRefresh", "segments.SegmentVersion",
+    ),
     "Usage": ("usage.AccountUsage", "usage.DailyUsage", "usage.UserActivity", "usage.EventName", "usage.Event"),
     "Team": (
         "accounts.TeamMember", "accounts.Team", "accounts.Assignment", "auth.User", "auth.Group",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -41,7 +41,7 @@ class EventAdmin(ReadOnly):
 class FiguresAdmin(ReadOnly):
     """Figures per account or user."""
 
-    list_select_related: Any = ("account",)
+    list_select_related: ClassVar[Any] = ("account",)
     list_display_links = None
 
 

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin import helpers
 from django.db.models import Prefetch, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -146,7 +147,9 @@ class AccountAdmin(FactAdmin):
                            "stated_licences"),
             },
         ),
-        ("Everything about this account", {"fields": ("more", "history_of_values", "archived_at", "created_at", "updated_at")}),
+        ("Everything about this account", {"fields": (
+            "more", "history_of_values", "archived_at", "created_at", "updated_at",
+        )}),
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
@@ -163,7 +166,7 @@ class AccountAdmin(FactAdmin):
     @admin.display(description="Lists")
     def more(self, account: Account) -> SafeString | str:
         """Where the rest is: below, only the first rows of each are shown."""
-        if account.pk is None:
+        if not account.external_id:
             return "-"
         add = reverse("admin:accounts_subscription_add")
         return format_html(
@@ -190,9 +193,9 @@ class AccountAdmin(FactAdmin):
                 "title": f"Assign {len(ids)} account{'s' if len(ids) != 1 else ''}",
                 "form": form,
                 "opts": self.opts,
-                "chosen": request.POST.getlist(admin.helpers.ACTION_CHECKBOX_NAME),
+                "chosen": request.POST.getlist(helpers.ACTION_CHECKBOX_NAME),
                 "across": request.POST.get("select_across", "0"),
-                "checkbox": admin.helpers.ACTION_CHECKBOX_NAME,
+                "checkbox": helpers.ACTION_CHECKBOX_NAME,
             }
             return TemplateResponse(request, "admin/accounts/assign.html", context)
         member, role, now = form.cleaned_data["member"], form.cleaned_data["role"], timezone.now()
@@ -205,7 +208,7 @@ class AccountAdmin(FactAdmin):
         return None
 
     @admin.action(description="Export as CSV", permissions=["view"])
-    def export(self, request: HttpRequest, queryset: QuerySet[Account]) -> HttpResponse:
+    def export(self, request: HttpRequest, queryset: QuerySet[Account]) -> StreamingHttpResponse:
         """Download the selected accounts, a row at a time."""
         rows = queryset.order_by("name_folded", "pk").values_list(*EXPORTED).iterator(chunk_size=2_000)
         head = [name.removesuffix("_id") if name != "external_id" else name for name in EXPORTED]

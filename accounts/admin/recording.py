@@ -78,8 +78,10 @@ class FactAdmin(BackOffice):
 
     form = FactForm
     record: ClassVar[Callable[..., Outcome]]
-    formfield_overrides: ClassVar[Any] = {models.JSONField: {"widget": forms.Textarea(attrs={"rows": 8, "class": "code"})}}
-    readonly_fields: Any = ("created_at", "updated_at", "history_of_values")
+    formfield_overrides: ClassVar[Any] = {
+        models.JSONField: {"widget": forms.Textarea(attrs={"rows": 8, "class": "code"})}
+    }
+    readonly_fields: ClassVar[Any] = ("created_at", "updated_at", "history_of_values")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What a customer did stays known; archive an account, end a relationship, cancel a subscription."""

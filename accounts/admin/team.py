@@ -54,7 +54,7 @@ class TeamMemberAdmin(BackOffice):
     list_select_related = ("user", "team")
     search_fields = ("name", "key", "user__username", "user__email")
     autocomplete_fields = ("user", "team")
-    prepopulated_fields = {"key": ("name",)}  # noqa: RUF012 - the framework's own form
+    prepopulated_fields = {"key": ("name",)}
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Only for a new member: a key that is used in rules stays."""
@@ -129,7 +129,7 @@ class TermAdmin(BackOffice):
     list_display: Any = ("name", "key", "position")
     list_editable = ("position",)
     search_fields = ("name", "key")
-    prepopulated_fields = {"key": ("name",)}  # noqa: RUF012 - the framework's own form
+    prepopulated_fields = {"key": ("name",)}
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Only for a new one."""
@@ -147,10 +147,8 @@ class KindAdmin(TermAdmin):
     list_filter = ("kind",)
 
 
-for model in (AccountLevel, AccountStatus, AssignmentRole):
-    admin.site.register(model, TermAdmin)
-for model in (LifecycleStage, SubscriptionStatus):
-    admin.site.register(model, KindAdmin)
+admin.site.register([AccountLevel, AccountStatus, AssignmentRole], TermAdmin)
+admin.site.register([LifecycleStage, SubscriptionStatus], KindAdmin)
 
 
 @admin.register(ExchangeRate)
@@ -180,7 +178,7 @@ class AttributeDefinitionAdmin(BackOffice):
     list_display = ("name", "subject", "key", "kind", "active")
     list_filter = ("subject", "kind", "active")
     search_fields = ("name", "key")
-    prepopulated_fields = {"key": ("name",)}  # noqa: RUF012 - the framework's own form
+    prepopulated_fields = {"key": ("name",)}
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Only for a new one."""

@@ -31,7 +31,7 @@ class AccountSerializer(FactSerializer):
     stage = Via("stage_id", max_length=80, required=False, allow_null=True)
     level = Via("level_id", max_length=80, required=False, allow_null=True)
     status = Via("status_id", max_length=80, required=False, allow_null=True)
-    parent = Via("parent.external_id", max_length=255, required=False, allow_null=True)
+    parent: Any = Via("parent.external_id", max_length=255, required=False, allow_null=True)
     customer_since = serializers.DateField(required=False, allow_null=True)
     churned_on = serializers.DateField(required=False, allow_null=True)
     churn_reason = Text(max_length=255, required=False, allow_null=True, allow_blank=True)

@@ -8,7 +8,6 @@ import django_filters
 from django.db import transaction
 from django.db.models import QuerySet
 from rest_framework import serializers
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -45,7 +44,7 @@ class AttributeFilters(StrictFilterSet):
 class AttributeViewSet(ApiViewSet):
     """Definitions; administrators change them. Subject, key and kind never change; `active: false` takes one away."""
 
-    permission_classes: ClassVar[list[type[BasePermission]]] = [IsMember, AdministratorsWrite]
+    permission_classes: Any = [IsMember, AdministratorsWrite]
     serializer_class = AttributeSerializer
     filterset_class = AttributeFilters
     orderings: ClassVar[dict[str, str]] = {"name": "name", "key": "key", "id": "id"}
@@ -71,7 +70,8 @@ class AttributeViewSet(ApiViewSet):
         with transaction.atomic():
             found = self.matching()
             data: dict[str, Any] = self.read_body(partial=True)
-            fixed = [name for name in ("subject", "key", "kind") if data.get(name, getattr(found, name)) != getattr(found, name)]
+            kept = {name: getattr(found, name) for name in ("subject", "key", "kind")}
+            fixed = [name for name, value in kept.items() if data.get(name, value) != value]
             if fixed:
                 faults = [Fault("This never changes. Define another attribute.", "read-only", f"/{n}") for n in fixed]
                 raise ApiProblem("read-only", faults[0].detail, 400, faults)

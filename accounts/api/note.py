@@ -10,7 +10,6 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -47,7 +46,7 @@ class NoteFilters(StrictFilterSet):
 class NoteViewSet(ApiViewSet):
     """Notes of the accounts that may be seen. Colleagues write them, and change or delete their own."""
 
-    permission_classes: ClassVar[list[type[BasePermission]]] = [IsMember, ColleaguesWrite]
+    permission_classes: Any = [IsMember, ColleaguesWrite]
     serializer_class = NoteSerializer
     filterset_class = NoteFilters
     orderings: ClassVar[dict[str, str]] = {"at": "at", "id": "id"}

@@ -119,7 +119,8 @@ class RelationshipViewSet(ApiViewSet):
             data = self.read_body(partial=True)
             fixed = sorted({"account", "user", "started_at"} & data.keys())
             if fixed:
-                faults = [Fault("This cannot be changed. End it and open another.", "read-only", f"/{n}") for n in fixed]
+                words = "This cannot be changed. End it and open another."
+                faults = [Fault(words, "read-only", f"/{name}") for name in fixed]
                 raise ApiProblem("read-only", faults[0].detail, 400, faults)
             self._refuse_old(found)
             self._record(found.account.external_id, found.user.external_id, data)

@@ -11,7 +11,6 @@ from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -36,7 +35,7 @@ class TeamSerializer(StrictSerializer):
 class TeamViewSet(ApiViewSet):
     """Teams; administrators change them."""
 
-    permission_classes: ClassVar[list[type[BasePermission]]] = [IsMember, AdministratorsWrite]
+    permission_classes: Any = [IsMember, AdministratorsWrite]
     serializer_class = TeamSerializer
     orderings: ClassVar[dict[str, str]] = {"name": "name_folded", "id": "id"}
     default_ordering = "name"
@@ -49,7 +48,7 @@ class TeamViewSet(ApiViewSet):
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         """The count is computed by the query."""
         made = super().get_serializer(*args, **kwargs)
-        fields = getattr(made, "child", made).fields
+        fields: Any = getattr(getattr(made, "child", made), "fields", {})
         fields["members"].source = "members_count"
         fields["members"].source_attrs = ["members_count"]
         return made
@@ -182,7 +181,7 @@ class MeView(ApiView):
             {
                 "username": request.user.get_username(),
                 "member": member.key if member else None,
-                "name": member.name if member else request.user.get_full_name() or request.user.get_username(),
+                "name": member.name if member else request.user.get_username(),
                 "access": "admin" if is_administrator(request.user) else getattr(member, "access", "viewer"),
                 "may_edit_segments": may_manage(request.user),
                 "sees": "all" if sees_every_account(request.user) else "own",

@@ -1,1 +1,1 @@
-"""What every part of the API shares: the error contract, strict input, pagination, locking, who may ask and how often."""
+"""What every part of the API shares: the error contract, strict input, pages, locking, who may ask and how often."""

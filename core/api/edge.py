@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
@@ -42,7 +43,7 @@ def readable_path(request: HttpRequest) -> bool:
 
 
 class ApiEdgeMiddleware:
-    """Refuses addresses that are not UTF-8 anywhere, and gives errors under /api/ the one shape, 404 and 500 included."""
+    """Refuses addresses that are not UTF-8 anywhere, and gives every error under /api/ the one shape."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -51,7 +52,9 @@ class ApiEdgeMiddleware:
         query = unquote_to_bytes(str(request.META.get("QUERY_STRING", "")))
         ours = request.path.startswith(PREFIX)
         if not readable_path(request) or not readable(query):
-            return plain_problem(request, 400, "invalid-encoding", ENCODING) if ours else bad_request(request, None)
+            if ours:
+                return plain_problem(request, 400, "invalid-encoding", ENCODING)
+            return bad_request(request, BadRequest(ENCODING))
         response = self.get_response(request)
         if not ours or response.status_code < 400:
             return response

@@ -24,7 +24,7 @@ def tags_in(header: str) -> list[str]:
 
 
 def check_match(request: Request, current: str, state: Any, *, required: bool = True) -> None:
-    """Refuse a change that was meant for another state: 428 without If-Match, 412 (with the present state) if it differs."""
+    """Refuse a change that was meant for another state: 428 without If-Match, 412 if it differs."""
     header = request.headers.get("If-Match", "")
     if not header:
         if required:

@@ -58,7 +58,7 @@ class KeysetPagination(BasePagination):
     """Pages of `page_size` rows (at most 200) with links to the next and the previous one."""
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+        self, queryset: Any, request: Request, view: APIView | None = None
     ) -> list[Any] | None:
         """One page of rows; raises problems for a cursor, size or ordering that cannot be read."""
         self.request = request
@@ -96,11 +96,12 @@ class KeysetPagination(BasePagination):
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
         """For the OpenAPI document."""
         names = sorted(getattr(view, "orderings", {}))
+        cursor = {"name": "cursor", "in": "query", "schema": {"type": "string"}}
         ways = [way for name in names for way in (name, f"-{name}")]
         sorting = {"name": "ordering", "in": "query", "schema": {"type": "string", "enum": ways}}
         size = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE_SIZE}
         return [
-            {"name": "cursor", "in": "query", "schema": {"type": "string"}, "description": "From `next` or `previous`."},
+            cursor | {"description": "From `next` or `previous`."},
             {"name": "page_size", "in": "query", "schema": size},
             *([sorting] if ways else []),
         ]

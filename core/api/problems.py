@@ -1,6 +1,6 @@
 """The error contract: every error under /api/ is `application/problem+json` (RFC 9457) with one shape.
 
-`type` ends with a stable code, `detail` says what to do, `errors` names each wrong place: a JSON `pointer` into the body
+`type` ends with a stable code, `detail` says what to do, `errors` names each wrong place: a `pointer` into the body
 or the query `parameter`. Nothing of the server's inside (statements, paths, traces) is ever told.
 """
 
@@ -109,9 +109,13 @@ def plain_problem(request: HttpRequest, status_code: int, code: str = "", detail
 
 def answer(content: dict[str, Any], headers: Mapping[str, str] | None = None) -> JsonResponse:
     """A problem on its way out."""
-    as_it_is = {"ensure_ascii": False}
-    status_code = content["status"]
-    return JsonResponse(content, status=status_code, headers=headers, content_type=CONTENT_TYPE, json_dumps_params=as_it_is)
+    return JsonResponse(
+        content,
+        status=content["status"],
+        headers=headers,
+        content_type=CONTENT_TYPE,
+        json_dumps_params={"ensure_ascii": False},
+    )
 
 
 def pointer_to(*parts: object) -> str:
@@ -170,7 +174,7 @@ def _of_framework(error: exceptions.APIException) -> ApiProblem:
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         headers["WWW-Authenticate"] = getattr(error, "auth_header", 'Token realm="csbox"')
     if isinstance(error, exceptions.Throttled):
-        wait = max(1, int(error.wait or 1))
+        wait = max(1, int(getattr(error, "wait", None) or 1))
         headers["Retry-After"] = str(wait)
         detail = f"Too many requests. Try again in {wait} s."
     if isinstance(error, exceptions.UnsupportedMediaType):

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.db import transaction
-from django.http.response import HttpResponseBase
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, Throttled
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -24,9 +22,9 @@ from core.api.problems import ApiProblem
 class ApiView(APIView):
     """What views and viewsets have in common."""
 
-    permission_classes: ClassVar[list[type[BasePermission]]] = [IsMember]
+    permission_classes: Any = [IsMember]
 
-    def handle_exception(self, exc: Exception) -> HttpResponseBase:
+    def handle_exception(self, exc: Exception) -> Any:
         """Count failed log-ins by address; too many of them are answered 429."""
         if isinstance(exc, NotAuthenticated | AuthenticationFailed):
             throttle = AnonymousThrottle()
@@ -42,7 +40,7 @@ class ApiViewSet(ApiView, GenericViewSet[Any]):
     other than `list`; `reading_actions` only read although they are posted.
     """
 
-    permission_classes: ClassVar[list[type[BasePermission]]] = [IsMember, ManagersWrite]
+    permission_classes: Any = [IsMember, ManagersWrite]
     orderings: ClassVar[dict[str, str]] = {}
     default_ordering = "id"
     parameters: ClassVar[Mapping[str, tuple[str, ...]]] = {}
@@ -81,7 +79,7 @@ class ApiViewSet(ApiView, GenericViewSet[Any]):
 
     def state(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """The part of a representation that an edit could change; computed figures leave the ETag as it is."""
-        fields = self.get_serializer().fields
+        fields: Any = getattr(self.get_serializer(), "fields", {})
         return {name: value for name, value in data.items() if name in fields and not fields[name].read_only}
 
     def matching(self, *, required: bool = True) -> Any:

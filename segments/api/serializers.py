@@ -94,7 +94,7 @@ class RunSerializer(StrictSerializer):
     done = serializers.IntegerField(read_only=True)
     joined = serializers.IntegerField(read_only=True)
     left = serializers.IntegerField(read_only=True)
-    errors = serializers.SerializerMethodField()
+    errors: Any = serializers.SerializerMethodField()
 
     def get_errors(self, run: RefreshRun) -> list[dict[str, str]]:
         """The segments that could not be run, and why."""

@@ -33,7 +33,8 @@ class FieldsView(ApiView):
         wanted = request.query_params.get("category")
         known = tuple(category.value for category in grouped)
         if wanted is not None and wanted not in known:
-            fault = Fault(f"There is no such category. Use one of: {', '.join(known)}.", "invalid-value", None, "category", known)
+            detail = f"There is no such category. Use one of: {', '.join(known)}."
+            fault = Fault(detail, "invalid-value", None, "category", known)
             raise ApiProblem("invalid-parameter", fault.detail, 400, [fault])
         fields = [item for category, items in grouped.items() if wanted in (None, category.value) for item in items]
         return Response({"results": [_field(item) for item in fields]})

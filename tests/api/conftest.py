@@ -27,7 +27,9 @@ class ApiClient:
 
     def __init__(self, user: User | None) -> None:
         self.http = Client(raise_request_exception=False)
-        self.headers = {} if user is None else {"Authorization": f"Token {Token.objects.get_or_create(user=user)[0].key}"}
+        self.headers = {}
+        if user is not None:
+            self.headers["Authorization"] = f"Token {Token.objects.get_or_create(user=user)[0].key}"
 
     def __call__(self, method: str, address: str, data: Any = None, *, match: str = "", **headers: str) -> Any:
         """One request below /api/v1/; `data` is sent as JSON, text or bytes as they are."""

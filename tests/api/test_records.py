@@ -92,7 +92,8 @@ def test_values_of_the_wrong_type_name_their_place(admin: ApiClient) -> None:
 
 
 def test_computed_and_unknown_values_are_refused(admin: ApiClient) -> None:
-    answer = admin("POST", "accounts/", {"external_id": "x", "mrr": 1, "created_at": "2026-01-01", "nmae": "n", "id": 7})
+    body = {"external_id": "x", "mrr": 1, "created_at": "2026-01-01", "nmae": "n", "id": 7}
+    answer = admin("POST", "accounts/", body)
     codes = {fault["pointer"]: fault["code"] for fault in answer.json()["errors"]}
     assert codes == {"/mrr": "read-only", "/created_at": "read-only", "/nmae": "unknown-field", "/id": "unknown-field"}
     assert "Did you mean “name”?" in str(answer.json()["errors"])
@@ -164,7 +165,8 @@ def test_a_csm_sees_own_and_free_accounts_and_nothing_of_others(
 
 
 def test_a_role_writes_only_what_it_may(company: Company, as_: Callable[[str], ApiClient]) -> None:
-    expected = {"admin": 201, "manager": 201, "csm": 403, "other": 403, "viewer": 403, "outsider": 403, "anonymous": 401}
+    expected = dict.fromkeys(("csm", "other", "viewer", "outsider"), 403)
+    expected |= {"admin": 201, "manager": 201, "anonymous": 401}
     for role, status in expected.items():
         assert as_(role)("POST", "accounts/", {"external_id": f"by-{role}"}).status_code == status, role
     for role, status in (expected | {"csm": 201, "other": 201}).items():
@@ -188,7 +190,7 @@ def test_a_csm_writes_no_note_about_a_hidden_account_and_changes_only_own_notes(
     assert csm("DELETE", address, match=csm.etag(address)).status_code == 204
 
 
-def test_an_assignment_hands_an_account_over(company: Company, admin: ApiClient, as_: Callable[[str], ApiClient]) -> None:
+def test_an_assignment_hands_over(company: Company, admin: ApiClient, as_: Callable[[str], ApiClient]) -> None:
     body = {"account": company.mine.external_id, "member": company.members["other"].key, "role": "csm"}
     made = admin("POST", "assignments/", body)
     assert made.status_code == 201, made.content
