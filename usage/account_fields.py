@@ -9,9 +9,23 @@ from django.db.models import IntegerField, OuterRef, Subquery
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
-from accounts.fields import Category, Field, Kind, Owner, register
+from accounts.fields import (
+    Category,
+    EventSource,
+    Field,
+    Kind,
+    Owner,
+    Rows,
+    RowSet,
+    provide,
+    register,
+    register_events,
+    register_rows,
+)
 from accounts.fields.attributes import column
-from usage.models import UserActivity
+from usage.models import DailyUsage, Event, UserActivity
+from usage.properties import distinct, event_names, number, property_field, recent_properties
+from usage.traits.fields import trait_fields
 
 
 def counted(name: str) -> Callable[[str], Combinable]:
@@ -76,3 +90,17 @@ register(
         value=seen_in_account("last_seen_at"),
     ),
 )
+
+register_rows(RowSet(Rows.EVENTS, lambda: Event.objects.all(), "account", {Owner.EVENT: ""}))
+register_events(
+    EventSource(
+        names=event_names,
+        daily=lambda: DailyUsage.objects.all(),
+        events=lambda: Event.objects.all(),
+        field=property_field,
+        number=number,
+        distinct=distinct,
+        properties=recent_properties,
+    )
+)
+provide(trait_fields)

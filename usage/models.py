@@ -24,8 +24,9 @@ class EventName(models.Model):
 class Event(models.Model):
     """One thing that happened, in the context of its account; partitioned by the month of `at` (see the migration).
 
-    `at` is the client's corrected time, `received_at` ours. An event without an account counts for no account. The
-    database's primary key is (id, at), because a partitioned table's key must hold the partition's column.
+    `at` is the client's corrected time, `received_at` ours; `folded` holds the folds of those properties that are
+    texts. An event without an account counts for no account. The database's primary key is (id, at), because a
+    partitioned table's key must hold the partition's column.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -35,6 +36,7 @@ class Event(models.Model):
     at = models.DateTimeField()
     received_at = models.DateTimeField()
     properties = models.JSONField(default=dict, blank=True)
+    folded = models.JSONField(default=dict, blank=True)
     source = models.CharField(max_length=80)
     message_id = models.CharField(max_length=255)
 

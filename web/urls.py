@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from web.views import account, account_actions, accounts, builder, filtering, frame, refreshing, segments, subscriptions
+from web.views import account, account_actions, accounts, builder, explaining, filtering, frame, refreshing, segments, subscriptions
 
 urlpatterns = [
     path("", frame.home, name="home"),
@@ -20,12 +20,15 @@ urlpatterns = [
     path("accounts/columns/", account_actions.accounts_columns, name="accounts_columns"),
     path("accounts/assign/", account_actions.accounts_assign, name="accounts_assign"),
     path("accounts/<int:pk>/", account.account, name="account"),
+    path("accounts/names/", explaining.account_names, name="account_names"),
+    path("accounts/<int:pk>/segments/", explaining.account_segments, name="account_segments"),
     path("accounts/<int:pk>/notes/", account.account_note, name="account_note"),
     path("subscriptions/", subscriptions.subscriptions, name="subscriptions"),
     path("subscriptions/export/", subscriptions.subscriptions_export, name="subscriptions_export"),
     path("segments/", segments.segments, name="segments"),
     path("segments/new/", builder.segment_new, name="segment_new"),
     path("segments/preview/", builder.segment_preview, name="segment_preview"),
+    path("segments/check-account/", explaining.segment_check, name="segment_check"),
     path("segments/rule/", builder.rule_part, name="rule_part"),
     path("segments/refresh/", refreshing.segments_refresh, name="segments_refresh"),
     path("segments/refresh/progress/", refreshing.refresh_progress, name="refresh_progress"),

@@ -3,6 +3,7 @@
 from accounts.fields.registry import (
     Category,
     Choice,
+    EventSource,
     Field,
     Kind,
     Owner,
@@ -12,6 +13,7 @@ from accounts.fields.registry import (
     Vocabulary,
     provide,
     register,
+    register_events,
     register_rows,
     vocabulary,
 )
@@ -19,6 +21,7 @@ from accounts.fields.registry import (
 __all__ = [
     "Category",
     "Choice",
+    "EventSource",
     "Field",
     "Kind",
     "Owner",
@@ -28,6 +31,7 @@ __all__ = [
     "Vocabulary",
     "provide",
     "register",
+    "register_events",
     "register_rows",
     "vocabulary",
 ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -73,6 +74,7 @@ class Owner(enum.StrEnum):
     RELATIONSHIP = "relationship"
     SUBSCRIPTION = "subscription"
     ASSIGNMENT = "assignment"
+    EVENT = "event"
 
 
 class Rows(enum.StrEnum):
@@ -82,6 +84,7 @@ class Rows(enum.StrEnum):
     SUBSCRIPTIONS = "subscriptions"
     ASSIGNMENTS = "assignments"
     MEMBERSHIPS = "memberships"
+    EVENTS = "events"
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,27 @@ class Field:
         return self.kind in (Kind.TEXT, Kind.LINK)
 
 
+@dataclass(frozen=True)
+class EventSource:
+    """Where events are found, declared by the app that keeps them.
+
+    `names` gives the events there are, with the numbers under which rows hold them; `daily` the counts per local
+    day (columns account, user, name, day, count), `events` each event (account, user, name, at). Of a property of an
+    event, `field` gives the field of a kind (None: of any type, to ask whether there is one), `number` and `distinct`
+    the expressions that are summed up and told apart. `properties` names the properties seen lately, with their kinds.
+    """
+
+    names: Callable[[], Mapping[str, int]]
+    daily: Callable[[], QuerySet[Any]]
+    events: Callable[[], QuerySet[Any]]
+    field: Callable[[str, Kind | None], Field]
+    number: Callable[[str], Combinable]
+    distinct: Callable[[str], Combinable]
+    properties: Callable[[], Mapping[str, Mapping[str, Kind]]]
+
+
 _fields: dict[str, Field] = {}
+_event_sources: list[EventSource] = []
 _row_sets: dict[Rows, RowSet] = {}
 _providers: list[Callable[[], Iterable[Field]]] = []
 
@@ -156,6 +179,11 @@ def register_rows(*row_sets: RowSet) -> None:
     _row_sets.update({item.name: item for item in row_sets})
 
 
+def register_events(source: EventSource) -> None:
+    """Declare where events are found; the last one declared counts."""
+    _event_sources.append(source)
+
+
 def provide(provider: Callable[[], Iterable[Field]]) -> Callable[[], Iterable[Field]]:
     """Declare a function that yields the fields which live in the database (custom attributes, roles, traits)."""
     _providers.append(provider)
@@ -165,9 +193,24 @@ def provide(provider: Callable[[], Iterable[Field]]) -> Callable[[], Iterable[Fi
 class Vocabulary(Mapping[str, Field]):
     """All fields as they are now, by key. Load one per piece of work; it does not change under it."""
 
-    def __init__(self, fields: Iterable[Field], row_sets: Mapping[Rows, RowSet]) -> None:
+    def __init__(
+        self, fields: Iterable[Field], row_sets: Mapping[Rows, RowSet], source: EventSource | None = None
+    ) -> None:
         self._fields = {item.key: item for item in fields}
         self.row_sets = row_sets
+        self._source = source
+
+    @property
+    def events(self) -> EventSource:
+        """Where events are found. Raises LookupError if no app keeps any."""
+        if self._source is None:
+            raise LookupError("no app has declared where events are found")
+        return self._source
+
+    @cached_property
+    def event_names(self) -> Mapping[str, int]:
+        """The events there are, with their numbers; read when a rule first names one."""
+        return self._source.names() if self._source else {}
 
     def __getitem__(self, key: str) -> Field:
         return self._fields[key]
@@ -193,4 +236,6 @@ class Vocabulary(Mapping[str, Field]):
 def vocabulary() -> Vocabulary:
     """Everything declared in code and in the database at this moment (one query per provider)."""
     dynamic = [item for provider in _providers for item in provider()]
-    return Vocabulary([*_fields.values(), *(f for f in dynamic if f.key not in _fields)], dict(_row_sets))
+    return Vocabulary(
+        [*_fields.values(), *(f for f in dynamic if f.key not in _fields)], dict(_row_sets), *_event_sources[-1:]
+    )

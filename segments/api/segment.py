@@ -18,9 +18,9 @@ from rest_framework.response import Response
 from accounts.models import Account
 from core.api.filters import PAGING, StrictFilterSet, YesNoFilter
 from core.api.problems import ApiProblem, Fault
-from core.api.views import ApiViewSet
 from core.clock import moment
 from core.intake import BadValue, clean_date, fold
+from segments.api.explaining import ExplainActions
 from segments.api.problems import explained
 from segments.api.serializers import (
     MembershipSerializer,
@@ -54,7 +54,7 @@ class SegmentFilters(StrictFilterSet):
         return queryset.exclude(error="") if value else queryset.filter(error="")
 
 
-class SegmentViewSet(ApiViewSet):
+class SegmentViewSet(ExplainActions):
     """Saved questions about accounts, in the company's order."""
 
     serializer_class = SegmentSerializer
@@ -66,8 +66,8 @@ class SegmentViewSet(ApiViewSet):
     default_ordering = "position"
     lookup_field = "key"
     lookup_value_regex = r"[-a-zA-Z0-9_]{1,80}"
-    reading_actions = ("preview",)
-    parameters: ClassVar[dict[str, tuple[str, ...]]] = {
+    reading_actions: ClassVar[tuple[str, ...]] = ("preview", *ExplainActions.reading_actions)
+    parameters: ClassVar[dict[str, tuple[str, ...]]] = ExplainActions.parameters | {
         "members": ("on", "cursor", "page_size", "ordering"),
         "versions": PAGING,
     }

@@ -16,10 +16,12 @@ from django.db.models import Count, Exists, OuterRef, Q, Value
 from accounts.fields import Field, Rows, RowSet, Vocabulary
 from core.clock import Moment
 from segments.rules.comparing import positive
+from segments.rules.counting import Counting, followed, happened, measured
 from segments.rules.dates import ONE_DAY, days_meant, instants_meant
+from segments.rules.nodes import Condition, Group, Happened, InSegment, Node, Quantified
+from segments.rules.nodes import Sequence as EventSequence
 from segments.rules.operators import OPERATORS
 from segments.rules.sql import Always, Infix, Not, NotTrue, all_of, any_of
-from segments.rules.tree import Condition, Group, InSegment, Node, Quantified
 
 Binding = Callable[[Field, str], Any]
 
@@ -69,6 +71,12 @@ def compile_node(node: Node, context: Context, inside: RowSet | None = None) -> 
     return compiler.sql(compiler.node(node, inside))
 
 
+def measure_of(node: Happened, context: Context, inside: RowSet | None = None) -> Any:
+    """What an event node measures in the row in hand, to be shown beside the condition."""
+    compiler = _Compiler(context)
+    return measured(node, compiler.where(node.where), compiler.counting(inside))
+
+
 class _Compiler:
     """One pass over a tree. `inside` is the row set in hand, None for the account itself."""
 
@@ -87,7 +95,22 @@ class _Compiler:
             return self.condition(node, inside)
         if isinstance(node, Quantified):
             return self.quantified(node)
+        if isinstance(node, Happened):
+            return happened(node, self.where(node.where), self.counting(inside))
+        if isinstance(node, EventSequence):
+            wheres = self.where(node.first.where), self.where(node.second.where)
+            return followed(node, wheres, self.counting(inside))
         return self.segment(node)
+
+    def counting(self, inside: RowSet | None) -> Counting:
+        """What events are counted against."""
+        return Counting(self.context.vocabulary, self.context.moment, inside is not None)
+
+    def where(self, where: Group | None) -> Any:
+        """The condition of a filter by properties, on an event."""
+        if where is None:
+            return None
+        return self.sql(self.group(where, self.context.vocabulary.row_sets[Rows.EVENTS]))
 
     def group(self, group: Group, inside: RowSet | None) -> Any:
         """All, any or none. "None of a, b" is "not (a or b)", which merges like any."""

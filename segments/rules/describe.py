@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from accounts.fields import Category, Field, Kind
+from accounts.fields import Category, Field, Kind, Owner
 from core.intake import fold
-from segments.rules.tree import Condition, Group, InSegment, Node, Quantified
+from segments.rules.event_words import filters_of, happened_words, sequence_words
+from segments.rules.nodes import Condition, Group, Happened, InSegment, Node, Quantified
+from segments.rules.nodes import Sequence as EventSequence
 from segments.rules.values import Between, Percent, Span
 
 EVERYBODY = "Every account"
@@ -21,9 +23,7 @@ _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 class Words:
     """Describes nodes with the names of segments and the workspace's currency."""
 
-    def __init__(
-        self, segment_names: Mapping[str, str], currency: str = "USD", zone: dt.tzinfo = dt.UTC
-    ) -> None:
+    def __init__(self, segment_names: Mapping[str, str], currency: str = "USD", zone: dt.tzinfo = dt.UTC) -> None:
         self.segment_names, self.currency, self.zone = segment_names, currency, zone
 
     def rule(self, root: Group) -> str:
@@ -39,7 +39,16 @@ class Words:
             return self.group(node)
         if isinstance(node, Condition):
             return self.condition(node)
+        if isinstance(node, Happened | EventSequence):
+            return self.event(node)
         return self.quantified(node) if isinstance(node, Quantified) else self.segment(node)
+
+    def event(self, node: Happened | EventSequence) -> str:
+        """What happened how often, or one event after another."""
+        filters = [f" ({self.group(where, top=True)})" if where else "" for where in filters_of(node)]
+        if isinstance(node, Happened):
+            return happened_words(node, filters[0])
+        return sequence_words(node, filters[0], filters[1])
 
     def group(self, group: Group, *, top: bool = False) -> str:
         """At the top the conditions are joined plainly; further down the group says what it asks for."""
@@ -95,7 +104,13 @@ class Words:
         return str(value)
 
     def actual(self, field: Field, value: Any) -> str:
-        """A value that an account has, as it comes out of the database or out of JSON."""
+        """A value that an account has, as it comes out of the database or out of JSON; what does not fit, as it is."""
+        try:
+            return self._actual(field, value)
+        except (ValueError, ArithmeticError):
+            return str(value)
+
+    def _actual(self, field: Field, value: Any) -> str:
         if isinstance(value, bool):
             return "yes" if value else "no"
         if isinstance(value, dict):  # money as it was written, in its own currency
@@ -132,6 +147,8 @@ class Words:
 
 def field_name(field: Field) -> str:
     """A field in a sentence; a subscription's says so, because the account may have one of the same name."""
+    if field.owner is Owner.EVENT:
+        return field.label
     owner = "subscription " if field.category is Category.SUBSCRIPTION else ""
     return f"{owner}{field.label if _keeps_capital(field.label) else field.label[:1].lower() + field.label[1:]}"
 

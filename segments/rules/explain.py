@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -16,9 +17,12 @@ from django.db.models import BooleanField, Count, ExpressionWrapper, OuterRef, Q
 from django.db.models.functions import Coalesce
 
 from accounts.fields import Field, Rows, RowSet
-from segments.rules.compiler import Context, compile_node
-from segments.rules.describe import Words
-from segments.rules.tree import Condition, Group, InSegment, Node, Quantified, walk
+from segments.rules.compiler import Context, compile_node, measure_of
+from segments.rules.describe import Words, field_name
+from segments.rules.event_words import told_words
+from segments.rules.nodes import Condition, Group, Happened, InSegment, Node, Quantified, about_same_row
+from segments.rules.nodes import Sequence as EventSequence
+from segments.rules.values import Percent
 
 SHOWN_ROWS, SHOWN_VALUES = 3, 5
 
@@ -55,6 +59,18 @@ class Outcome:
     outcomes: tuple[Outcome, ...] = field(default=())
 
     @property
+    def away(self) -> int:
+        """How many conditions at least would have to turn out otherwise for this node to be met; 0 if it is."""
+        if self.met:
+            return 0
+        distances = [outcome.away for outcome in self.outcomes]
+        if self.kind != "group" or not distances:
+            return 1
+        if self.match == "none":
+            return sum(outcome.met for outcome in self.outcomes)
+        return sum(distances) if self.match == "all" else min(distances)
+
+    @property
     def met_below(self) -> int:
         """How many of the conditions directly below are met, for "4 of 5 conditions are met"."""
         return sum(outcome.met for outcome in self.outcomes)
@@ -63,7 +79,7 @@ class Outcome:
 def explain(root: Group, context: Context, words: Words, accounts: QuerySet[Any]) -> Outcome | None:
     """Explain a rule for the one account of the query set; None if there is no such account."""
     reading = _Reading(context, words, None)
-    nodes = list(walk(root)) if root.rules else []
+    nodes = about_same_row(root) if root.rules else []
     picked = [node for node in nodes if "/where" not in node.pointer]
     row = accounts.annotate(**reading.annotations(picked)).values("pk", "stamps", *reading.names).first()
     if row is None:
@@ -93,11 +109,24 @@ class _Reading:
             value = self.value(node)
             if value is not None:
                 found[f"is_{number}"] = value
+            found |= self.share(node, number)
         self.names = list(found)
         return found
 
+    def share(self, node: Node, number: int) -> dict[str, Any]:
+        """For "at least 70% of licences": both numbers, so that the share can be told."""
+        if not isinstance(node, Condition) or not isinstance(node.value, Percent):
+            return {}
+        if self.inside is None and self.context.vocabulary.rows_of(node.field.owner) is not None:
+            return {}  # several rows, each with a share of its own
+        owners = {} if self.inside is None else self.inside.owners
+        sides = {"part": node.field, "whole": node.value.of}
+        return {f"{name}_{number}": side.value(owners.get(side.owner, "")) for name, side in sides.items()}
+
     def value(self, node: Node) -> Any:
-        """The expression of what there is: one value, the values of an account's rows, or the date of entry."""
+        """The expression of what there is: one value, the values of an account's rows, what happened, the entry."""
+        if isinstance(node, Happened):
+            return measure_of(node, self.context, self.inside)
         if isinstance(node, InSegment):
             rows = self.context.vocabulary.row_sets[Rows.MEMBERSHIPS].rows()
             mine = rows.filter(account=OuterRef("pk"), segment_id=self.context.segments[node.key])
@@ -133,19 +162,35 @@ class _Teller:
             return Outcome(node.pointer, "group", words.group(node), met, match=node.match, outcomes=below)
         if isinstance(node, Quantified):
             return self.quantified(node, met)
+        if isinstance(node, EventSequence):
+            return Outcome(node.pointer, "event", words.node(node), met)
         value = self.row[f"is_{number}"]
+        if isinstance(node, Happened):
+            actual = told_words(node, value, words.zone)
+            return Outcome(node.pointer, "event", words.node(node), met, actual, missing=value is None)
         if isinstance(node, InSegment):
             actual = f"in since {words.day(value)}" if value else "not in it"
             return Outcome(node.pointer, "segment", words.node(node), met, actual, match=node.op.key)
         values = [item for item in value if item not in (None, "")] if isinstance(value, list) else value
         missing = values in (None, "", [])
         actual = f"{words.label(node.field)} is not known" if missing else self.said(node.field, values)
+        actual += self.of_whole(node, number, missing)
         return Outcome(node.pointer, "condition", words.node(node), met, actual, missing, self.known_at(node.field))
 
     def said(self, field: Field, value: Any) -> str:
         """A value as people read it; of several rows, each once."""
         items = value if isinstance(value, list) else [value]
         return ", ".join(dict.fromkeys(self.reading.words.actual(field, item) for item in items))
+
+    def of_whole(self, node: Condition, number: int, missing: bool) -> str:
+        """Behind a number that was compared with a share of another: ", 88% of 48 licences"."""
+        if not isinstance(node.value, Percent) or missing or f"whole_{number}" not in self.row:
+            return ""
+        part, whole = self.row[f"part_{number}"], self.row[f"whole_{number}"]
+        if whole is None:
+            return f"; {field_name(node.value.of)} is not known"
+        share = f", {round(100 * Decimal(part) / Decimal(whole)):,}%" if part is not None and whole else ","
+        return f"{share} of {self.reading.words.actual(node.value.of, Decimal(whole))} {field_name(node.value.of)}"
 
     def known_at(self, field: Field) -> str:
         """When the value was last told, from the account's own stamps."""
@@ -161,7 +206,7 @@ class _Teller:
         where = Q(compile_node(node.where, context, rows))
         counts = mine.aggregate(of=Count("pk"), meeting=Count("pk", filter=where))
         reading = _Reading(context, self.reading.words, rows)
-        below = [child for child in walk(node.where)]
+        below = about_same_row(node.where)
         marked = mine.annotate(**reading.annotations(below), title_shown=rows.title)
         closest = marked.order_by("-met_0", "pk").values("pk", "title_shown", *reading.names)[:SHOWN_ROWS]
         shown = tuple(

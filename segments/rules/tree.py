@@ -7,17 +7,52 @@ so that a person or a program can mend all of them at once; a tree with a proble
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
-from dataclasses import field as declared
 from decimal import Decimal
 from typing import Any
 
 from accounts.fields import Field, Rows, Vocabulary
 from core.intake import short
-from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, Operator, SegmentOperator, operators_for
-from segments.rules.values import Span, ValueProblem, read_number, read_span, read_value, write_value
+from segments.rules.event_reader import read_condition_on, read_happened, read_sequence
+from segments.rules.nodes import (
+    EVERY_ACCOUNT,
+    Condition,
+    Group,
+    Happened,
+    InSegment,
+    Node,
+    Quantified,
+    Sequence,
+    events_of,
+    fields_of,
+    fingerprint,
+    segments_of,
+    to_json,
+    walk,
+)
+from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, operators_for
+from segments.rules.values import ValueProblem, read_number, read_span, read_value
 
+__all__ = [
+    "EVERY_ACCOUNT",
+    "Condition",
+    "Group",
+    "Happened",
+    "InSegment",
+    "Node",
+    "Problem",
+    "Quantified",
+    "RuleError",
+    "Sequence",
+    "events_of",
+    "fields_of",
+    "fingerprint",
+    "parse",
+    "segments_of",
+    "to_json",
+    "walk",
+]
 MAX_DEPTH, MAX_CONDITIONS, MAX_BYTES = 6, 100, 64 * 1024
 MATCHES = ("all", "any", "none")
 QUANTIFIERS = ("any", "all", "none")
@@ -28,6 +63,8 @@ NODE_KEYS = {
     "users": {"users", "where"},
     "subscriptions": {"subscriptions", "where"},
     "segment": {"segment", "op", "value"},
+    "event": {"event", "op", "value", "measure", "window", "where", "anywhere"},
+    "sequence": {"sequence", "op", "within", "window"},
 }
 
 
@@ -47,86 +84,6 @@ class RuleError(ValueError):
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
         super().__init__("; ".join(f"{p.pointer or '/'}: {p.message}" for p in problems))
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A field compared with a value."""
-
-    field: Field
-    op: Operator
-    value: Any
-    pointer: str = declared(default="", compare=False)
-
-
-@dataclass(frozen=True)
-class InSegment:
-    """Membership of another segment, now or entered or left within a span."""
-
-    key: str
-    op: SegmentOperator
-    value: Span | None
-    pointer: str = declared(default="", compare=False)
-
-
-@dataclass(frozen=True)
-class Quantified:
-    """How many of the account's users or subscriptions meet a group; all conditions are about the same one.
-
-    `quantifier` is "any", "all", "none", "at_least" or "at_least_percent"; `amount` goes with the last two.
-    """
-
-    rows: Rows
-    quantifier: str
-    amount: Decimal | None
-    where: Group
-    pointer: str = declared(default="", compare=False)
-
-
-@dataclass(frozen=True)
-class Group:
-    """Nodes of which all, any or none must hold. The empty root is every live account."""
-
-    match: str
-    rules: tuple[Node, ...]
-    pointer: str = declared(default="", compare=False)
-
-
-Node = Group | Condition | Quantified | InSegment
-EVERY_ACCOUNT = Group("all", ())
-
-
-def walk(node: Node) -> Iterator[Node]:
-    """The node and everything below it, in the order of the tree."""
-    yield node
-    if isinstance(node, Group):
-        for child in node.rules:
-            yield from walk(child)
-    elif isinstance(node, Quantified):
-        yield from walk(node.where)
-
-
-def to_json(node: Node) -> dict[str, Any]:
-    """The JSON form of a node, which parses to an equal one."""
-    if isinstance(node, Group):
-        return {"match": node.match, "rules": [to_json(child) for child in node.rules]}
-    if isinstance(node, Quantified):
-        plain = node.quantifier if node.amount is None else {node.quantifier: write_value(node.amount)}
-        return {node.rows.value: plain, "where": to_json(node.where)}
-    if isinstance(node, InSegment):
-        found: dict[str, Any] = {"segment": node.key, "op": node.op.key}
-        return found if node.value is None else found | {"value": write_value(node.value)}
-    found = {"field": node.field.key, "op": node.op.key}
-    return found if node.value is None else found | {"value": write_value(node.value)}
-
-
-def fingerprint(node: Node) -> str:
-    """The same text for rules that mean the same but for order and repetition within a group."""
-    if isinstance(node, Group):
-        return f"{node.match}({','.join(sorted({fingerprint(child) for child in node.rules}))})"
-    if isinstance(node, Quantified):
-        return f"{node.rows}:{node.quantifier}:{node.amount}({fingerprint(node.where)})"
-    return json.dumps(to_json(node), sort_keys=True)
 
 
 def parse(
@@ -186,6 +143,10 @@ class _Reader:
         self.conditions += 1
         if self.conditions == MAX_CONDITIONS + 1:
             self.fail(pointer, "rule-too-large", f"The rule has more than {MAX_CONDITIONS} conditions.")
+        if kind == "event":
+            return read_happened(self, data, pointer, inside, depth)
+        if kind == "sequence":
+            return read_sequence(self, data, pointer, inside, depth)
         return self.segment(data, pointer, inside) if kind == "segment" else self.condition(data, pointer, inside)
 
     def group(self, data: dict[str, Any], pointer: str, inside: Rows | None, depth: int) -> Group | None:
@@ -236,6 +197,8 @@ class _Reader:
 
     def condition(self, data: dict[str, Any], pointer: str, inside: Rows | None) -> Condition | None:
         """A field, an operator that fits it, and a value that fits both."""
+        if inside is Rows.EVENTS:
+            return read_condition_on(self, data, pointer)
         found = self.field(data.get("field"), f"{pointer}/field", inside)
         if found is None:
             return None
@@ -283,27 +246,3 @@ class _Reader:
             return InSegment(key, operator, read_span(data.get("value"), hours=True), pointer)
         except ValueProblem as problem:
             return self.fail(f"{pointer}/value{problem.below}", problem.code, str(problem), problem.allowed)
-
-
-def fields_of(node: Node) -> set[str]:
-    """The keys of the fields that a rule reads, those of percentages included."""
-    found: set[str] = set()
-    for item in walk(node):
-        if isinstance(item, Condition):
-            found.add(item.field.key)
-            of = getattr(item.value, "of", None)
-            found |= {of.key} if of is not None else set()
-    return found
-
-
-def segments_of(node: Node) -> set[str]:
-    """The keys of the segments that a rule reads."""
-    return {item.key for item in walk(node) if isinstance(item, InSegment)}
-
-
-def changes_with_time(node: Node) -> bool:
-    """True if the answer can change though no data does."""
-    return any(
-        (isinstance(item, Condition) and item.op.clock) or (isinstance(item, InSegment) and item.op.span)
-        for item in walk(node)
-    )

@@ -145,6 +145,11 @@ def _operand(data: Any, field: Field, vocabulary: Vocabulary) -> Decimal | Perce
         raise ValueProblem(str(problem), code=problem.code, below="/percent") from problem
 
 
+def read_range(data: Any) -> Between:
+    """Two numbers, the lower one first."""
+    return _between(data, read_number)
+
+
 def _between(data: Any, read: Any) -> Between:
     if not isinstance(data, list) or len(data) != 2:
         raise ValueProblem("Expected two values: [from, to].")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection, transaction
@@ -20,7 +20,7 @@ from accounts.facts import Reject
 from accounts.facts.rows import account_ids, ensure_accounts, ensure_users
 from accounts.models import EndUser, Relationship
 from core.clock import Moment, moment
-from core.intake import MAX_JSON, BadValue, clean_id, clean_text, short
+from core.intake import MAX_JSON, BadValue, clean_id, clean_text, fold, short
 from usage import partitions
 from usage.models import EventName
 from usage.store.base import Appended, EventFact
@@ -30,10 +30,10 @@ MAX_NAMES = 30_000
 _STAGE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS usage_arrival (
     place integer, account_id bigint, user_id bigint, name_id smallint, at timestamptz, properties jsonb,
-    message_id varchar(255)
+    folded jsonb, message_id varchar(255)
 ) ON COMMIT DELETE ROWS
 """
-_COPY = "COPY usage_arrival (place, account_id, user_id, name_id, at, properties, message_id) FROM STDIN"
+_COPY = "COPY usage_arrival (place, account_id, user_id, name_id, at, properties, folded, message_id) FROM STDIN"
 _STORE = """
 WITH once AS (
     SELECT DISTINCT ON (message_id) * FROM usage_arrival ORDER BY message_id, place
@@ -41,8 +41,8 @@ WITH once AS (
     INSERT INTO usage_messagereceipt (source, message_id) SELECT %(source)s, message_id FROM once ORDER BY message_id
     ON CONFLICT DO NOTHING RETURNING message_id
 ), stored AS (
-    INSERT INTO usage_event (account_id, user_id, name_id, at, received_at, properties, source, message_id)
-    SELECT account_id, user_id, name_id, at, %(now)s, properties, %(source)s, message_id
+    INSERT INTO usage_event (account_id, user_id, name_id, at, received_at, properties, folded, source, message_id)
+    SELECT account_id, user_id, name_id, at, %(now)s, properties, folded, %(source)s, message_id
     FROM once JOIN fresh USING (message_id) ORDER BY place
     RETURNING account_id, at
 )
@@ -135,14 +135,14 @@ def _read(events: Sequence[EventFact], present: Moment, result: Appended) -> lis
             tell("message_id", str(error))
             message_id = ""
         try:
-            properties = _properties(event.properties)
+            properties, folded = _properties(event.properties), folds_of(event.properties)
         except BadValue as error:
             tell("properties", str(error))
-            properties = "{}"
+            properties, folded = "{}", {}
         if problems:
             result.rejected += problems
         else:
-            rows.append((index, account, user, name, event.at, properties, message_id))
+            rows.append((index, account, user, name, event.at, properties, json.dumps(folded), message_id))
     return rows
 
 
@@ -188,6 +188,12 @@ def _name_ids(names: set[str]) -> dict[str, int]:
         )
         known = dict(EventName.objects.filter(name__in=set(clean.values())).values_list("name", "pk"))
     return {name: known[text] for name, text in clean.items() if text in known}
+
+
+def folds_of(properties: Mapping[str, Any]) -> dict[str, str]:
+    """The folds of the properties that are texts; a blank text counts as missing."""
+    folds = {name: fold(value) for name, value in properties.items() if isinstance(value, str)}
+    return {name: text for name, text in folds.items() if text}
 
 
 def _properties(properties: Any) -> str:

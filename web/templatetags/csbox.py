@@ -125,6 +125,16 @@ def _local_date(value: Any, zone: dt.tzinfo | None = None) -> dt.date | None:
 
 
 @register.filter
+def instant_of(value: str) -> dt.datetime | None:
+    """The instant that a recorded stamp means; None if it is not one."""
+    try:
+        found = dt.datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+@register.filter
 def percent_of(value: Any, whole: Any) -> int | None:
     """82 for 41 of 50; None if there is nothing to divide by."""
     return round(100 * value / whole) if whole and value is not None else None

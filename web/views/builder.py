@@ -24,6 +24,7 @@ from web.charts import mix
 from web.filters import read_node, reader_for
 from web.liststate import state_of
 from web.pages import may_edit_segments, page, part
+from web.views.explaining import Checked, check_typed
 from web.views.segments import editors_only
 
 EMPTY: Tree = {"match": "all", "rules": []}
@@ -43,6 +44,7 @@ class Draft:
         self.errors: dict[str, str] = {}
         self.problems: list[Any] = []
         self.theirs: SegmentVersion | None = None
+        self.checked: Checked | None = None
 
     def read(self, data: QueryDict) -> None:
         """Take over what was typed."""
@@ -90,7 +92,9 @@ def _edit(request: HttpRequest, segment: Segment | None, tree: Tree) -> HttpResp
         draft.read(request.POST)
         draft.tree, places = read_form(request.POST, reader.vocabulary)
         step = request.POST.get("do", "")
-        if step:
+        if step == "check":
+            draft.checked = check_typed(request, request.POST, draft.tree, reader)
+        elif step:
             take_step(draft.tree, places, step, reader.vocabulary)
         else:
             draft.tree = without_unset(draft.tree)
@@ -134,6 +138,7 @@ def _render(request: HttpRequest, draft: Draft, reader: Reader) -> HttpResponse:
     context = {
         "draft": draft,
         "segment": draft.segment,
+        "checked": draft.checked,
         "rule": view,
         "words": _words(reader, draft.tree),
         "catalogue": catalogue(reader.vocabulary, names) if may_edit else None,
@@ -186,7 +191,7 @@ def segment_preview(request: HttpRequest) -> HttpResponse:
     pk = request.POST.get("segment", "")
     segment = Segment.objects.filter(pk=int(pk)).first() if pk.isascii() and pk.isdigit() and len(pk) < 19 else None
     nodes = [node for node in view.by_pointer().values() if node.pointer]
-    context: dict[str, Any] = {"words": _words(reader, tree), "rule": view, "segment": segment, "all_nodes": nodes}
+    context: dict[str, Any] = {"words": _words(reader, tree), "rule": view, "segment": segment, "all_nodes": nodes, "may_edit": True}
     context |= _preview(request, reader, tree, segment, view)
     return part(request, "web/builder/_preview_part.html", context)
 

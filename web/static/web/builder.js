@@ -52,6 +52,9 @@
     if (event.target.matches("[data-token]") && event.target.value.trim()) { event.preventDefault(); step("update", event.target.id); }
     else if (event.target.matches("input:not([type=radio])")) { event.preventDefault(); preview(0); }
   });
+  $("#check")?.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") { event.preventDefault(); $("#check-go").click(); }
+  });
   document.addEventListener("click", (event) => {
     for (const menu of $$("details.more-menu[open]")) if (!menu.contains(event.target)) menu.open = false;
   });

@@ -1,0 +1,38 @@
+"""What names a field, so that none is deleted under the rule that reads it. Apps declare how to find their own uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class FieldUse:
+    """One thing that names a field: what it is, its name, its id."""
+
+    kind: str
+    name: str
+    pk: int
+
+
+_finders: list[Callable[[str], Iterable[FieldUse]]] = []
+
+
+def find_field_uses_with(finder: Callable[[str], Iterable[FieldUse]]) -> Callable[[str], Iterable[FieldUse]]:
+    """Declare a function that yields what names the field with a key."""
+    _finders.append(finder)
+    return finder
+
+
+def uses_of_field(key: str) -> list[FieldUse]:
+    """Everything that names a field."""
+    return [use for finder in _finders for use in finder(key)]
+
+
+def texts_in(data: Any) -> set[str]:
+    """Every text of a JSON tree, read without parsing, so that a broken rule is seen too."""
+    if isinstance(data, str):
+        return {data}
+    items: Iterable[Any] = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    return set().union(*(texts_in(item) for item in items))

@@ -1,0 +1,322 @@
+"""The SQL of conditions on events: the rows of a window are grouped once for all accounts, never looked up for each.
+
+Counts, users and days come from the daily counts; property filters, aggregates of properties, hours and sequences read
+the events themselves. A comparison that 0 meets is the complement of one that 0 does not meet, so that an account for
+which there is no row matches.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence as Listed
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import (
+    Avg,
+    Count,
+    DateTimeField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+)
+from django.db.models.functions import Coalesce, JSONObject, TruncDate
+
+from accounts.fields import EventSource, Kind, Vocabulary
+from core.clock import Moment
+from segments.rules.dates import ONE_DAY
+from segments.rules.events import COUNTS, Measure, Window, holds_at
+from segments.rules.nodes import Happened, Sequence
+from segments.rules.sql import Infix, Not, Truth, all_of
+from segments.rules.values import Between
+
+OWN, ANYWHERE = "account", "user__relationships__account"
+_COMPARE = {"at_least": ">=", "more_than": ">", "at_most": "<=", "less_than": "<", "exactly": "="}
+_AGGREGATES = {"sum": Sum, "avg": Avg, "min": Min, "max": Max}
+
+
+class Among(Truth):
+    """The keys of the row in hand are among those that a grouped query yields.
+
+    As EXISTS around the whole query, which PostgreSQL turns into a join (and NOT EXISTS into an anti-join), so that the
+    groups are made once however many accounts there are.
+    """
+
+    def __init__(self, found: QuerySet[Any], keys: Listed[str]) -> None:
+        super().__init__(Subquery(found), *[F(key) for key in keys])
+
+    def as_sql(self, compiler: Any, connection: Any, *_: Any, **__: Any) -> tuple[str, Any]:
+        """`EXISTS (SELECT 1 FROM (grouped) AS met (k0) WHERE met.k0 = id)`."""
+        (found, params), *keys = (compiler.compile(part) for part in self.source_expressions)
+        names = [f"k{place}" for place in range(len(keys))]
+        same = " AND ".join(f"met.{name} = {key}" for name, (key, _) in zip(names, keys, strict=True))
+        bound = [*params, *(param for _, given in keys for param in given)]
+        return f"EXISTS (SELECT 1 FROM {found} AS met ({', '.join(names)}) WHERE {same})", bound  # noqa: S608 - compiled parts
+
+
+@dataclass(frozen=True)
+class Counting:
+    """What one condition is counted against: where events are, the present, whose they are, the compiled filter.
+
+    `by_user` is True inside a users group, where the row in hand is a relationship.
+    """
+
+    vocabulary: Vocabulary
+    moment: Moment
+    by_user: bool
+
+    @property
+    def source(self) -> EventSource:
+        """Where events are found."""
+        return self.vocabulary.events
+
+    @property
+    def outer(self) -> tuple[str, ...]:
+        """The keys in the row in hand."""
+        return ("account_id", "user_id") if self.by_user else ("pk",)
+
+    def keys(self, home: str) -> tuple[str, ...]:
+        """The same keys in the rows that are counted."""
+        return (f"{home}_id", "user_id") if self.by_user else (f"{home}_id",)
+
+
+def happened(node: Happened, where: Any, counting: Counting) -> Any:
+    """The condition of an event node; `where` is its compiled property filter, or None."""
+    rows = _Rows(node, where, counting)
+    if node.op.key == "never":
+        return Not(rows.among(rows.within()))
+    if node.op.key in ("first_time_in", "stopped", "restarted"):
+        return rows.among(rows.turned())
+    if node.op.key in ("increased_by", "decreased_by"):
+        return rows.among(rows.changed())
+    assert isinstance(node.value, Decimal | Between)
+    if node.measure.name in COUNTS and node.op.key == "at_least" and node.value == 1 and node.measure.name != "users":
+        return rows.among(rows.within())
+    if holds_at(node.op.key, node.value, node.measure.of_nothing):
+        return Not(rows.among(rows.measured(met=False)))
+    return rows.among(rows.measured(met=True))
+
+
+def measured(node: Happened, where: Any, counting: Counting) -> Any:
+    """What there is, for one row in hand: {"value", "before", "last"} as JSON; NULL if nothing happened."""
+    return _Rows(node, where, counting).told()
+
+
+class _Rows:
+    """The rows of one condition, and what is asked of them."""
+
+    def __init__(self, node: Happened, where: Any, counting: Counting) -> None:
+        self.node, self.where, self.counting = node, where, counting
+        self.raw = where is not None or node.measure.name not in COUNTS or node.window.by_hours
+        self.home = ANYWHERE if node.anywhere else OWN
+        self.time = Times(node.window, counting.moment, self.raw, self.home)
+
+    def among(self, found: QuerySet[Any]) -> Any:
+        """The row in hand is one of those found."""
+        return Among(found.values(*self.counting.keys(self.home)), self.counting.outer)
+
+    def rows(self, *times: Any) -> QuerySet[Any]:
+        """The events by name and filter, in the context of an account, narrowed to some time."""
+        source, node = self.counting.source, self.node
+        narrowed = {"name_id": self.counting.vocabulary.event_names[node.event], "account__isnull": False}
+        if node.anywhere:
+            narrowed |= {"user__relationships__ended_at__isnull": True, "user__relationships__isnull": False}
+        found = (source.events() if self.raw else source.daily()).order_by().filter(**narrowed)
+        if self.where is not None:
+            found = found.filter(self.where)
+        for time in times:
+            found = found.filter(time)
+        return found
+
+    def grouped(self, *times: Any) -> QuerySet[Any]:
+        """One group for each account, or for each user of an account."""
+        return self.rows(*times).values(*self.counting.keys(self.home))
+
+    def within(self) -> QuerySet[Any]:
+        """Those for which it happened at all in the window."""
+        return self.grouped(*self.time.inside()).distinct()
+
+    def measured(self, *, met: bool) -> QuerySet[Any]:
+        """Those whose measure meets the comparison, or does not."""
+        left = self.measure(self.node.measure)
+        test = _compare(self.node.op.key, left, self.node.value)
+        return self.grouped(*self.time.inside()).annotate(met=test if met else Not(test)).filter(met=True)
+
+    def measure(self, measure: Measure, only: Q | None = None) -> Any:
+        """The aggregate, optionally of a part of the rows; 0 where there is nothing to add up."""
+        if measure.name == "count":
+            return Coalesce(Count("pk", filter=only) if self.raw else Sum("count", filter=only), 0)
+        if measure.name == "users":
+            return Count("user_id", distinct=True, filter=only)
+        if measure.name == "days":
+            return Count(self.time.day, distinct=True, filter=only)
+        if measure.name == "distinct":
+            return Count(self.counting.source.distinct(measure.of), distinct=True, filter=only)
+        found = _AGGREGATES[measure.name](self.counting.source.number(measure.of), filter=only)
+        return Coalesce(found, Value(Decimal(0))) if measure.name == "sum" else found
+
+    def changed(self) -> QuerySet[Any]:
+        """Those whose measure rose or fell by so many percent against the window before, in which it was above 0."""
+        inside, before = Q(all_of(self.time.inside())), Q(all_of(self.time.before()))
+        now, then = self.measure(self.node.measure, inside), self.measure(self.node.measure, before)
+        more, less = (now, then) if self.node.op.key == "increased_by" else (then, now)
+        found = self.grouped(*self.time.both()).annotate(now=more, then=less, base=then)
+        moved = Infix((F("now") - F("then")) * Value(100), ">=", F("base") * Value(self.node.value))
+        return found.filter(base__gt=0).filter(moved)
+
+    def turned(self) -> QuerySet[Any]:
+        """First time in the window, in the window before but no more, or again after a window of silence."""
+        inside, before = Q(all_of(self.time.inside())), Q(all_of(self.time.before()))
+        if self.node.op.key == "first_time_in":
+            earlier = Q(all_of(self.time.earlier()))
+            found = self.grouped(*self.time.up_to_end())
+            return found.annotate(now=Count("pk", filter=inside), old=Count("pk", filter=earlier)).filter(
+                now__gt=0, old=0
+            )
+        if self.node.op.key == "stopped":
+            found = self.grouped(*self.time.both())
+            return found.annotate(now=Count("pk", filter=inside)).filter(now=0)
+        found = self.grouped(*self.time.up_to_end())
+        counts = {"now": Count("pk", filter=inside), "then": Count("pk", filter=before), "ever": Count("pk")}
+        return found.annotate(**counts).filter(now__gt=0, then=0, ever__gt=F("now"))
+
+    def told(self) -> Any:
+        """The measure in the window and in the one before, and when it last happened in the window."""
+        inside = Q(all_of(self.time.inside()))
+        with_before = self.node.window.kind == "last"
+        parts = {"value": self.measure(self.node.measure, inside), "last": Max(self.time.column, filter=inside)}
+        if with_before:
+            parts["before"] = self.measure(self.node.measure, Q(all_of(self.time.before())))
+        mine = dict(zip(self.counting.keys(self.home), map(OuterRef, self.counting.outer), strict=True))
+        rows = self.rows(*(self.time.both() if with_before else self.time.inside())).filter(**mine)
+        told = rows.values(*self.counting.keys(self.home)).annotate(told=JSONObject(**parts))
+        return Subquery(told.values("told"))
+
+
+def _compare(op: str, left: Any, value: Any) -> Any:
+    if isinstance(value, Between):
+        return all_of([Infix(left, ">=", Value(value.low)), Infix(left, "<=", Value(value.high))])
+    return Infix(left, _COMPARE[op], Value(value))
+
+
+@dataclass(frozen=True)
+class Times:
+    """The window and the time before it as conditions on the day of a daily count or the instant of an event."""
+
+    window: Window
+    moment: Moment
+    raw: bool
+    home: str
+
+    @property
+    def column(self) -> str:
+        """When it happened."""
+        return "at" if self.raw else "day"
+
+    @property
+    def day(self) -> Any:
+        """The local day on which it happened."""
+        return TruncDate("at", tzinfo=self.moment.zone) if self.raw else F("day")
+
+    def inside(self) -> list[Any]:
+        """In the window."""
+        if self.window.by_hours:
+            start, end = self.window.instants(self.moment)
+            return [Infix(F("at"), ">=", Value(start)), Infix(F("at"), "<=", Value(end))]
+        first, last = self.window.days(self.moment.today)
+        found = [*self._from(first), *self._until(last)]
+        if self.window.field is not None:
+            found.append(Infix(self.day, ">=", self._since()))
+        return found or [Infix(F(self.column), "=", F(self.column))]
+
+    def before(self) -> list[Any]:
+        """In the window of the same length just before."""
+        if self.window.by_hours:
+            start, _ = self.window.instants(self.moment)
+            earlier = start - dt.timedelta(hours=self.window.n)
+            return [Infix(F("at"), ">=", Value(earlier)), Infix(F("at"), "<", Value(start))]
+        first, last = self.window.days(self.moment.today)
+        if first is None or last is None:
+            return [Infix(F(self.column), "<>", F(self.column))]
+        return [*self._from(first - (last - first) - ONE_DAY), *self._until(first - ONE_DAY)]
+
+    def both(self) -> list[Any]:
+        """In the window or in the one before."""
+        return [self.before()[0], *self.up_to_end()]
+
+    def earlier(self) -> list[Any]:
+        """At any time before the window."""
+        if self.window.by_hours:
+            return [Infix(F("at"), "<", Value(self.window.instants(self.moment)[0]))]
+        if self.window.field is not None:
+            return [Infix(self.day, "<", self._since())]
+        first, _ = self.window.days(self.moment.today)
+        assert first is not None
+        return self._until(first - ONE_DAY)
+
+    def up_to_end(self) -> list[Any]:
+        """In the window or at any time before it."""
+        if self.window.by_hours:
+            return [Infix(F("at"), "<=", Value(self.window.instants(self.moment)[1]))]
+        return self._until(self.window.days(self.moment.today)[1])
+
+    def _from(self, day: dt.date | None) -> list[Any]:
+        if day is None:
+            return []
+        return [Infix(F(self.column), ">=", Value(self._start(day) if self.raw else day))]
+
+    def _until(self, day: dt.date | None) -> list[Any]:
+        if day is None:
+            return []
+        if self.raw:
+            return [Infix(F("at"), "<", Value(self._start(day + ONE_DAY)))]
+        return [Infix(F("day"), "<=", Value(day))]
+
+    def _start(self, day: dt.date) -> dt.datetime:
+        return self.moment.start_of(max(day, dt.date(1, 1, 2)))
+
+    def _since(self) -> Any:
+        """The local day of the account's date; of an account without one there is no window, and so no event in it."""
+        field = self.window.field
+        assert field is not None
+        value = field.value(f"{self.home}__")
+        return TruncDate(value, tzinfo=self.moment.zone) if field.kind is Kind.DATETIME else value
+
+
+def followed(node: Sequence, wheres: tuple[Any, Any], counting: Counting) -> Any:
+    """The first event in the window with, or without, the second one within the span after it.
+
+    "And then not" counts a first event only once its time is up; until then nothing can be said.
+    """
+    names, events = counting.vocabulary.event_names, counting.source.events
+    span = dt.timedelta(**{f"{node.within.unit}s": node.within.n})
+    first = events().order_by().filter(name_id=names[node.first.event], account__isnull=False)
+    second = (
+        events()
+        .order_by()
+        .filter(
+            name_id=names[node.second.event],
+            account=OuterRef("account_id"),
+            at__gt=OuterRef("at"),
+            at__lte=ExpressionWrapper(OuterRef("at") + Value(span), DateTimeField()),
+        )
+    )
+    first = first.filter(wheres[0]) if wheres[0] is not None else first
+    second = second.filter(wheres[1]) if wheres[1] is not None else second
+    second = second.filter(user=OuterRef("user_id")) if counting.by_user else second
+    for time in Times(node.window, counting.moment, True, OWN).inside():
+        first = first.filter(time)
+    if node.op.key == "then":
+        first = first.filter(Exists(second))
+    else:
+        first = first.filter(Not(Exists(second)), at__lte=counting.moment.now - span)
+    return Among(first.values(*counting.keys(OWN)).distinct(), counting.outer)

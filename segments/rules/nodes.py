@@ -1,0 +1,202 @@
+"""The nodes of a rule tree: frozen, so that a tree that was read stays as it was judged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from dataclasses import field as declared
+from decimal import Decimal
+from typing import Any
+
+from accounts.fields import Field, Rows
+from segments.rules.events import EventOperator, Measure, Window, write_event_value, write_measure, write_window
+from segments.rules.operators import Operator, SegmentOperator
+from segments.rules.values import Between, Span, write_value
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A field compared with a value."""
+
+    field: Field
+    op: Operator
+    value: Any
+    pointer: str = declared(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class InSegment:
+    """Membership of another segment, now or entered or left within a span."""
+
+    key: str
+    op: SegmentOperator
+    value: Span | None
+    pointer: str = declared(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Quantified:
+    """How many of the account's users or subscriptions meet a group; all conditions are about the same one.
+
+    `quantifier` is "any", "all", "none", "at_least" or "at_least_percent"; `amount` goes with the last two.
+    """
+
+    rows: Rows
+    quantifier: str
+    amount: Decimal | None
+    where: Group
+    pointer: str = declared(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Nodes of which all, any or none must hold. The empty root is every live account."""
+
+    match: str
+    rules: tuple[Node, ...]
+    pointer: str = declared(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Happened:
+    """An event of the account (inside a users group: of that user in the account) measured over a window.
+
+    `where` narrows the events by their properties; all of it is about the same event. `anywhere` counts what the
+    account's users did in any account.
+    """
+
+    event: str
+    op: EventOperator
+    value: Decimal | Between | None
+    measure: Measure
+    window: Window
+    where: Group | None = None
+    anywhere: bool = False
+    pointer: str = declared(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One event of a sequence, narrowed by its properties."""
+
+    event: str
+    where: Group | None = None
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """The first event in the window, and then, or then not, the second one within a span after it."""
+
+    first: Step
+    second: Step
+    op: EventOperator
+    within: Span
+    window: Window
+    pointer: str = declared(default="", compare=False)
+
+
+Node = Group | Condition | Quantified | InSegment | Happened | Sequence
+EVERY_ACCOUNT = Group("all", ())
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and everything below it, in the order of the tree."""
+    yield node
+    if isinstance(node, Group):
+        for child in node.rules:
+            yield from walk(child)
+    elif isinstance(node, Quantified | Happened) and node.where is not None:
+        yield from walk(node.where)
+    elif isinstance(node, Sequence):
+        for step in (node.first, node.second):
+            yield from walk(step.where) if step.where is not None else ()
+
+
+def about_same_row(group: Group) -> list[Node]:
+    """A group and what is below it about the same row: without the property filters of events."""
+    start = len(group.pointer)
+    return [
+        node for node in walk(group) if "/where" not in node.pointer[start:] and "/sequence" not in node.pointer[start:]
+    ]
+
+
+def to_json(node: Node) -> dict[str, Any]:
+    """The JSON form of a node, which parses to an equal one."""
+    if isinstance(node, Group):
+        return {"match": node.match, "rules": [to_json(child) for child in node.rules]}
+    if isinstance(node, Quantified):
+        plain = node.quantifier if node.amount is None else {node.quantifier: write_value(node.amount)}
+        return {node.rows.value: plain, "where": to_json(node.where)}
+    if isinstance(node, Happened):
+        return _happened_json(node)
+    if isinstance(node, Sequence):
+        steps = [{"event": step.event} | _where_json(step.where) for step in (node.first, node.second)]
+        within = write_value(node.within)
+        return {"sequence": steps, "op": node.op.key, "within": within, "window": write_window(node.window)}
+    if isinstance(node, InSegment):
+        found: dict[str, Any] = {"segment": node.key, "op": node.op.key}
+        return found if node.value is None else found | {"value": write_value(node.value)}
+    found = {"field": node.field.key, "op": node.op.key}
+    return found if node.value is None else found | {"value": write_value(node.value)}
+
+
+def _where_json(where: Group | None) -> dict[str, Any]:
+    return {} if where is None else {"where": to_json(where)}
+
+
+def _happened_json(node: Happened) -> dict[str, Any]:
+    found: dict[str, Any] = {"event": node.event, "op": node.op.key}
+    if node.value is not None:
+        found["value"] = write_event_value(node.op, node.value)
+    if node.op.measured:
+        found["measure"] = write_measure(node.measure)
+    found["window"] = write_window(node.window)
+    return found | _where_json(node.where) | ({"anywhere": True} if node.anywhere else {})
+
+
+def fingerprint(node: Node) -> str:
+    """The same text for rules that mean the same but for order and repetition within a group."""
+    if isinstance(node, Group):
+        return f"{node.match}({','.join(sorted({fingerprint(child) for child in node.rules}))})"
+    if isinstance(node, Quantified):
+        return f"{node.rows}:{node.quantifier}:{node.amount}({fingerprint(node.where)})"
+    return json.dumps(to_json(node), sort_keys=True)
+
+
+def fields_of(node: Node) -> set[str]:
+    """The keys of the fields that a rule reads, those of percentages included."""
+    found: set[str] = set()
+    for item in walk(node):
+        if isinstance(item, Condition):
+            found.add(item.field.key)
+            of = getattr(item.value, "of", None)
+            found |= {of.key} if of is not None else set()
+        elif isinstance(item, Happened | Sequence) and item.window.field is not None:
+            found.add(item.window.field.key)
+    return found
+
+
+def events_of(node: Node) -> set[str]:
+    """The names of the events that a rule reads."""
+    found: set[str] = set()
+    for item in walk(node):
+        found |= {item.event} if isinstance(item, Happened) else set()
+        found |= {item.first.event, item.second.event} if isinstance(item, Sequence) else set()
+    return found
+
+
+def segments_of(node: Node) -> set[str]:
+    """The keys of the segments that a rule reads."""
+    return {item.key for item in walk(node) if isinstance(item, InSegment)}
+
+
+def changes_with_time(node: Node) -> bool:
+    """True if the answer can change though no data does."""
+    return any(
+        (isinstance(item, Condition) and item.op.clock)
+        or (isinstance(item, InSegment) and item.op.span)
+        or (isinstance(item, Happened) and item.window.kind in ("last", "between"))
+        or isinstance(item, Sequence)
+        for item in walk(node)
+    )

@@ -1,0 +1,128 @@
+"""Why an account is in a segment, or why not: on the account's own page, and in the builder for a rule being edited."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.models import Account
+from core.intake import BadValue, clean_text, fold
+from segments.explaining import Explanation, explain_rule, explain_segments
+from segments.models import AccountMembership, Segment
+from segments.questions import PreviewTooSlow, Reader
+from segments.rule_form import Tree, read_form
+from segments.rules.tree import RuleError
+from web.filters import reader_for
+from web.pages import is_part, page, part
+
+OFFERED = 10
+TOO_SLOW = "Still looking after 2 seconds. Open a single segment to see its conditions."
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was typed to check an account, and what came of it: an explanation, or a sentence."""
+
+    typed: str
+    explanation: Explanation | None = None
+    text: str = ""
+
+
+@login_required
+@require_GET
+def account_segments(request: HttpRequest, pk: int) -> HttpResponse:
+    """Every segment with the reason, for one account; `segment` gives one of them alone, `show=out` the others."""
+    account = get_object_or_404(Account.objects.visible_to(request.user), pk=pk)
+    segments = Segment.objects.filter(subject=Segment.Subject.ACCOUNT, active=True).in_tab_order()
+    wanted = request.GET.get("segment", "")[:80].replace("\x00", "")
+    if wanted:
+        segments = segments.filter(key=wanted)
+    elif is_part(request):
+        mine = AccountMembership.objects.filter(account=account, left_at__isnull=True)
+        segments = segments.exclude(pk__in=mine.values("segment"))
+    try:
+        found = explain_segments(segments, account, reader_for(request))
+    except PreviewTooSlow:
+        found, text = [], TOO_SLOW
+    else:
+        text = ""
+    context = {
+        "account": account,
+        "inside": [item for item in found if item.member_since],
+        "outside": [item for item in found if not item.member_since],
+        "text": text,
+        "wanted": wanted,
+    }
+    if is_part(request):
+        return part(request, "web/explain/_one.html" if wanted else "web/explain/_outside.html", context)
+    return page(request, "web/explain/account.html", context)
+
+
+@login_required
+@require_GET
+def account_names(request: HttpRequest) -> HttpResponse:
+    """Accounts whose name begins with (or holds) the text, as options for a field; a page without scripts types on."""
+    wanted = fold(_typed(request.GET.get("check", "")))
+    found = _named(Account.objects.visible_to(request.user), wanted)[:OFFERED] if wanted else []
+    return part(request, "web/explain/_names.html", {"accounts": found})
+
+
+@login_required
+@require_POST
+def segment_check(request: HttpRequest) -> HttpResponse:
+    """The rule as it stands in the form, for one account: `account` (an id) in the address, or `check` as typed."""
+    reader = reader_for(request)
+    tree, _ = read_form(request.POST, reader.vocabulary)
+    seen = Account.objects.visible_to(request.user)
+    pk = request.GET.get("account", "")
+    if pk.isascii() and pk.isdigit() and len(pk) < 19:
+        checked = _explained("", tree, seen.filter(pk=int(pk)), reader)
+    else:
+        checked = check_typed(request, request.POST, tree, reader)
+    return part(request, "web/explain/_checked.html", {"checked": checked, "announce": not pk})
+
+
+def check_typed(request: HttpRequest, data: QueryDict, tree: Tree, reader: Reader) -> Checked:
+    """Find the account that was typed: by its name or its id in your systems, else by a part of its name."""
+    typed = _typed(data.get("check", ""))
+    wanted = fold(typed)
+    if not wanted:
+        return Checked(typed, None, "Type the name of an account, for example one from the sample.")
+    seen = Account.objects.visible_to(request.user)
+    found = list(seen.filter(name_folded=wanted)[:2]) or list(seen.filter(external_id=typed)[:1])
+    found = found or list(_named(seen, wanted)[:OFFERED])
+    if not found:
+        return Checked(typed, None, f"No account that you may see is called “{typed}”.")
+    if len(found) > 1:
+        names = ", ".join(f"{item.name} ({item.external_id})" for item in found)
+        return Checked(typed, None, f"More than one account fits: {names}. Type the whole name, or the id in brackets.")
+    return _explained(typed, tree, seen.filter(pk=found[0].pk), reader)
+
+
+def _named(seen: QuerySet[Account], wanted: str) -> QuerySet[Account]:
+    starts = seen.filter(name_folded__startswith=wanted).order_by("name_folded", "pk")
+    return starts if starts.exists() else seen.filter(name_folded__contains=wanted).order_by("name_folded", "pk")
+
+
+def _typed(text: str) -> str:
+    try:
+        return clean_text(text, 200)
+    except BadValue:
+        return ""
+
+
+def _explained(typed: str, tree: Tree, account: QuerySet[Account], reader: Reader) -> Checked:
+    try:
+        found = explain_rule(tree, account, reader=reader)
+    except RuleError as error:
+        return Checked(typed, None, f"Not checked: {error.problems[0].message}")
+    except PreviewTooSlow:
+        return Checked(
+            typed, None, "Still looking after 2 seconds. Narrow the conditions, or save and open the account."
+        )
+    return Checked(typed, found, "" if found else "There is no such account.")
