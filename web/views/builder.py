@@ -191,7 +191,8 @@ def segment_preview(request: HttpRequest) -> HttpResponse:
     pk = request.POST.get("segment", "")
     segment = Segment.objects.filter(pk=int(pk)).first() if pk.isascii() and pk.isdigit() and len(pk) < 19 else None
     nodes = [node for node in view.by_pointer().values() if node.pointer]
-    context: dict[str, Any] = {"words": _words(reader, tree), "rule": view, "segment": segment, "all_nodes": nodes, "may_edit": True}
+    context: dict[str, Any] = {"words": _words(reader, tree), "rule": view, "segment": segment, "all_nodes": nodes}
+    context |= {"may_edit": True}
     context |= _preview(request, reader, tree, segment, view)
     return part(request, "web/builder/_preview_part.html", context)
 
