@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from accounts.models import Account
 from core.clock import Moment, moment
 from segments.editing import save_segment
 from segments.models import AccountMembership, RefreshRun, Segment
 from segments.refresh import refresh_due
+from tests.committing import at_once, committed
 
+__all__ = ["at_once", "committed"]
 Rule = dict[str, Any]
 
 
@@ -42,6 +45,17 @@ def account(db: None) -> Callable[..., Account]:
 def segment(db: None) -> Callable[..., Segment]:
     """Saves a new segment as a person would; it is not refreshed yet."""
     return lambda name, rule, **values: save_segment(None, name=name, rule=rule, **values)
+
+
+@pytest.fixture
+def committed_segments(committed: None) -> Iterator[None]:
+    """A database that keeps what is committed, with no segment and nothing in the queue before and after."""
+    statement = "TRUNCATE segments_segment, segments_refreshrun, django_q_ormq CASCADE"
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
 
 
 @pytest.fixture

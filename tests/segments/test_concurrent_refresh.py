@@ -17,7 +17,7 @@ from segments.models import AccountMembership, RefreshRun, Segment, SegmentRefre
 from segments.refresh import refresh_due, refresh_segments
 from tests.segments.conftest import mrr_from, names_in
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committed_segments")
 
 
 def together(*works: Callable[[], Any]) -> list[BaseException]:
@@ -42,7 +42,7 @@ def together(*works: Callable[[], Any]) -> list[BaseException]:
 
 
 @pytest.fixture
-def big() -> Segment:
+def big(committed_segments: None) -> Segment:
     """A segment over fifty accounts, thirty of which are in."""
     Account.objects.bulk_create([Account(external_id=f"a{n}", name=f"a{n}", mrr=n * 10) for n in range(50)])
     return save_segment(None, name="Big", rule=mrr_from(200))

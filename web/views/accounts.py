@@ -19,7 +19,7 @@ from segments.models import Segment
 from segments.questions import Reader
 from web.columns import DEFAULT_SORT, Column, Labels, all_columns, annotations, chosen_columns, readable, sort_column
 from web.filters import Filters, dropped_notice, narrow, read_filters, reader_for
-from web.listing import load_rows, ordered, page_ids, searched, totals
+from web.listing import load_rows, narrowed_page, ordered, page_ids, searched
 from web.liststate import ListState, pager, state_of
 from web.notices import notify
 from web.pages import may_change_accounts, may_edit_segments, page
@@ -87,8 +87,11 @@ def accounts(request: HttpRequest) -> HttpResponse:
     in_segment = everybody
     if found.segment:
         in_segment = found.scope.count() if is_restricted(request) else found.segment.member_count
-    ids, has_next = page_ids(found.accounts, state.page)
-    total, mrr = totals(found.accounts) if state.narrowed else (in_segment, None)
+    total, mrr = in_segment, None
+    if state.narrowed:
+        ids, has_next, total, mrr = narrowed_page(found.accounts, state.page)
+    else:
+        ids, has_next = page_ids(found.accounts, state.page)
     columns = chosen_columns(found.available, state.cols, read_preferences(request).columns.get("accounts"))
     strip = strip_for(request, found.reader, found.segment, in_segment)
     if not state.narrowed:
