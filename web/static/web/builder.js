@@ -4,7 +4,7 @@
 {
   const builder = $("[data-rule-builder]"), picker = $("#picker"), query = $("#pick-q"), list = $("#pick-list");
   const form = builder?.closest("form"), editor = $("#rule-editor");
-  let target = null, active = -1, dirty = Boolean(form?.hasAttribute("data-dirty")), timer;
+  let target = null, opener = null, open = () => {}, active = -1, dirty = Boolean(form?.hasAttribute("data-dirty")), timer;
 
   // ---- steps ------------------------------------------------------------------------------------------------------
   function step(what, focus) {
@@ -108,7 +108,7 @@
       picker.hidePopover();
       step(what);
     };
-    var open = (button, wanted) => {
+    open = (button, wanted) => {
       target = wanted;
       if (!picker.matches(":popover-open")) picker.showPopover({ source: button });
       query.value = "";
@@ -118,8 +118,14 @@
       narrow();
       if (wanted.key) highlight(Math.max(0, shown().findIndex((option) => option.dataset.key === wanted.key)));
       query.focus();
-      picker.addEventListener("toggle", () => { if (target && button.isConnected) button.focus(); }, { once: true });
+      opener = button;
     };
+    // Closed without a choice: the focus goes back to where it came from.
+    picker.addEventListener("toggle", (event) => {
+      if (event.newState !== "closed" || !target) return;
+      target = null;
+      if (opener?.isConnected) opener.focus();
+    });
     query.addEventListener("input", () => narrow());
     query.addEventListener("keydown", (event) => {
       if (event.key === "ArrowDown") { event.preventDefault(); highlight(active + 1); }

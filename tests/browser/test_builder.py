@@ -1,0 +1,131 @@
+"""The segment builder by keyboard and pointer."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from segments.models import Segment
+from segments.refresh import refresh_due
+from tests.browser.conftest import until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+def counted(page: Page, number: int) -> None:
+    """Wait until the preview has settled on a count."""
+    until(
+        page,
+        "n => document.querySelector('#pv-state')?.textContent === 'Up to date'"
+        " && document.querySelector('#pv-count')?.textContent === String(n)",
+        number,
+    )
+
+
+def pick(page: Page, words: str) -> None:
+    """Open the picker from the focused button, type, choose; the new condition's value has the focus."""
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#picker:popover-open")
+    page.keyboard.type(words)
+    with page.expect_response(re.compile("/segments/rule/")):
+        page.keyboard.press("Enter")
+    until(page, "document.activeElement.closest('.rule')")
+
+
+def test_three_conditions_are_built_and_saved_by_keyboard_alone(page: Page) -> None:
+    page.goto("/segments/new/")
+    until(page, "document.activeElement.id === 'name'")
+    page.keyboard.type("Rescue")
+    for words, value in (("mrr", "3000"), ("renewal date", "95"), ("plan", "Enterprise")):
+        page.locator("#add-n").focus()
+        pick(page, words)
+        page.keyboard.type(value)
+    counted(page, 2)
+    assert "MRR is at least $3,000, and renewal date is in the next 95 days, and plan is “Enterprise”" in page.inner_text("#readback")
+    page.keyboard.press("Control+s")
+    page.wait_for_url(re.compile(r"/segments/\?segment="))
+    refresh_due()
+    page.locator("#notices .notice", has_text="Segment saved. 2 accounts joined and 0 left.").wait_for()
+    segment = Segment.objects.get(name="Rescue")
+    assert [rule["field"] for rule in segment.rule["rules"]] == ["account.mrr", "account.renews_on", "account.plan"]
+
+
+def test_the_preview_follows_every_change_and_the_newest_wins(page: Page) -> None:
+    page.goto(f"/segments/{Segment.objects.get(name='Large').pk}/edit/")
+    value = page.locator("#value-n-0")
+    for number in ("1000", "2000", "11000"):
+        value.fill(number)
+    counted(page, 1)
+    assert page.locator("#alone-n-0").inner_text() == "1"
+    assert "5 leave" in page.inner_text("#preview")
+    value.fill("nonsense")
+    page.locator("#error-n-0", has_text="Expected a number").wait_for()
+    assert page.inner_text("#pv-state") == "Not counted"
+
+
+def test_groups_of_users_nest_and_count(page: Page) -> None:
+    page.goto("/segments/new/")
+    page.locator("#add-n").focus()
+    pick(page, "role in the account")
+    page.keyboard.type("champion")
+    counted(page, 4)
+    with page.expect_response(re.compile("/segments/rule/")):
+        page.locator("#quantifier-n-0").select_option("none")
+    counted(page, 8)
+    page.get_by_role("button", name="Add group").first.click()
+    page.locator("#add-n-1").focus()
+    pick(page, "plan")
+    page.keyboard.type("Growth")
+    counted(page, 4)
+
+
+def test_a_removed_condition_comes_back_by_undo(page: Page) -> None:
+    page.goto(f"/segments/{Segment.objects.get(name='Large').pk}/edit/")
+    page.get_by_role("button", name="Remove this condition").click()
+    counted(page, 12)
+    page.locator("#notices [data-undo]").click()
+    counted(page, 6)
+    assert page.input_value("#value-n-0") == "6000"
+
+
+def test_choices_become_tokens_and_go_again(page: Page) -> None:
+    page.goto("/segments/new/")
+    page.get_by_role("button", name="Lifecycle stage").click()
+    page.locator("#value-n-0").select_option("trial")
+    counted(page, 3)
+    page.locator("#value-n-0").select_option("onboarding")
+    counted(page, 6)
+    page.get_by_role("button", name="Remove Trial").click()
+    counted(page, 3)
+
+
+def test_a_number_can_be_a_percentage_of_another(page: Page) -> None:
+    page.goto("/segments/new/")
+    page.get_by_role("button", name="Active users, 30 days").click()
+    page.locator("#mode-n-0").select_option("percent")
+    page.locator("#of-n-0").select_option("account.licences")
+    page.locator("#value-n-0").fill("50")
+    counted(page, 2)
+    assert "active users, 30 days is at least 50% of licences" in page.inner_text("#readback").lower()
+
+
+def test_the_menu_of_a_condition_moves_copies_and_negates(page: Page) -> None:
+    page.goto(f"/segments/{Segment.objects.get(name='Growth plan').pk}/edit/")
+    page.locator("#more-n-0").click()
+    page.get_by_role("button", name="Duplicate").click()
+    page.locator("#row-n-1").wait_for()
+    page.locator("#more-n-1").click()
+    page.locator("#row-n-1").get_by_role("button", name="Negate").click()
+    until(page, "document.querySelector('#op-n-1').value === 'is_not'")
+    counted(page, 0)
+
+
+def test_leaving_with_changes_is_asked_about(page: Page) -> None:
+    page.goto(f"/segments/{Segment.objects.get(name='Large').pk}/edit/")
+    page.locator("#value-n-0").fill("1")
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.get_by_role("link", name="Cancel").click()
+    page.wait_for_url(re.compile(r"/segments/$"))
+    assert asked == ["beforeunload"]

@@ -1,0 +1,219 @@
+"""Accounts 360 and the segment list as people use them, by pointer and by keyboard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from accounts.models import Assignment, TeamMember
+from segments.models import Segment
+from segments.refresh import refresh_due
+from tests.browser.conftest import order, until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
+
+
+def rows(page: Page) -> list[str]:
+    """The accounts that show, in order."""
+    return page.locator("#rows th a").all_inner_texts()
+
+
+def notice(page: Page, words: str) -> None:
+    """Wait for a notice."""
+    page.locator("#notices .notice", has_text=words).wait_for()
+
+
+def test_a_tab_swaps_the_results_and_back_brings_the_whole_page_again(page: Page) -> None:
+    page.goto("/accounts/")
+    page.get_by_role("link", name="Large 6").click()
+    page.wait_for_url(re.compile(r"segment=large"))
+    until(page, "document.querySelectorAll('#rows tr').length === 6")
+    assert page.title().startswith("Large")
+    assert page.evaluate("document.activeElement.id") == "tab-large"
+    page.go_back()
+    until(page, "document.querySelectorAll('#rows tr').length === 12")
+    assert page.get_by_role("navigation", name="Main").is_visible()
+    page.go_forward()
+    until(page, "document.querySelectorAll('#rows tr').length === 6")
+
+
+def test_search_narrows_while_typing_and_stays_in_the_field(page: Page) -> None:
+    page.goto("/accounts/")
+    page.keyboard.press("/")
+    page.keyboard.type("count 07")
+    until(page, "document.querySelectorAll('#rows tr').length === 1")
+    assert page.evaluate("document.activeElement.id") == "q"
+    assert "1 of 12 accounts" in page.inner_text("#result-count")
+    assert "q=count+07" in page.url
+
+
+def test_a_column_head_sorts_and_keeps_the_focus_and_the_state_travels(page: Page) -> None:
+    page.goto("/accounts/?q=account")
+    head = page.locator("#sort-c-renews-on")
+    head.click()
+    page.wait_for_url(re.compile("sort=renews_on"))
+    page.wait_for_selector("th.c-renews-on[aria-sort=ascending]")
+    assert rows(page)[0] == "Account 00"
+    assert page.evaluate("document.activeElement.id") == "sort-c-renews-on"
+    page.locator("#sort-c-renews-on").click()
+    page.wait_for_selector("th.c-renews-on[aria-sort=descending]")
+    assert rows(page)[0] == "Account 11" and "q=account" in page.url
+    page.fill("#q", "account 0")
+    until(page, "document.querySelectorAll('#rows tr').length === 10")
+    assert "sort=-renews_on" in page.url and rows(page)[0] == "Account 09"
+
+
+def test_a_filter_chip_is_built_changed_and_removed(page: Page) -> None:
+    page.goto("/accounts/")
+    page.locator("#add-filter").click()
+    page.locator("#filter-pop select").select_option("account.mrr")
+    page.locator("#filter-pop #value-n-0").fill("9,000")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("f="))
+    assert sorted(rows(page)) == ["Account 09", "Account 10", "Account 11"]
+    chip = page.locator("#chip-0")
+    assert chip.inner_text() == "MRR is at least $9,000"
+    chip.click()
+    page.locator("#filter-pop #op-n-0").select_option("less_than")
+    page.locator("#filter-pop #value-n-0").fill("2000")
+    page.get_by_role("button", name="Apply").click()
+    until(page, "document.querySelectorAll('#rows tr').length === 2")
+    page.get_by_role("link", name="Remove filter: MRR is less than $2,000").click()
+    until(page, "document.querySelectorAll('#rows tr').length === 12")
+
+
+def test_columns_are_chosen_in_place(page: Page) -> None:
+    page.goto("/accounts/")
+    page.get_by_role("link", name="Columns").click()
+    page.locator("#columns").get_by_label("Region").check()
+    page.locator("#columns").get_by_label("Plan", exact=True).uncheck()
+    page.get_by_role("button", name="Show these columns").click()
+    notice(page, "8 columns shown.")
+    assert page.locator("th.c-custom-region").is_visible() and page.locator("th.c-plan").count() == 0
+
+
+def test_many_accounts_are_assigned_by_keyboard_and_given_back(page: Page) -> None:
+    page.goto("/accounts/?sort=name")
+    for key in ("j", "x", "j", "x", "j", "j", "x"):
+        page.keyboard.press(key)
+    assert page.locator("#bulk [data-count]").inner_text() == "3 selected"
+    page.keyboard.press("Escape")
+    assert not page.locator("#bulk").is_visible()
+    page.get_by_label("Select Account 00").check()
+    page.get_by_label("Select Account 02").check()
+    page.locator("#bulk-member").select_option(label="Cato Csm")
+    page.get_by_role("button", name="Assign CSM").click()
+    notice(page, "Assigned 2 accounts to Cato Csm.")
+    cato = TeamMember.objects.get(name="Cato Csm")
+    held = Assignment.objects.filter(member=cato, ended_at__isnull=True)
+    assert held.count() == 8
+    page.keyboard.press("Control+z")
+    notice(page, "2 accounts given back.")
+    assert held.count() == 6
+
+
+def test_the_account_page_knows_its_neighbours_and_takes_a_note(page: Page) -> None:
+    page.goto("/accounts/?sort=name")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h1:has-text('Account 01')")
+    page.keyboard.press("]")
+    page.wait_for_selector("h1:has-text('Account 02')")
+    page.keyboard.press("n")
+    page.keyboard.type("Asked for a second workspace.")
+    page.get_by_role("button", name="Add note").click()
+    notice(page, "Note added to the timeline.")
+    assert "Asked for a second workspace." in page.inner_text("#tl")
+    page.locator("#range-12m").click()
+    page.wait_for_selector("#range-12m[aria-current=true]")
+    assert "Monthly active users" in page.inner_text("#usage")
+
+
+def test_segments_move_by_buttons_with_the_focus_kept(page: Page) -> None:
+    page.goto("/segments/")
+    large = Segment.objects.get(name="Large").pk
+    page.locator(f"#down-{large}").focus()
+    page.keyboard.press("Enter")
+    notice(page, "Large moved to position 3 of 4.")
+    assert order() == ["Growth plan", "Renewal soon", "Large", "Champions"]
+    until(page, f"document.activeElement.id === 'down-{large}'")
+    page.keyboard.press("Control+z")
+    notice(page, "Large moved back to position 2.")
+    assert order() == ["Growth plan", "Large", "Renewal soon", "Champions"]
+
+
+def test_segments_move_by_dragging_the_six_dots(page: Page) -> None:
+    page.goto("/segments/")
+    champions = page.locator("tr[data-name='Champions'] [data-drag]")
+    target = page.locator("tr[data-name='Growth plan']")
+    champions.hover()
+    page.mouse.down()
+    box = target.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 60, box["y"] + 40, steps=8)
+    page.mouse.move(box["x"] + 60, box["y"] + 4, steps=6)
+    page.mouse.up()
+    notice(page, "Champions moved to position 1 of 4.")
+    assert order() == ["Champions", "Growth plan", "Large", "Renewal soon"]
+
+
+def test_a_clone_opens_for_editing_under_the_original(page: Page) -> None:
+    page.goto("/segments/")
+    page.get_by_role("button", name="Clone Growth plan").click()
+    page.wait_for_selector("h1:has-text('Growth plan (copy)')")
+    assert order()[:2] == ["Growth plan", "Growth plan (copy)"]
+    assert page.input_value("#name") == "Growth plan (copy)"
+    notice(page, "Growth plan cloned.")
+
+
+def test_refreshing_is_watched_to_its_end(page: Page) -> None:
+    page.goto("/segments/")
+    page.get_by_role("button", name="Refresh now").click()
+    page.locator("#refresh progress").wait_for()
+    refresh_due()
+    notice(page, "Segments refreshed. No account joined or left.")
+    until(page, "!document.querySelector('#refresh progress')")
+
+
+def test_hiding_a_segment_takes_its_tab_away(page: Page) -> None:
+    page.goto("/segments/")
+    page.get_by_label("Show Large on Accounts 360").uncheck()
+    notice(page, "Large hidden from Accounts 360.")
+    page.goto("/accounts/")
+    assert page.get_by_role("link", name="Large").count() == 0
+
+
+def test_jumping_by_keyboard(page: Page) -> None:
+    page.goto("/segments/")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("count 05")
+    page.locator("#jump-results a", has_text="Account 05").wait_for()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h1:has-text('Account 05')")
+
+
+def test_everything_can_be_read_and_done_without_scripts(context_for: Callable[..., BrowserContext]) -> None:
+    page = context_for(java_script_enabled=False).new_page()
+    page.goto("/accounts/")
+    page.get_by_role("link", name="Large 6").click()
+    assert page.locator("#rows tr").count() == 6
+    page.fill("#q", "account 1")
+    page.press("#q", "Enter")
+    assert page.locator("#rows tr").count() == 2 and "segment=large" in page.url
+    page.locator("#add-filter").click()
+    page.locator("select[name='n.0.field']").select_option("account.plan")
+    page.get_by_role("button", name="Choose").click()
+    page.fill("[name='n.0.value']", "Growth")
+    page.get_by_role("button", name="Apply").click()
+    assert page.locator("#rows tr").count() == 1
+    page.goto("/segments/new/")
+    page.fill("#name", "Plain")
+    page.get_by_role("button", name="Add condition").click()
+    page.locator("select[name='n.0.field']").select_option("account.mrr")
+    page.get_by_role("button", name="Choose").click()
+    page.fill("[name='n.0.value']", "5000")
+    page.get_by_role("button", name="Save").first.click()
+    assert Segment.objects.get(name="Plain").rule["rules"] == [{"field": "account.mrr", "op": "at_least", "value": 5000}]
