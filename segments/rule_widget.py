@@ -25,7 +25,13 @@ class RuleWidget(forms.Widget):
 
     class Media:
         css = {"all": ("web/tokens.css", "web/components.css", "web/pages.css", "web/widget.css")}
-        js = ("web/early.js", "django_htmx/htmx-2.min.js", "web/app.js", "web/builder.js")
+        # The builder looks for its parts when it starts, so it must not start before they are there.
+        js = (
+            "web/early.js",
+            forms.Script("django_htmx/htmx-2.min.js", defer=True),
+            forms.Script("web/app.js", defer=True),
+            forms.Script("web/builder.js", defer=True),
+        )
 
     def __init__(self, attrs: Mapping[str, Any] | None = None) -> None:
         super().__init__(dict(attrs or {}))
