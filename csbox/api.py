@@ -15,6 +15,7 @@ from core.api.edge import nothing_here
 from core.api.views import ApiView
 from segments import api as segments
 from usage import api as usage
+from usage.traits.api import TraitViewSet
 
 
 class AccountFilters(segments.MembershipFilters, accounts.AccountFilters):
@@ -55,7 +56,6 @@ class SchemaView(ApiView, SpectacularAPIView):
     permission_classes: Any = ApiView.permission_classes
 
 
-
 class DocumentationView(ApiView, SpectacularSwaggerSplitView):
     """The API as a page to read and to try; its script is a file of its own, so that the strict policy holds."""
 
@@ -77,6 +77,7 @@ router.register("segments", segments.SegmentViewSet, "api-segment")
 router.register("refresh-runs", segments.RefreshRunViewSet, "api-refresh-run")
 router.register("usage", usage.AccountUsageViewSet, "api-usage")
 router.register("events", usage.EventNameViewSet, "api-event-name")
+router.register("traits", TraitViewSet, "api-trait")
 
 urlpatterns = [
     path("v1/schema/", SchemaView.as_view(), name="schema"),

@@ -15,7 +15,9 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Segments": (
         "segments.Segment", "segments.Pin", "segments.RefreshRun", "segments.SegmentRefresh", "segments.SegmentVersion",
     ),
-    "Usage": ("usage.AccountUsage", "usage.DailyUsage", "usage.UserActivity", "usage.EventName", "usage.Event"),
+    "Usage": (
+        "usage.Trait", "usage.AccountUsage", "usage.DailyUsage", "usage.UserActivity", "usage.EventName", "usage.Event",
+    ),
     "Team": (
         "accounts.TeamMember", "accounts.Team", "accounts.Assignment", "auth.User", "auth.Group",
         "authtoken.TokenProxy",

@@ -11,6 +11,7 @@ from segments.models import RefreshRun
 from segments.refresh import refresh_segments
 from usage.metrics import refresh_metrics
 from usage.rollup import roll_up
+from usage.traits.computing import refresh_traits
 
 
 def refresh_everything(trigger: str = RefreshRun.Trigger.DAILY, now: Moment | None = None) -> RefreshRun:
@@ -37,4 +38,5 @@ def _refresh(trigger: str, now: Moment, accounts: Sequence[int] | None) -> Refre
     roll_up()
     roll_up_billing(now, accounts)
     refresh_metrics(now, accounts)
+    refresh_traits(now, accounts)
     return refresh_segments(trigger, now, accounts=accounts)

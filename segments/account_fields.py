@@ -1,8 +1,16 @@
-"""Membership as rows that rules may ask about."""
+"""Membership as rows that rules may ask about, and the segments whose rules name a field."""
 
 from __future__ import annotations
 
 from accounts.fields import Rows, RowSet, register_rows
-from segments.models import AccountMembership
+from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in
+from segments.models import AccountMembership, Segment
 
 register_rows(RowSet(Rows.MEMBERSHIPS, lambda: AccountMembership.objects.all(), "account", {}))
+
+
+@find_field_uses_with
+def segments_that_read(key: str) -> list[FieldUse]:
+    """Segments whose rule names a field, in the company's order."""
+    found = Segment.everything.in_tab_order()
+    return [FieldUse("segment", item.name, item.pk) for item in found if key in texts_in(item.rule)]

@@ -10,6 +10,9 @@ from django.http import HttpRequest
 
 from core.backoffice import ReadOnly
 from usage.models import AccountUsage, DailyUsage, DirtyDay, Event, EventName, UserActivity
+from usage.traits.admin import TraitAdmin
+
+__all__ = ["TraitAdmin"]
 
 
 @admin.register(EventName)

@@ -5,6 +5,20 @@ from __future__ import annotations
 from django.db import models
 
 from accounts.models import Account, EndUser
+from usage.traits.models import AccountTraits, Trait, UserTraits
+
+__all__ = [
+    "AccountTraits",
+    "AccountUsage",
+    "DailyUsage",
+    "DirtyDay",
+    "Event",
+    "EventName",
+    "MessageReceipt",
+    "Trait",
+    "UserActivity",
+    "UserTraits",
+]
 
 
 class EventName(models.Model):

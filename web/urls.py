@@ -5,7 +5,19 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from web.views import account, account_actions, accounts, builder, explaining, filtering, frame, refreshing, segments, subscriptions
+from web.views import (
+    account,
+    account_actions,
+    accounts,
+    builder,
+    explaining,
+    filtering,
+    frame,
+    history,
+    refreshing,
+    segments,
+    subscriptions,
+)
 
 urlpatterns = [
     path("", frame.home, name="home"),
@@ -33,6 +45,8 @@ urlpatterns = [
     path("segments/refresh/", refreshing.segments_refresh, name="segments_refresh"),
     path("segments/refresh/progress/", refreshing.refresh_progress, name="refresh_progress"),
     path("segments/<int:pk>/edit/", builder.segment_edit, name="segment_edit"),
+    path("segments/<int:pk>/versions/", history.segment_versions, name="segment_versions"),
+    path("segments/<int:pk>/versions/<int:number>/restore/", history.segment_restore, name="segment_restore"),
     path("segments/<int:pk>/move/", segments.segment_move, name="segment_move"),
     path("segments/<int:pk>/visibility/", segments.segment_visibility, name="segment_visibility"),
     path("segments/<int:pk>/active/", segments.segment_active, name="segment_active"),

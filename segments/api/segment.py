@@ -16,21 +16,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Account
-from core.api.filters import PAGING, StrictFilterSet, YesNoFilter
+from core.api.filters import StrictFilterSet, YesNoFilter
 from core.api.problems import ApiProblem, Fault
 from core.clock import moment
 from core.intake import BadValue, clean_date, fold
 from segments.api.explaining import ExplainActions
+from segments.api.history import HistoryActions
 from segments.api.problems import explained
 from segments.api.serializers import (
     MembershipSerializer,
     PreviewSerializer,
     ReorderSerializer,
     SegmentSerializer,
-    VersionSerializer,
 )
 from segments.editing import clone_segment, delete_segment, reorder_segments, save_segment
-from segments.models import AccountMembership, Segment, SegmentVersion
+from segments.models import AccountMembership, Segment
 from segments.questions import Reader, preview, read_rule
 from segments.refresh import request_refresh
 from segments.rules.tree import RuleError
@@ -54,7 +54,7 @@ class SegmentFilters(StrictFilterSet):
         return queryset.exclude(error="") if value else queryset.filter(error="")
 
 
-class SegmentViewSet(ExplainActions):
+class SegmentViewSet(ExplainActions, HistoryActions):
     """Saved questions about accounts, in the company's order."""
 
     serializer_class = SegmentSerializer
@@ -67,9 +67,8 @@ class SegmentViewSet(ExplainActions):
     lookup_field = "key"
     lookup_value_regex = r"[-a-zA-Z0-9_]{1,80}"
     reading_actions: ClassVar[tuple[str, ...]] = ("preview", *ExplainActions.reading_actions)
-    parameters: ClassVar[dict[str, tuple[str, ...]]] = ExplainActions.parameters | {
+    parameters: ClassVar[dict[str, tuple[str, ...]]] = ExplainActions.parameters | HistoryActions.parameters | {
         "members": ("on", "cursor", "page_size", "ordering"),
-        "versions": PAGING,
     }
 
     def get_queryset(self) -> QuerySet[Segment]:
@@ -190,13 +189,6 @@ class SegmentViewSet(ExplainActions):
         seen = Account.objects.visible_to(request.user).order_by().values("pk")
         rows = AccountMembership.objects.filter(segment=self.get_object(), account__in=seen).select_related("account")
         return self._listed(rows.filter(self._when(request)), MembershipSerializer, {"entered_at": "entered_at"}, "id")
-
-    @extend_schema(responses=VersionSerializer(many=True))
-    @action(detail=True)
-    def versions(self, request: Request, key: str) -> Response:
-        """The definitions as they were saved, newest first."""
-        rows = SegmentVersion.objects.filter(segment=self.get_object()).select_related("author", "segment")
-        return self._listed(rows, VersionSerializer, {"number": "number"}, "-number")
 
     def _listed(self, rows: Any, serializer: Any, orderings: dict[str, str], default: str) -> Response:
         # The view is made anew for each request, so these are of this one alone.

@@ -48,15 +48,23 @@ class SegmentSerializer(StrictSerializer):
     updated_at = serializers.DateTimeField(read_only=True)
 
 
-class VersionSerializer(StrictSerializer):
-    """A definition as somebody saved it."""
+class ChangeSerializer(StrictSerializer):
+    """One difference from the version before: added, removed, changed or regrouped, and what in words."""
 
-    number = serializers.IntegerField(read_only=True)
-    rule = serializers.JSONField(read_only=True)
+    kind = serializers.CharField(read_only=True)
     words = serializers.CharField(read_only=True)
-    author = serializers.CharField(read_only=True, source="author.username", default=None)
-    reason = serializers.CharField(read_only=True)
-    created_at = serializers.DateTimeField(read_only=True)
+
+
+class VersionSerializer(StrictSerializer):
+    """A definition as somebody saved it, and how it differs from the one before."""
+
+    number = serializers.IntegerField(read_only=True, source="version.number")
+    rule = serializers.JSONField(read_only=True, source="version.rule")
+    words = serializers.CharField(read_only=True, source="version.words")
+    author = serializers.CharField(read_only=True, source="version.author.username", default=None)
+    reason = serializers.CharField(read_only=True, source="version.reason")
+    created_at = serializers.DateTimeField(read_only=True, source="version.created_at")
+    changes = ChangeSerializer(read_only=True, many=True)
 
 
 class MembershipSerializer(StrictSerializer):

@@ -1,0 +1,33 @@
+"""A segment through time, over the API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from segments.refresh import refresh_due
+from tests.api.conftest import ApiClient, Company, code_of
+
+
+def rule(value: int) -> dict[str, object]:
+    return {"match": "all", "rules": [{"field": "account.mrr", "op": "at_least", "value": value}]}
+
+
+def test_versions_tell_what_changed_and_can_be_restored(company: Company, as_: Callable[[str], ApiClient]) -> None:
+    manager = as_("manager")
+    tag = manager.etag("segments/everyone/")
+    assert manager("PATCH", "segments/everyone/", {"rule": rule(500), "reason": "Fewer"}, match=tag).status_code == 200
+    newest, first = manager.get("segments/everyone/versions/")["results"]
+    assert newest["changes"] == [{"kind": "changed", "words": "MRR is at least $1 → MRR is at least $500"}]
+    assert (newest["reason"], first["changes"], first["number"]) == ("Fewer", [], 1)
+    one = manager.get("segments/everyone/versions/?page_size=1")["results"]
+    assert one[0]["changes"] == newest["changes"], "also where the version before is on another page"
+    path = "segments/everyone/versions/1/restore/"
+    assert manager("POST", path).status_code == 428
+    tag = manager.etag("segments/everyone/")
+    assert as_("viewer")("POST", path, match=tag).status_code == 403
+    restored = manager("POST", path, match=tag)
+    assert (restored.status_code, restored.json()["version"]) == (200, 3)
+    refresh_due()
+    assert manager.get("segments/everyone/")["member_count"] == 3
+    tag = manager.etag("segments/everyone/")
+    assert code_of(manager("POST", "segments/everyone/versions/77/restore/", match=tag)) == "not-found"

@@ -1,0 +1,58 @@
+"""A segment through time, on its pages."""
+
+from __future__ import annotations
+
+from django.test import Client
+
+from segments.models import Segment, SegmentVersion
+from segments.refresh import refresh_due
+from tests.web.conftest import Company
+from tests.web.reading import text
+from tests.web.test_builder import opened, send
+
+
+def changed(client: Client, segment: Segment, value: str, reason: str) -> None:
+    path = f"/segments/{segment.pk}/edit/"
+    assert send(client, path, opened(client, path), n__0__value=value, reason=reason).status_code == 302
+    refresh_due()
+
+
+def test_versions_show_author_reason_and_what_changed(manager: Client, csm: Client, company: Company) -> None:
+    large = company.segments["large"]
+    changed(manager, large, "5000", "Board decision")
+    page = text(manager.get(f"/segments/{large.pk}/versions/").content.decode())
+    assert f"Version 2 In use {company.manager}, just now Reason: Board decision" in page
+    assert "Changed MRR is at least $2,000 → MRR is at least $5,000" in page
+    assert "Version 1" in page and "The first definition." in page and "Restore version 1" in page
+    reading = csm.get(f"/segments/{large.pk}/versions/")
+    assert reading.status_code == 200 and "Restore version" not in text(reading.content.decode())
+
+
+def test_restoring_and_undoing_it_are_versions_of_their_own(manager: Client, company: Company) -> None:
+    large = company.segments["large"]
+    changed(manager, large, "5000", "")
+    page = manager.post(f"/segments/{large.pk}/versions/1/restore/", follow=True).content.decode()
+    assert "Version 1 restored as version 3." in text(page)
+    assert Segment.objects.get(pk=large.pk).rule["rules"][0]["value"] == 2000
+    token = page.split("/undo/")[1].split("/")[0]
+    assert "Version 2 is in use again, as version 4." in text(
+        manager.post(f"/undo/{token}/", follow=True).content.decode()
+    )
+    assert Segment.objects.get(pk=large.pk).rule["rules"][0]["value"] == 5000
+    same = manager.post(f"/segments/{large.pk}/versions/2/restore/", follow=True)
+    assert "Nothing was changed." in text(same.content.decode())
+    assert SegmentVersion.objects.filter(segment=large).count() == 4
+
+
+def test_a_version_that_names_what_is_gone_cannot_be_restored(manager: Client, csm: Client, company: Company) -> None:
+    large = company.segments["large"]
+    changed(manager, large, "5000", "")
+    SegmentVersion.objects.filter(segment=large, number=1).update(
+        rule={"match": "all", "rules": [{"field": "account.gone", "op": "is_set"}]}
+    )
+    page = manager.post(f"/segments/{large.pk}/versions/1/restore/", follow=True).content.decode()
+    assert "Version 1 cannot be restored: There is no field “account.gone”." in text(page)
+    assert "There is no version" not in page and "has no version 9" in text(
+        manager.post(f"/segments/{large.pk}/versions/9/restore/", follow=True).content.decode()
+    )
+    assert csm.post(f"/segments/{large.pk}/versions/1/restore/").status_code == 403
