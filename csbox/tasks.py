@@ -8,15 +8,17 @@ from django.utils import timezone
 
 from core.clock import moment
 from core.daily import claimed, is_open, newest_slot
-from core.jobs import enqueue
+from core.jobs import enqueue, forget_results_before
 from core.models import Workspace
 from csbox.pipeline import refresh_everything
 from segments.models import RefreshRun, Segment
 from segments.refresh import give_up_lost_runs
+from usage import partitions
 from usage.models import DirtyDay
 
 DAILY = "refresh"
 LOST_AFTER = dt.timedelta(minutes=30)
+RESULTS_KEPT = dt.timedelta(days=14)
 
 
 def tick() -> None:
@@ -36,6 +38,8 @@ def refresh_daily(local_date: str) -> None:
     """The daily refresh of a local date; a second wake-up of the same date finds nothing to do."""
     with claimed(DAILY, dt.date.fromisoformat(local_date)) as mine:
         if mine:
+            partitions.prepare_ahead(dt.date.fromisoformat(local_date))
+            forget_results_before(timezone.now() - RESULTS_KEPT)
             refresh_everything(RefreshRun.Trigger.DAILY, moment())
 
 
