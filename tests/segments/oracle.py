@@ -7,7 +7,7 @@ purpose. A world is
      "choices": {field: [(value, label)]}, "me": person's key, "accounts": [account, ...]}
 
     account = {"id": str, "archived": bool, "values": {field: value}, "subscriptions": [{field: value}],
-               "users": [{"ended": bool, "values": {field: value}}], "team": [{"ended": bool, "values": {field: value}}],
+               "users": [{"ended": bool, "values": {field: value}}], "team": likewise,
                "memberships": [{"segment": key, "entered": datetime, "left": datetime or None}]}
 
 A value that is not known has no key, or is None, or is an empty text or list; a value of another type than the field's
@@ -23,6 +23,8 @@ import unicodedata
 from decimal import Decimal
 from operator import eq, ge, gt, le, lt
 from typing import Any
+
+from tests.segments import event_oracle
 
 TWINS = {
     "is_not": "is",
@@ -41,7 +43,9 @@ NUMBERS = ("number", "money", "percent")
 
 def members(rule: dict[str, Any], world: dict[str, Any]) -> set[str]:
     """The ids of the accounts for which the rule holds; archived accounts are no customers at all."""
-    return {a["id"] for a in world["accounts"] if not a["archived"] and (not rule["rules"] or holds(rule, a, None, world))}
+    return {
+        a["id"] for a in world["accounts"] if not a["archived"] and (not rule["rules"] or holds(rule, a, None, world))
+    }
 
 
 def holds(node: dict[str, Any], account: dict[str, Any], row: dict[str, Any] | None, world: dict[str, Any]) -> bool:
@@ -53,6 +57,8 @@ def holds(node: dict[str, Any], account: dict[str, Any], row: dict[str, Any] | N
         kind = "users" if "users" in node else "subscriptions"
         rows = rows_of(account, "user" if kind == "users" else "subscription")
         return quantified(node[kind], [holds(node["where"], account, one, world) for one in rows])
+    if "event" in node or "sequence" in node:
+        return event_oracle.event_holds(node, account, row and row.get("#person"), row is not None, world)
     if node["op"] in TWINS:
         return not holds(node | {"op": TWINS[node["op"]]}, account, row, world)
     if "segment" in node:
@@ -67,7 +73,8 @@ def rows_of(account: dict[str, Any], owner: str) -> list[dict[str, Any]]:
         return [account["values"]]
     if owner == "subscription":
         return list(account["subscriptions"])
-    return [one["values"] for one in account["team" if owner == "team" else "users"] if not one["ended"]]
+    people = [one for one in account["team" if owner == "team" else "users"] if not one["ended"]]
+    return [one["values"] | {"#person": one.get("person")} for one in people]
 
 
 def quantified(wanted: Any, answers: list[bool]) -> bool:
@@ -138,7 +145,9 @@ def compare(node: dict[str, Any], row: dict[str, Any], world: dict[str, Any]) ->
     if op == "is_me":
         return value == fold(world["me"])
     if kind in ("choice", "person"):
-        labels = {fold(label): key for key, label in world["choices"][field]} | {fold(k): k for k, _ in world["choices"][field]}
+        labels = {fold(label): key for key, label in world["choices"][field]} | {
+            fold(k): k for k, _ in world["choices"][field]
+        }
         wanted = [labels[fold(one)] for one in wanted] if op == "any_of" else labels[fold(wanted)]
     return text(op, value, wanted)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db import connection
 
 from accounts.models import (
     Account,
@@ -25,8 +27,10 @@ from accounts.models import (
     TeamMember,
 )
 from segments.models import AccountMembership, Segment
+from tests.segments.event_worlds import EVENTS
 from tests.segments.worlds import CHOICES, CUSTOM, LEVELS, PEOPLE, RATES, ROLES, SEGMENTS, STAGES, STATUSES, TEAMS
-from usage.models import AccountUsage, UserActivity
+from usage.models import AccountUsage, DailyUsage, Event, EventName, UserActivity
+from usage.store.postgres import folds_of
 
 ACCOUNT = ("name", "domain", "industry", "churn_reason", "mrr", "licences", "renews_on", "customer_since")
 SUBSCRIPTION = ("plan", "billing_period", "starts_on", "renews_on", "auto_renew")
@@ -55,6 +59,10 @@ def furnish() -> None:
         )
     for currency, rate in RATES.items():
         ExchangeRate.objects.update_or_create(currency=currency, defaults={"rate": rate})
+    for name in EVENTS:
+        EventName.objects.get_or_create(name=name)
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE IF NOT EXISTS usage_event_any PARTITION OF usage_event DEFAULT")
     for key in SEGMENTS:
         Segment.objects.get_or_create(key=key, defaults={"name": key, "rule": {"match": "all", "rules": []}})
 
@@ -66,7 +74,8 @@ def store(world: dict[str, Any]) -> None:
     members = {member.key: member for member in TeamMember.objects.all()}
     segments = {segment.key: segment for segment in Segment.objects.filter(key__in=SEGMENTS)}
     rows: dict[Any, list[Any]] = {
-        model: [] for model in (Relationship, UserActivity, Subscription, Assignment, AccountUsage, Note, AccountMembership)
+        model: []
+        for model in (Relationship, UserActivity, Subscription, Assignment, AccountUsage, Note, AccountMembership)
     }
     for account, drawn in zip(accounts, world["accounts"], strict=True):
         values, seen = drawn["values"], set()
@@ -76,7 +85,9 @@ def store(world: dict[str, Any]) -> None:
             last = user["values"].get("user.last_seen_at")
             if last and person.pk not in seen:
                 seen.add(person.pk)
-                rows[UserActivity].append(UserActivity(account=account, user=person, first_seen_at=last, last_seen_at=last))
+                rows[UserActivity].append(
+                    UserActivity(account=account, user=person, first_seen_at=last, last_seen_at=last)
+                )
         rows[Subscription] += [_subscription(account, n, one) for n, one in enumerate(drawn["subscriptions"])]
         for part in drawn["team"]:
             started = dt.datetime(2011, 1, 1, tzinfo=dt.UTC)
@@ -102,6 +113,32 @@ def store(world: dict[str, Any]) -> None:
             )
     for model, made in rows.items():
         model.objects.bulk_create(made)
+    _store_events(world, accounts, people)
+
+
+def _store_events(world: dict[str, Any], accounts: list[Account], people: list[EndUser]) -> None:
+    """The events of each account, and how many there are of each on a local day."""
+    names = dict(EventName.objects.values_list("name", "pk"))
+    days: Counter[tuple[int, int, int | None, dt.date]] = Counter()
+    events = []
+    for account, drawn in zip(accounts, world["accounts"], strict=True):
+        for one in drawn["events"]:
+            user = None if one["person"] is None else people[one["person"]].pk
+            properties, name = one["properties"], names[one["event"]]
+            days[name, account.pk, user, one["at"].astimezone(world["zone"]).date()] += 1
+            told = {
+                "properties": properties,
+                "folded": folds_of(properties),
+                "source": "drawn",
+                "message_id": str(len(events)),
+            }
+            events.append(
+                Event(account=account, user_id=user, name_id=name, at=one["at"], received_at=one["at"], **told)
+            )
+    Event.objects.bulk_create(events)
+    DailyUsage.objects.bulk_create(
+        [DailyUsage(name_id=n, account_id=a, user_id=u, day=day, count=count) for (n, a, u, day), count in days.items()]
+    )
 
 
 def _columns(values: dict[str, Any], owner: str, names: tuple[str, ...]) -> dict[str, Any]:
@@ -121,7 +158,9 @@ def _json(value: Any) -> Any:
 
 
 def _people(world: dict[str, Any]) -> list[EndUser]:
-    values: dict[int, dict[str, Any]] = {user["person"]: user["values"] for a in world["accounts"] for user in a["users"]}
+    values: dict[int, dict[str, Any]] = {
+        user["person"]: user["values"] for a in world["accounts"] for user in a["users"]
+    }
     return [
         EndUser(
             external_id=f"u{number}",

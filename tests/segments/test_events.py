@@ -130,9 +130,17 @@ def test_the_last_n_days_are_today_and_those_before(window: dict[str, Any]) -> N
 
 @pytest.mark.parametrize(
     ("ends", "unit", "expected"),
-    [([3, 3], "day", {"some"}), ([3, 2], "day", {"busy", "some"}), ([60, 4], "day", set()), ([2, 0], "day", {"busy"}),
-     ([1, 0], "hour", {"busy"}), ([72, 72], "hour", {"some"}), ([71, 49], "hour", set()), ([1, 0], "week", {"busy", "some"})],
-)  # fmt: skip
+    [
+        ([3, 3], "day", {"some"}),
+        ([3, 2], "day", {"busy", "some"}),
+        ([60, 4], "day", set()),
+        ([2, 0], "day", {"busy"}),
+        ([1, 0], "hour", {"busy"}),
+        ([72, 72], "hour", {"some"}),
+        ([71, 49], "hour", set()),
+        ([1, 0], "week", {"busy", "some"}),
+    ],
+)
 def test_a_window_between_two_ages_holds_both_ends(ends: list[int], unit: str, expected: set[str]) -> None:
     assert who(event(value=1, window={"between": ends, "unit": unit})) == expected
 

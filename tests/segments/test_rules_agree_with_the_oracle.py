@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from accounts.models import Account
 from segments.models import Segment
+from segments.rules.events import COUNTS, EVENT_OPERATORS, OF_PROPERTY, SEQUENCE_OPERATORS
 from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS
 from segments.rules.tree import parse, to_json
 from tests.segments import families
@@ -45,6 +46,9 @@ def seen_in(node: Any, found: Counter[str]) -> None:
         found[node["match"]] += 1
         seen_in(node["rules"], found)
         return
+    if "event" in node or "sequence" in node:
+        events_in(node, found)
+        return
     for rows in ("users", "subscriptions"):
         if rows in node:
             how = node[rows] if isinstance(node[rows], str) else next(iter(node[rows]))
@@ -54,6 +58,17 @@ def seen_in(node: Any, found: Counter[str]) -> None:
     found[f"segment {node['op']}" if "segment" in node else node["op"]] += 1
     if isinstance(node.get("value"), dict) and "percent" in node["value"]:
         found["percent of"] += 1
+
+
+def events_in(node: Any, found: Counter[str]) -> None:
+    """Count what a condition on events asks."""
+    found[f"event {node['op']}"] += 1
+    window, measure = node["window"], node.get("measure", "count")
+    found[f"window {window if isinstance(window, str) else next(iter(window))}"] += 1
+    found["window of hours"] += isinstance(window, dict) and window.get("unit") == "hour"
+    found[f"measure {measure if isinstance(measure, str) else next(iter(measure))}"] += 1
+    found["anywhere"] += bool(node.get("anywhere"))
+    found["filter"] += "where" in node
 
 
 def test_the_database_and_the_oracle_name_the_same_accounts() -> None:
@@ -77,7 +92,14 @@ def test_the_database_and_the_oracle_name_the_same_accounts() -> None:
     kinds = {f"users {how}" for how in ("any", "all", "none", "at_least", "at_least_percent")}
     kinds |= {f"subscriptions {how}" for how in ("any", "all", "none")} | {"all", "any", "none", "percent of"}
     wanted = set(OPERATORS) | {f"segment {op}" for op in SEGMENT_OPERATORS} | kinds
-    assert wanted - drawn.keys() == set(), "these were never drawn, so nothing is known about them"
+    wanted |= {f"event {op}" for op in (*EVENT_OPERATORS, *SEQUENCE_OPERATORS)} | {
+        "anywhere",
+        "filter",
+        "window of hours",
+    }
+    wanted |= {f"window {kind}" for kind in ("last", "between", "since", "ever")}
+    wanted |= {f"measure {name}" for name in (*COUNTS, *OF_PROPERTY)}
+    assert wanted - set(+drawn) == set(), "these were never drawn, so nothing is known about them"
     assert tally["cases"] >= 2_000
     # Rules that hold for nobody or for everybody would agree too.
     assert 0.2 < tally["members"] / tally["accounts"] < 0.8
@@ -108,7 +130,9 @@ def test_the_laws_of_logic_hold_in_the_database(case: Case) -> None:
             if not p["rules"] or not q["rules"]:
                 continue
             assert of("none", p) == live - of("all", p)
-            assert of("none", {"match": "all", "rules": [p, q]}) == of("any", *[{"match": "none", "rules": [r]} for r in (p, q)])
+            assert of("none", {"match": "all", "rules": [p, q]}) == of(
+                "any", *[{"match": "none", "rules": [r]} for r in (p, q)]
+            )
             assert of("none", p, q) == of("all", {"match": "none", "rules": [p]}, {"match": "none", "rules": [q]})
             assert of("all", p, q) == of("all", q, p) == of("all", p) & of("all", q)
             assert of("any", p, q) == of("any", p) | of("any", q)
@@ -130,9 +154,13 @@ def test_all_users_is_the_dual_of_any_user_and_negative_operators_are_complement
         p = maker.leaf("user.")
 
         def users(how: str, where: Any) -> set[str]:
-            return answers({"match": "all", "rules": [{"users": how, "where": {"match": "all", "rules": [where]}}]}, reader)
+            return answers(
+                {"match": "all", "rules": [{"users": how, "where": {"match": "all", "rules": [where]}}]}, reader
+            )
 
-        some = users("any", {"match": "any", "rules": [{"field": "user.name", "op": op} for op in ("is_set", "is_not_set")]})
+        some = users(
+            "any", {"match": "any", "rules": [{"field": "user.name", "op": op} for op in ("is_set", "is_not_set")]}
+        )
         not_p = {"match": "none", "rules": [p]}
         assert users("all", p) == some & users("none", not_p)
         assert users("none", p) == live - users("any", p)

@@ -17,14 +17,24 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.segments import families
+from tests.segments.event_worlds import EventPool
 from tests.segments.families import ABSENT, Pool
 from tests.segments.oracle import fold
 
 KINDS = ("text", "number", "money", "percent", "boolean", "date", "datetime", "choice", "list", "link")
 PEOPLE = [("ann", "Ann Berg"), ("bo", "Bo Çelik"), ("Cy-X", "Cy Xu")]
 TEAMS = {"ann": "Nordic", "bo": "Straße", "Cy-X": ""}
-STAGES = [("trial", "Trial", "trial"), ("live", "Live", "live"), ("Late-Live", "Late", "live"), ("cancelled", "Lost", "cancelled")]
-STATUSES = [("active", "Active", "active"), ("Trial-2", "Second trial", "future"), ("suspended", "Suspended", "suspended")]
+STAGES = [
+    ("trial", "Trial", "trial"),
+    ("live", "Live", "live"),
+    ("Late-Live", "Late", "live"),
+    ("cancelled", "Lost", "cancelled"),
+]
+STATUSES = [
+    ("active", "Active", "active"),
+    ("Trial-2", "Second trial", "future"),
+    ("suspended", "Suspended", "suspended"),
+]
 LEVELS = [("strategic", "Strategic"), ("Tier-2", "Tier two")]
 CHOICES = ["Gold", "Straße", "ÎLE"]
 PERIODS = [("monthly", "Monthly"), ("yearly", "Yearly")]
@@ -119,6 +129,7 @@ def case_of(dice: Random, rules: int = 20, accounts: int = 6, depth: int = 5) ->
     pools = {key: families.pool(dice, FIELDS[key], key, now, zone, PAIRS.get(key, [])) for key in focus}
     stays = families.pool(dice, "datetime", "segment", now, zone, [])
     people = [_values(dice, pools, "user.") for _ in range(3)]
+    happens = EventPool(dice, now, zone)
     world = {
         "now": now,
         "zone": zone,
@@ -126,9 +137,9 @@ def case_of(dice: Random, rules: int = 20, accounts: int = 6, depth: int = 5) ->
         "kinds": FIELDS,
         "choices": PAIRS,
         "me": "bo",
-        "accounts": [_account(dice, number, pools, people, stays) for number in range(accounts)],
+        "accounts": [_account(dice, n, pools, people, stays) | {"events": happens.events()} for n in range(accounts)],
     }
-    maker = Rules(dice, pools, stays, depth)
+    maker = Rules(dice, pools, stays, depth, happens)
     return Case(world, [maker.root() for _ in range(rules)])
 
 
@@ -170,7 +181,10 @@ def _account(
             user["values"]["user.last_seen_at"] = own_rows[0]["values"].get("user.last_seen_at")
     values = _values(dice, pools, "account.")
     subscriptions = [_values(dice, pools, "subscription.") for _ in range(dice.choice([0, 1, 1, 2]))]
-    for row, kinds, key in [(values, STAGES, "account.stage"), *((s, STATUSES, "subscription.status") for s in subscriptions)]:
+    for row, kinds, key in [
+        (values, STAGES, "account.stage"),
+        *((s, STATUSES, "subscription.status") for s in subscriptions),
+    ]:
         _derive(row, kinds, key)
     return {
         "id": f"a{number}",
@@ -217,8 +231,10 @@ def _memberships(dice: Random, stays: Pool) -> list[dict[str, Any]]:
 class Rules:
     """Draws rule trees over the fields in focus."""
 
-    def __init__(self, dice: Random, pools: dict[str, Pool], stays: Pool, depth: int = 5) -> None:
-        self.dice, self.pools, self.stays, self.depth = dice, pools, stays, depth
+    def __init__(
+        self, dice: Random, pools: dict[str, Pool], stays: Pool, depth: int = 5, happens: EventPool | None = None
+    ) -> None:
+        self.dice, self.pools, self.stays, self.depth, self.happens = dice, pools, stays, depth, happens
 
     def pick(self, options: Any) -> Any:
         """One of the options."""
@@ -234,7 +250,9 @@ class Rules:
         """A group of one to three nodes."""
         count = self.pick([1, 1, 2, 2, 3])
         match = self.pick(["all", "any", "none"])
-        if inside is None and self.pick(range(4)) == 0:  # siblings about the same rows, which an engine may merge wrongly
+        if (
+            inside is None and self.pick(range(4)) == 0
+        ):  # siblings about the same rows, which an engine may merge wrongly
             owner = self.pick([("user.", "relationship."), "subscription.", "team.", "account."])
             return {"match": match, "rules": [self.leaf(owner) for _ in range(count)]}
         return {"match": match, "rules": [self.node(depth + 1, inside) for _ in range(count)]}
@@ -243,7 +261,10 @@ class Rules:
         """Any node that may stand here."""
         options = ["leaf"] * 6 + ["group"] * 2 * (depth < self.depth)
         options += ["users", "users", "subscriptions", "segment"] * (inside is None and depth < self.depth)
+        options += ["event"] * 3 * (self.happens is not None and inside in (None, "users") and depth <= self.depth)
         what = self.pick(options)
+        if what == "event" and self.happens is not None:
+            return self.happens.node()
         if what == "leaf":
             return self.leaf({None: "", "users": ("user.", "relationship."), "subscriptions": "subscription."}[inside])
         if what == "group":
