@@ -7,6 +7,7 @@ import random
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 
+from accounts.access import apply_access
 from accounts.facts import AssignmentFact
 from accounts.models import Team, TeamMember
 from core.clock import Moment
@@ -42,6 +43,7 @@ def hire() -> list[TeamMember]:
         member, _ = TeamMember.objects.get_or_create(
             user=user, defaults={"key": key, "name": name, "team": team, "access": access}
         )
+        apply_access(member)
         members.append(member)
     return members
 

@@ -30,7 +30,7 @@ class ExplainSerializer(StrictSerializer):
     account = Text(max_length=255)
 
 
-class OutcomeSerializer(serializers.Serializer[Outcome]):
+class OutcomeSerializer(StrictSerializer):
     """A node of the rule with what was found; the nodes below it are in `outcomes`, of a row in `rows`."""
 
     pointer = serializers.CharField()
@@ -51,7 +51,7 @@ class OutcomeSerializer(serializers.Serializer[Outcome]):
         return told(instance)
 
 
-class ExplanationSerializer(serializers.Serializer[Explanation]):
+class ExplanationSerializer(StrictSerializer):
     """Whether an account matches, why, and since when it is a stored member."""
 
     account = serializers.CharField(source="account.external_id")
