@@ -31,6 +31,18 @@ def pin_in_force(segment: Segment, account: Account, today: dt.date) -> Pin | No
     return found.select_related("author__member").first()
 
 
+def pins_of(account: Account, today: dt.date) -> list[Pin]:
+    """The pins that decide for an account today, in the order of the segments."""
+    found = Pin.objects.in_force(today).filter(account=account, segment__internal=False)
+    return list(found.select_related("segment", "author__member").order_by("segment__position", "pk"))
+
+
+def pin_targets() -> list[tuple[int, str]]:
+    """The segments into which an account can be pinned, by id and name, in the company's order."""
+    found = Segment.objects.filter(subject=Segment.Subject.ACCOUNT).in_tab_order()
+    return list(found.values_list("pk", "name"))
+
+
 @dataclass(frozen=True)
 class PinEffect:
     """What pins change about a rule's answer, and about who joins and leaves with it.

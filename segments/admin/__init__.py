@@ -1,6 +1,7 @@
 """Segments and the runs that refreshed them in the back office: importing the modules registers their forms."""
 
-from segments.admin.runs import PinAdmin, RefreshRunAdmin, SegmentRefreshAdmin, SegmentVersionAdmin
+from segments.admin.pins import PinAdmin
+from segments.admin.runs import RefreshRunAdmin, SegmentRefreshAdmin, SegmentVersionAdmin
 from segments.admin.segment import SegmentAdmin
 
 __all__ = ["PinAdmin", "RefreshRunAdmin", "SegmentAdmin", "SegmentRefreshAdmin", "SegmentVersionAdmin"]

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from core.backoffice import FirstRowsInline, ReadOnly, list_link
-from segments.models import Pin, RefreshRun, SegmentRefresh, SegmentVersion
+from segments.models import RefreshRun, SegmentRefresh, SegmentVersion
 
 
 @admin.register(SegmentVersion)
@@ -68,13 +68,3 @@ class RefreshRunAdmin(ReadOnly):
         """A link to what failed."""
         failed = run.state == RefreshRun.State.FAILED
         return list_link(SegmentRefresh, "Look", run__id__exact=run.pk, error__isempty=0) if failed else ""
-
-
-@admin.register(Pin)
-class PinAdmin(ReadOnly):
-    """Accounts that were put into a segment, or kept out of it, by hand."""
-
-    list_display = ("segment", "account", "kind", "reason", "author", "until", "created_at", "ended_at")
-    list_filter = ("kind", ("ended_at", admin.EmptyFieldListFilter), "segment")
-    list_select_related = ("segment", "account", "author")
-    search_fields = ("account__name_folded", "reason")

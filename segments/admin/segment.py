@@ -16,6 +16,7 @@ from accounts.models import Account
 from core.backoffice import BackOffice, FirstRowsInline, page_link
 from core.download import csv_response
 from segments.admin.form import SegmentForm
+from segments.admin.pins import PinInline
 from segments.editing import SegmentInUse, clone_segment, delete_segment, move_segment, set_active, set_visible
 from segments.models import AccountMembership, Segment, SegmentVersion
 from segments.questions import Reader
@@ -51,7 +52,7 @@ class SegmentAdmin(BackOffice):
     list_filter = ("visible", "active", ("error", admin.EmptyFieldListFilter))
     search_fields = ("name_folded", "key")
     ordering = ("position", "id")
-    inlines = (VersionInline,)
+    inlines = (PinInline, VersionInline)
     actions = (
         "refresh_now", "clone", "activate", "deactivate", "show", "hide", "move_up", "move_down", "export_members",
     )  # fmt: skip

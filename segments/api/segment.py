@@ -22,6 +22,7 @@ from core.clock import moment
 from core.intake import BadValue, clean_date, fold
 from segments.api.explaining import ExplainActions
 from segments.api.history import HistoryActions
+from segments.api.pins import PinActions
 from segments.api.problems import explained
 from segments.api.serializers import (
     MembershipSerializer,
@@ -54,7 +55,7 @@ class SegmentFilters(StrictFilterSet):
         return queryset.exclude(error="") if value else queryset.filter(error="")
 
 
-class SegmentViewSet(ExplainActions, HistoryActions):
+class SegmentViewSet(ExplainActions, HistoryActions, PinActions):
     """Saved questions about accounts, in the company's order."""
 
     serializer_class = SegmentSerializer
@@ -67,7 +68,10 @@ class SegmentViewSet(ExplainActions, HistoryActions):
     lookup_field = "key"
     lookup_value_regex = r"[-a-zA-Z0-9_]{1,80}"
     reading_actions: ClassVar[tuple[str, ...]] = ("preview", *ExplainActions.reading_actions)
-    parameters: ClassVar[dict[str, tuple[str, ...]]] = ExplainActions.parameters | HistoryActions.parameters | {
+    parameters: ClassVar[dict[str, tuple[str, ...]]] = {
+        **ExplainActions.parameters,
+        **HistoryActions.parameters,
+        **PinActions.parameters,
         "members": ("on", "cursor", "page_size", "ordering"),
     }
 
@@ -140,6 +144,8 @@ class SegmentViewSet(ExplainActions, HistoryActions):
                 "mrr": str(found.mrr),
                 "joins": found.joins,
                 "leaves": found.leaves,
+                "pinned_in": found.pins.brought,
+                "kept_out": found.pins.kept,
                 "alone": found.alone,
                 "stages": found.stages,
                 "sample": [{"account": one.external_id, "name": one.name} for one in found.sample],

@@ -141,7 +141,7 @@ def segment_form(**values: Any) -> dict[str, Any]:
     """A filled-in segment form with one condition."""
     rule = {"rule.match": "all", "rule.0.field": "account.mrr", "rule.0.op": "at_least", "rule.0.value": "100"}
     shell = {"description": "", "visible": "on", "active": "on", "reason": "", "from_version": ""}
-    inline = {"versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0"}
+    inline = {f"{name}-{which}_FORMS": "0" for name in ("pins", "versions") for which in ("TOTAL", "INITIAL")}
     return rule | shell | inline | values
 
 

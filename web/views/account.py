@@ -15,13 +15,14 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Account, Note, Subscription
 from core.intake import BadValue, clean_text
+from segments.pins import pin_targets, pins_of
 from segments.questions import Reader
 from web.account_page import RANGES, USERS_A_PAGE, attributes_of, memberships_of, usage_of, users_of
 from web.columns import short_key
 from web.filters import reader_for
 from web.liststate import PAGE_SIZE
 from web.notices import notify
-from web.pages import may_change_accounts, member_of, page
+from web.pages import may_change_accounts, may_edit_segments, member_of, page
 from web.timeline import SHOW, timeline_of
 from web.undo import inverse, keep_inverse
 from web.views.accounts import list_of
@@ -82,6 +83,9 @@ def _whole(request: HttpRequest, found: Account, reader: Reader) -> dict[str, An
         "open_subscriptions": sum(1 for item in subscriptions if item.status.kind == "active"),
         "attributes": attributes_of(found, reader.vocabulary),
         "memberships": memberships_of(found),
+        "pins": pins_of(found, reader.moment.today),
+        "pin_targets": pin_targets() if may_edit_segments(request) else [],
+        "may_edit_segments": may_edit_segments(request),
         "segment_total": len(reader.segments),
         "touch": touch,
         "seen": getattr(getattr(found, "usage", None), "last_seen_at", None),

@@ -1,0 +1,136 @@
+"""Pins on screen: the page of a segment's pins, and the buttons that pin, keep out and unpin, each with an undo."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.models import Account
+from core.clock import moment
+from core.intake import BadValue, clean_date, short
+from segments.models import Pin, Segment
+from segments.pinning import pin_account, restore_pin, unpin_account
+from web.notices import back_to, notify
+from web.pages import may_edit_segments, page
+from web.undo import inverse, keep_inverse
+from web.views.segments import editors_only
+
+PAST_SHOWN = 50
+
+
+@login_required
+@require_GET
+def segment_pins(request: HttpRequest, pk: int) -> HttpResponse:
+    """Who is in a segment, or out of it, by hand; the past pins below."""
+    segment = get_object_or_404(Segment, pk=pk, subject=Segment.Subject.ACCOUNT)
+    seen = Account.objects.visible_to(request.user)
+    pins = Pin.objects.filter(segment=segment, account__in=seen.order_by().values("pk"))
+    pins = pins.select_related("account", "author__member")
+    today = moment().today
+    now = list(pins.in_force(today))
+    context = {
+        "segment": segment,
+        "pins": now,
+        "past": pins.exclude(pk__in=[pin.pk for pin in now])[:PAST_SHOWN],
+        "may_edit": may_edit_segments(request),
+        "kinds": Pin.Kind.choices,
+        "today": today,
+    }
+    return page(request, "web/segments/pins.html", context)
+
+
+@login_required
+@require_POST
+def pin_add(request: HttpRequest) -> HttpResponse:
+    """Pin an account in, or keep it out; both are named in the form (`segment` by id, `account` by id or name)."""
+    editors_only(request)
+    back = back_to(request, reverse("segments"))
+    try:
+        segment, account = _segment(request), _account(request)
+        earlier = Pin.objects.open().filter(segment=segment, account=account).first()
+        pin = pin_account(
+            segment,
+            account,
+            kind=request.POST.get("kind", ""),
+            reason=request.POST.get("reason", ""),
+            until=_until(request),
+            author=request.user,
+        )
+    except BadValue as problem:
+        notify(request, f"Not pinned. {problem}")
+        return HttpResponseRedirect(back)
+    data = {"pin": pin.pk, "earlier": earlier.pk if earlier else 0}
+    notify(request, _said(pin), undo=keep_inverse(request, "pin", data, back=back))
+    return HttpResponseRedirect(back)
+
+
+def _said(pin: Pin) -> str:
+    done = "pinned into" if pin.kind == Pin.Kind.IN else "kept out of"
+    until = f" until {pin.until.day} {pin.until:%b %Y}" if pin.until else ""
+    return f"{pin.account} {done} {pin.segment}{until}. The members follow within seconds."
+
+
+def _segment(request: HttpRequest) -> Segment:
+    given = request.POST.get("segment", "")
+    found = Segment.objects.filter(pk=int(given)).first() if _is_id(given) else None
+    if found is None:
+        raise BadValue("Choose a segment.")
+    return found
+
+
+def _account(request: HttpRequest) -> Account:
+    given = request.POST.get("account", "").replace("\x00", "").strip()
+    seen = Account.objects.visible_to(request.user)
+    found = list(seen.filter(external_id=given)[:1]) or list(seen.filter(name=given)[:2])
+    if len(found) != 1:
+        several = "Several accounts have this name; give the account's id." if found else "Choose one from the list."
+        raise BadValue(f"There is no single account “{short(given)}”. {several}")
+    return found[0]
+
+
+def _until(request: HttpRequest) -> dt.date | None:
+    given = request.POST.get("until", "").strip()
+    return clean_date(given) if given else None
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+@login_required
+@require_POST
+def pin_end(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a pin out: the rule decides again."""
+    editors_only(request)
+    seen = Account.objects.visible_to(request.user).order_by().values("pk")
+    pin = get_object_or_404(Pin.objects.select_related("segment", "account"), pk=pk, account__in=seen)
+    back = back_to(request, reverse("segment_pins", args=[pin.segment_id]))
+    if pin.ended_at is None and unpin_account(pin.segment, pin.account):
+        token = keep_inverse(request, "unpin", {"pin": pin.pk}, back=back)
+        notify(request, f"{pin.account} unpinned. The rule of {pin.segment} decides again.", undo=token)
+    else:
+        notify(request, f"{pin.account} was unpinned already.")
+    return HttpResponseRedirect(back)
+
+
+@inverse("pin")
+def _take_back(request: HttpRequest, data: dict[str, Any]) -> str:
+    pin = Pin.objects.select_related("segment", "account").get(pk=data["pin"])
+    earlier = Pin.objects.filter(pk=data["earlier"]).first()
+    if earlier is None:
+        unpin_account(pin.segment, pin.account)
+        return f"{pin.account} unpinned."
+    restore_pin(earlier)
+    return f"{pin.account} is pinned as before."
+
+
+@inverse("unpin")
+def _put_back(request: HttpRequest, data: dict[str, Any]) -> str:
+    pin = restore_pin(Pin.objects.select_related("segment", "account").get(pk=data["pin"]))
+    return _said(pin)
