@@ -106,7 +106,10 @@ def usage_chart(
         return y1 - (y1 - y0) * value / top
 
     line = [(x0 + i * step, at(v)) for i, (_, v) in enumerate(points)]
-    ticks = [Mark(f"{x0 - 8:.1f}", f"{at(v) + 4:.1f}", f"{v:,.0f}", f"{at(v):.1f}") for v in (0, top / 4, top / 2, top * 3 / 4, top)]
+    ticks = [
+        Mark(f"{x0 - 8:.1f}", f"{at(v) + 4:.1f}", f"{v:,.0f}", f"{at(v):.1f}")
+        for v in (0, top / 4, top / 2, top * 3 / 4, top)
+    ]
     labels = [
         Mark(f"{x0 + i * step:.1f}", f"{height - 6}", f"{d.day} {d:%b}")
         for i, (d, _) in enumerate(points)
@@ -121,6 +124,41 @@ def usage_chart(
         f"{at(licences):.1f}" if licences else "",
         f"{licences:,} licences" if licences else "",
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SizeChart:
+    """How the size of a segment moved: two drawings, the days on which its definition changed, the finding in words."""
+
+    wide: UsageChart
+    narrow: UsageChart
+    wide_markers: list[Mark]
+    narrow_markers: list[Mark]
+    finding: str
+
+
+def size_chart(points: Sequence[tuple[dt.date, int]], markers: Sequence[tuple[dt.date, int]]) -> SizeChart:
+    """Members by day as a line, with a dashed line where a new definition (day, number of the version) came."""
+    every = max(1, len(points) // 6)
+    drawings = [
+        usage_chart(points, licences=None, width=width, height=190, every=every * dense)
+        for width, dense in ((760, 1), (340, 2))
+    ]
+    placed = [_markers(points, markers, drawing) for drawing in drawings]
+    first, last = points[0], points[-1]
+    moved = "stayed at" if first[1] == last[1] else f"{'grew' if last[1] > first[1] else 'fell'} from {first[1]:,} to"
+    text = f"The segment {moved} {last[1]:,} between {first[0].day} {first[0]:%b %Y} and {last[0].day} {last[0]:%b %Y}."
+    text += f" Its definition changed {len(markers)} time{'' if len(markers) == 1 else 's'}." if markers else ""
+    return SizeChart(drawings[0], drawings[1], placed[0], placed[1], text)
+
+
+def _markers(
+    points: Sequence[tuple[dt.date, int]], markers: Sequence[tuple[dt.date, int]], drawing: UsageChart
+) -> list[Mark]:
+    start, end = float(drawing.x0), float(drawing.x1)
+    step = (end - start) / max(1, len(points) - 1)
+    place = {day: start + number * step for number, (day, _) in enumerate(points)}
+    return [Mark(f"{place[day]:.1f}", "11", f"v{number}") for day, number in markers if day in place]
 
 
 def nice_top(value: int) -> int:

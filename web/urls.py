@@ -18,6 +18,7 @@ from web.views import (
     refreshing,
     segments,
     subscriptions,
+    traits,
 )
 
 urlpatterns = [
@@ -49,6 +50,8 @@ urlpatterns = [
     path("pins/add/", pinning.pin_add, name="pin_add"),
     path("pins/<int:pk>/end/", pinning.pin_end, name="pin_end"),
     path("segments/<int:pk>/edit/", builder.segment_edit, name="segment_edit"),
+    path("segments/<int:pk>/members/", history.segment_members, name="segment_members"),
+    path("segments/<int:pk>/members/export/", history.segment_members_export, name="segment_members_export"),
     path("segments/<int:pk>/versions/", history.segment_versions, name="segment_versions"),
     path("segments/<int:pk>/versions/<int:number>/restore/", history.segment_restore, name="segment_restore"),
     path("segments/<int:pk>/move/", segments.segment_move, name="segment_move"),
@@ -56,4 +59,9 @@ urlpatterns = [
     path("segments/<int:pk>/active/", segments.segment_active, name="segment_active"),
     path("segments/<int:pk>/clone/", segments.segment_clone, name="segment_clone"),
     path("segments/<int:pk>/delete/", segments.segment_delete, name="segment_delete"),
+    path("traits/", traits.traits, name="traits"),
+    path("traits/new/", traits.trait_new, name="trait_new"),
+    path("traits/<int:pk>/", traits.trait_edit, name="trait_edit"),
+    path("traits/<int:pk>/compute/", traits.trait_compute, name="trait_compute"),
+    path("traits/<int:pk>/delete/", traits.trait_delete, name="trait_delete"),
 ]

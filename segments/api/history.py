@@ -1,29 +1,61 @@
-"""A segment through time over the API: versions and going back to one of them."""
+"""A segment through time over the API: versions and going back to one, size by day, entries and exits."""
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any, ClassVar
 
 from django.db import transaction
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.models import Account
 from core.api.filters import PAGING
-from core.api.problems import ApiProblem
+from core.api.problems import ApiProblem, Fault
+from core.api.strict import StrictSerializer
 from core.api.views import ApiViewSet
+from core.clock import moment
 from segments.api.problems import explained
 from segments.api.serializers import SegmentSerializer, VersionSerializer
+from segments.history import CAUSES, movements, sizes
 from segments.models import Segment, SegmentVersion
 from segments.questions import Reader
 from segments.versions import UnknownVersion, restore_version, versions_of
+
+LONGEST = 1_100
+DAYS = OpenApiParameter("days", OpenApiTypes.INT, description=f"How far back, 1 to {LONGEST:,}; 90 if not given.")
+
+
+class SizeSerializer(StrictSerializer):
+    """How many members there were at the end of a local day."""
+
+    on = serializers.DateField(read_only=True)
+    members = serializers.IntegerField(read_only=True)
+
+
+class MovementSerializer(StrictSerializer):
+    """An account that joined or left, when and why; `reason` is that of a pin."""
+
+    account = serializers.CharField(read_only=True, source="account.external_id")
+    name = serializers.CharField(read_only=True, source="account.name")
+    joined = serializers.BooleanField(read_only=True)
+    at = serializers.DateTimeField(read_only=True)
+    cause = serializers.ChoiceField(tuple(CAUSES.items()), read_only=True)
+    reason = serializers.CharField(read_only=True)
 
 
 class HistoryActions(ApiViewSet):
     """What was: mixed into the view of segments."""
 
-    parameters: ClassVar[dict[str, tuple[str, ...]]] = {"versions": PAGING}
+    parameters: ClassVar[dict[str, tuple[str, ...]]] = {
+        "versions": PAGING,
+        "sizes": ("days",),
+        "movements": ("days",),
+    }
 
     @extend_schema(responses=VersionSerializer(many=True))
     @action(detail=True)
@@ -46,3 +78,30 @@ class HistoryActions(ApiViewSet):
             except UnknownVersion as error:
                 raise ApiProblem("not-found", str(error), 404) from error
         return self.answer(saved)
+
+    @extend_schema(parameters=[DAYS], responses=SizeSerializer(many=True))
+    @action(detail=True)
+    def sizes(self, request: Request, key: str) -> Response:
+        """How many members there were at the end of each of the last `days` local days (90), oldest first."""
+        now = moment()
+        found = sizes(self.get_object(), self._days(request), now, Account.objects.visible_to(request.user))
+        return Response({"results": SizeSerializer([{"on": day, "members": n} for day, n in found], many=True).data})
+
+    @extend_schema(parameters=[DAYS], responses=MovementSerializer(many=True))
+    @action(detail=True)
+    def movements(self, request: Request, key: str) -> Response:
+        """Who joined and left in the last `days` local days (90), newest first, at most 1,000, each with its cause:
+        data, time, definition or hand."""
+        reader = Reader.now()
+        since = reader.moment.start_of(reader.moment.today - dt.timedelta(days=self._days(request) - 1))
+        seen = Account.objects.visible_to(request.user)
+        found = movements(self.get_object(), reader, seen, since=since, limit=1_000)
+        return Response({"results": MovementSerializer(found, many=True).data})
+
+    @staticmethod
+    def _days(request: Request) -> int:
+        text = request.query_params.get("days", "90")
+        if text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= LONGEST:
+            return int(text)
+        detail = f"Give a whole number of days from 1 to {LONGEST:,}."
+        raise ApiProblem("invalid-parameter", detail, 400, [Fault(detail, "invalid-value", parameter="days")])

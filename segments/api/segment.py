@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -31,6 +30,7 @@ from segments.api.serializers import (
     SegmentSerializer,
 )
 from segments.editing import clone_segment, delete_segment, reorder_segments, save_segment
+from segments.history import on_day
 from segments.models import AccountMembership, Segment
 from segments.questions import Reader, preview, read_rule
 from segments.refresh import request_refresh
@@ -215,8 +215,7 @@ class SegmentViewSet(ExplainActions, HistoryActions, PinActions):
         except BadValue as error:
             fault = Fault(str(error), "invalid-value", parameter="on")
             raise ApiProblem("invalid-parameter", str(error), 400, [fault]) from error
-        end = now.start_of(day + dt.timedelta(days=1))
-        return Q(entered_at__lt=end) & (Q(left_at=None) | Q(left_at__gte=end))
+        return on_day(day, now)
 
     @staticmethod
     def _complete(segments: Iterable[Segment]) -> None:

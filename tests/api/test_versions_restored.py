@@ -31,3 +31,20 @@ def test_versions_tell_what_changed_and_can_be_restored(company: Company, as_: C
     assert manager.get("segments/everyone/")["member_count"] == 3
     tag = manager.etag("segments/everyone/")
     assert code_of(manager("POST", "segments/everyone/versions/77/restore/", match=tag)) == "not-found"
+
+
+def test_sizes_and_movements_of_the_accounts_that_one_sees(company: Company, as_: Callable[[str], ApiClient]) -> None:
+    manager = as_("manager")
+    assert [day["members"] for day in manager.get("segments/everyone/sizes/")["results"]] == [3]
+    moves = manager.get("segments/everyone/movements/?days=7")["results"]
+    assert {move["account"] for move in moves} == {"fjord-lines", "orchid-labs", "zinc-works"}
+    assert {(move["joined"], move["cause"], move["reason"]) for move in moves} == {(True, "definition", "")}
+    csm = as_("csm")
+    assert [day["members"] for day in csm.get("segments/everyone/sizes/?days=1")["results"]] == [2]
+    assert {move["account"] for move in csm.get("segments/everyone/movements/")["results"]} == {
+        "fjord-lines",
+        "zinc-works",
+    }
+    for wrong in ("0", "-1", "x", "9999", ""):
+        assert manager("GET", f"segments/everyone/sizes/?days={wrong}").status_code == 400
+    assert manager("GET", "segments/everyone/movements/?day=7").status_code == 400

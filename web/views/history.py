@@ -2,23 +2,125 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.models import Account
+from core.clock import Moment
+from core.download import csv_response
+from core.intake import BadValue, clean_date
 from segments.editing import StaleSegment
+from segments.history import CAUSES, Movement, definitions, first_day, members_on, movements, sizes
 from segments.models import Segment
 from segments.rules.tree import RuleError
 from segments.versions import UnknownVersion, restore_version, versions_of
+from web.charts import size_chart
 from web.filters import reader_for
 from web.notices import notify
 from web.pages import may_edit_segments, page
+from web.tabs import is_restricted
 from web.undo import inverse, keep_inverse
 from web.views.segments import editors_only
+
+PAGE, MOVES = 50, 50
+RANGES = {"30": "30 days", "90": "90 days", "365": "12 months"}
+
+
+@dataclass(frozen=True)
+class Day:
+    """The day that is looked at, and what was wrong with the one asked for."""
+
+    day: dt.date
+    problem: str = ""
+
+
+@login_required
+@require_GET
+def segment_members(request: HttpRequest, pk: int) -> HttpResponse:
+    """Members on any day (`on`), size by day (`days`), entries and exits with their cause (`before`: older ones)."""
+    segment = get_object_or_404(Segment, pk=pk, subject=Segment.Subject.ACCOUNT)
+    reader = reader_for(request)
+    now, seen = reader.moment, _seen(request)
+    chosen = _day(request.GET.get("on", ""), now)
+    members = members_on(segment, chosen.day, now, seen)
+    total, number = members.count(), _page(request.GET.get("page", ""))
+    days = request.GET.get("days", "") if request.GET.get("days", "") in RANGES else "90"
+    points = sizes(segment, int(days), now, seen)
+    moves = movements(segment, reader, seen, before=_instant(request.GET.get("before", "")), limit=MOVES)
+    context = {
+        "segment": segment,
+        "on": chosen,
+        "is_today": chosen.day == now.today,
+        "first": first_day(segment, now),
+        "members": members[(number - 1) * PAGE : number * PAGE],
+        "total": total,
+        "previous": number - 1,
+        "next": number + 1 if total > number * PAGE else 0,
+        "days": days,
+        "ranges": RANGES.items(),
+        "points": list(reversed(points)),
+        "chart": size_chart(points, definitions(segment, points[0][0], now)) if len(points) > 1 else None,
+        "moves": [(move, CAUSES[move.cause]) for move in moves],
+        "older": _older(moves),
+    }
+    return page(request, "web/segments/members.html", context)
+
+
+@login_required
+@require_GET
+def segment_members_export(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The members on a day as CSV."""
+    segment = get_object_or_404(Segment, pk=pk, subject=Segment.Subject.ACCOUNT)
+    now = reader_for(request).moment
+    day = _day(request.GET.get("on", ""), now).day
+    rows = members_on(segment, day, now, _seen(request))
+    lines = (
+        [row.account.external_id, row.account.name, row.entered_at, row.left_at]
+        for row in rows.iterator(chunk_size=2000)
+    )
+    return csv_response(f"{segment.key} on {day.isoformat()}", ["account", "name", "entered_at", "left_at"], lines)
+
+
+def _seen(request: HttpRequest) -> QuerySet[Account] | None:
+    """Whose memberships may be shown; None for all, which includes accounts that were archived since."""
+    return Account.objects.visible_to(request.user) if is_restricted(request) else None
+
+
+def _day(text: str, now: Moment) -> Day:
+    if not text:
+        return Day(now.today)
+    try:
+        day = clean_date(text)
+    except BadValue:
+        return Day(now.today, "Enter a date such as 2026-11-22. The members of today are shown.")
+    if day > now.today:
+        return Day(now.today, "That day lies ahead. The members of today are shown.")
+    return Day(day)
+
+
+def _page(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 6 and int(text) else 1
+
+
+def _instant(text: str) -> dt.datetime | None:
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+def _older(moves: list[Movement]) -> str:
+    return moves[-1].at.isoformat() if len(moves) == MOVES else ""
 
 
 @login_required

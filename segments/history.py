@@ -1,0 +1,181 @@
+"""A segment through time, read from the stored intervals: members on a day, size by day, who came and went and why."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import TruncDate
+
+from accounts.fields import Category
+from accounts.models import Account, AttributeChange
+from core.clock import Moment
+from segments.models import AccountMembership, RefreshRun, Segment, SegmentRefresh, SegmentVersion
+from segments.questions import Reader
+from segments.rules.nodes import changes_with_time, fields_of
+from segments.rules.tree import RuleError
+from usage.models import Event
+
+# What a refresh may find late: an event that arrived now may have happened up to so many days before.
+LATE_DAYS = 31
+
+
+def on_day(day: dt.date, now: Moment) -> Q:
+    """The intervals that cover the end of a local day; for today: those that are open."""
+    if day >= now.today:
+        return Q(left_at=None)
+    end = now.start_of(day + dt.timedelta(days=1))
+    return Q(entered_at__lt=end) & (Q(left_at=None) | Q(left_at__gte=end))
+
+
+def members_on(
+    segment: Segment, day: dt.date, now: Moment, seen: QuerySet[Account] | None
+) -> QuerySet[AccountMembership]:
+    """The members at the end of a local day, by name, among the accounts that may be seen (None: all, archived too)."""
+    rows = _rows(segment, seen).filter(on_day(day, now)).select_related("account__stage")
+    return rows.order_by("account__name_folded", "account_id")
+
+
+def first_day(segment: Segment, now: Moment) -> dt.date:
+    """The first day that is known about: that of the first entry, else today."""
+    first = AccountMembership.objects.filter(segment=segment).order_by("entered_at").first()
+    return first.entered_at.astimezone(now.zone).date() if first else now.today
+
+
+def sizes(segment: Segment, days: int, now: Moment, seen: QuerySet[Account] | None) -> list[tuple[dt.date, int]]:
+    """How many members there were at the end of each of the last days, oldest first, today included."""
+    came, went = _by_day(segment, "entered_at", now, seen), _by_day(segment, "left_at", now, seen)
+    start = max(now.today - dt.timedelta(days=days - 1), min(first_day(segment, now), now.today))
+    size = sum(n for day, n in came.items() if day < start) - sum(n for day, n in went.items() if day < start)
+    found = []
+    for number in range((now.today - start).days + 1):
+        day = start + dt.timedelta(days=number)
+        size += came.get(day, 0) - went.get(day, 0)
+        found.append((day, size))
+    return found
+
+
+def definitions(segment: Segment, since: dt.date, now: Moment) -> list[tuple[dt.date, int]]:
+    """The local days on which the definition changed since a day, with the number of the version, oldest first."""
+    rows = SegmentVersion.objects.filter(segment=segment, created_at__gte=now.start_of(since)).order_by("number")
+    return [(row.created_at.astimezone(now.zone).date(), row.number) for row in rows]
+
+
+@dataclass(frozen=True)
+class Movement:
+    """An account that joined or left: when, why (`cause`, see `causes`), and the words a pin gave for it."""
+
+    account: Account
+    joined: bool
+    at: dt.datetime
+    cause: str
+    reason: str = ""
+
+
+CAUSES = {"hand": "By hand", "definition": "Definition", "data": "New data", "time": "Time"}
+
+
+def movements(
+    segment: Segment,
+    reader: Reader,
+    seen: QuerySet[Account] | None,
+    *,
+    before: dt.datetime | None = None,
+    since: dt.datetime | None = None,
+    limit: int = 50,
+) -> list[Movement]:
+    """The newest entries and exits (before an instant, since an instant), each with its cause."""
+    found: list[tuple[dt.datetime, bool, AccountMembership]] = []
+    for column, joined in (("entered_at", True), ("left_at", False)):
+        by = "opened_by__run" if joined else "closed_by__run"
+        rows = _rows(segment, seen).exclude(**{column: None}).select_related("account", by, "opened_pin", "closed_pin")
+        rows = rows.filter(**{f"{column}__lt": before}) if before else rows
+        rows = rows.filter(**{f"{column}__gte": since}) if since else rows
+        found += [(getattr(row, column), joined, row) for row in rows.order_by(f"-{column}", "-pk")[:limit]]
+    found.sort(key=lambda item: (item[0], item[2].pk), reverse=True)
+    return _with_causes(segment, reader, found[:limit])
+
+
+def _with_causes(
+    segment: Segment, reader: Reader, found: list[tuple[dt.datetime, bool, AccountMembership]]
+) -> list[Movement]:
+    causes = _Causes(segment, reader)
+    by_refresh: dict[int, set[int]] = defaultdict(set)
+    for _, joined, row in found:
+        refresh = row.opened_by if joined else row.closed_by
+        if refresh is not None:
+            by_refresh[refresh.pk].add(row.account_id)
+    told = []
+    for at, joined, row in found:
+        refresh, pin = (row.opened_by, row.opened_pin) if joined else (row.closed_by, row.closed_pin)
+        cause = "hand" if pin else causes.of(refresh, row.account_id, by_refresh)
+        told.append(Movement(row.account, joined, at, cause, pin.reason if pin else ""))
+    return told
+
+
+class _Causes:
+    """Why accounts moved, read refresh by refresh.
+
+    A new definition is the cause of all that moved in the first refresh with it. Otherwise new data is, if the refresh
+    was for new data, or if a value or an event of the account was recorded since the refresh before. If nothing was,
+    and the rule's answer can change with time alone (relative dates, and figures over the last days), time is.
+    """
+
+    def __init__(self, segment: Segment, reader: Reader) -> None:
+        self.segment, self.reader = segment, reader
+        self.changed: dict[int, set[int]] = {}
+        self.versions = dict(SegmentVersion.objects.filter(segment=segment).values_list("number", "rule"))
+        self.clocks: dict[int, bool] = {}
+
+    def of(self, refresh: SegmentRefresh | None, account: int, by_refresh: dict[int, set[int]]) -> str:
+        """The cause of one movement."""
+        if refresh is None:
+            return "data"
+        if refresh.new_definition:
+            return "definition"
+        if refresh.run.trigger == RefreshRun.Trigger.DATA or not self.moves_with_time(refresh.version):
+            return "data"
+        if refresh.pk not in self.changed:
+            self.changed[refresh.pk] = self.recorded(refresh, by_refresh[refresh.pk])
+        return "data" if account in self.changed[refresh.pk] else "time"
+
+    def moves_with_time(self, version: int) -> bool:
+        """Whether the answer of a definition can change though nothing was recorded."""
+        if version not in self.clocks:
+            try:
+                rule = self.reader.read(self.versions.get(version), personal=True).rule
+            except RuleError:
+                self.clocks[version] = False
+            else:
+                windows = (Category.USAGE, Category.TRAITS)
+                fields = [self.reader.vocabulary[key] for key in fields_of(rule) if key in self.reader.vocabulary]
+                self.clocks[version] = changes_with_time(rule) or any(item.category in windows for item in fields)
+        return self.clocks[version]
+
+    def recorded(self, refresh: SegmentRefresh, accounts: Iterable[int]) -> set[int]:
+        """Those of the accounts of which a value or an event was recorded since the refresh before."""
+        earlier = SegmentRefresh.objects.filter(segment=self.segment, pk__lt=refresh.pk).order_by("-pk").first()
+        if earlier is None:
+            return set(accounts)
+        window: dict[str, Any] = {"gt": earlier.at, "lte": refresh.at}
+        changes = AttributeChange.objects.filter(subject="account", object_id__in=accounts)
+        changes = changes.filter(**{f"recorded_at__{name}": at for name, at in window.items()})
+        events = Event.objects.filter(account_id__in=accounts, at__gt=earlier.at - dt.timedelta(days=LATE_DAYS))
+        events = events.filter(**{f"received_at__{name}": at for name, at in window.items()})
+        found = set(changes.order_by().values_list("object_id", flat=True).distinct())
+        return found | set(events.order_by().values_list("account_id", flat=True).distinct())
+
+
+def _rows(segment: Segment, seen: QuerySet[Account] | None) -> QuerySet[AccountMembership]:
+    rows = AccountMembership.objects.filter(segment=segment)
+    return rows if seen is None else rows.filter(account__in=seen.order_by().values("pk"))
+
+
+def _by_day(segment: Segment, column: str, now: Moment, seen: QuerySet[Account] | None) -> dict[dt.date, int]:
+    rows = _rows(segment, seen).exclude(**{column: None})
+    counted = rows.annotate(day=TruncDate(column, tzinfo=now.zone)).values("day").annotate(n=Count("pk"))
+    return dict(counted.order_by().values_list("day", "n"))
