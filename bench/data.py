@@ -125,7 +125,9 @@ def fill(accounts: int, seed: int) -> dict[str, int]:
         cursor.execute(_DRAW.format(seed=int(seed)))
         for statement in (_ACCOUNTS, _USERS, _RELATIONSHIPS, _SUBSCRIPTIONS, _ACTIVITY, _USAGE, _ASSIGNMENTS):
             cursor.execute(statement.format(seed=int(seed)), values)
-        cursor.execute("INSERT INTO accounts_exchangerate (currency, rate, updated_at) VALUES ('USD', 1, now()) ON CONFLICT DO NOTHING")
+        cursor.execute(
+            "INSERT INTO accounts_exchangerate (currency, rate, updated_at) VALUES ('USD', 1, now()) ON CONFLICT DO NOTHING"
+        )
         cursor.execute("VACUUM ANALYZE")
         tables = ("account", "enduser", "relationship", "subscription", "assignment")
         found = {}
@@ -142,9 +144,19 @@ def people() -> None:
     for number in range(1, MEMBERS + 1):
         login = get_user_model().objects.create(username=f"person-{number}")
         TeamMember.objects.create(user=login, key=f"person-{number}", name=f"Person {number}", team=team)
-    kinds = {"region": "text", "seats": "number", "nps": "percent", "pilot": "boolean", "go_live": "date", "budget": "money", "tags": "list"}
+    kinds = {
+        "region": "text",
+        "seats": "number",
+        "nps": "percent",
+        "pilot": "boolean",
+        "go_live": "date",
+        "budget": "money",
+        "tags": "list",
+    }
     for key, kind in kinds.items():
-        AttributeDefinition.objects.create(subject="account", key=key, name=key.replace("_", " ").capitalize(), kind=kind)
+        AttributeDefinition.objects.create(
+            subject="account", key=key, name=key.replace("_", " ").capitalize(), kind=kind
+        )
 
 
 def change(number: int) -> None:

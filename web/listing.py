@@ -88,12 +88,14 @@ def narrowed_page(accounts: QuerySet[Account], page: int) -> tuple[list[int], bo
     named = {f"by_{i}": key.expression for i, key in enumerate(keys)}
     order = ", ".join(f"by_{i} {'DESC' if key.descending else 'ASC'} NULLS LAST" for i, key in enumerate(keys))
     try:
-        matching, params = accounts.order_by().annotate(**named).values_list("pk", "mrr", *named).query.sql_with_params()
+        rows = accounts.order_by().annotate(**named).values_list("pk", "mrr", *named)
+        matching, params = rows.query.sql_with_params()
     except EmptyResultSet:
         return [], False, 0, Decimal(0)
     start = (page - 1) * PAGE_SIZE
     with connection.cursor() as cursor:
-        cursor.execute(_NARROWED.format(matching=matching, keys=", ".join(named), order=order), [*params, start, PAGE_SIZE + 1])
+        statement = _NARROWED.format(matching=matching, keys=", ".join(named), order=order)
+        cursor.execute(statement, [*params, start, PAGE_SIZE + 1])
         ids, number, mrr = cursor.fetchone()
     return ids[:PAGE_SIZE], len(ids) > PAGE_SIZE, number, None if number > COUNT_CAP else mrr
 

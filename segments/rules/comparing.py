@@ -50,7 +50,8 @@ def _text(op: str, left: Any, value: Any) -> Any:
     if op == "any_of":
         return In(left, [fold(item) for item in value])
     if op == "matches":
-        return Infix(left, "~*", Value(value))
+        # The database folds ASCII alike everywhere, but other letters by its locale; no letter beyond ASCII is syntax.
+        return Infix(left, "~*", Value("".join(char if char.isascii() else char.casefold() for char in value)))
     wanted = Value(fold(value), output_field=TextField())
     if op == "is":
         return Infix(left, "=", wanted)

@@ -21,8 +21,30 @@ class _Absent:
 ABSENT = _Absent()
 MISSING = [None, ABSENT, ""]
 _ANY = ("is_set", "is_not_set")
-_TEXT = ("is", "is_not", "any_of", "none_of", "contains", "not_contains", "starts_with", "ends_with", "matches", "not_matches")
-_NUMBER = ("equals", "not_equals", "more_than", "at_least", "less_than", "at_most", "between", "not_between", "any_of", "none_of")
+_TEXT = (
+    "is",
+    "is_not",
+    "any_of",
+    "none_of",
+    "contains",
+    "not_contains",
+    "starts_with",
+    "ends_with",
+    "matches",
+    "not_matches",
+)
+_NUMBER = (
+    "equals",
+    "not_equals",
+    "more_than",
+    "at_least",
+    "less_than",
+    "at_most",
+    "between",
+    "not_between",
+    "any_of",
+    "none_of",
+)
 _PERIODS = tuple(f"{when}_{unit}" for when in ("this", "last", "next") for unit in ("week", "month", "quarter", "year"))
 _SPANS = ("within_last", "within_next", "more_than_ago", "more_than_ahead")
 _DATE = ("on", "before", "after", "on_or_before", "on_or_after", "between", *_SPANS * 4, *_PERIODS)
@@ -46,7 +68,13 @@ TEXTS = [
     ["caf\u00e9", "cafe\u0301", "CAF\u00c9", "cafe", "caf", "CAFE\u0301 bar"],
     ["\u0130stanbul", "istanbul", "\u0131stanbul", "ISTANBUL", "i\u0307stanbul"],
     ["stra\u00dfe", "STRASSE", "strasse", "Stra\u1e9ee", "ss", "s"],
-    ["\u03a3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2", "\u03c3\u03af\u03c3\u03c5\u03c6\u03bf\u03c3", "\u03c3", "\u03c2", "\u03a3"],
+    [
+        "\u03a3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2",
+        "\u03c3\u03af\u03c3\u03c5\u03c6\u03bf\u03c3",
+        "\u03c3",
+        "\u03c2",
+        "\u03a3",
+    ],
     ["null", "0", "false", "none", "None", "NULL"],
     ["' OR 1=1 --", "'", '"', "$1", "%s", "%(x)s", "{}", "a'b"],
     ["ffi", "\ufb03", "\uff41", "a", "\U0001f600", "\U0001f600a"],
@@ -64,7 +92,17 @@ MONEY = [
     [Decimal(2**53), Decimal(2**53 + 1), Decimal(2**53 - 1)],
 ]
 COUNTS = [[Decimal(0), Decimal(1), Decimal(2)], [Decimal(9), Decimal(10), Decimal(11), Decimal(5), Decimal(20)]]
-SPANS = [(1, "day"), (7, "day"), (30, "day"), (1, "week"), (2, "week"), (1, "month"), (3, "month"), (1, "year"), (4, "year")]
+SPANS = [
+    (1, "day"),
+    (7, "day"),
+    (30, "day"),
+    (1, "week"),
+    (2, "week"),
+    (1, "month"),
+    (3, "month"),
+    (1, "year"),
+    (4, "year"),
+]
 HOURS = [(1, "hour"), (24, "hour"), (25, "hour"), (48, "hour")]
 TICK = dt.timedelta(microseconds=1)
 ONE = dt.timedelta(days=1)
@@ -126,7 +164,9 @@ def pool(dice: Random, kind: str, key: str, now: dt.datetime, zone: dt.tzinfo, p
         values = [value for value, _ in pairs]
         written = [label for _, label in pairs] if custom else values
         more = ["gone", "", ABSENT] if custom else []
-        return Pool(kind, [*written, None, *more], [*values, *(label.upper() for _, label in pairs if label.isascii())], [])
+        return Pool(
+            kind, [*written, None, *more], [*values, *(label.upper() for _, label in pairs if label.isascii())], []
+        )
     if key == "team.csm_team":
         return Pool(kind, [], ["Nordic", "NORDIC", "strasse", "stra"], [])
     texts = dice.choice([*TEXTS, TEXTS[0], TEXTS[0], TEXTS[0]])
@@ -146,7 +186,14 @@ def _numbers(dice: Random, kind: str, key: str, custom: bool) -> Pool:
     if kind != "money":
         return Pool(kind, [*map(plain, numbers), None, ABSENT, "1", True, "", "0.1"], asked, [])
     amounts = [{"amount": plain(n), "currency": c} for n in numbers for c in ("USD", "EUR", "JPY")]
-    odd = [{"amount": 100, "currency": "XXX"}, {"amount": "100", "currency": "USD"}, {"currency": "USD"}, 100, None, ABSENT]
+    odd = [
+        {"amount": 100, "currency": "XXX"},
+        {"amount": "100", "currency": "USD"},
+        {"currency": "USD"},
+        100,
+        None,
+        ABSENT,
+    ]
     euros = [plain(n * Decimal("1.08")) for n in numbers if exact(n) < 10**6]
     return Pool(kind, [*amounts, *odd], asked + euros, [])
 
@@ -160,8 +207,18 @@ def _times(dice: Random, kind: str, now: dt.datetime, zone: dt.tzinfo, custom: b
             edge = moved(today, {"n": n, "unit": unit}, sign)
             days |= {edge - ONE, edge, edge + ONE}
     monday = today - today.weekday() * ONE
-    firsts = [monday, monday + 7 * ONE, monday - 7 * ONE, today.replace(day=1), moved(today.replace(day=1), {"n": 1, "unit": "month"}, 1)]
-    firsts += [today.replace(month=3 * ((today.month - 1) // 3) + 1, day=1), today.replace(month=1, day=1), dt.date(today.year + 1, 1, 1)]
+    firsts = [
+        monday,
+        monday + 7 * ONE,
+        monday - 7 * ONE,
+        today.replace(day=1),
+        moved(today.replace(day=1), {"n": 1, "unit": "month"}, 1),
+    ]
+    firsts += [
+        today.replace(month=3 * ((today.month - 1) // 3) + 1, day=1),
+        today.replace(month=1, day=1),
+        dt.date(today.year + 1, 1, 1),
+    ]
     first = dice.choice(firsts)
     days |= {first - ONE, first, dt.date(2028, 2, 29)}
     asked = sorted(day.isoformat() for day in days)

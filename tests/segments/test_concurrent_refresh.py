@@ -102,14 +102,17 @@ def test_quick_saves_beside_a_working_worker_end_in_few_refreshes_and_the_newest
 
 def test_saves_from_many_people_at_once_lose_no_version(big: Segment) -> None:
     works = [
-        lambda n=n: save_segment(Segment.objects.get(pk=big.pk), name="Big", rule=mrr_from(n)) for n in (300, 310, 320, 330)
+        lambda n=n: save_segment(Segment.objects.get(pk=big.pk), name="Big", rule=mrr_from(n))
+        for n in (300, 310, 320, 330)
     ]
     assert together(*works) == []
     assert sorted(big.versions.values_list("number", flat=True)) == [1, 2, 3, 4, 5]
     assert Segment.objects.get(pk=big.pk).version == 5
 
 
-def test_a_backend_that_is_cut_off_leaves_the_segment_due_and_nothing_half(big: Segment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_is_cut_leaves_the_request_open_and_nothing_half(
+    big: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Segment.objects.filter(pk=big.pk).update(live_rev=big.requested_rev)
     refresh_segments()
     Account.objects.filter(external_id="a49").update(mrr=0)
@@ -143,8 +146,8 @@ def test_a_reader_sees_the_old_members_or_the_new_and_never_a_part(big: Segment)
         while not done.is_set():
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "SELECT s.member_count, (SELECT count(*) FROM segments_accountmembership m WHERE m.segment_id = s.id"
-                    " AND m.left_at IS NULL) FROM segments_segment s WHERE s.id = %s",
+                    "SELECT s.member_count, (SELECT count(*) FROM segments_accountmembership m"
+                    " WHERE m.segment_id = s.id AND m.left_at IS NULL) FROM segments_segment s WHERE s.id = %s",
                     [big.pk],
                 )
                 seen.add(cursor.fetchone())

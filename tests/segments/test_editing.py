@@ -141,7 +141,9 @@ def test_a_deleted_segment_takes_its_history_along(account: Any, segment: Any, d
     assert not SegmentVersion.objects.exists()
 
 
-def test_a_segment_that_is_switched_off_has_no_members_and_keeps_its_rule(account: Any, segment: Any, drain: Any) -> None:
+def test_a_segment_that_is_switched_off_has_no_members_and_keeps_its_rule(
+    account: Any, segment: Any, drain: Any
+) -> None:
     account("acme", mrr=900)
     big = segment("Big", mrr_from(500))
     drain()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
-from random import Random
 from typing import Any
 
 import pytest
@@ -20,13 +19,10 @@ from core.clock import Moment
 from segments.rules import comparing, compiler, dates, sql
 from segments.rules.compiler import Negated, Some, _Compiler
 from segments.rules.values import Between, Span
-from tests.segments.judging import answers, reader_of, world_in_database
-from tests.segments.oracle import members
+from tests.segments.judging import worlds_survived
 from tests.segments.storing import furnish
-from tests.segments.worlds import case_of
 
 pytestmark = pytest.mark.django_db
-WORLDS = 60  # a mutant that lives longer than so many worlds of twenty rules counts as alive
 Patch = pytest.MonkeyPatch
 Mutant = Callable[[Patch], None]
 MUTANTS: dict[str, Mutant] = {}
@@ -47,7 +43,9 @@ def replace_text(op: str, make: Callable[[Any, str], Any]) -> Mutant:
 
     def plant(patch: Patch) -> None:
         right = comparing._text
-        patch.setattr(comparing, "_text", lambda o, left, v: make(left, comparing.fold(v)) if o == op else right(o, left, v))
+        patch.setattr(
+            comparing, "_text", lambda o, left, v: make(left, comparing.fold(v)) if o == op else right(o, left, v)
+        )
 
     return plant
 
@@ -222,7 +220,9 @@ def _(patch: Patch) -> None:
 def _(patch: Patch) -> None:
     right = comparing._within
     patch.setattr(
-        comparing, "_within", lambda left, first, last, end: right(left, first, last and last - dt.timedelta.resolution, end)
+        comparing,
+        "_within",
+        lambda left, first, last, end: right(left, first, last and last - dt.timedelta.resolution, end),
     )  # of a date, nothing is taken away
 
 
@@ -290,7 +290,12 @@ def _(patch: Patch) -> None:
     def wrong(self: _Compiler, node: Any, inside: Any) -> Any:
         found = [self.node(child, inside) for child in node.rules]
         some = [part for part in found if isinstance(part, Some) and part.narrowed is None]
-        if node.match == "all" and len(some) > 1 and len({part.rows.name for part in some}) == 1 and len(some) == len(found):
+        if (
+            node.match == "all"
+            and len(some) > 1
+            and len({part.rows.name for part in some}) == 1
+            and len(some) == len(found)
+        ):
             return Some(some[0].rows, None, sql.all_of([part.condition for part in some]))
         return right(self, node, inside)
 
@@ -320,18 +325,6 @@ def _(patch: Patch) -> None:
         return replace(field, value=lambda p: TypedKey(p + "attributes", name, "amount", kind=Kind.NUMBER))
 
     patch.setattr(Vocabulary, "__getitem__", wrong)
-
-
-def worlds_survived() -> int | None:
-    """How many worlds agree before one differs; None if all do."""
-    for seed in range(WORLDS):
-        case = case_of(Random(seed))
-        with world_in_database(case.world):
-            reader = reader_of(case.world)
-            for rule in case.rules:
-                if answers(rule, reader) != members(rule, case.world):
-                    return seed
-    return None
 
 
 @pytest.mark.parametrize("name", MUTANTS)

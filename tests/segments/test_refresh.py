@@ -54,7 +54,9 @@ def test_ten_quick_saves_end_in_one_refresh(segment: Any, drain: Any) -> None:
     assert Segment.objects.get(pk=big.pk).live_version == 10
 
 
-def test_a_save_during_the_refresh_is_answered_by_another_one(account: Any, segment: Any, drain: Any, monkeypatch: Any) -> None:
+def test_a_save_during_the_refresh_is_answered_by_another_one(
+    account: Any, segment: Any, drain: Any, monkeypatch: Any
+) -> None:
     account("acme", mrr=900)
     big = segment("Big", mrr_from(500))
     right, saves = refreshing.apply, iter([2_000])
@@ -87,7 +89,9 @@ def break_by_value(broken: Segment) -> None:
 
 
 @pytest.mark.parametrize("breakage", [break_by_field, break_by_value])
-def test_a_broken_segment_is_frozen_with_its_reason_and_the_others_go_on(account: Any, segment: Any, breakage: Any) -> None:
+def test_a_broken_segment_is_frozen_with_its_reason_and_the_others_go_on(
+    account: Any, segment: Any, breakage: Any
+) -> None:
     account("acme", mrr=900)
     first, broken, last = (segment(name, mrr_from(500)) for name in ("First", "Broken", "Last"))
     refresh_segments()
@@ -134,7 +138,9 @@ def test_a_rule_that_takes_too_long_is_frozen(account: Any, segment: Any, monkey
     assert names_in(quick) == {"acme"}
 
 
-def test_a_failure_in_the_middle_leaves_nothing_half_and_the_request_open(account: Any, segment: Any, drain: Any, monkeypatch: Any) -> None:
+def test_a_failure_in_the_middle_leaves_nothing_half_and_the_request_open(
+    account: Any, segment: Any, drain: Any, monkeypatch: Any
+) -> None:
     account("acme", mrr=900)
     big = segment("Big", mrr_from(500))
 
@@ -155,7 +161,9 @@ def test_a_failure_in_the_middle_leaves_nothing_half_and_the_request_open(accoun
     assert names_in(big) == {"acme"}
 
 
-def test_joins_and_leaves_of_a_changed_definition_are_marked_and_no_trend(account: Any, segment: Any, drain: Any) -> None:
+def test_joins_and_leaves_of_a_changed_definition_are_marked_and_no_trend(
+    account: Any, segment: Any, drain: Any
+) -> None:
     for number in range(4):
         account(f"a{number}", mrr=100 * number)
     big = segment("Big", mrr_from(200))
@@ -188,7 +196,10 @@ def test_switching_a_segment_off_and_on_is_no_trend(account: Any, segment: Any, 
 def test_the_clock_alone_moves_accounts(account: Any, segment: Any) -> None:
     start = moment(dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC))
     account("acme", renews_on=dt.date(2026, 3, 31))
-    rule = {"match": "all", "rules": [{"field": "account.renews_on", "op": "within_next", "value": {"n": 7, "unit": "day"}}]}
+    rule = {
+        "match": "all",
+        "rules": [{"field": "account.renews_on", "op": "within_next", "value": {"n": 7, "unit": "day"}}],
+    }
     soon = segment("Renews soon", rule)
     seen = []
     for day in (0, 22, 23, 30, 31):
@@ -202,7 +213,10 @@ def test_the_clock_alone_moves_accounts(account: Any, segment: Any) -> None:
 def test_a_run_that_was_held_up_does_not_put_an_older_answer_over_a_newer_one(account: Any, segment: Any) -> None:
     start = moment(dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC))
     account("acme", renews_on=dt.date(2026, 3, 31))
-    rule = {"match": "all", "rules": [{"field": "account.renews_on", "op": "within_next", "value": {"n": 7, "unit": "day"}}]}
+    rule = {
+        "match": "all",
+        "rules": [{"field": "account.renews_on", "op": "within_next", "value": {"n": 7, "unit": "day"}}],
+    }
     soon = segment("Renews soon", rule)
     newer = Moment(start.now + dt.timedelta(days=25), start.zone)
     refresh_segments(now=newer)

@@ -14,8 +14,8 @@ from django.utils.safestring import SafeString, mark_safe
 from web.templatetags.csbox import ago, count, day, from_today, money, percent_of, safe_link
 
 register = template.Library()
-NOTHING = mark_safe('<span aria-hidden="true" class="quiet">–</span><span class="vh">no value</span>')  # noqa: S308 - a constant
-NO_USAGE = mark_safe('<span aria-hidden="true" class="quiet">–</span><span class="vh">no usage</span>')  # noqa: S308 - a constant
+NOTHING = mark_safe('<span aria-hidden="true" class="quiet">–</span><span class="vh">no value</span>')
+NO_USAGE = mark_safe('<span aria-hidden="true" class="quiet">–</span><span class="vh">no usage</span>')
 Html = SafeString | str
 
 
@@ -41,7 +41,8 @@ def _meter(value: Any, whole: Any) -> Html:
     return format_html(
         '<span class="seats"><span class="small">{} / {} <span class="quiet">{}%</span></span>'
         '<svg class="meterbar" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">'
-        '<rect class="track" width="100" height="4" rx="2"/><rect class="val" width="{}" height="4" rx="2"/></svg></span>',
+        '<rect class="track" width="100" height="4" rx="2"/>'
+        '<rect class="val" width="{}" height="4" rx="2"/></svg></span>',
         count(value), count(whole), share, min(share or 0, 100),
     )  # fmt: skip
 
