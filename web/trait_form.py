@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -14,6 +14,7 @@ from core.intake import BadValue, clean_text
 from usage.traits.definitions import METHODS, Method
 from usage.traits.properties import COMPARISONS
 from usage.traits.reading import OWNERS
+from usage.traits.scores import DEFAULT_BANDS
 
 _NUMERIC, _DATES = (Kind.NUMBER, Kind.MONEY, Kind.PERCENT), (Kind.DATE, Kind.DATETIME)
 BLANK_ROWS = 2
@@ -64,6 +65,17 @@ class TraitDraft:
         return "\n".join(map(str, given)) if isinstance(given, list) else str(given or "")
 
     @property
+    def weight_lines(self) -> str:
+        """The weights of a score, one a line."""
+        return _lines(self.definition.get("weights"), "event", "weight")
+
+    @property
+    def band_lines(self) -> str:
+        """The bands of a score, one a line; those of every score where none are given."""
+        given = self.definition.get("bands")
+        return _lines(given or [{"name": name, "from": start} for name, start in DEFAULT_BANDS], "name", "from")
+
+    @property
     def window(self) -> dict[str, Any]:
         """The window as its inputs: kind, n, m and unit."""
         found = self.definition.get("window")
@@ -85,6 +97,12 @@ class TraitDraft:
         return rows + [{"property": "", "op": "is", "value": ""}] * BLANK_ROWS
 
 
+def _lines(items: Any, name: str, number: str) -> str:
+    """Pairs as lines like “Report Exported = 5”."""
+    found = [item for item in items or [] if isinstance(item, Mapping)]
+    return "\n".join(f"{item.get(name, '')} = {item.get(number, '')}" for item in found)
+
+
 def _typed(value: Any) -> str:
     """A value as a person types it; several with commas between them."""
     return ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
@@ -96,10 +114,9 @@ def read_draft(data: QueryDict, draft: TraitDraft) -> None:
         setattr(draft, name, _text(data, name))
     draft.active = data.get("active") == "1"
     draft.method = data.get("method", draft.method) if data.get("method") in METHODS else draft.method
-    readers = {"event": _events, "window": _window, "where": _where}
     draft.definition = {}
     for name in draft.needs:
-        value = readers[name](data) if name in readers else _text(data, name, 10_000) or None
+        value = _READERS[name](data) if name in _READERS else _text(data, name, 10_000) or None
         if value is not None:
             draft.definition[name] = value
 
@@ -140,6 +157,30 @@ def _where(data: QueryDict) -> Any:
             node["value"] = _number(typed) if shape == "number" else typed.strip()
         found.append(node)
     return found or None
+
+
+def _pairs(data: QueryDict, name: str) -> list[tuple[str, str]]:
+    """Lines like “Report Exported = 5”, each split at its last equals sign."""
+    lines = [line for line in _text(data, name, 10_000).splitlines() if line.strip()]
+    split = [line.rpartition("=") for line in lines]
+    return [(left.strip() or right.strip(), right.strip()) for left, _, right in split]
+
+
+def _weights(data: QueryDict) -> Any:
+    return [{"event": name, "weight": _number(weight)} for name, weight in _pairs(data, "weights")] or None
+
+
+def _bands(data: QueryDict) -> Any:
+    return [{"name": name, "from": _number(start)} for name, start in _pairs(data, "bands")] or None
+
+
+def _days(data: QueryDict) -> Any:
+    return _number(data.get("days", "")) or None
+
+
+_READERS: dict[str, Callable[[QueryDict], Any]] = {
+    "event": _events, "window": _window, "where": _where, "weights": _weights, "bands": _bands, "days": _days,
+}  # fmt: skip
 
 
 def fields_offered(vocabulary: Vocabulary, subject: str, own: str = "") -> dict[str, list[Field]]:

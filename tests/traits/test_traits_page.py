@@ -74,6 +74,20 @@ class TestPage:
         wanted = {"count": "window.kind", "first": 'name="as"', "ratio": 'name="left"', "tenure": 'name="since"'}
         assert wanted.get(method, 'name="property"') in text
 
+    def test_a_score_is_made_of_lines_and_comes_back_as_lines(self, present: Moment, tell: Tell) -> None:
+        tell(factories.account(), "Export")
+        body = {"subject": "account", "method": "engagement", "name": "Engagement", "active": "1", "days": "7"}
+        body |= {"weights": "Export = 5\nA = B = 2", "bands": "Cold = 1\nHot = 50"}
+        browser = client()
+        assert browser.post("/traits/new/", body).status_code == 302
+        trait = Trait.objects.get()
+        assert trait.definition == {
+            "weights": [{"event": "Export", "weight": 5}, {"event": "A = B", "weight": 2}], "days": 7,
+            "bands": [{"name": "Cold", "from": 1}, {"name": "Hot", "from": 50}],
+        }  # fmt: skip
+        shown = browser.get(f"/traits/{trait.pk}/").content.decode()
+        assert "Export = 5\nA = B = 2" in shown and "Cold = 1\nHot = 50" in shown
+
     def test_those_who_may_not_edit_read(self, present: Moment) -> None:
         trait = save_trait(None, name="Logins", method="count", definition={"event": "Login"})
         reader = client(TeamMember.Access.CSM)

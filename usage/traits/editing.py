@@ -15,6 +15,7 @@ from usage.traits.computing import compute, forget
 from usage.traits.definitions import read_definition
 from usage.traits.models import Trait
 from usage.traits.reading import Problem, TraitError
+from usage.traits.scores import bands_in
 
 MOST_TRAITS = 200
 
@@ -36,9 +37,10 @@ def _traits_that_read(key: str) -> list[FieldUse]:
 
 
 def uses_of_trait(trait: Trait) -> list[FieldUse]:
-    """Everything that names the trait's field, other than itself."""
+    """Everything that names one of the trait's fields, other than itself."""
     own = FieldUse("trait", trait.name, trait.pk)
-    return [use for use in uses_of_field(trait.field_key) if use != own]
+    found = [use for key in (trait.field_key, trait.band_key) for use in uses_of_field(key)]
+    return [use for use in dict.fromkeys(found) if use != own]
 
 
 def save_trait(
@@ -71,7 +73,7 @@ def save_trait(
         kind = meant.kind.value
         if found.pk:
             _check_circle(found, definition)
-            _check_uses(found, kind, active)
+            _check_uses(found, kind, active, method, definition)
         again = (found.method, found.definition, found.active) != (method, definition, active)
         found.method, found.definition, found.kind, found.active = method, definition, kind, active
         found.author = author or found.author
@@ -127,8 +129,14 @@ def _check_circle(trait: Trait, definition: Any) -> None:
     follow(texts_in(definition), [])
 
 
-def _check_uses(trait: Trait, kind: str, active: bool) -> None:
+def _check_uses(trait: Trait, kind: str, active: bool, method: str, definition: Any) -> None:
+    """Refuse what would break a rule: no field any more, another kind, a band that is gone."""
+    users: list[FieldUse] = []
     if (not active and trait.active) or kind != trait.kind:
         users = uses_of_trait(trait)
-        if users:
-            raise TraitInUse(trait, users)
+    elif trait.method == "engagement":
+        kept = {band.name for band in bands_in(definition)} if method == "engagement" else set()
+        if {band.name for band in bands_in(trait.definition)} - kept:
+            users = uses_of_field(trait.band_key)
+    if users:
+        raise TraitInUse(trait, users)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import partial
 
-from django.db.models import DecimalField, OuterRef, Subquery, Value
+from django.db.models import Case, DecimalField, ExpressionWrapper, OuterRef, Subquery, TextField, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import GreaterThanOrEqual
 
-from accounts.fields import Category, Field, Kind, Owner
+from accounts.fields import Category, Choice, Field, Kind, Owner
 from accounts.fields.attributes import TypedKey
-from usage.traits import events, formulas
+from usage.traits import events, formulas, scores
 from usage.traits.definitions import METHODS
 from usage.traits.models import Trait, UserTraits
+from usage.traits.scores import Band
 
-METHOD_MODULES = (events, formulas)  # importing them registers their methods
+METHOD_MODULES = (events, formulas, scores)  # importing them registers their methods
 Make = Callable[[str, Kind, str], Combinable]
 ValueOf = Callable[[str], Combinable]
 _NUMBER = DecimalField(max_digits=40, decimal_places=12)
@@ -62,20 +65,45 @@ def of_user(make: Make, key: str, kind: Kind, zero: bool) -> Callable[[str], Com
     return value
 
 
+def band_of(score: ValueOf, bands: tuple[Band, ...]) -> ValueOf:
+    """The name of the band that a score is in."""
+
+    def value(prefix: str) -> Combinable:
+        found = ExpressionWrapper(score(prefix), output_field=_NUMBER)
+        steps = [When(GreaterThanOrEqual(found, band.start), then=Value(band.name)) for band in reversed(bands)]
+        return Case(*steps, output_field=TextField())
+
+    return value
+
+
 def trait_fields() -> Iterable[Field]:
-    """One field for each active trait."""
+    """One field for each active trait, and one for the bands of a score."""
     for trait in Trait.objects.filter(active=True):
         method, kind = METHODS.get(trait.method), Kind(trait.kind)
         zero = method is not None and method.zero
         expression = of_account if trait.subject == Trait.Subject.ACCOUNT else of_user
-        yield Field(
+        value = expression(compared, trait.key, kind, zero)
+        field = partial(Field, category=Category.TRAITS, owner=Owner(trait.subject))
+        yield field(
             key=trait.field_key,
             label=trait.name,
-            category=Category.TRAITS,
             kind=kind,
-            owner=Owner(trait.subject),
-            value=expression(compared, trait.key, kind, zero),
+            value=value,
             shown=expression(read, trait.key, kind, zero),
             description=trait.description,
             unit=method.unit if method else "",
         )
+        if trait.method == "engagement":
+            bands = scores.bands_in(trait.definition)
+            yield field(
+                key=trait.band_key,
+                label=f"{trait.name}, band",
+                kind=Kind.CHOICE,
+                value=band_of(value, bands),
+                choices=partial(_band_choices, bands),
+                description=f"The band of {trait.name}.",
+            )
+
+
+def _band_choices(bands: tuple[Band, ...]) -> list[Choice]:
+    return [Choice(band.name, band.name) for band in bands]

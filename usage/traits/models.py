@@ -58,6 +58,11 @@ class Trait(Timestamped):
         """The key of its field in rules."""
         return f"{self.subject}.trait.{self.key}"
 
+    @property
+    def band_key(self) -> str:
+        """The key of the field for the bands of a score."""
+        return f"{self.field_key}.band"
+
 
 class AccountTraits(models.Model):
     """The traits of an account: `shown` as people read them by key, `folded` the texts among them for comparison.
