@@ -18,7 +18,14 @@ MARKS = {
     Kind.TEXT: "T", Kind.LINK: "T", Kind.NUMBER: "#", Kind.MONEY: "$", Kind.PERCENT: "%", Kind.BOOLEAN: "?",
     Kind.DATE: "D", Kind.DATETIME: "D", Kind.CHOICE: "=", Kind.LIST: "=", Kind.PERSON: "@",
 }  # fmt: skip
-STARTERS = ("account.stage", "account.renews_on", "account.mrr", "account.plan", "account.active_users_30d", "account.last_seen_at")
+STARTERS = (
+    "account.stage",
+    "account.renews_on",
+    "account.mrr",
+    "account.plan",
+    "account.active_users_30d",
+    "account.last_seen_at",
+)
 
 
 @dataclass(frozen=True)
@@ -62,11 +69,22 @@ def catalogue(vocabulary: Vocabulary, segment_names: Iterable[str] = ()) -> Cata
     for category, fields in vocabulary.by_category().items():
         options = [_option(item, vocabulary, examples.get(item.key)) for item in fields]
         shelves.append(Shelf(category.name.lower(), category.value, ICONS.get(category, "tag"), options))
+    if vocabulary.event_names:
+        shelves.append(Shelf("events", Category.EVENTS.value, ICONS[Category.EVENTS], _events(vocabulary)))
     names = ", ".join(list(segment_names)[:3])
     member = Option("segment", "Member of segment", "S", names)
     shelves.append(Shelf("segments", Category.SEGMENTS.value, ICONS[Category.SEGMENTS], [member]))
     by_key = {option.key: option for shelf in shelves for option in shelf.options}
     return Catalogue(shelves, [by_key[key] for key in STARTERS if key in by_key])
+
+
+def _events(vocabulary: Vocabulary) -> list[Option]:
+    """Every event, with the properties that it had lately; an event can stand among conditions on users, too."""
+    properties = vocabulary.events.properties()
+    return [
+        Option(f"event:{name}", name, "E", ", ".join(list(properties.get(name, {}))[:3]), "users")
+        for name in sorted(vocabulary.event_names, key=str.lower)
+    ]
 
 
 def _option(item: Field, vocabulary: Vocabulary, example: Any) -> Option:
@@ -96,12 +114,20 @@ def _examples(vocabulary: Vocabulary) -> dict[str, Any]:
     """One real value for each field, from the few rows that are likely to have most of them."""
     sources: list[tuple[set[Owner], dict[Owner, str], QuerySet[Any]]] = [
         ({Owner.ACCOUNT}, {Owner.ACCOUNT: ""}, Account.objects.live().filter(Q(mrr__gt=0)).order_by("-mrr", "pk")),
-        ({Owner.USER, Owner.RELATIONSHIP}, {Owner.USER: "user__", Owner.RELATIONSHIP: ""}, Relationship.objects.open().order_by("-pk")),
+        (
+            {Owner.USER, Owner.RELATIONSHIP},
+            {Owner.USER: "user__", Owner.RELATIONSHIP: ""},
+            Relationship.objects.open().order_by("-pk"),
+        ),
         ({Owner.SUBSCRIPTION}, {Owner.SUBSCRIPTION: ""}, Subscription.objects.order_by("-pk")),
     ]
     found: dict[str, Any] = {}
     for owners, prefixes, rows in sources:
-        fields = [item for item in vocabulary.values() if item.owner in owners and item.kind not in (Kind.BOOLEAN, Kind.CHOICE)]
+        fields = [
+            item
+            for item in vocabulary.values()
+            if item.owner in owners and item.kind not in (Kind.BOOLEAN, Kind.CHOICE)
+        ]
         named = {f"x{i}": (item.shown or item.value)(prefixes[item.owner]) for i, item in enumerate(fields)}
         for row in rows.annotate(**named).values(*named)[:3]:
             for i, item in enumerate(fields):

@@ -10,14 +10,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.http import QueryDict
 
 from accounts.fields import Kind, Vocabulary
-from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, Shape, operators_for
+from segments.event_form import (
+    EVENT_FIELD,
+    PROPERTY_FIELD,
+    another_event,
+    new_event,
+    read_event,
+    read_property_row,
+    without_empty_filter,
+)
+from segments.form_values import READ_SHAPE, Entry, read_typed_number, typed_span
+from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, operators_for
 from segments.rules.tree import COUNTED
 
 Tree = dict[str, Any]
@@ -25,44 +33,33 @@ Place = tuple[int, ...]
 SEGMENT_FIELD = "segment"
 MAX_LEVELS = 12
 _PLACE = re.compile(r"[a-z]?\d{1,6}")
-_DEFAULT_OP = {Kind.CHOICE: "any_of", Kind.PERSON: "any_of"} | dict.fromkeys(
-    (Kind.NUMBER, Kind.MONEY, Kind.PERCENT), "at_least"
-)
+_DEFAULT_OP = {
+    Kind.CHOICE: "any_of",
+    Kind.PERSON: "any_of",
+    Kind.DATE: "within_next",
+    Kind.DATETIME: "within_last",
+} | dict.fromkeys((Kind.NUMBER, Kind.MONEY, Kind.PERCENT), "at_least")
 
 
-@dataclass
-class _Entry:
-    """The inputs of one node as they came, and those of the nodes below it."""
-
-    values: dict[str, list[str]] = field(default_factory=dict)
-    below: dict[str, _Entry] = field(default_factory=dict)
-
-    def one(self, name: str) -> str:
-        """The first value of an input, trimmed."""
-        return (self.values.get(name) or [""])[0].strip()
-
-    def several(self, name: str) -> list[str]:
-        """The values of an input that are not empty."""
-        return [item.strip() for item in self.values.get(name, []) if item.strip()]
-
-
-def read_form(data: QueryDict | Mapping[str, Any], vocabulary: Vocabulary, root: str = "n") -> tuple[Tree, dict[str, Place]]:
+def read_form(
+    data: QueryDict | Mapping[str, Any], vocabulary: Vocabulary, root: str = "n"
+) -> tuple[Tree, dict[str, Place]]:
     """The tree that a form says, and for each path in the form the place it has in that tree."""
-    top = _Entry()
+    top = Entry()
     for name in data:
         parts = name.split(".")
         if parts[0] != root or not 2 <= len(parts) <= MAX_LEVELS or not all(_PLACE.fullmatch(p) for p in parts[1:-1]):
             continue
         entry = top
         for place in parts[1:-1]:
-            entry = entry.below.setdefault(place, _Entry())
+            entry = entry.below.setdefault(place, Entry())
         entry.values[parts[-1]] = data.getlist(name) if isinstance(data, QueryDict) else [str(data[name])]
     places: dict[str, Place] = {root: ()}
     return _group(top, vocabulary, root, (), places), places
 
 
-def _group(entry: _Entry, vocabulary: Vocabulary, path: str, at: Place, places: dict[str, Place]) -> Tree:
-    rules = []
+def _group(entry: Entry, vocabulary: Vocabulary, path: str, at: Place, places: dict[str, Place]) -> Tree:
+    rules: list[Tree] = []
     for name, below in entry.below.items():
         here = (*at, len(rules))
         places[f"{path}.{name}"] = here
@@ -70,93 +67,52 @@ def _group(entry: _Entry, vocabulary: Vocabulary, path: str, at: Place, places: 
     return {"match": entry.one("match") or "all", "rules": rules}
 
 
-def _node(entry: _Entry, vocabulary: Vocabulary, path: str, at: Place, places: dict[str, Place]) -> Tree:
+def _node(entry: Entry, vocabulary: Vocabulary, path: str, at: Place, places: dict[str, Place]) -> Tree:
     if rows := entry.one("rows"):
         quantifier: Any = entry.one("quantifier") or "any"
         if quantifier in COUNTED:
-            quantifier = {quantifier: _number(entry.one("amount"))}
+            quantifier = {quantifier: read_typed_number(entry.one("amount"))}
         name = rows if rows in ("users", "subscriptions") else "users"
         return {name: quantifier, "where": _group(entry, vocabulary, path, at, places)}
     if "match" in entry.values:
         return _group(entry, vocabulary, path, at, places)
+    if "event" in entry.values:
+        below = _group(entry, vocabulary, path, at, places) if entry.below else None
+        return read_event(entry, below["rules"] if below else [])
+    if "property" in entry.values:
+        return read_property_row(entry)
     if entry.one("field") == SEGMENT_FIELD:
         return _segment(entry)
     return _condition(entry, vocabulary)
 
 
-def _segment(entry: _Entry) -> Tree:
+def _segment(entry: Entry) -> Tree:
     op = entry.one("op") or "in"
     node: Tree = {"segment": entry.one("segment"), "op": op}
     known = SEGMENT_OPERATORS.get(op)
-    return node | {"value": _span(entry)} if known and known.span else node
+    return node | {"value": typed_span(entry)} if known and known.span else node
 
 
-def _condition(entry: _Entry, vocabulary: Vocabulary) -> Tree:
+def _condition(entry: Entry, vocabulary: Vocabulary) -> Tree:
     key, op = entry.one("field"), entry.one("op")
+    if key.startswith(EVENT_FIELD):
+        return new_event(key)
     found = vocabulary.get(key)
     if found is None:
-        return {"field": key} | ({"op": op} if op else {}) | ({"value": entry.one("value")} if entry.one("value") else {})
+        return (
+            {"field": key} | ({"op": op} if op else {}) | ({"value": entry.one("value")} if entry.one("value") else {})
+        )
     known = OPERATORS.get(op)
     if known is None or found.kind not in known.shapes:
         op = default_operator(found.kind)
         known = OPERATORS[op]
-    value = _READ[known.shape(found.kind)](entry)
+    value = READ_SHAPE[known.shape(found.kind)](entry)
     return {"field": key, "op": op} | ({} if value is None else {"value": value})
 
 
 def default_operator(kind: Kind) -> str:
     """The comparison that a new condition begins with."""
     return _DEFAULT_OP.get(kind) or operators_for(kind)[0].key
-
-
-def _number(text: str) -> Any:
-    """A number as people type it (8,000 or 12.5); what is none stays text and is refused by the parser."""
-    plain = text.replace(",", "").replace("\u00a0", "").replace(" ", "").replace("\u2212", "-")
-    try:
-        number = Decimal(plain) if len(plain) <= 40 else None
-    except InvalidOperation:
-        number = None
-    if number is None or not number.is_finite() or number.adjusted() > 30:
-        return text or None
-    return int(number) if number == number.to_integral_value() and abs(number) < 10**20 else float(number)
-
-
-def _span(entry: _Entry) -> Any:
-    return {"n": _number(entry.one("value")), "unit": entry.one("unit") or "day"}
-
-
-def _operand(entry: _Entry) -> Any:
-    if entry.one("mode") == "percent":
-        return {"percent": _number(entry.one("value")), "of": entry.one("of")}
-    return _number(entry.one("value"))
-
-
-def _text(entry: _Entry) -> Any:
-    return entry.one("value") or None
-
-
-def _ends(read: Callable[[str], Any]) -> Callable[[_Entry], Any]:
-    def ends(entry: _Entry) -> Any:
-        low, high = read(entry.one("low")), read(entry.one("high"))
-        return None if low is None and high is None else [low, high]
-
-    return ends
-
-
-_READ: dict[Shape, Callable[[_Entry], Any]] = {
-    Shape.NONE: lambda entry: None,
-    Shape.TEXT: _text,
-    Shape.PATTERN: _text,
-    Shape.DATE: _text,
-    Shape.CHOICE: _text,
-    Shape.NUMBER: _operand,
-    Shape.SPAN: _span,
-    Shape.RANGE: _ends(_number),
-    Shape.DATES: _ends(lambda text: text or None),
-    Shape.TEXTS: lambda entry: list(dict.fromkeys(entry.several("value"))) or None,
-    Shape.CHOICES: lambda entry: list(dict.fromkeys(entry.several("value"))) or None,
-    Shape.NUMBERS: lambda entry: [_number(item) for item in entry.several("value")] or None,
-}
 
 
 def children(node: Tree) -> list[Tree]:
@@ -175,16 +131,21 @@ def list_of(node: Tree, name: str) -> list[Any]:
 
 def without_unset(node: Tree) -> Tree:
     """The tree without conditions whose attribute was never chosen."""
-    kept = [without_unset(child) for child in children(node) if child.get("field") != ""]
+    kept = [without_unset(child) for child in children(node) if child.get("field") not in ("", PROPERTY_FIELD)]
     if "rules" in node:
         return node | {"rules": kept}
+    if "event" in node:
+        return without_empty_filter(node | ({"where": node["where"] | {"rules": kept}} if "where" in node else {}))
     return node | {"where": node["where"] | {"rules": kept}} if isinstance(node.get("where"), dict) else node
 
 
 def take_step(tree: Tree, places: Mapping[str, Place], step: str, vocabulary: Vocabulary) -> Place | None:
-    """Do one step of editing in the tree, in place: `add:PATH[:FIELD]`, `group:PATH`, `field:PATH:FIELD`, `remove:PATH`,
-    `up:PATH`, `down:PATH`, `copy:PATH`, `wrap:PATH`, `out:PATH`, `negate:PATH`, `drop:PATH:NUMBER`; anything else, and
-    what cannot be done, changes nothing. Returns the place where the person goes on."""
+    """Do one step of editing in the tree, in place. Returns the place where the person goes on.
+
+    The steps are `add:PATH[:FIELD]`, `group:PATH`, `field:PATH:FIELD`, `remove:PATH`, `up:PATH`, `down:PATH`,
+    `copy:PATH`, `wrap:PATH`, `out:PATH`, `negate:PATH` and `drop:PATH:NUMBER`; anything else, and what cannot be done,
+    changes nothing.
+    """
     verb, _, rest = step.partition(":")
     path, _, more = rest.partition(":")
     at = places.get(path)
@@ -204,6 +165,10 @@ def new_condition(key: str, vocabulary: Vocabulary) -> Tree:
     """A condition on a field, with its first comparison and no value yet."""
     if key == SEGMENT_FIELD:
         return {"segment": "", "op": "in"}
+    if key.startswith(EVENT_FIELD):
+        return new_event(key)
+    if key == PROPERTY_FIELD:
+        return {"field": key, "op": "is"}
     found = vocabulary.get(key)
     node: Tree = {"field": key if found else ""}
     return node | {"op": default_operator(found.kind)} if found else node
@@ -230,7 +195,10 @@ def rows_around(tree: Tree, at: Place) -> str:
 
 def _add(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
     node = wrapped(new_condition(key, vocabulary), vocabulary, rows_around(tree, at))
-    below = children(node_at(tree, at))
+    around = node_at(tree, at)
+    if "event" in around:
+        around.setdefault("where", {"match": "all", "rules": []})
+    below = children(around)
     below.append(node)
     return (*at, len(below) - 1, 0) if "where" in node else (*at, len(below) - 1)
 
@@ -244,6 +212,9 @@ def _add_group(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place
 def _change_field(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
     """Another attribute; comparison and value stay if they fit."""
     old = node_at(tree, at)
+    if key.startswith(EVENT_FIELD) and "event" in old:
+        old["event"] = another_event(key)
+        return at
     new = wrapped(new_condition(key, vocabulary), vocabulary, rows_around(tree, at))
     found, op = vocabulary.get(key), OPERATORS.get(str(old.get("op")))
     if found and op and "where" not in new and found.kind in op.shapes:
@@ -259,6 +230,9 @@ def _change_field(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Pl
 def _remove(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
     siblings = children(node_at(tree, at[:-1]))
     del siblings[at[-1]]
+    around = node_at(tree, at[:-1])
+    if "event" in around and not siblings:
+        del around["where"]
     return (*at[:-1], min(at[-1], len(siblings) - 1)) if siblings else at[:-1]
 
 
@@ -304,7 +278,8 @@ def _out(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
 def _negate(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
     """The exact opposite: the operator's twin where there is one, else a group of which none may match."""
     siblings, node = children(node_at(tree, at[:-1])), node_at(tree, at)
-    twin = _twin(str(node.get("op", "")), SEGMENT_OPERATORS if "segment" in node else OPERATORS)
+    table: Mapping[str, Any] = SEGMENT_OPERATORS if "segment" in node else OPERATORS if "field" in node else {}
+    twin = _twin(str(node.get("op", "")), table)
     if node.get("match") in ("any", "none"):
         node["match"] = "none" if node["match"] == "any" else "any"
     elif twin:
@@ -318,7 +293,9 @@ def _twin(op: str, table: Mapping[str, Any]) -> str:
     known = table.get(op)
     if known is None or op == "is_unassigned":
         return "is_set" if op == "is_unassigned" else ""
-    return known.negates or next((key for key, item in table.items() if item.negates == op and key != "is_unassigned"), "")
+    return known.negates or next(
+        (key for key, item in table.items() if item.negates == op and key != "is_unassigned"), ""
+    )
 
 
 def _drop(tree: Tree, at: Place, number: str, vocabulary: Vocabulary) -> Place:

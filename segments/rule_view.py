@@ -5,12 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from accounts.fields import Category, Choice, Field, Kind, Vocabulary
 from core.intake import fold
+from segments.event_form import PROPERTY_FIELD
+from segments.event_view import EventView, event_view, operators
 from segments.questions import Reader
 from segments.rule_form import Place, Tree, children
+from segments.rules.event_reader import kind_meant, property_operators
 from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, Shape, operators_for
 from segments.rules.tree import Problem, RuleError, walk
 from segments.rules.values import UNITS
@@ -19,6 +23,7 @@ OFFERED_LEVELS, OFFERED_CONDITIONS = 3, 50
 ICONS = {
     Category.ACCOUNTS: "building", Category.CUSTOM: "tag", Category.TEAM: "users", Category.SUBSCRIPTION: "cycle",
     Category.USERS: "user", Category.RELATIONSHIP: "user", Category.USAGE: "pulse", Category.SEGMENTS: "layers",
+    Category.EVENTS: "bolt",
 }  # fmt: skip
 QUANTIFIERS = {
     "users": [("any", "any user"), ("all", "every user"), ("none", "no user"), ("at_least", "at least … users"),
@@ -49,7 +54,7 @@ class Control:
 
 @dataclass
 class NodeView:
-    """One node. `kind` is condition, segment, group or quantified; `dom` is its path as an id."""
+    """One node. `kind` is condition, segment, event, property, group or quantified; `dom` is its path as an id."""
 
     kind: str
     path: str
@@ -67,6 +72,8 @@ class NodeView:
     ops: list[tuple[str, str]] = field(default_factory=list)
     op: str = ""
     control: Control | None = None
+    event: EventView | None = None
+    value_kind: str = ""
     match: str = ""
     rows: str = ""
     quantifier: str = ""
@@ -118,7 +125,9 @@ class RuleView:
         return found
 
 
-def rule_view(tree: Tree, reader: Reader, *, root: str = "n", problems: Iterable[Problem] = (), personal: bool = False) -> RuleView:
+def rule_view(
+    tree: Tree, reader: Reader, *, root: str = "n", problems: Iterable[Problem] = (), personal: bool = False
+) -> RuleView:
     """Build what the builder shows of a tree, with the parser's problems at their nodes."""
     builder = _Builder(reader, root, personal)
     top = builder.group(tree if "rules" in tree else {"match": "all", "rules": []}, (), "", "", 1)
@@ -151,6 +160,11 @@ class _Builder:
         self.vocabulary: Vocabulary = reader.vocabulary
         self.conditions = 0
 
+    @cached_property
+    def properties(self) -> Mapping[str, Mapping[str, Kind]]:
+        """The properties that events had lately; read when the first event is shown."""
+        return self.vocabulary.events.properties()
+
     def path(self, place: Place) -> str:
         """The form's path of a place."""
         return ".".join([self.root, *map(str, place)])
@@ -163,7 +177,15 @@ class _Builder:
         if "users" in tree or "subscriptions" in tree:
             return self.quantified(tree, place, pointer, joiner, depth)
         self.conditions += 1
-        return self.segment(tree, place, pointer, joiner) if "segment" in tree else self.condition(tree, place, pointer, joiner)
+        if "event" in tree or "sequence" in tree:
+            return self.event(tree, place, pointer, joiner, depth)
+        if str(tree.get("field", "")).startswith(PROPERTY_FIELD):
+            return self.property_row(tree, place, pointer, joiner)
+        return (
+            self.segment(tree, place, pointer, joiner)
+            if "segment" in tree
+            else self.condition(tree, place, pointer, joiner)
+        )
 
     def group(self, tree: Tree, place: Place, pointer: str, joiner: str, depth: int) -> NodeView:
         """A group with its nodes."""
@@ -175,7 +197,7 @@ class _Builder:
         """A users or subscriptions group."""
         rows = "users" if "users" in tree else "subscriptions"
         said, where = tree[rows], tree.get("where")
-        quantifier, amount = (next(iter(said.items()), ("any", "")) if isinstance(said, dict) else (said, ""))
+        quantifier, amount = next(iter(said.items()), ("any", "")) if isinstance(said, dict) else (said, "")
         match = str(where.get("match")) if isinstance(where, dict) else "all"
         found = NodeView(
             "quantified", self.path(place), place, pointer, joiner, depth=depth, match=match, rows=rows,
@@ -206,8 +228,38 @@ class _Builder:
             _fill_span(control, tree.get("value"), hours=True)
         return NodeView(
             "segment", self.path(place), place, pointer, joiner, key="segment", icon="layers", category="Segments",
-            label="Member of segment", ops=[(o.key, o.words) for o in SEGMENT_OPERATORS.values()], op=op, control=control,
+            label="Member of segment", ops=[(o.key, o.words) for o in SEGMENT_OPERATORS.values()],
+            op=op, control=control,
         )  # fmt: skip
+
+    def event(self, tree: Tree, place: Place, pointer: str, joiner: str, depth: int) -> NodeView:
+        """What happened, with its property filters below."""
+        view = event_view(tree, self.vocabulary, self.properties)
+        found = NodeView(
+            "event", self.path(place), place, pointer, joiner, depth=depth, key=f"event:{view.name}", icon="bolt",
+            category="Events" if view.name in self.vocabulary.event_names else "",
+            label=view.name, ops=operators(), op=str(tree.get("op", "")), event=view,
+        )  # fmt: skip
+        if not view.first_filter:
+            self.fill(found, tree, f"{pointer}/where/rules", view.filter, depth)
+        return found
+
+    def property_row(self, tree: Tree, place: Place, pointer: str, joiner: str) -> NodeView:
+        """A filter by a property of the event around it."""
+        name = str(tree["field"]).removeprefix(PROPERTY_FIELD)
+        node = NodeView(
+            "property", self.path(place), place, pointer, joiner, key=name, label=name, op=str(tree.get("op", ""))
+        )
+        node.ops = [(op.key, op.words) for op in property_operators()]
+        op, value = OPERATORS.get(node.op), tree.get("value")
+        if op is None or node.op not in dict(node.ops):
+            return node
+        seen = {kind for kinds in self.properties.values() for key, kind in kinds.items() if key == name}
+        numbers = seen == {Kind.NUMBER} if value is None else not any(isinstance(item, str) for item in _items(value))
+        kind = kind_meant(op, [0] if numbers else None)
+        node.value_kind = kind.value
+        node.control = self.control(op.shape(kind), self.vocabulary.events.field(name, kind), value)
+        return node
 
     def condition(self, tree: Tree, place: Place, pointer: str, joiner: str) -> NodeView:
         """A condition; one on a field that is gone says so."""
@@ -238,7 +290,8 @@ class _Builder:
         if shape is Shape.NUMBER:
             control.others = [
                 other for other in self.vocabulary.values()
-                if other.kind.numeric and other.key != found.key and (other.owner, other.rows) == (found.owner, found.rows)
+                if other.kind.numeric and other.key != found.key
+                and (other.owner, other.rows) == (found.owner, found.rows)
             ]  # fmt: skip
         if isinstance(value, dict) and "percent" in value:
             control.percent, control.of, control.value = True, str(value.get("of")), _plain(value.get("percent"))
@@ -253,6 +306,10 @@ class _Builder:
         else:
             control.value = _plain(value)
         return control
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}

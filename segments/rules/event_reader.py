@@ -9,6 +9,7 @@ from accounts.fields import Kind, Rows, Vocabulary
 from core.intake import short
 from segments.rules.events import (
     EVENT_OPERATORS,
+    PROPERTIES,
     SEQUENCE_OPERATORS,
     EventOperator,
     Measure,
@@ -154,6 +155,8 @@ def read_condition_on(reader: Reader, data: dict[str, Any], pointer: str) -> Con
     try:
         name = read_property(key.removeprefix(PREFIX) if isinstance(key, str) and key.startswith(PREFIX) else None)
     except ValueProblem:
+        if key == PREFIX + PROPERTIES:
+            return reader.fail(f"{pointer}/field", "required", "Name the property to compare.")  # type: ignore[no-any-return]
         message = "Inside an event, name its properties like “event.properties.pages”."
         return reader.fail(f"{pointer}/field", "wrong-field", message)  # type: ignore[no-any-return]
     allowed = tuple(item.key for item in property_operators())

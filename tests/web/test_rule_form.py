@@ -17,6 +17,7 @@ from segments.rule_form import read_form, take_step, without_unset
 from segments.rule_view import rule_view
 from segments.rules.tree import RuleError, parse, to_json
 from tests.web.reading import fields
+from usage.models import EventName
 
 pytestmark = pytest.mark.django_db
 Tree = dict[str, Any]
@@ -27,6 +28,10 @@ def drawn(tree: Tree, reader: Reader) -> str:
     return render_to_string("ui/_rule_editor.html", {"rule": rule_view(tree, reader), "catalogue": catalogue(reader.vocabulary)})
 
 
+PAGES: Tree = {"field": "event.properties.pages", "op": "at_least", "value": 5}
+EVENT: Tree = {
+    "event": "Export", "op": "at_least", "value": 3, "measure": "count", "window": {"last": 30, "unit": "day"},
+}  # fmt: skip
 CONDITIONS: list[Tree] = [
     {"field": "account.name", "op": "contains", "value": 'A "quoted" <name> & more'},
     {"field": "account.plan", "op": "any_of", "value": ["Growth", "a, b", "Enterprise"]},
@@ -46,12 +51,27 @@ CONDITIONS: list[Tree] = [
     {"field": "account.custom.sso", "op": "is_true"},
     {"field": "account.custom.tags", "op": "includes_all", "value": ["beta", "key account"]},
     {"segment": "other", "op": "not_in"},
+    EVENT,
+    EVENT | {"op": "between", "value": [0, 2.5], "measure": {"sum": "properties.pages printed"}},
+    EVENT | {"window": {"between": [60, 30], "unit": "week"}, "anywhere": True},
+    EVENT | {"window": {"since": "account.customer_since"}},
+    EVENT | {"window": "ever", "measure": "users"},
+    EVENT | {"op": "decreased_by", "value": {"percent": 12.5}, "window": {"last": 5, "unit": "hour"}},
+    EVENT | {"where": {"match": "any", "rules": [PAGES, PAGES | {"op": "any_of", "value": [1, 2]}]}},
+    EVENT | {"where": {"match": "all", "rules": [PAGES | {"op": "none_of", "value": ["1", "b"]}]}},
+    EVENT | {"where": {"match": "all", "rules": [PAGES, {"match": "any", "rules": [PAGES]}]}},
+    {"event": "Plan \"Chosen\"", "op": "stopped", "window": {"last": 2, "unit": "month"}},
+    {
+        "sequence": [{"event": "Export", "where": {"match": "all", "rules": [PAGES]}}, {"event": 'Plan "Chosen"'}],
+        "op": "not_then", "within": {"n": 36, "unit": "hour"}, "window": {"last": 30, "unit": "day"},
+    },
     {"segment": "other", "op": "entered", "value": {"n": 7, "unit": "day"}},
 ]
 USER_CONDITIONS: list[Tree] = [
     {"field": "user.title", "op": "is", "value": "Buyer"},
     {"field": "relationship.role", "op": "is_not", "value": "admin"},
     {"field": "user.last_seen_at", "op": "more_than_ago", "value": {"n": 30, "unit": "day"}},
+    EVENT | {"where": {"match": "all", "rules": [PAGES]}},
 ]
 SUBSCRIPTION_CONDITIONS: list[Tree] = [
     {"field": "subscription.auto_renew", "op": "is_false"},
@@ -64,6 +84,8 @@ def reader() -> Reader:
     """Everything as it is, with two custom attributes and a segment to name."""
     AttributeDefinition.objects.create(subject="account", key="sso", name="Single sign-on", kind="boolean")
     AttributeDefinition.objects.create(subject="account", key="tags", name="Tags", kind="list")
+    for name in ("Export", 'Plan "Chosen"'):
+        EventName.objects.create(name=name)
     found = Reader.now()
     found.segments["other"] = (1, "Other")
     return found
@@ -93,7 +115,7 @@ def test_what_is_drawn_is_read_back(reader: Reader, tree: Tree) -> None:
     assert without_unset(read) == tree
 
 
-@pytest.mark.parametrize("condition", CONDITIONS, ids=lambda c: f"{c.get('field', 'segment')}-{c['op']}")
+@pytest.mark.parametrize("condition", CONDITIONS, ids=lambda c: f"{c.get('field', 'other')}-{c['op']}")
 def test_every_shape_of_value_is_one_the_parser_takes(reader: Reader, condition: Tree) -> None:
     tree = {"match": "all", "rules": [condition]}
     read, _ = read_form(fields(drawn(tree, reader)), reader.vocabulary)
