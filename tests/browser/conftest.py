@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 from collections.abc import Callable, Iterator
@@ -144,8 +145,9 @@ def _is_trouble(message: Any) -> bool:
 def until(page: Page, expression: str, argument: Any = None) -> None:
     """Wait until an expression holds in the page. (Playwright's own way evaluates text, which our policy forbids.)"""
     for _ in range(80):
-        if page.evaluate(expression, argument):
-            return
+        with contextlib.suppress(Exception):  # the page may be on its way to the next one
+            if page.evaluate(expression, argument):
+                return
         page.wait_for_timeout(100)
     raise AssertionError(f"still not true: {expression}")
 

@@ -27,6 +27,7 @@ def pick(page: Page, words: str) -> None:
     """Open the picker from the focused button, type, choose; the new condition's value has the focus."""
     page.keyboard.press("Enter")
     page.wait_for_selector("#picker:popover-open")
+    until(page, "document.activeElement.id === 'pick-q'")
     page.keyboard.type(words)
     with page.expect_response(re.compile("/segments/rule/")):
         page.keyboard.press("Enter")
@@ -73,7 +74,8 @@ def test_groups_of_users_nest_and_count(page: Page) -> None:
     with page.expect_response(re.compile("/segments/rule/")):
         page.locator("#quantifier-n-0").select_option("none")
     counted(page, 8)
-    page.get_by_role("button", name="Add group").first.click()
+    page.get_by_role("button", name="Add group").last.click()
+    until(page, "document.activeElement.id === 'add-n-1'")
     page.locator("#add-n-1").focus()
     pick(page, "plan")
     page.keyboard.type("Growth")
