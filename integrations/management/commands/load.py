@@ -8,6 +8,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any
 
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from core.clock import moment
@@ -15,7 +16,6 @@ from core.intake import BadValue, clean_datetime
 from integrations.loading import Order, load_file
 from integrations.mapping import FIELDS, KINDS, BadMapping, MappingFile
 from integrations.reading import FieldError
-from integrations.refreshing import follow_up
 from integrations.sources.files import NotReadable
 from integrations.terminal import report, stoppable, watching
 
@@ -79,8 +79,7 @@ class Command(BaseCommand):
         if summary.rows and not summary.good_rows:
             raise CommandError("No row could be loaded.")
         if not (order.dry_run or options["no_refresh"]):
-            segments = follow_up()
-            self.stdout.write(f"Usage and billing are up to date, {segments} segments refreshed.")
+            call_command("refresh", trigger="data", stdout=self.stdout)
         if summary.stopped:
             raise CommandError("Stopped before the end of the file; run it again to go on.", returncode=130)
 

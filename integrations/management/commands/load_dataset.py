@@ -7,13 +7,13 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import Account, EndUser, Relationship, Subscription
 from integrations.datasets import DATASETS, load_step
 from integrations.mapping import BadMapping
 from integrations.reading import FieldError
-from integrations.refreshing import follow_up
 from integrations.sources.files import NotReadable
 from integrations.terminal import report, stoppable, watching
 from usage.models import Event
@@ -43,7 +43,7 @@ class Command(BaseCommand):
                 self.stdout.write(line)
             if summary.stopped:
                 raise CommandError("Stopped before the end; run it again to go on.", returncode=130)
-        follow_up()
+        call_command("refresh", trigger="data", stdout=self.stdout)
         counts = [(model._meta.verbose_name_plural, model._default_manager.count())
                   for model in (Account, EndUser, Relationship, Subscription, Event)]  # fmt: skip
         self.stdout.write("Now there are " + ", ".join(f"{count:,} {name}" for name, count in counts) + ".")

@@ -1,0 +1,29 @@
+"""Refresh everything now, in this process: usage, billing, traits, segments."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from csbox.pipeline import refresh_everything
+from segments.models import RefreshRun
+
+
+class Command(BaseCommand):
+    """The whole pipeline, as the daily task runs it; what a load calls when it is done."""
+
+    help = "Bring usage, billing, traits and segments up to date."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Why, for the run's record."""
+        parser.add_argument("--trigger", choices=RefreshRun.Trigger.values, default=RefreshRun.Trigger.HAND)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run it, and say in one line what it did."""
+        run = refresh_everything(options["trigger"])
+        self.stdout.write(
+            f"Usage and billing are up to date, {run.done:,} segments refreshed."
+            f" {run.joined:,} accounts joined and {run.left:,} left."
+        )
