@@ -31,11 +31,13 @@ from segments.api.serializers import (
 )
 from segments.editing import clone_segment, delete_segment, reorder_segments, save_segment
 from segments.history import on_day
+from segments.impact import knock_on
 from segments.models import AccountMembership, Segment
 from segments.questions import Reader, preview, read_rule
 from segments.refresh import request_refresh
 from segments.rules.tree import RuleError
 from segments.trends import joined_left
+from segments.uses import uses_of
 
 
 class SegmentFilters(StrictFilterSet):
@@ -135,7 +137,9 @@ class SegmentViewSet(ExplainActions, HistoryActions, PinActions):
             raise ApiProblem("unknown-segment", fault.detail, 400, [fault])
         with explained():
             question = read_rule(made.validated_data["rule"], personal=False, viewer=request.user)
-            found = preview(question, base=Account.objects.visible_to(request.user), segment=segment)
+            base = Account.objects.visible_to(request.user)
+            found = preview(question, base=base, segment=segment)
+            knocks = knock_on(segment, question, Reader.now(), base) if segment else []
         return Response(
             {
                 "words": question.words,
@@ -148,6 +152,16 @@ class SegmentViewSet(ExplainActions, HistoryActions, PinActions):
                 "kept_out": found.pins.kept,
                 "alone": found.alone,
                 "stages": found.stages,
+                "uses": [{"kind": use.kind, "name": use.name} for use in uses_of(segment)] if segment else [],
+                "knock_on": [
+                    {
+                        "segment": knock.segment.key,
+                        "joins": knock.joins,
+                        "leaves": knock.leaves,
+                        "certain": knock.certain,
+                    }
+                    for knock in knocks
+                ],
                 "sample": [{"account": one.external_id, "name": one.name} for one in found.sample],
             }
         )
@@ -227,5 +241,3 @@ class SegmentViewSet(ExplainActions, HistoryActions, PinActions):
                 words = f"The rule cannot be read: {error.problems[0].message}"
             joined, left = moved.get(segment.pk, (0, 0))
             segment.words, segment.joined_7d, segment.left_7d = words, joined, left  # type: ignore[attr-defined]
-
-

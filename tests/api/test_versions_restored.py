@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from segments.refresh import refresh_due
+from tests import factories
 from tests.api.conftest import ApiClient, Company, code_of
 
 
@@ -48,3 +49,12 @@ def test_sizes_and_movements_of_the_accounts_that_one_sees(company: Company, as_
     for wrong in ("0", "-1", "x", "9999", ""):
         assert manager("GET", f"segments/everyone/sizes/?days={wrong}").status_code == 400
     assert manager("GET", "segments/everyone/movements/?day=7").status_code == 400
+
+
+def test_a_preview_says_what_else_would_change(company: Company, as_: Callable[[str], ApiClient]) -> None:
+    factories.segment("Built on it", {"segment": "everyone", "op": "in"})
+    sent = {"rule": rule(500), "segment": "everyone"}
+    found = as_("manager")("POST", "segments/preview/", sent).json()
+    assert found["uses"] == [{"kind": "segment", "name": "Built on it"}]
+    assert found["knock_on"] == [{"segment": "built-on-it", "joins": 0, "leaves": 3, "certain": True}]
+    assert as_("manager")("POST", "segments/preview/", {"rule": rule(500)}).json()["knock_on"] == []

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import Account
 from core.intake import BadValue
 from segments.editing import NameTaken, SegmentInUse, StaleSegment, save_segment
+from segments.impact import knock_on
 from segments.models import Segment, SegmentVersion
 from segments.picker import catalogue
 from segments.questions import PreviewTooSlow, Reader, preview
@@ -158,15 +159,22 @@ def _words(reader: Reader, tree: Tree) -> str:
         return ""
 
 
-def _preview(request: HttpRequest, reader: Reader, tree: Tree, segment: Segment | None, view: RuleView) -> dict[str, Any]:
+def _preview(
+    request: HttpRequest, reader: Reader, tree: Tree, segment: Segment | None, view: RuleView
+) -> dict[str, Any]:
     """What the rule would match now; the counts of single conditions are put at their nodes."""
     try:
         question = reader.read(tree)
-        seen = preview(question, base=Account.objects.visible_to(request.user), segment=segment)
+        base = Account.objects.visible_to(request.user)
+        seen = preview(question, base=base, segment=segment)
+        knocks = knock_on(segment, question, reader, base) if segment else []
     except RuleError as error:
         return {"preview": None, "why_not": error.problems[0].message}
     except PreviewTooSlow:
-        return {"preview": None, "why_not": "Still counting after 2 seconds. Saving works; the count comes with the refresh."}
+        return {
+            "preview": None,
+            "why_not": "Still counting after 2 seconds. Saving works; the count comes with the refresh.",
+        }
     nodes = view.by_pointer()
     for pointer, number in seen.alone.items():
         if pointer in nodes:
@@ -175,6 +183,7 @@ def _preview(request: HttpRequest, reader: Reader, tree: Tree, segment: Segment 
     parts = [(f"stage-{kind}", label, seen.stages.get(kind, 0)) for kind, label in labels.items()]
     return {
         "preview": seen,
+        "knocks": knocks,
         "preview_mix": mix([*parts, ("none", "No stage", seen.stages.get("", 0))]),
         "share": round(100 * seen.count / seen.total) if seen.total else 0,
     }
