@@ -20,6 +20,7 @@ from core.api.problems import ApiProblem, Fault
 from core.clock import moment
 from core.intake import BadValue, clean_date, fold
 from segments.api.explaining import ExplainActions
+from segments.api.gallery import GalleryActions
 from segments.api.history import HistoryActions
 from segments.api.pins import PinActions
 from segments.api.problems import explained
@@ -57,7 +58,7 @@ class SegmentFilters(StrictFilterSet):
         return queryset.exclude(error="") if value else queryset.filter(error="")
 
 
-class SegmentViewSet(ExplainActions, HistoryActions, PinActions):
+class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions):
     """Saved questions about accounts, in the company's order."""
 
     serializer_class = SegmentSerializer

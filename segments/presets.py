@@ -1,0 +1,211 @@
+"""Ready-made segments: questions that most companies ask, as plain rules. Taking one makes an ordinary segment.
+
+Standard and suggested ones are the same for everybody; tiers, verticals and geography follow from the levels that the
+company keeps and from the industries and countries that its accounts have.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Max, QuerySet
+from django.utils.text import slugify
+
+from accounts.models import Account, AccountLevel
+from segments.editing import free_name, save_segment
+from segments.models import Segment
+from segments.questions import PREVIEW_LIMIT_MS, PreviewTooSlow, Reader, bounded
+from segments.rules.tree import to_json
+
+Rule = dict[str, Any]
+MOST_VALUES = 6  # industries and countries that are offered, the most common first
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A rule that is offered under a name; `key` names it in links and over the API."""
+
+    key: str
+    name: str
+    group: str
+    description: str
+    rule: Rule
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A preset as it is shown: its words, how many accounts match now (None: counting took too long), and the segment
+    that has this very rule already."""
+
+    preset: Preset
+    words: str
+    count: int | None
+    taken: Segment | None
+
+
+def _is(field: str, op: str, value: Any = None) -> Rule:
+    return {"field": field, "op": op} | ({} if value is None else {"value": value})
+
+
+def _every(*rules: Rule) -> Rule:
+    return {"match": "all", "rules": list(rules)}
+
+
+def _days(number: int) -> Rule:
+    return {"n": number, "unit": "day"}
+
+
+def _share(percent: int, of: str) -> Rule:
+    return {"percent": percent, "of": of}
+
+
+STANDARD, SUGGESTED, TIERS, VERTICALS, GEOGRAPHY = "Standard", "Suggested", "Tiers", "Verticals", "Geography"
+_PAYING = _is("account.stage_type", "any_of", ["onboarding", "live"])
+_NOW, _QUARTER = "account.active_users_30d", "account.active_users_90d"
+
+FIXED: tuple[Preset, ...] = (
+    Preset("all-accounts", "All accounts", STANDARD, "Every account that is not archived.", _every()),
+    Preset(
+        "active-accounts", "Active accounts", STANDARD, "Customers who are being onboarded or live.", _every(_PAYING)
+    ),
+    Preset(
+        "new-customers",
+        "New customers",
+        STANDARD,
+        "Customers since at most 90 days.",
+        _every(_PAYING, _is("account.customer_since", "within_last", _days(90))),
+    ),
+    Preset(
+        "in-trial", "In trial", STANDARD, "Trying the product now.", _every(_is("account.stage_type", "is", "trial"))
+    ),
+    Preset(
+        "renewal-soon",
+        "Renewal soon",
+        STANDARD,
+        "Contracts that renew within 90 days.",
+        _every(_PAYING, _is("account.renews_on", "within_next", _days(90))),
+    ),
+    Preset(
+        "high-engagement",
+        "High engagement",
+        SUGGESTED,
+        "At least 70% of the licences were used in 30 days.",
+        _every(_PAYING, _is(_NOW, "at_least", _share(70, "account.licences"))),
+    ),
+    Preset(
+        "low-engagement",
+        "Low engagement",
+        SUGGESTED,
+        "Somebody uses it, but less than 30% of the licences in 30 days.",
+        _every(_PAYING, _is(_NOW, "at_least", 1), _is(_NOW, "less_than", _share(30, "account.licences"))),
+    ),
+    Preset(
+        "usage-rising",
+        "Usage rising",
+        SUGGESTED,
+        "Nearly everybody who was active in 90 days was active in the last 30, and most of them this week.",
+        _every(
+            _PAYING,
+            _is(_NOW, "at_least", 2),
+            _is(_NOW, "at_least", _share(90, _QUARTER)),
+            _is("account.active_users_7d", "at_least", _share(70, _NOW)),
+        ),
+    ),
+    Preset(
+        "usage-falling",
+        "Usage falling",
+        SUGGESTED,
+        "At most half of those who were active in 90 days were active in the last 30.",
+        _every(_PAYING, _is(_NOW, "at_least", 1), _is(_NOW, "at_most", _share(50, _QUARTER))),
+    ),
+    Preset(
+        "silent",
+        "Silent",
+        SUGGESTED,
+        "Nobody was seen for two weeks.",
+        _every(_PAYING, _is("account.last_seen_at", "more_than_ago", _days(14))),
+    ),
+    Preset(
+        "sole-user-risk",
+        "Sole-user risk",
+        SUGGESTED,
+        "Several licences, and one person who used the product in 30 days.",
+        _every(_PAYING, _is(_NOW, "equals", 1), _is("account.licences", "more_than", 1)),
+    ),
+)
+
+
+def presets() -> list[Preset]:
+    """Everything that is on offer, group by group."""
+    return [*FIXED, *_tiers(), *_common("industry", VERTICALS), *_common("country", GEOGRAPHY)]
+
+
+def _tiers() -> list[Preset]:
+    found = [
+        Preset(
+            f"tier-{level.key}"[:80],
+            str(level.name),
+            TIERS,
+            f"Accounts of the level {level.name}.",
+            _every(_is("account.level", "is", level.key)),
+        )
+        for level in AccountLevel.objects.all()
+    ]
+    none = _every(_PAYING, _is("account.level", "is_not_set"))
+    return [*found, Preset("tier-none", "No level yet", TIERS, "Customers that nobody has given a level.", none)]
+
+
+def _common(column: str, group: str) -> list[Preset]:
+    """One preset for each of the most common values of a text, spellings that differ in case taken together."""
+    live = Account.objects.live().exclude(**{column: ""}).order_by()
+    rows = live.values(f"folded__{column}").annotate(n=Count("pk"), written=Max(column)).order_by("-n", "written")
+    return [
+        Preset(
+            f"{slugify(group)}-{slugify(row['written']) or number}"[:80],
+            row["written"],
+            group,
+            f"Accounts whose {column} is {row['written']}.",
+            _every(_is(f"account.{column}", "is", row["written"])),
+        )
+        for number, row in enumerate(rows[:MOST_VALUES])
+    ]
+
+
+def offers(base: QuerySet[Account], only: str = "") -> list[Offer]:
+    """What is on offer, counted among the accounts of `base`; with `only`, the preset of that key alone."""
+    reader = Reader.now()
+    taken = {_written(segment.rule): segment for segment in Segment.objects.filter(subject=Segment.Subject.ACCOUNT)}
+    found = []
+    for preset in presets():
+        if only and preset.key != only:
+            continue
+        question = reader.read(preset.rule)
+        try:
+            with bounded(PREVIEW_LIMIT_MS):
+                count = question.accounts(base).order_by().count()
+        except PreviewTooSlow:
+            count = None
+        found.append(Offer(preset, question.words, count, taken.get(_written(to_json(question.rule)))))
+    return found
+
+
+def _written(rule: Rule) -> str:
+    """The same text for the same rule, in whatever order its keys were stored."""
+    return json.dumps(rule, sort_keys=True)
+
+
+def take_preset(key: str, *, author: Any = None) -> Segment:
+    """Make an ordinary segment of a preset, under its name or the first free one. Raises LookupError for no preset."""
+    preset = next((found for found in presets() if found.key == key), None)
+    if preset is None:
+        raise LookupError(key)
+    return save_segment(
+        None,
+        name=free_name(preset.name),
+        rule=preset.rule,
+        description=preset.description,
+        author=author,
+        reason="Taken from the gallery",
+    )
