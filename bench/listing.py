@@ -6,6 +6,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
@@ -44,6 +45,26 @@ class Watch:
             self.number += 1
             if took > self.slowest:
                 self.slowest, self.text = took, str(sql)
+
+
+class Effort:
+    """Processor time of this process and of its database session: what neighbours on the machine do not stretch.
+
+    The session's is known where the server runs on the same Linux machine; parallel workers of it are not counted.
+    """
+
+    def __init__(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            self.session = Path(f"/proc/{cursor.fetchone()[0]}/schedstat")
+
+    def spent(self) -> float:
+        """Milliseconds so far."""
+        try:
+            session = int(self.session.read_text().split()[0]) / 1e6
+        except (OSError, ValueError):
+            session = 0.0
+        return time.process_time() * 1000 + session
 
 
 def states() -> dict[str, dict[str, Any]]:
@@ -91,18 +112,21 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     client = Client(SERVER_NAME="localhost", raise_request_exception=True)
     client.force_login(get_user_model().objects.create_superuser("bench"), "django.contrib.auth.backends.ModelBackend")
     times: dict[str, list[float]] = {name: [] for name in states()}
+    efforts: dict[str, list[float]] = {name: [] for name in states()}
+    effort = Effort()
     notes: dict[str, Watch] = {}
     for number in range(asked.rounds * 10 + 1):
         for name, query in states().items():
             watch = Watch()
             with connection.execute_wrapper(watch):
-                began = time.perf_counter()
+                began, before = time.perf_counter(), effort.spent()
                 answer = client.get(reverse("accounts"), {"segment": HALF} | query, secure=True)
                 took = (time.perf_counter() - began) * 1000
             if answer.status_code != 200:
                 raise SystemExit(f"“{name}” was answered with {answer.status_code}.")
             if number:  # the first round fills caches
                 times[name].append(took)
+                efforts[name].append(effort.spent() - before)
                 if name not in notes or watch.slowest > notes[name].slowest:
                     notes[name] = watch
     every = [one for values in times.values() for one in values]
@@ -115,15 +139,17 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         "p50_ms": round(median(every), 1),
         "p95_ms": round(quantiles(every, n=20)[-1], 1),
         "goal_p95_ms": GOAL_MS,
-        "states": {name: summary(times[name], notes[name]) for name in times},
+        "cpu_p50_ms": round(median(one for values in efforts.values() for one in values), 1),
+        "states": {name: summary(times[name], efforts[name], notes[name]) for name in times},
     }
 
 
-def summary(values: list[float], watch: Watch) -> dict[str, Any]:
+def summary(values: list[float], efforts: list[float], watch: Watch) -> dict[str, Any]:
     """The figures of one state, with its slowest statement."""
     return {
         "p50_ms": round(median(values), 1),
         "p95_ms": round(quantiles(values, n=20)[-1], 1),
+        "cpu_p50_ms": round(median(efforts), 1),
         "statements": watch.number,
         "slowest_statement_ms": round(watch.slowest, 1),
         "slowest_statement": watch.text[:300],
