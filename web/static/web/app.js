@@ -143,6 +143,27 @@ for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
     notice("Could not load this part. Try again.");
   });
 }
+// What somebody types while the fields around it are on their way is put back into the new ones.
+const TYPED = "#rule-editor, #filter-pop", atStart = new Map();
+let typed = null;
+const texts = (box) => $$("input:not([type=hidden]):not([type=radio]):not([type=checkbox])", box);
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.target?.matches?.(TYPED)) for (const input of texts(event.detail.target)) atStart.set(input.id, input.value);
+});
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const input = document.activeElement, box = event.detail.target;
+  const fresh = box?.matches?.(TYPED) && box.contains(input) && atStart.has(input.id) && atStart.get(input.id) !== input.value;
+  typed = fresh ? { id: input.id, value: input.value } : null;
+});
+document.addEventListener("htmx:afterSwap", (event) => {
+  const box = event.detail.target;
+  if (!box?.matches?.(TYPED)) return;
+  atStart.clear();
+  const input = typed && document.getElementById(typed.id);
+  box.toggleAttribute("data-kept", Boolean(input));
+  if (input) { input.value = typed.value; input.focus(); }
+});
+
 // Wait a moment before dimming what is being replaced.
 let dimming;
 document.addEventListener("htmx:beforeRequest", (event) => {

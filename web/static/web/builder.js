@@ -13,6 +13,7 @@
       .then(() => { settle(focus); preview(0); });
   }
   function settle(focus) {
+    if (editor.hasAttribute("data-kept")) return;
     const mark = $("[data-focus]", editor)?.dataset.focus;
     const tries = [focus, mark && `value-${mark}`, mark && `op-${mark}`, mark && `add-${mark}`, mark && `attr-${mark}`, `add-${builder.querySelector("[name=root]").value}`];
     for (const id of tries) {

@@ -89,7 +89,7 @@
     const form = filterForm(event.target);
     if (!form || !event.target.matches("[data-update]")) return;
     const id = event.target.id;
-    ask(form, { do: "update" }).then(() => (document.getElementById(id) || $("#filter-pop select, #filter-pop input:not([type=hidden])"))?.focus());
+    ask(form, { do: "update" }).then(() => $("#filter-pop").hasAttribute("data-kept") || (document.getElementById(id) || $("#filter-pop select, #filter-pop input:not([type=hidden])"))?.focus());
   });
   document.addEventListener("click", (event) => {
     const form = filterForm(event.target), button = event.target.closest("button");
