@@ -75,10 +75,6 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_htmx",
     "django_q",
-    "import_export",
-    "pgtrigger",
-    "pghistory",
-    "pghistory.admin",
     "axes",
 ]
 
@@ -95,7 +91,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "pghistory.middleware.HistoryMiddleware",
     "axes.middleware.AxesMiddleware",  # last, as its documentation asks
 ]
 
