@@ -14,6 +14,7 @@ from accounts import api as accounts
 from core.api.edge import nothing_here
 from core.api.views import ApiView
 from segments import api as segments
+from segments.levels.api import LevelViewSet
 from usage import api as usage
 from usage.traits.api import TraitViewSet
 
@@ -78,6 +79,7 @@ router.register("refresh-runs", segments.RefreshRunViewSet, "api-refresh-run")
 router.register("usage", usage.AccountUsageViewSet, "api-usage")
 router.register("events", usage.EventNameViewSet, "api-event-name")
 router.register("traits", TraitViewSet, "api-trait")
+router.register("levels", LevelViewSet, "api-level")
 
 urlpatterns = [
     path("v1/schema/", SchemaView.as_view(), name="schema"),

@@ -13,7 +13,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "accounts.AttributeChange",
     ),
     "Segments": (
-        "segments.Segment", "segments.Pin", "segments.RefreshRun", "segments.SegmentRefresh", "segments.SegmentVersion",
+        "segments.Segment", "segments.Pin", "segments.LevelRule", "segments.RefreshRun", "segments.SegmentRefresh",
+        "segments.SegmentVersion",
     ),
     "Usage": (
         "usage.Trait", "usage.AccountUsage", "usage.DailyUsage", "usage.UserActivity", "usage.EventName", "usage.Event",

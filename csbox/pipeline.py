@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from accounts.billing import roll_up_billing
 from core.clock import Moment, moment
+from segments.levels.deciding import decide_levels
 from segments.models import RefreshRun
 from segments.refresh import refresh_segments
 from usage.metrics import refresh_metrics
@@ -39,4 +40,5 @@ def _refresh(trigger: str, now: Moment, accounts: Sequence[int] | None) -> Refre
     roll_up_billing(now, accounts)
     refresh_metrics(now, accounts)
     refresh_traits(now, accounts)
+    decide_levels(now, accounts)
     return refresh_segments(trigger, now, accounts=accounts)

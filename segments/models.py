@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from accounts.models import Account, EndUser
 from accounts.models.traits import FoldedField
 from core.models import Timestamped
+from segments.levels.models import LevelRule  # noqa: F401 - Django looks for models here
 
 
 class SegmentQuerySet(models.QuerySet["Segment"]):

@@ -128,6 +128,7 @@ def _nav(request: HttpRequest) -> list[tuple[str, list[Link]]]:
                 link("Subscription 360", "cycle", "subscriptions"),
                 link("Segments", "layers", "segments"),
                 link("Traits", "pulse", "traits"),
+                link("Account levels", "flag", "levels"),
             ],
         )
     ]

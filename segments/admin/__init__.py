@@ -3,5 +3,13 @@
 from segments.admin.pins import PinAdmin
 from segments.admin.runs import RefreshRunAdmin, SegmentRefreshAdmin, SegmentVersionAdmin
 from segments.admin.segment import SegmentAdmin
+from segments.levels.admin import LevelRuleAdmin
 
-__all__ = ["PinAdmin", "RefreshRunAdmin", "SegmentAdmin", "SegmentRefreshAdmin", "SegmentVersionAdmin"]
+__all__ = [
+    "LevelRuleAdmin",
+    "PinAdmin",
+    "RefreshRunAdmin",
+    "SegmentAdmin",
+    "SegmentRefreshAdmin",
+    "SegmentVersionAdmin",
+]

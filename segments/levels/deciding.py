@@ -1,0 +1,122 @@
+"""Deciding levels: every account in one statement, the topmost level whose rule matches wins.
+
+A level that a person or an import told is left alone; an account that no rule matches loses the level that a rule gave.
+If one rule cannot be run, no level changes: leaving it out would hand its accounts to lower levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from django.db import DatabaseError, OperationalError, transaction
+from django.db.models import Case, CharField, F, Q, Value, When
+
+from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in
+from accounts.levels import open_to_rules, set_levels
+from accounts.models import Account, AccountLevel
+from core.clock import Moment, moment
+from core.deadline import TooSlow, time_limit
+from core.locks import xact_lock
+from segments.levels.models import LevelRule
+from segments.models import Segment
+from segments.questions import Question, Reader
+from segments.refresh import request_refresh
+from segments.rules.compiler import compile_rule
+from segments.rules.sql import Infix
+from segments.rules.tree import Condition, InSegment, Problem, RuleError, walk
+
+LEVEL_FIELD = "account.level"
+LIMIT_MS = 60_000
+
+
+def read_level_rule(data: Any, reader: Reader) -> Question:
+    """The question that a level's rule asks. Segments are refreshed after levels, so it may name none; nor the level.
+
+    A rule without conditions would match every account and is refused. Raises RuleError.
+    """
+    question = reader.read(data)
+    problems = []
+    if not question.rule.rules:
+        problems.append(Problem("", "empty-group", "The rule has no condition. Add one."))
+    for node in walk(question.rule):
+        if isinstance(node, InSegment):
+            text = "Levels are decided before segments are refreshed, so their rules cannot name a segment."
+            problems.append(Problem(node.pointer, "wrong-field", text))
+        elif isinstance(node, Condition) and node.field.key == LEVEL_FIELD:
+            problems.append(Problem(node.pointer, "wrong-field", "The rule of a level cannot ask for the level."))
+    if problems:
+        raise RuleError(problems)
+    return question
+
+
+def decide_levels(present: Moment | None = None, accounts: Collection[int] | None = None) -> set[int]:
+    """Give every account (or some) the level that its rules say; returns the accounts that changed."""
+    now = present or moment()
+    rules = list(LevelRule.objects.filter(active=True).select_related("level"))
+    reader = Reader.now(now)
+    cases, broken = [], False
+    for rule in rules:
+        try:
+            question = read_level_rule(rule.rule, reader)
+            cases.append(When(Q(compile_rule(question.rule, question.context)), then=Value(rule.level_id)))
+            rule.error = ""
+        except RuleError as error:
+            rule.error, broken = str(error.problems[0].message)[:500], True
+    changed: set[int] = set()
+    if not broken:
+        try:
+            with time_limit(LIMIT_MS):
+                xact_lock("levels")
+                changed = set_levels(_wanted(cases, accounts), now.now)
+        except (TooSlow, DatabaseError) as error:
+            if isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", None) is None:
+                raise  # the database went away: nothing is wrong with the rules
+            slow = f"Deciding took longer than {LIMIT_MS // 1000} s."
+            reason = slow if isinstance(error, TooSlow) else str(error).splitlines()[0][:500]
+            for rule in rules:
+                rule.error = reason
+    for rule in rules:
+        LevelRule.objects.filter(pk=rule.pk).update(error=rule.error, decided_at=now.now)
+    return changed
+
+
+def _wanted(cases: list[When], accounts: Collection[int] | None) -> dict[int, str | None]:
+    """The accounts whose level is not what the rules say, with what they say."""
+    found = Account.objects.live().filter(open_to_rules())
+    if accounts is not None:
+        found = found.filter(pk__in=list(accounts))
+    decided = Case(*cases, default=Value(None), output_field=CharField()) if cases else Value(None, CharField())
+    rows = found.order_by().annotate(decided=decided).filter(Q(Infix(F("decided"), "IS DISTINCT FROM", F("level_id"))))
+    return dict(rows.values_list("pk", "decided"))
+
+
+def save_level_rule(level: AccountLevel, *, rule: Any, active: bool = True, author: Any = None) -> LevelRule:
+    """Check and store the rule of a level, decide all levels, refresh the segments that name them. Raises RuleError."""
+    read_level_rule(rule, Reader.now())
+    with transaction.atomic():
+        found, _ = LevelRule.objects.update_or_create(
+            level=level, defaults={"rule": rule, "active": active, "author": author}
+        )
+        _follow()
+    found.refresh_from_db()
+    return found
+
+
+def remove_level_rule(level: AccountLevel) -> None:
+    """Take the rule of a level away; the accounts that had the level by it get the next one that fits, or none."""
+    with transaction.atomic():
+        LevelRule.objects.filter(level=level).delete()
+        _follow()
+
+
+def _follow() -> None:
+    if decide_levels():
+        request_refresh([item for item in Segment.everything.all() if LEVEL_FIELD in texts_in(item.rule)])
+
+
+@find_field_uses_with
+def _levels_that_read(key: str) -> list[FieldUse]:
+    """Levels whose rule names a field."""
+    found = LevelRule.objects.select_related("level")
+    return [FieldUse("account level", item.level.name, item.pk) for item in found if key in texts_in(item.rule)]
