@@ -55,12 +55,13 @@ def save_segment(
     author: Any = None,
     reason: str = "",
     expected_version: int | None = None,
+    key: str = "",
 ) -> Segment:
     """Make or change a segment and ask for its refresh, also when nothing changed.
 
     A version is kept when the rule differs from the saved one. `expected_version` is the version the editor started
-    from; another one stored meanwhile raises StaleSegment. Raises RuleError, NameTaken, SegmentInUse (when switching
-    off) and BadValue (an empty or endless name).
+    from; another one stored meanwhile raises StaleSegment. `key` names a new segment in place of a slug of its name.
+    Raises RuleError, NameTaken, SegmentInUse (when switching off) and BadValue (an empty or endless name).
     """
     name = _name(name)
     with transaction.atomic():
@@ -69,7 +70,7 @@ def save_segment(
         if current is not None and expected_version is not None and expected_version != current.version:
             raise StaleSegment(current)
         question = Reader.now().read(rule)
-        target = current or Segment(key=free_key(name), position=_last() + 1, created_by=_known(author))
+        target = current or Segment(key=key or free_key(name), position=_last() + 1, created_by=_known(author))
         _refuse_circle(target, segments_of(question.rule))
         if current is not None and current.active and not active:
             _refuse_use(current)
