@@ -11,12 +11,14 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.fields import Kind, vocabulary
+from accounts.fields import Kind, Vocabulary, vocabulary
 from core.api.filters import StrictFilterSet, check_parameters
 from core.api.problems import ApiProblem, Fault
 from core.api.views import ApiView, ApiViewSet
 from segments.api.serializers import RunSerializer
 from segments.models import RefreshRun, SegmentRefresh
+from segments.rules.event_reader import property_operators
+from segments.rules.events import COUNTS, EVENT_OPERATORS, OF_PROPERTY, SEQUENCE_OPERATORS, WINDOW_UNITS
 from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, operators_for
 
 MOST_CHOICES = 200
@@ -27,9 +29,13 @@ class FieldsView(ApiView):
 
     @extend_schema(parameters=[OpenApiParameter("category")], responses=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:
-        """All fields, or those of one `category`; a list of choices is cut at 200 and says so."""
+        """All fields, or those of one `category`; a list of choices is cut at 200 and says so.
+
+        Without a category the answer also has the `events` that were received, with the properties of the newest ones.
+        """
         check_parameters(request, ("category",))
-        grouped = vocabulary().by_category()
+        everything = vocabulary()
+        grouped = everything.by_category()
         wanted = request.query_params.get("category")
         known = tuple(category.value for category in grouped)
         if wanted is not None and wanted not in known:
@@ -37,7 +43,23 @@ class FieldsView(ApiView):
             fault = Fault(detail, "invalid-value", None, "category", known)
             raise ApiProblem("invalid-parameter", fault.detail, 400, [fault])
         fields = [item for category, items in grouped.items() if wanted in (None, category.value) for item in items]
-        return Response({"results": [_field(item) for item in fields]})
+        found = {"results": [_field(item) for item in fields]}
+        return Response(found if wanted is not None else found | {"events": _events(everything)})
+
+
+def _events(found: Vocabulary) -> list[dict[str, Any]]:
+    """Every event by name, with the properties seen lately and the kind that most of their values had."""
+    properties = found.events.properties()
+    return [
+        {
+            "event": name,
+            "properties": [
+                {"field": f"event.properties.{key}", "kind": kind.value}
+                for key, kind in properties.get(name, {}).items()
+            ],
+        }
+        for name in sorted(found.event_names)
+    ]
 
 
 def _field(item: Any) -> dict[str, Any]:
@@ -83,7 +105,23 @@ class OperatorsView(ApiView):
             }
             for operator in SEGMENT_OPERATORS.values()
         ]
-        return Response({"results": table, "segments": segments})
+        return Response({"results": table, "segments": segments, "events": _event_table()})
+
+
+def _event_table() -> dict[str, Any]:
+    """What can be asked of events: comparisons, sequences, measures, and the shapes of a window."""
+    operators = [
+        {"key": operator.key, "words": operator.words, "value": operator.shape, "measured": operator.measured}
+        for operator in EVENT_OPERATORS.values()
+    ]
+    return {
+        "operators": operators,
+        "sequences": [{"key": operator.key, "words": operator.words} for operator in SEQUENCE_OPERATORS.values()],
+        "measures": [*COUNTS, *({name: "properties.…"} for name in OF_PROPERTY)],
+        "windows": ["ever", {"last": 30, "unit": "day"}, {"between": [60, 30], "unit": "day"}, {"since": "account.…"}],
+        "units": WINDOW_UNITS,
+        "property_operators": [operator.key for operator in property_operators()],
+    }
 
 
 class RunFilters(StrictFilterSet):

@@ -150,3 +150,47 @@ def test_first_seen_and_names() -> None:
     assert ask(NOW, condition("account.customer_since", "before", "2013-01-01")) == before
     company = {r["group_id"] for r in rows("accounts") if r["kind"] == "Individuals"}
     assert ask(NOW, condition("account.custom.kind", "is_not", "Company")) == company
+
+
+YEAR = {"last": 1, "unit": "year"}
+
+
+def busiest() -> str:
+    """The event that happened most often in the last year."""
+    first = TODAY.replace(year=TODAY.year - 1)
+    return Counter(name for *_, name, at in events() if at.date() > first).most_common(1)[0][0]
+
+
+@pytest.mark.parametrize("least", [1, 3, 20])
+def test_how_often_by_how_many_on_how_many_days(least: int) -> None:
+    wanted, first = busiest(), TODAY.replace(year=TODAY.year - 1)
+    times: Counter[str] = Counter()
+    people: defaultdict[str, set[str]] = defaultdict(set)
+    days: defaultdict[str, set[dt.date]] = defaultdict(set)
+    for account, user, name, at in events():
+        if name == wanted and at.date() > first:
+            times[account] += 1
+            people[account].add(user)
+            days[account].add(at.date())
+    node = {"event": wanted, "op": "at_least", "value": least, "window": YEAR}
+    assert ask(NOW, node) == {a for a, n in times.items() if n >= least} != set()
+    assert ask(NOW, node | {"measure": "users"}) == {a for a, found in people.items() if len(found) >= least}
+    assert ask(NOW, node | {"measure": "days"}) == {a for a, found in days.items() if len(found) >= least}
+    everybody = {r["group_id"] for r in rows("accounts")}
+    assert ask(NOW, node | {"op": "less_than"}) == {a for a in everybody if times[a] < least}
+
+
+def test_ignoring_the_context_would_have_matched_the_wrong_accounts(record_property: Any) -> None:
+    """The accounts are listed in the report (`--junit-xml`)."""
+    wanted = busiest()
+    right = {account for account, _, name, _ in events() if name == wanted}
+    doers = {user for _, user, name, _ in events() if name == wanted}
+    wrong = {r["group_id"] for r in rows("relationships") if r["user_id"] in doers} - right
+    node = {"event": wanted, "op": "at_least", "value": 1, "window": "ever"}
+    where = {"match": "all", "rules": [node]}
+    assert ask(NOW, node) == right
+    assert ask(NOW, {"users": "any", "where": where}) == right
+    assert ask(NOW, node | {"anywhere": True}) == right | wrong
+    named = sorted(Account.objects.filter(external_id__in=wrong).values_list("name", flat=True))
+    assert len(named) == len(wrong) == 8
+    record_property("accounts that would match wrongly", named)
