@@ -137,7 +137,13 @@ class Account(Attributed, Timestamped):
             # Accounts 360 and the API, ordered by name, by MRR and by renewal, a page at a time.
             models.Index(fields=["name_folded", "id"], name="account_by_name"),
             models.Index(models.F("mrr").desc(nulls_last=True), "id", name="account_by_mrr"),
+            models.Index(fields=["mrr", "name_folded", "id"], name="account_by_mrr_upwards"),
             models.Index(fields=["renews_on", "id"], name="account_by_renewal"),
+            models.Index(
+                models.F("renews_on").desc(nulls_last=True), "name_folded", "id", name="account_by_renewal_latest"
+            ),
+            # How many live accounts there are, on every page, from the index alone.
+            models.Index(fields=["id"], condition=Q(archived_at__isnull=True), name="account_live"),
         ]
 
     def __str__(self) -> str:
