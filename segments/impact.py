@@ -34,7 +34,8 @@ class Knock:
 def knock_on(segment: Segment, question: Question, reader: Reader, base: QuerySet[Account]) -> list[Knock]:
     """The segments built on this one, as they would be with the rule of `question`, among the accounts of the base.
 
-    At most 20 are counted, by their rules; their pins stay what they are. Raises PreviewTooSlow past two seconds a statement.
+    At most 20 are counted, by their rules; their pins stay what they are. Raises PreviewTooSlow past two seconds a
+    statement.
     """
     dependents = [one for one in with_dependents({segment.key}, Segment.everything.all()) if one.pk != segment.pk]
     if not dependents:

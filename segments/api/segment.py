@@ -33,6 +33,7 @@ from segments.api.serializers import (
 from segments.editing import clone_segment, delete_segment, reorder_segments, save_segment
 from segments.history import on_day
 from segments.impact import knock_on
+from segments.linting import note_rule
 from segments.models import AccountMembership, Segment
 from segments.questions import Reader, preview, read_rule
 from segments.refresh import request_refresh
@@ -140,7 +141,9 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions)
             question = read_rule(made.validated_data["rule"], personal=False, viewer=request.user)
             base = Account.objects.visible_to(request.user)
             found = preview(question, base=base, segment=segment)
-            knocks = knock_on(segment, question, Reader.now(), base) if segment else []
+            reader = Reader.now()
+            knocks = knock_on(segment, question, reader, base) if segment else []
+            notes = note_rule(question.rule, reader)
         return Response(
             {
                 "words": question.words,
@@ -153,6 +156,7 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions)
                 "kept_out": found.pins.kept,
                 "alone": found.alone,
                 "stages": found.stages,
+                "notes": [{"pointer": one.pointer, "code": one.code, "message": one.message} for one in notes],
                 "uses": [{"kind": use.kind, "name": use.name} for use in uses_of(segment)] if segment else [],
                 "knock_on": [
                     {

@@ -33,7 +33,7 @@ def test_an_account_meets_the_explained_rule_exactly_if_it_matches(furnished: No
     with world_in_database(case.world):
         reader = reader_of(case.world)
         for drawn in case.rules:
-            question, matched = reader.read(drawn), answers(drawn, reader)
+            question, matched = reader.read(drawn, personal=True), answers(drawn, reader)
             for pk, key in Account.objects.live().values_list("pk", "external_id"):
                 told = explain(question.rule, question.context, reader.words, Account.objects.filter(pk=pk))
                 assert told is not None

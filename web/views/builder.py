@@ -14,6 +14,7 @@ from accounts.models import Account
 from core.intake import BadValue
 from segments.editing import NameTaken, SegmentInUse, StaleSegment, save_segment
 from segments.impact import knock_on
+from segments.linting import TITLES, note_rule
 from segments.models import Segment, SegmentVersion
 from segments.picker import catalogue
 from segments.questions import PreviewTooSlow, Reader, preview
@@ -109,9 +110,16 @@ def _save(request: HttpRequest, draft: Draft) -> HttpResponse | None:
     """Save; None if something is wrong, which then stands in the draft."""
     try:
         saved = save_segment(
-            draft.segment, name=draft.name, rule=draft.tree, description=draft.description, visible=draft.visible,
-            active=draft.active, author=request.user, reason=draft.reason, expected_version=draft.version if draft.segment else None,
-        )  # fmt: skip
+            draft.segment,
+            name=draft.name,
+            rule=draft.tree,
+            description=draft.description,
+            visible=draft.visible,
+            active=draft.active,
+            author=request.user,
+            reason=draft.reason,
+            expected_version=draft.version if draft.segment else None,
+        )
     except RuleError as error:
         draft.problems = error.problems
     except (NameTaken, BadValue) as error:
@@ -168,6 +176,7 @@ def _preview(
         base = Account.objects.visible_to(request.user)
         seen = preview(question, base=base, segment=segment)
         knocks = knock_on(segment, question, reader, base) if segment else []
+        notes = note_rule(question.rule, reader)
     except RuleError as error:
         return {"preview": None, "why_not": error.problems[0].message}
     except PreviewTooSlow:
@@ -184,6 +193,7 @@ def _preview(
     return {
         "preview": seen,
         "knocks": knocks,
+        "notes": [(TITLES[note.code], note.message) for note in notes],
         "preview_mix": mix([*parts, ("none", "No stage", seen.stages.get("", 0))]),
         "share": round(100 * seen.count / seen.total) if seen.total else 0,
     }

@@ -1,0 +1,150 @@
+"""What is odd about a rule: it can never hold, it always holds, or it says the same thing twice.
+
+Only what follows from the rule itself is told, never from the data, and never by guessing: where a case is not
+understood, nothing is said.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from accounts.fields import Owner
+from segments.rules.describe import Words
+from segments.rules.nodes import Condition, Group, InSegment, Node, Quantified, fingerprint
+from segments.rules.ranges import can_hold
+
+
+@dataclass(frozen=True)
+class Note:
+    """One remark: where (a JSON pointer), a stable code, a sentence."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+def lint(rule: Group, words: Words, today: dt.date) -> list[Note]:
+    """The remarks on a rule, in the order of the tree; "today" decides what relative dates leave room for."""
+    linter = _Linter(words, today)
+    verdict = linter.verdict(rule, inside=False) if rule.rules else None
+    if verdict is False and not any(note.pointer == rule.pointer for note in linter.notes):
+        linter.note(rule, "never-true", "No account can ever match.")
+    if verdict is True:
+        linter.note(rule, "always-true", "Every account matches, whatever its data.")
+    return sorted(dict.fromkeys(linter.notes), key=lambda note: note.pointer)
+
+
+def opposed(one: Node, other: Node) -> bool:
+    """Whether one node is the exact opposite of the other, so that always one of the two holds."""
+    return _denies(one, other) or _denies(other, one)
+
+
+def _denies(negative: Node, positive: Node) -> bool:
+    if isinstance(negative, Condition) and isinstance(positive, Condition):
+        same = (negative.field.key, negative.value) == (positive.field.key, positive.value)
+        return same and bool(negative.op.negates) and negative.op.negates == positive.op.key
+    if isinstance(negative, InSegment) and isinstance(positive, InSegment):
+        same_segment = (negative.key, negative.value) == (positive.key, positive.value)
+        return same_segment and bool(negative.op.negates) and negative.op.negates == positive.op.key
+    if isinstance(negative, Group) and negative.match == "none" and len(negative.rules) == 1:
+        return fingerprint(negative.rules[0]) == fingerprint(positive)
+    return False
+
+
+@dataclass
+class _Linter:
+    words: Words
+    today: dt.date
+    notes: list[Note] = field(default_factory=list)
+
+    def note(self, node: Node, code: str, message: str) -> None:
+        """Remember a remark."""
+        self.notes.append(Note(node.pointer, code, message))
+
+    def verdict(self, node: Node, *, inside: bool) -> bool | None:
+        """False if the node can never hold, True if it always does, None if it depends. `inside` a group about users or
+        subscriptions every condition is about the same row."""
+        if isinstance(node, Quantified):
+            return self.quantified(node)
+        if not isinstance(node, Group):
+            return None
+        below = [self.verdict(child, inside=inside) for child in node.rules]
+        self.repeated(node)
+        if node.match == "all":
+            return self.every(node, below, inside=inside)
+        some = self.some(node, below)
+        return some if node.match == "any" or some is None else not some
+
+    def quantified(self, node: Quantified) -> bool | None:
+        """A group about rows: a user who cannot exist is never found, and never stands in the way of "no user"."""
+        below = self.verdict(node.where, inside=True)
+        if below is not False:
+            return None
+        verdict = node.quantifier == "none"
+        self.note(node, "always-true" if verdict else "never-true", f"{self.said(node)}: nobody can meet this.")
+        return verdict
+
+    def every(self, group: Group, below: Sequence[bool | None], *, inside: bool) -> bool | None:
+        """All of the parts, those of groups of "all" inside counted as its own."""
+        if False in below:
+            return False
+        parts = list(_joined(group))
+        for one, other in _pairs(parts):
+            if opposed(one, other):
+                self.note(group, "never-true", f"“{self.said(one)}” and “{self.said(other)}” cannot both hold.")
+                return False
+        for name, conditions in self.by_field(parts, inside=inside).items():
+            if not can_hold(conditions, self.today):
+                listed = "; ".join(self.said(one) for one in conditions)
+                self.note(group, "never-true", f"No value of {name} meets all of this: {listed}.")
+                return False
+        return True if below and all(item is True for item in below) else None
+
+    def some(self, group: Group, below: Sequence[bool | None]) -> bool | None:
+        """At least one of the parts."""
+        if True in below:
+            return True
+        for one, other in _pairs(group.rules):
+            if opposed(one, other):
+                code = "never-true" if group.match == "none" else "always-true"
+                self.note(group, code, f"One of “{self.said(one)}” and “{self.said(other)}” always holds.")
+                return True
+        return False if below and all(item is False for item in below) else None
+
+    def repeated(self, group: Group) -> None:
+        """The same condition twice in one group."""
+        seen: set[str] = set()
+        for child in group.rules:
+            mark = fingerprint(child)
+            if mark in seen:
+                self.note(child, "twice", f"“{self.said(child)}” stands here twice.")
+            seen.add(mark)
+
+    @staticmethod
+    def by_field(parts: Iterable[Node], *, inside: bool) -> dict[str, list[Condition]]:
+        """Conditions that are about the same value of the same row, those of one field together."""
+        found: dict[str, list[Condition]] = defaultdict(list)
+        for part in parts:
+            if isinstance(part, Condition) and (inside or part.field.owner is Owner.ACCOUNT):
+                found[part.field.label].append(part)
+        return {name: listed for name, listed in found.items() if len(listed) > 1}
+
+    def said(self, node: Node) -> str:
+        """A node in words, at the beginning of a sentence."""
+        text = self.words.node(node)
+        return text[:1].upper() + text[1:]
+
+
+def _joined(group: Group) -> Iterable[Node]:
+    for child in group.rules:
+        if isinstance(child, Group) and child.match == "all":
+            yield from _joined(child)
+        else:
+            yield child
+
+
+def _pairs(nodes: Sequence[Node]) -> Iterable[tuple[Node, Node]]:
+    return ((one, other) for place, one in enumerate(nodes) for other in nodes[place + 1 :])

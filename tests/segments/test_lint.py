@@ -1,0 +1,148 @@
+"""Remarks on rules: what can never hold, what always holds, what is said twice; and nothing about sound rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from accounts.models import Account, AttributeDefinition
+from segments.models import Segment
+from segments.questions import Reader
+from segments.rules.lint import lint
+from tests import factories
+from tests.factories import rule
+from tests.segments.judging import answers, reader_of, world_in_database
+from tests.segments.storing import furnish
+from tests.segments.test_rules_agree_with_the_oracle import quietly
+from tests.segments.worlds import Case, cases
+
+pytestmark = pytest.mark.django_db
+
+
+def has(field: str, op: str, value: Any = None) -> dict[str, Any]:
+    return {"field": f"account.{field}", "op": op} | ({} if value is None else {"value": value})
+
+
+def mrr(op: str, value: Any = None) -> dict[str, Any]:
+    return has("mrr", op, value)
+
+
+def days(n: int) -> dict[str, Any]:
+    return {"n": n, "unit": "day"}
+
+
+def users(how: Any, *conditions: dict[str, Any]) -> dict[str, Any]:
+    return {"users": how, "where": rule(*conditions)}
+
+
+def codes(tree: dict[str, Any]) -> list[tuple[str, str]]:
+    reader = Reader.now()
+    notes = lint(reader.read(tree, personal=True).rule, reader.words, reader.moment.today)
+    return [(note.pointer, note.code) for note in notes]
+
+
+NO = {"field": "user.title", "op": "is", "value": "a"}
+NEVER = [
+    [mrr("at_least", 100), mrr("at_most", 50)],
+    [mrr("more_than", 100), mrr("less_than", 100)],
+    [mrr("at_least", 100), mrr("less_than", 100)],
+    [mrr("equals", 5), mrr("between", [6, 7])],
+    [mrr("any_of", [1, 2]), mrr("at_least", 3)],
+    [mrr("at_least", 5), mrr("is_not_set")],
+    [mrr("is_set"), mrr("is_not_set")],
+    [mrr("between", [1, 2]), mrr("not_between", [1, 2])],
+    [mrr("at_least", 100), rule(mrr("at_most", 50))],
+    [mrr("at_least", 100), rule(mrr("at_least", 100), match="none")],
+    [has("plan", "is", "A"), has("plan", "is", "B")],
+    [has("plan", "is", "A"), has("plan", "is_not", "a")],
+    [has("plan", "any_of", ["A", "B"]), has("plan", "is_not", "A"), has("plan", "none_of", ["B", "C"])],
+    [has("plan", "is", "Growth"), has("plan", "contains", "pro")],
+    [has("plan", "is", "Growth"), has("plan", "starts_with", "row")],
+    [has("stage", "is", "live"), has("stage", "any_of", ["trial", "cancelled"])],
+    [has("renews_on", "within_last", days(30)), has("renews_on", "more_than_ago", days(30))],
+    [has("renews_on", "within_next", days(30)), has("renews_on", "more_than_ahead", days(90))],
+    [has("renews_on", "before", "2026-01-01"), has("renews_on", "on_or_after", "2026-01-01")],
+    [has("renews_on", "this_year"), has("renews_on", "last_year")],
+    [rule(mrr("at_least", 9), mrr("at_most", 1)), has("plan", "is", "A")],
+    [rule(rule(mrr("at_least", 9), mrr("at_most", 1)), rule(mrr("is_set"), mrr("is_not_set")), match="any")],
+    [users("any", NO, {"field": "user.title", "op": "is", "value": "b"})],
+    [users({"at_least": 2}, NO, NO | {"op": "is_not"})],
+]
+SOUND = [
+    [mrr("at_least", 100), mrr("at_most", 100)],
+    [mrr("at_least", {"percent": 50, "of": "account.licences"}), mrr("at_most", 1)],
+    [mrr("is_not_set"), mrr("not_equals", 5)],
+    [has("plan", "is", "Growth"), has("plan", "contains", "ROW")],
+    [has("plan", "any_of", ["A", "B"]), has("plan", "is_not", "A")],
+    [has("plan", "is", "A"), has("country", "is", "B")],
+    [has("renews_on", "within_last", days(30)), has("renews_on", "more_than_ago", days(29))],
+    [has("renews_on", "within_last", days(30)), has("renews_on", "after", "2199-01-01")],
+    [{"field": "user.title", "op": "is", "value": "a"}, {"field": "user.title", "op": "is", "value": "b"}],
+    [users("any", NO), users("none", {"field": "user.title", "op": "is", "value": "b"})],
+    [users("all", NO, {"field": "user.name", "op": "is", "value": "b"})],
+    [],
+]
+
+
+@pytest.mark.parametrize("conditions", NEVER, ids=range(len(NEVER)))
+def test_what_can_never_hold_is_found(conditions: list[dict[str, Any]]) -> None:
+    found = codes(rule(*conditions))
+    assert ("", "never-true") in found and {code for _, code in found} == {"never-true"}
+
+
+@pytest.mark.parametrize("conditions", SOUND, ids=range(len(SOUND)))
+def test_nothing_is_said_about_sound_rules(conditions: list[dict[str, Any]]) -> None:
+    assert codes(rule(*conditions)) == []
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        rule(mrr("is_set"), mrr("is_not_set"), match="any"),
+        rule(has("plan", "is", "A"), has("plan", "is_not", "A"), match="any"),
+        rule(rule(mrr("at_least", 9), mrr("at_most", 1)), match="none"),
+        rule(users("none", NO, NO | {"op": "is_not"})),
+        rule(rule(mrr("is_set"), mrr("is_not_set"), match="any"), rule(mrr("is_set"), mrr("is_not_set"), match="any")),
+    ],
+    ids=range(5),
+)
+def test_what_always_holds_is_found(tree: dict[str, Any]) -> None:
+    assert ("", "always-true") in codes(tree)
+
+
+def test_the_same_condition_twice_is_marked_at_the_second() -> None:
+    assert codes(rule(mrr("at_least", 5), has("plan", "is", "A"), mrr("at_least", 5))) == [("/rules/2", "twice")]
+    inner = rule(mrr("at_least", 5), has("plan", "is", "A"), match="any")
+    turned = rule(has("plan", "is", "A"), mrr("at_least", 5), match="any")
+    assert codes(rule(inner, turned)) == [("/rules/1", "twice")]
+    other = factories.segment("Other", mrr("is_set"))
+    both = rule({"segment": other.key, "op": "in"}, {"segment": other.key, "op": "not_in"})
+    assert codes(both) == [("", "never-true")]
+    assert Segment.objects.count() == 1
+
+
+def test_yes_and_no_cannot_both_hold() -> None:
+    AttributeDefinition.objects.create(subject="account", key="vip", name="VIP", kind="boolean")
+    assert codes(rule(has("custom.vip", "is_true"), has("custom.vip", "is_false"))) == [("", "never-true")]
+
+
+@settings(quietly, max_examples=40)
+@given(case=cases(rules=20, depth=3))
+def test_a_remark_is_never_wrong(furnished: None, case: Case) -> None:
+    with world_in_database(case.world):
+        reader = reader_of(case.world)
+        live = set(Account.objects.live().values_list("external_id", flat=True))
+        for tree in case.rules:
+            question = reader.read(tree, personal=True)
+            said = {note.code for note in lint(question.rule, reader.words, reader.moment.today) if note.pointer == ""}
+            if "never-true" in said:
+                assert answers(tree, reader) == set(), tree
+            if "always-true" in said:
+                assert answers(tree, reader) == live, tree
+
+
+@pytest.fixture
+def furnished(db: None) -> None:
+    furnish()

@@ -1,0 +1,123 @@
+"""Remarks that need the data: fields without values, segments alike today, segments that nothing uses."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.models import Account, AttributeDefinition
+from segments.editing import set_active
+from segments.linting import check_segments, note_rule, overlap
+from segments.models import Segment
+from segments.questions import Reader
+from tests import factories
+from tests.factories import rule
+
+pytestmark = pytest.mark.django_db
+
+
+def mrr(value: int, op: str = "at_least") -> dict[str, Any]:
+    return {"field": "account.mrr", "op": op, "value": value}
+
+
+PRO = {"field": "account.plan", "op": "is", "value": "Pro"}
+
+
+@pytest.fixture
+def accounts(db: None) -> list[Account]:
+    return [factories.account(f"A{number}", mrr=number * 100, plan="Pro" if number > 5 else "") for number in range(10)]
+
+
+def said() -> dict[str, set[str]]:
+    return {item.segment.name: {note.code for note in item.notes} for item in check_segments()}
+
+
+def test_sound_segments_get_no_remark(accounts: list[Account]) -> None:
+    factories.segment("Large", mrr(500))
+    factories.segment("Small", mrr(200, "at_most"))
+    factories.segment("All of them")
+    assert said() == {}
+
+
+def test_segments_with_the_same_members_or_within_another_are_told(accounts: list[Account]) -> None:
+    factories.segment("Large", mrr(600))
+    factories.segment("On Pro", PRO)
+    factories.segment("Larger", mrr(800))
+    built = factories.segment("Built on large", {"segment": "large", "op": "in"})
+    assert said() == {
+        "Large": {"identical"},
+        "On Pro": {"identical"},
+        "Larger": {"contained"},
+        built.name: {"identical"},
+    }
+    notes = {item.segment.name: [note.message for note in item.notes] for item in check_segments()}
+    assert notes["Large"] == ["It has the same 4 members as On Pro today."], "not as the one that is built on it"
+    assert "All of its 2 members are in Large too, today." in notes["Larger"]
+
+
+def test_unused_switched_off_empty_broken_and_frozen_segments_are_told(accounts: list[Account]) -> None:
+    factories.segment("Hidden", mrr(500), visible=False)
+    factories.segment("Used", mrr(300), visible=False)
+    factories.segment("User of it", {"segment": "used", "op": "not_in"})
+    set_active(factories.segment("Off", mrr(100)), False)
+    factories.segment("Empty", mrr(9_000))
+    Segment.objects.filter(pk=factories.segment("Broken", mrr(200, "at_most")).pk).update(
+        rule=rule({"field": "account.gone", "op": "is_set"})
+    )
+    Segment.objects.filter(pk=factories.segment("Frozen", mrr(150, "at_most")).pk).update(error="It failed.")
+    found = said()
+    assert found["Hidden"] >= {"unused"} and "unused" not in found.get("Used", set())
+    assert (found["Off"], found["Empty"]) == ({"off"}, {"empty"})
+    assert "broken" in found["Broken"] and "frozen" in found["Frozen"]
+
+
+def test_a_field_that_nothing_feeds_is_told_until_something_does(accounts: list[Account]) -> None:
+    AttributeDefinition.objects.create(subject="account", key="nps", name="NPS", kind="number")
+    conditions = [
+        {"field": "account.custom.nps", "op": "at_least", "value": 5},
+        {"field": "account.country", "op": "is_not", "value": "DE"},
+        {"users": "any", "where": rule({"field": "user.title", "op": "is", "value": "CTO"})},
+        mrr(5),
+    ]
+    question = Reader.now().read(rule(*conditions))
+
+    def unfed() -> list[str]:
+        return [note.pointer for note in note_rule(question.rule, Reader.now()) if note.code == "no-data"]
+
+    assert unfed() == ["/rules/0", "/rules/1", "/rules/2/where/rules/0"]
+    factories.account("New", attributes={"nps": 0}, country="DE")
+    assert unfed() == ["/rules/2/where/rules/0"]
+    factories.relationship(accounts[0], factories.end_user("Ada", title="CTO"))
+    assert unfed() == []
+
+
+def test_a_field_is_not_called_empty_where_there_is_no_account_yet(db: None) -> None:
+    assert note_rule(Reader.now().read(rule(PRO)).rule, Reader.now()) == []
+
+
+def test_the_overlap_counts_what_each_two_share(accounts: list[Account]) -> None:
+    large, pro = factories.segment("Large", mrr(500)), factories.segment("On Pro", PRO)
+    none = factories.segment("Empty", mrr(9_000))
+    counted = overlap([large, pro, none])
+    assert [counted.size(one) for one in (large, pro, none)] == [5, 4, 0]
+    assert counted.shared[large.pk, pro.pk] == counted.shared[pro.pk, large.pk] == 4
+    accounts[9].archived_at = accounts[9].created_at
+    accounts[9].save()
+    assert overlap([large, pro]).shared[large.pk, pro.pk] == 3
+
+
+def test_the_command_prints_the_remarks_and_fails_where_that_is_wished(accounts: list[Account]) -> None:
+    out = StringIO()
+    call_command("check_segments", stdout=out)
+    assert out.getvalue() == "0 remarks on 0 segments.\n"
+    call_command("check_segments", "--strict", stdout=out)
+    factories.segment("Never", mrr(5), mrr(1, "at_most"))
+    call_command("check_segments", stdout=(told := StringIO()))
+    assert "Never (never)\n  Never true: No value of MRR meets all of this: MRR is at least $5; MRR is at most $1." in (
+        told.getvalue()
+    )
+    with pytest.raises(CommandError, match="2 remarks on 1 segment."):
+        call_command("check_segments", "--strict", stdout=out)
