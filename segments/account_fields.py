@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from accounts.fields import Rows, RowSet, register_rows
 from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in
+from segments.activation import Activation
 from segments.models import AccountMembership, Segment
 
+TRAITS = (Activation,)  # importing it registers the trait's method
 register_rows(RowSet(Rows.MEMBERSHIPS, lambda: AccountMembership.objects.all(), "account", {}))
 
 

@@ -15,6 +15,10 @@ from accounts.fields import vocabulary
 from accounts.models import Account
 from core.deadline import TooSlow
 from core.intake import fold
+from segments.picker import catalogue
+from segments.rule_form import read_form, take_step, without_unset
+from segments.rule_view import rule_view
+from segments.rules.tree import Problem
 from usage.models import EventName
 from usage.traits.computing import PREVIEW_MS, TraitFailed, TraitPreview, compute, preview_trait
 from usage.traits.definitions import METHODS, read_definition
@@ -23,6 +27,7 @@ from usage.traits.models import Trait
 from usage.traits.properties import COMPARISONS
 from usage.traits.reading import TraitError
 from usage.traits.windows import UNITS
+from web.filters import reader_for
 from web.notices import notify
 from web.pages import may_edit_segments, page
 from web.trait_form import TraitDraft, fields_offered, read_draft
@@ -91,6 +96,8 @@ def _edit(request: HttpRequest, trait: Trait | None, draft: TraitDraft) -> HttpR
     if request.method == "POST":
         read_draft(request.POST, draft)
         step = request.POST.get("do", "")
+        if "rule" in draft.needs:
+            _read_rule(request, draft, step)
         if step == "preview":
             found = _previewed(request, draft)
         elif not step:
@@ -107,9 +114,39 @@ def _edit(request: HttpRequest, trait: Trait | None, draft: TraitDraft) -> HttpR
         "comparisons": COMPARISONS.values(), "units": UNITS, "uses": uses_of_trait(trait) if trait else [],
         "names": EventName.objects.values_list("name", flat=True)[:MOST_NAMES],
         "may_edit": may_edit_segments(request),
-        **fields_offered(known, draft.subject, trait.field_key if trait else ""),
+        **_builder(request, draft), **fields_offered(known, draft.subject, trait.field_key if trait else ""),
     }  # fmt: skip
     return page(request, "web/traits/edit.html", context, status=422 if draft.errors else 200)
+
+
+def _read_rule(request: HttpRequest, draft: TraitDraft, step: str) -> None:
+    """The conditions of the builder, after a step in it if that was asked for."""
+    known = vocabulary()
+    tree, places = read_form(request.POST, known)
+    if step and step not in ("preview", "method"):
+        take_step(tree, places, step, known)
+    else:
+        tree = without_unset(tree)
+    draft.definition["rule"] = tree
+
+
+def _builder(request: HttpRequest, draft: TraitDraft) -> dict[str, Any]:
+    """What the rule builder of a trait shows, with the mistakes at their places."""
+    if "rule" not in draft.needs:
+        return {}
+    reader = reader_for(request)
+    tree = draft.definition.get("rule") or {"match": "all", "rules": []}
+    problems = [
+        Problem(pointer.removeprefix("/rule"), "invalid", text)
+        for pointer, text in draft.errors.items()
+        if pointer.startswith("/rule")
+    ]
+    names = [name for _, name in reader.segments.values()]
+    return {
+        "rule": rule_view(tree, reader, problems=problems),
+        "catalogue": catalogue(reader.vocabulary, names),
+        "words": "",
+    }
 
 
 def _previewed(request: HttpRequest, draft: TraitDraft) -> TraitPreview | None:
