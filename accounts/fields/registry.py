@@ -233,6 +233,11 @@ class Vocabulary(Mapping[str, Field]):
         return {category: sorted(items, key=lambda f: f.label.lower()) for category, items in found.items() if items}
 
 
+def declared() -> list[Field]:
+    """The fields that are declared in code, the same in every workspace; the database adds its own."""
+    return list(_fields.values())
+
+
 def vocabulary() -> Vocabulary:
     """Everything declared in code and in the database at this moment (one query per provider)."""
     dynamic = [item for provider in _providers for item in provider()]
