@@ -24,6 +24,7 @@ from segments.api.gallery import GalleryActions
 from segments.api.history import HistoryActions
 from segments.api.pins import PinActions
 from segments.api.problems import explained
+from segments.api.recipients import RecipientActions
 from segments.api.serializers import (
     MembershipSerializer,
     PreviewSerializer,
@@ -59,7 +60,7 @@ class SegmentFilters(StrictFilterSet):
         return queryset.exclude(error="") if value else queryset.filter(error="")
 
 
-class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions):
+class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions, RecipientActions):
     """Saved questions about accounts, in the company's order."""
 
     serializer_class = SegmentSerializer
@@ -76,6 +77,7 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions)
         **ExplainActions.parameters,
         **HistoryActions.parameters,
         **PinActions.parameters,
+        **RecipientActions.parameters,
         "members": ("on", "cursor", "page_size", "ordering"),
     }
 
