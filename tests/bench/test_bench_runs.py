@@ -63,6 +63,17 @@ def test_the_list_of_accounts_is_measured_in_every_state() -> None:
         assert 0 < state["slowest_statement_ms"] <= state["p95_ms"] + 1_000
 
 
+def test_conditions_on_events_are_measured_with_their_plans() -> None:
+    found = bench("events", "--accounts", "300", "--rounds", "1")
+    assert found["rows"]["account"] == 300
+    for name, one in found["conditions"].items():
+        assert one["elapsed_ms"] > 0 < one["blocks"], name
+        # Grouped once for all accounts and joined, never looked up for each.
+        assert "Join" in one["plan"] or "Nested Loop" in one["plan"], name
+    never, once = found["conditions"]["typical, never"], found["conditions"]["typical, at least once"]
+    assert never["accounts"] + once["accounts"] == 300
+
+
 def test_no_other_database_can_be_named() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench", "list", "--database", "postgres"],
