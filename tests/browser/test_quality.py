@@ -32,6 +32,11 @@ def addresses() -> dict[str, str]:
         "segments": "/segments/",
         "segment new": "/segments/new/",
         "segment edit": f"/segments/{segment.pk}/edit/",
+        "segment members": f"/segments/{segment.pk}/members/",
+        "segment versions": f"/segments/{segment.pk}/versions/",
+        "segment check": "/segments/check/",
+        "segment overlap": "/segments/overlap/",
+        "account segments": f"/accounts/{account.pk}/segments/",
         "jump": "/jump/?q=a",
         "missing": "/nowhere/",
     }

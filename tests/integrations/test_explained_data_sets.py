@@ -1,4 +1,5 @@
-"""For every account of both real data sets and of the demo company: the explanation ends as the membership does."""
+"""For every account of both real data sets, of the demo company, and every ready-made segment: the explanation ends as
+the membership does."""
 
 from __future__ import annotations
 
@@ -9,9 +10,10 @@ import pytest
 from accounts.models import Account
 from core.clock import moment
 from integrations.demo.questions import SEGMENTS
-from segments.editing import save_segment
+from segments.editing import free_name, save_segment
 from segments.explaining import explain_segments
 from segments.models import AccountMembership, RefreshRun, Segment
+from segments.presets import presets, take_preset
 from segments.questions import Reader
 from segments.refresh import refresh_segments
 from segments.rules.tree import RuleError
@@ -50,12 +52,14 @@ def compare(now: dt.datetime) -> tuple[int, int]:
 )
 def test_explanations_of_a_real_data_set_end_as_membership_does(name: str, now: dt.datetime) -> None:
     with loaded(name, now):
+        for preset in presets():
+            take_preset(preset.key)
         for title, _, rule, _ in SEGMENTS:
             try:
-                save_segment(None, name=title, rule=rule)
+                save_segment(None, name=free_name(title), rule=rule)
             except RuleError:
                 continue  # it is about an attribute that only the demo company has
-        assert Segment.objects.count() >= 6
+        assert Segment.objects.count() >= len(presets()) + 6
         compared, inside = compare(now)
         assert compared == Segment.objects.count() * Account.objects.live().count()
         assert 0 < inside < compared
