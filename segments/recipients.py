@@ -26,7 +26,7 @@ def relationships_of(segment: Segment, seen: QuerySet[Account], roles: Sequence[
     return found.select_related("user", "account")
 
 
-def people_of(segment: Segment, seen: QuerySet[Account], roles: Sequence[str] = ()) -> QuerySet[EndUser]:
+def people_of(segment: Segment, seen: QuerySet[Account], roles: Sequence[str] = ()) -> QuerySet[Any]:
     """Each person once, with the members of the segment that they belong to: `in_accounts` (ids), `account_names` and
     `in_roles`, in the order of the relationships."""
     theirs = relationships_of(segment, seen, roles).select_related(None).filter(user=OuterRef("pk")).order_by("pk")
