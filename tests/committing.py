@@ -28,7 +28,14 @@ def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
             connections.close_all()
 
 
+def is_test_database() -> bool:
+    """True if the connection leads to the database of this run. pytest-django makes one only if some test of the run
+    asks for it by mark or by the fixture db; until then the connection leads to the real one."""
+    return bool(connection.settings_dict["NAME"] == connection.settings_dict["TEST"]["NAME"])
+
+
 def _empty() -> None:
+    assert is_test_database(), "the test database was not made; run this together with a test that is marked django_db"
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {TABLES} CASCADE")
 

@@ -18,6 +18,7 @@ from django.test import Client
 from accounts.models import Account, AttributeDefinition, Note, TeamMember
 from segments.models import Segment
 from tests import factories
+from tests.committing import is_test_database
 from tests.conftest import chromium
 from usage.models import AccountUsage, DailyUsage, EventName
 
@@ -51,8 +52,8 @@ def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests."""
+def browser(server: str) -> Iterator[Browser]:
+    """One Chromium for all tests, started after the database is made (its loop would be in the way)."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -62,17 +63,27 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def site(server: str, django_db_blocker: Any) -> Iterator[str]:
-    """The server with committed rows of this test's own, empty before and after; the terms stay."""
+def transactional_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Committed rows, emptied before and after; the terms of a new installation stay, which a flush would take.
+
+    It bears pytest-django's name, because by that name pytest-django knows that a test database must be made.
+    """
     with django_db_blocker.unblock():
         _empty()
-        _company()
-        yield server
+        yield
         _empty()
         connections.close_all()
 
 
+@pytest.fixture
+def site(server: str, transactional_db: None) -> str:
+    """The server with this test's own company."""
+    _company()
+    return server
+
+
 def _empty() -> None:
+    assert is_test_database(), "the browser tests would empty a real database"
     cache.clear()
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {TABLES} CASCADE")
