@@ -28,7 +28,7 @@ from web.liststate import COUNT_CAP, PAGE_SIZE
 
 WEEKS = 12
 _NARROWED = """
-WITH found (id, mrr, {keys}) AS MATERIALIZED ({matching})
+WITH found (id, mrr, {keys}) AS MATERIALIZED ({matching} LIMIT {enough})
 SELECT ARRAY(SELECT id FROM found ORDER BY {order} OFFSET %s LIMIT %s), count(*), coalesce(sum(mrr), 0) FROM found
 """
 
@@ -79,10 +79,11 @@ def page_ids(accounts: QuerySet[Account], page: int) -> tuple[list[int], bool]:
 
 
 def narrowed_page(accounts: QuerySet[Account], page: int) -> tuple[list[int], bool, int, Decimal | None]:
-    """One page of a narrowed list with the whole list's count and MRR (None for more than 10,000), in one pass.
+    """One page of a narrowed list with the whole list's count and MRR (None for more than 10,000).
 
     What matches is found before it is put in order. Left to itself the planner walks all accounts in the order of the
-    sort until enough of them match, which takes ten times as long when few do.
+    sort until enough of them match, which takes ten times as long when few do. When many match, the search for them
+    ends early and that walk is the quicker way.
     """
     keys = [key if isinstance(key, OrderBy) else OrderBy(key) for key in accounts.query.order_by]
     named = {f"by_{i}": key.expression for i, key in enumerate(keys)}
@@ -94,10 +95,12 @@ def narrowed_page(accounts: QuerySet[Account], page: int) -> tuple[list[int], bo
         return [], False, 0, Decimal(0)
     start = (page - 1) * PAGE_SIZE
     with connection.cursor() as cursor:
-        statement = _NARROWED.format(matching=matching, keys=", ".join(named), order=order)
+        statement = _NARROWED.format(matching=matching, keys=", ".join(named), order=order, enough=COUNT_CAP + 1)
         cursor.execute(statement, [*params, start, PAGE_SIZE + 1])
         ids, number, mrr = cursor.fetchone()
-    return ids[:PAGE_SIZE], len(ids) > PAGE_SIZE, number, None if number > COUNT_CAP else mrr
+    if number > COUNT_CAP:
+        return *page_ids(accounts, page), number, None
+    return ids[:PAGE_SIZE], len(ids) > PAGE_SIZE, number, mrr
 
 
 def load_rows(ids: Sequence[int], columns: Sequence[Column], moment: Moment) -> list[Row]:
