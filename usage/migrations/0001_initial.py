@@ -129,7 +129,10 @@ class Migration(migrations.Migration):
                 ],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("name", "day", "account", "user"), name="one_count_per_day", nulls_distinct=False
+                        fields=("name", "day", "account", "user"),
+                        include=("count",),
+                        name="one_count_per_day",
+                        nulls_distinct=False,
                     )
                 ],
             },
