@@ -15,11 +15,13 @@ from usage.traits.computing import compute
 from usage.traits.definitions import METHODS
 from usage.traits.editing import TraitInUse, delete_trait, save_trait
 from usage.traits.models import Trait
-from usage.traits.reading import TraitError
+from usage.traits.reading import TraitError, TraitFailed
 
 
 class TraitForm(forms.ModelForm):
-    """A trait, checked and stored as everywhere else."""
+    """A trait, checked and stored as everywhere else; `author` is who fills the form in."""
+
+    author: Any = None
 
     class Meta:
         model = Trait
@@ -35,12 +37,12 @@ class TraitForm(forms.ModelForm):
         if not self.errors:
             try:
                 with transaction.atomic():
-                    self.store(author=None, compute_now=False)
+                    self.store(author=self.author, compute_now=False)
                     transaction.set_rollback(True)
             except TraitError as error:
                 for problem in error.problems:
                     self.add_error("name" if problem.pointer == "/name" else "definition", problem.message)
-            except TraitInUse as error:
+            except (TraitInUse, TraitFailed) as error:
                 self.add_error(None, str(error))
         return cleaned
 
@@ -72,6 +74,12 @@ class TraitAdmin(BackOffice):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """The subject never changes."""
         return (*self.readonly_fields, "subject") if obj else self.readonly_fields
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """The form, which knows who fills it in."""
+        made: Any = super().get_form(request, obj, change, **kwargs)
+        made.author = request.user
+        return made
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save through the one way in which traits change."""

@@ -24,11 +24,11 @@ from core.api.problems import ApiProblem, Fault
 from core.api.strict import StrictSerializer, Text, YesNo, plain
 from core.api.views import ApiViewSet
 from core.deadline import TooSlow
-from usage.traits.computing import PREVIEW_MS, TraitFailed, compute, preview_trait
+from usage.traits.computing import PREVIEW_MS, check_author, compute, preview_trait
 from usage.traits.definitions import METHODS, read_definition
 from usage.traits.editing import TraitInUse, delete_trait, save_trait
 from usage.traits.models import Trait
-from usage.traits.reading import TraitError
+from usage.traits.reading import TraitError, TraitFailed
 
 
 class DefinitionField(serializers.JSONField):
@@ -97,7 +97,7 @@ def explained() -> Iterator[None]:
             for p in error.problems
         ]
         code = faults[0].code if len(faults) == 1 else "invalid-trait"
-        status = 409 if code == "name-taken" else 422
+        status = {"name-taken": 409, "forbidden": 403}.get(code, 422)
         raise ApiProblem(code, "The trait cannot be used; “errors” says where and why.", status, faults) from error
     except TraitInUse as error:
         faults = [Fault(f"Used by the {use.kind} “{use.name}”.", "in-use") for use in error.users]
@@ -148,7 +148,9 @@ class TraitViewSet(ApiViewSet):
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete a trait with its values; refused while a rule or another trait names it."""
         with transaction.atomic(), explained():
-            delete_trait(self.matching(required=False))
+            found = self.matching(required=False)
+            check_author(request.user, found.method)
+            delete_trait(found)
         return Response(status=204)
 
     @extend_schema(request=TraitPreviewSerializer, responses=OpenApiTypes.OBJECT)
@@ -158,8 +160,9 @@ class TraitViewSet(ApiViewSet):
         data = self.read_body()
         with explained():
             found = preview_trait(
-                data["subject"], data["method"], data["definition"], visible=Account.objects.visible_to(request.user)
-            )
+                data["subject"], data["method"], data["definition"], visible=Account.objects.visible_to(request.user),
+                author=request.user,
+            )  # fmt: skip
         sample = [
             {"account": row.account.external_id, "user": row.user.external_id if row.user else None, "value": row.value}
             for row in found.sample

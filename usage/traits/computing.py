@@ -17,12 +17,13 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from accounts.fields import Kind, Vocabulary, vocabulary
 from accounts.fields.uses import texts_in
 from accounts.models import Account, EndUser, Relationship
+from core.api.access import is_administrator
 from core.clock import Moment, moment
 from core.deadline import TooSlow, time_limit
 from core.locks import xact_lock
-from usage.traits.definitions import Definition, Scope, read_definition
+from usage.traits.definitions import METHODS, Definition, Scope, read_definition
 from usage.traits.models import Trait
-from usage.traits.reading import TraitError
+from usage.traits.reading import Problem, TraitError, TraitFailed
 from usage.traits.storing import count_values, fold_values, forget_values, write_values
 
 log = logging.getLogger(__name__)
@@ -69,10 +70,6 @@ def compute(
     )
 
 
-class TraitFailed(Exception):
-    """A computation gave something that cannot be a trait's value; the message says what."""
-
-
 def reason_of(error: Exception) -> str:
     """Why a computation failed, in a line."""
     if isinstance(error, TooSlow):
@@ -105,6 +102,13 @@ def in_order(traits: list[Trait]) -> list[Trait]:
     return list(done.values())
 
 
+def check_author(author: Any, *methods: str) -> None:
+    """Some methods are for administrators alone; without an author it is the application itself that asks."""
+    wanted = [METHODS[key].label for key in methods if key in METHODS and METHODS[key].administrators]
+    if wanted and author is not None and not is_administrator(author):
+        raise TraitError([Problem("/method", "forbidden", f"{wanted[0]}: only they may define, change or try it.")])
+
+
 @dataclass(frozen=True)
 class Found:
     """One value of a preview: whose it is and what it is."""
@@ -126,11 +130,10 @@ class TraitPreview:
     sample: list[Found]
 
 
-def preview_trait(
-    subject: str, method: str, data: Any, *, visible: Any = None, words: Vocabulary | None = None
-) -> TraitPreview:
+def preview_trait(subject: str, method: str, data: Any, *, visible: Any = None, author: Any = None) -> TraitPreview:
     """Compute a definition without storing anything. Raises TraitError, TraitFailed, or TooSlow past five seconds."""
-    fields = words or vocabulary()
+    check_author(author, method)
+    fields = vocabulary()
     found = read_definition(subject, method, data, fields)
     return preview_of(found, Scope(subject, moment(), fields), visible)
 

@@ -56,7 +56,7 @@ class Definition(Protocol):
 @dataclass(frozen=True)
 class Method:
     """A way to compute a trait. `zero` says that the field is 0 where nothing was found, `needs` names the
-    keys of its definition, for forms."""
+    keys of its definition, for forms; `administrators` keeps it to them."""
 
     key: str
     label: str
@@ -66,6 +66,7 @@ class Method:
     zero: bool = False
     unit: str = ""
     needs: tuple[str, ...] = field(default=())
+    administrators: bool = False
 
 
 METHODS: dict[str, Method] = {}

@@ -9,10 +9,11 @@ from django.db import transaction
 from accounts.facts.attributes import attribute_key
 from accounts.fields import vocabulary
 from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in, uses_of_field
+from core.clock import moment
 from core.intake import BadValue, clean_text, fold
 from core.locks import xact_lock
-from usage.traits.computing import compute, forget
-from usage.traits.definitions import read_definition
+from usage.traits.computing import check_author, compute, forget, preview_of
+from usage.traits.definitions import METHODS, Scope, read_definition
 from usage.traits.models import Trait
 from usage.traits.reading import Problem, TraitError
 from usage.traits.scores import bands_in
@@ -57,9 +58,10 @@ def save_trait(
 ) -> Trait:
     """Check and store a trait, and compute it. A trait keeps its subject and key for good, because rules name them.
 
-    Raises TraitError with every problem found (a circle of traits among them), and TraitInUse if a used trait would be
-    switched off or change its kind.
+    Raises TraitError with every problem found (a circle of traits among them), TraitInUse if a used trait would be
+    switched off or change its kind, and TraitFailed if SQL does not give what it must.
     """
+    check_author(author, method, trait.method if trait else "")
     with transaction.atomic():
         xact_lock("traits")
         found = trait or Trait(subject=subject)
@@ -71,6 +73,8 @@ def save_trait(
         if problems:
             raise TraitError(problems)
         kind = meant.kind.value
+        if METHODS[method].administrators and active:
+            preview_of(meant, Scope(found.subject, moment(), vocabulary()))
         if found.pk:
             _check_circle(found, definition)
             _check_uses(found, kind, active, method, definition)

@@ -14,12 +14,12 @@ from django.db.models.lookups import GreaterThanOrEqual
 
 from accounts.fields import Category, Choice, Field, Kind, Owner
 from accounts.fields.attributes import TypedKey
-from usage.traits import events, formulas, scores
+from usage.traits import events, formulas, scores, sql_traits
 from usage.traits.definitions import METHODS
 from usage.traits.models import Trait, UserTraits
 from usage.traits.scores import Band
 
-METHOD_MODULES = (events, formulas, scores)  # importing them registers their methods
+METHOD_MODULES = (events, formulas, scores, sql_traits)  # importing them registers their methods
 Make = Callable[[str, Kind, str], Combinable]
 ValueOf = Callable[[str], Combinable]
 _NUMBER = DecimalField(max_digits=40, decimal_places=12)

@@ -32,6 +32,10 @@ class TraitError(ValueError):
         super().__init__("; ".join(problem.message for problem in problems))
 
 
+class TraitFailed(Exception):
+    """A computation gave something that cannot be a trait's value; the message says what."""
+
+
 class Reading:
     """The keys of one definition, each asked for once; what nobody asked for is refused at the end."""
 

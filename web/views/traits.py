@@ -20,12 +20,12 @@ from segments.rule_form import read_form, take_step, without_unset
 from segments.rule_view import rule_view
 from segments.rules.tree import Problem
 from usage.models import EventName
-from usage.traits.computing import PREVIEW_MS, TraitFailed, TraitPreview, compute, preview_trait
+from usage.traits.computing import PREVIEW_MS, TraitPreview, check_author, compute, preview_trait
 from usage.traits.definitions import METHODS, read_definition
 from usage.traits.editing import TraitInUse, delete_trait, save_trait, uses_of_trait
 from usage.traits.models import Trait
 from usage.traits.properties import COMPARISONS
-from usage.traits.reading import TraitError
+from usage.traits.reading import TraitError, TraitFailed
 from usage.traits.windows import UNITS
 from web.filters import reader_for
 from web.notices import notify
@@ -110,13 +110,22 @@ def _edit(request: HttpRequest, trait: Trait | None, draft: TraitDraft) -> HttpR
     known = vocabulary()
     context = {
         "trait": trait, "draft": draft, "preview": found, "failed": bool(draft.errors),
-        "methods": [m for m in METHODS.values() if draft.subject in m.subjects],
+        "methods": [m for m in METHODS.values() if draft.subject in m.subjects and _offered(request, m.key)],
         "comparisons": COMPARISONS.values(), "units": UNITS, "uses": uses_of_trait(trait) if trait else [],
         "names": EventName.objects.values_list("name", flat=True)[:MOST_NAMES],
         "may_edit": may_edit_segments(request),
         **_builder(request, draft), **fields_offered(known, draft.subject, trait.field_key if trait else ""),
     }  # fmt: skip
     return page(request, "web/traits/edit.html", context, status=422 if draft.errors else 200)
+
+
+def _offered(request: HttpRequest, method: str) -> bool:
+    """Whether this person may use a method."""
+    try:
+        check_author(request.user, method)
+    except TraitError:
+        return False
+    return True
 
 
 def _read_rule(request: HttpRequest, draft: TraitDraft, step: str) -> None:
@@ -153,7 +162,7 @@ def _previewed(request: HttpRequest, draft: TraitDraft) -> TraitPreview | None:
     """What the draft gives now; None if it cannot be computed, which then stands in the draft."""
     try:
         seen = Account.objects.visible_to(request.user)
-        return preview_trait(draft.subject, draft.method, draft.definition, visible=seen)
+        return preview_trait(draft.subject, draft.method, draft.definition, visible=seen, author=request.user)
     except TraitError as error:
         draft.errors = {problem.pointer: problem.message for problem in error.problems}
     except TraitFailed as error:
@@ -171,7 +180,7 @@ def _save(request: HttpRequest, trait: Trait | None, draft: TraitDraft) -> Trait
         )  # fmt: skip
     except TraitError as error:
         draft.errors = {problem.pointer: problem.message for problem in error.problems}
-    except TraitInUse as error:
+    except (TraitInUse, TraitFailed) as error:
         draft.errors = {"": str(error)}
     return None
 
@@ -194,8 +203,9 @@ def trait_delete(request: HttpRequest, pk: int) -> HttpResponse:
     editors_only(request)
     trait = get_object_or_404(Trait, pk=pk)
     try:
+        check_author(request.user, trait.method)
         delete_trait(trait)
-    except TraitInUse as used:
+    except (TraitInUse, TraitError) as used:
         notify(request, str(used))
         return HttpResponseRedirect(reverse("trait_edit", args=[pk]))
     notify(request, f"{trait.name} deleted.")

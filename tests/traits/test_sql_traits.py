@@ -1,0 +1,299 @@
+"""SQL traits: one SELECT over published views by a role that can only read; everything else is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from psycopg import sql as build
+
+from accounts.models import AccountStatus, SubscriptionStatus, TeamMember
+from segments.questions import read_rule
+from tests import factories
+from usage.traits import sql_role, sql_traits
+from usage.traits.editing import save_trait
+from usage.traits.models import AccountTraits, Trait
+from usage.traits.reading import TraitError, TraitFailed
+from usage.traits.sql_reading import check_sql
+
+GOOD = "SELECT id, mrr * 12 FROM accounts"
+
+
+@pytest.fixture
+def role(transactional_db: None) -> Iterator[str]:
+    """The reader of the test's database, gone afterwards."""
+    sql_role.connect().close()
+    name = sql_role.role_name(str(connection.settings_dict["NAME"]))
+    yield name
+    with connection.cursor() as cursor:
+        cursor.execute(build.SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(build.Identifier(name)))
+    sql_role._made.clear()
+
+
+def saved(text: str, kind: str = "number", **more: Any) -> Trait:
+    return save_trait(None, name="Yearly", method="sql", definition={"sql": text, "as": kind}, **more)
+
+
+class TestFence:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            GOOD,
+            "select a.id, count(e.name) from accounts a left join events e on e.account_id = a.id group by 1",
+            "with big as (select account_id, sum(mrr) as m from published.subscriptions group by 1)"
+            " select account_id, case when m > 10 then round(m, 2) else 0 end from big",
+            "select account_id, max(at)::date from events where at > now() - interval '30 days' group by account_id",
+            "select id, attributes ->> 'colour' from accounts where name ~ '^a' and not exists"
+            " (select 1 from relationships r where r.account_id = accounts.id)",
+            "select account_id, row_number() over (order by sum(count) desc) from daily_usage group by 1",
+            "select id, name like '%x%' from accounts -- a comment; with a semicolon",
+        ],
+    )
+    def test_what_only_reads_views_passes(self, text: str) -> None:
+        check_sql(text)
+
+    @pytest.mark.parametrize(
+        ("text", "code", "says"),
+        [
+            ("select 1; select 2", "sql-not-allowed", "there are 2"),
+            ("rollback; select 1", "sql-not-allowed", "there are 2"),
+            ("COMMIT", "sql-not-allowed", "Transaction"),
+            ("", "sql-not-allowed", "there are 0"),
+            ("-- nothing", "sql-not-allowed", "there are 0"),
+            ("selec 1", "sql-not-allowed", "cannot be read"),
+            ("with x as (delete from accounts returning id) select id, 1 from x", "sql-not-allowed", "DeleteStmt"),
+            ("with x as (update accounts set name = '' returning id) select id, 1 from x", "sql-not-allowed", "Update"),
+            (
+                "with recursive x as (select 1 union all select 1 from x) select * from x",
+                "sql-not-allowed",
+                "RECURSIVE",
+            ),
+            ("select id, 1 into x from accounts", "sql-not-allowed", "SELECT INTO"),
+            ("select id, 1 from accounts for update", "sql-not-allowed", "FOR UPDATE"),
+            ("select id, 1 from (select id from accounts for share) a", "sql-not-allowed", "FOR SHARE"),
+            ("copy accounts to program 'id'", "sql-not-allowed", "Copy"),
+            ("do $$ begin end $$", "sql-not-allowed", "Do"),
+            ("prepare x as select 1", "sql-not-allowed", "Prepare"),
+            ("listen x", "sql-not-allowed", "Listen"),
+            ("load 'x'", "sql-not-allowed", "Load"),
+            ("create temp table x (y int)", "sql-not-allowed", "Create"),
+            ("insert into accounts values (1)", "sql-not-allowed", "Insert"),
+            ("delete from accounts", "sql-not-allowed", "Delete"),
+            ("explain analyze select 1", "sql-not-allowed", "Explain"),
+            ("set role postgres", "sql-not-allowed", "VariableSet"),
+            ("values (1, 2)", "", ""),
+            ("table pg_class", "relation-not-allowed", "pg_class"),
+            ("select set_config('statement_timeout', '0', false)", "function-not-allowed", "set_config"),
+            ("select lo_create(0)", "function-not-allowed", "lo_create"),
+            ("select lo_from_bytea(0, '')", "function-not-allowed", "lo_from_bytea"),
+            ("select pg_advisory_lock(42)", "function-not-allowed", "pg_advisory_lock"),
+            ("select pg_notify('a', 'b')", "function-not-allowed", "pg_notify"),
+            ("select pg_sleep(3)", "function-not-allowed", "pg_sleep"),
+            ("select pg_catalog.pg_sleep(3)", "function-not-allowed", "pg_sleep"),
+            ("select pg_read_file('/etc/passwd')", "function-not-allowed", "pg_read_file"),
+            ("select * from dblink('', '') as x (y int)", "sql-not-allowed", "RangeFunction"),
+            ("select query_to_xml('', true, true, '')", "function-not-allowed", "query_to_xml"),
+            ("select database_to_xml(true, true, '')", "function-not-allowed", "database_to_xml"),
+            ("select pg_export_snapshot()", "function-not-allowed", "pg_export_snapshot"),
+            ("select txid_current()", "function-not-allowed", "txid_current"),
+            ("select pg_logical_emit_message(false, '', '')", "function-not-allowed", "pg_logical"),
+            ("select repeat('x', 1000000000)", "function-not-allowed", "repeat"),
+            ("select * from generate_series(1, 1000000000)", "sql-not-allowed", "RangeFunction"),
+            ("select generate_series(1, 1000000000)", "function-not-allowed", "generate_series"),
+            ("select public.lower('x')", "function-not-allowed", "public.lower"),
+            ("select current_user", "sql-not-allowed", "SQLValueFunction"),
+            ("select rolname from pg_roles", "relation-not-allowed", "pg_roles"),
+            ("select passwd from pg_catalog.pg_authid", "relation-not-allowed", "pg_authid"),
+            ("select id, name from public.accounts_account", "relation-not-allowed", "accounts_account"),
+            ("select id from other.published.accounts", "relation-not-allowed", "other.published"),
+            ("with pg_class as (select 1) select * from pg_catalog.pg_class", "relation-not-allowed", "pg_class"),
+            ("select 'pg_authid'::regclass", "sql-not-allowed", "regclass"),
+            ("select x from accounts tablesample system (1)", "sql-not-allowed", "RangeTableSample"),
+            ("select $1", "sql-not-allowed", "ParamRef"),
+            ("select '" + "x" * 10_001 + "'", "sql-not-allowed", "longer"),
+            ("select " + "(" * 5000 + "1" + ")" * 5000, "", ""),
+        ],
+    )
+    def test_everything_else_is_refused_with_its_construct(self, text: str, code: str, says: str) -> None:
+        if not code:  # harmless shapes: a list of values, and depth, which either reads or is refused, never crashes
+            try:
+                check_sql(text)
+            except TraitError:
+                return
+            return
+        with pytest.raises(TraitError) as refused:
+            check_sql(text)
+        assert code in [problem.code for problem in refused.value.problems]
+        assert says in str(refused.value)
+
+
+@pytest.mark.usefixtures("role")
+class TestWall:
+    """What the role itself refuses, asked without the fence before it."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "select name from public.accounts_account",
+            "select password from public.auth_user",
+            "select * from pg_authid",
+            "select pg_read_file('/etc/passwd')",
+            "delete from accounts",
+            "create temp table x (y int)",
+            "create table published.x (y int)",
+            "with x as (delete from accounts returning id) select * from x",
+            "select id from accounts for update",
+            "select set_config('role', 'postgres', false)",
+            "select 1; select 2",
+            "rollback; select pg_sleep(3)",
+            "copy accounts to program 'id'",
+            "load 'x'",
+            "set role postgres",
+        ],
+    )
+    def test_a_reader_cannot(self, text: str) -> None:
+        reader = sql_role.connect()
+        try:
+            with pytest.raises(psycopg.Error):
+                reader.execute(text.encode(), None, prepare=True)
+        finally:
+            reader.close()
+
+    @pytest.mark.parametrize(
+        "text", ["select pg_sleep(9)", "select set_config('statement_timeout', '0', false), pg_sleep(9)"]
+    )
+    def test_a_statement_is_stopped_at_its_limit(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sql_traits, "LIMIT_MS", 200)
+        with pytest.raises(TraitFailed, match="was stopped"):
+            sql_traits.run(text, 1)
+
+    def test_what_only_writes_is_not_even_public(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+            if cursor.fetchone() != (True,):
+                pytest.skip("only a superuser can take functions from PUBLIC")
+        for text in (
+            "select lo_create(0)",
+            "select pg_notify('a', 'b')",
+            "select query_to_xml('select 1', true, true, '')",
+        ):
+            with pytest.raises(TraitFailed, match="permission denied"):
+                sql_traits.run(text, 1)
+
+
+@pytest.fixture
+def terms(transactional_db: None) -> None:
+    """The terms that accounts need, which the emptied tables lack."""
+    AccountStatus.objects.get_or_create(key="customer", defaults={"name": "Customer"})
+    SubscriptionStatus.objects.get_or_create(key="active", defaults={"name": "Active", "kind": "active"})
+
+
+@pytest.mark.usefixtures("role", "terms")
+class TestTraits:
+    def test_its_values_are_a_field_and_archived_accounts_are_not_seen(self) -> None:
+        for name, value, gone in (
+            ("Big", 100, None),
+            ("Small", 1, None),
+            ("Unknown", None, None),
+            ("Gone", 5, "2026-01-01T00:00Z"),
+        ):
+            factories.account(name, mrr=value, archived_at=gone)
+        trait = saved(GOOD)
+        assert not trait.error and trait.kind == "number" and trait.values_count == 2
+        rows = AccountTraits.objects.values_list("account__name", "shown__yearly")
+        assert {name: float(value) for name, value in rows} == {"Big": 1200, "Small": 12}
+        rule = factories.rule({"field": trait.field_key, "op": "at_least", "value": 1000})
+        assert [account.name for account in read_rule(rule).accounts()] == ["Big"]
+
+    def test_a_percent_sign_is_only_a_sign_and_texts_are_folded(self) -> None:
+        factories.account("Éclair & 100 % Co")
+        trait = saved("select id, name from accounts where name like '%\\%%'", "text")
+        rule = factories.rule({"field": trait.field_key, "op": "is", "value": "éCLAIR & 100 % co"})
+        assert read_rule(rule).accounts().count() == 1
+
+    def test_users_have_a_row_for_each_account(self) -> None:
+        made = factories.relationship(factories.account(), role="admin")
+        text = "select account_id, user_id, role = 'admin' from relationships"
+        trait = saved(text, "boolean", subject="user")
+        where = factories.rule({"field": trait.field_key, "op": "is_true"})
+        assert [a.pk for a in read_rule(factories.rule({"users": "any", "where": where})).accounts()] == [
+            made.account_id
+        ]
+
+    @pytest.mark.parametrize(
+        ("text", "kind", "says"),
+        [
+            ("select id from accounts", "number", "1 columns; 2 are expected"),
+            ("select id, 1, 2 from accounts", "number", "3 columns"),
+            ("select id + 999999, 1 from accounts", "number", "Row 1: there is no account"),
+            ("select null::int8, 1 from accounts", "number", "Row 1: the id None"),
+            ("select id::text, 1 from accounts", "number", "Row 1: the id"),
+            ("select id, 1 from accounts union all select id, 2 from accounts", "number", "Row 2: .* comes twice"),
+            ("select id, 'NaN'::float8 from accounts", "number", "Row 1: The number must be finite"),
+            ("select id, 'infinity'::float8 from accounts", "number", "finite"),
+            ("select id, 1e30 from accounts", "number", "out of range"),
+            ("select id, name from accounts", "number", "is not a number"),
+            ("select id, 1 from accounts", "text", "is not a text"),
+            ("select id, rpad(name, 300) from accounts", "text", "not allowed"),
+            ("select id, now() from accounts", "date", "is not a date"),
+            ("select id, 1 / 0 from accounts", "number", "division by zero"),
+            ("select id, nothing from accounts", "number", "nothing"),
+        ],
+    )
+    def test_a_wrong_result_is_refused_by_its_first_row_and_nothing_is_written(
+        self, text: str, kind: str, says: str
+    ) -> None:
+        factories.account("One")
+        with pytest.raises((TraitFailed, TraitError), match=says):
+            saved(text, kind)
+        assert not Trait.objects.exists() and not AccountTraits.objects.exists()
+
+    def test_a_costly_statement_is_not_even_begun(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sql_traits, "MOST_COST", 0)
+        factories.account()
+        with pytest.raises(TraitFailed, match="expects a cost"):
+            saved(GOOD)
+
+    def test_more_rows_than_allowed_are_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sql_traits, "MOST_ROWS", 1)
+        factories.account()
+        factories.account()
+        with pytest.raises(TraitFailed, match="more than 1 rows"):
+            saved(GOOD)
+
+    def test_only_administrators_write_change_try_and_delete_it(self) -> None:
+        factories.account()
+        manager, admin = (
+            factories.member(TeamMember.Access.MANAGER).user,
+            factories.member(TeamMember.Access.ADMIN).user,
+        )
+        form = {"subject": "account", "method": "sql", "name": "Yearly", "active": "1", "sql": GOOD, "as": "number"}
+        theirs, ours = Client(), Client()
+        theirs.force_login(manager)
+        ours.force_login(admin)
+        assert "SQL, by administrators" not in theirs.get("/traits/new/").content.decode()
+        for do in ({}, {"do": "preview"}):
+            refused = theirs.post("/traits/new/", form | do)
+            assert refused.status_code == 422 and "only they may define" in refused.content.decode()
+        assert "accounts have a value" in ours.post("/traits/new/", form | {"do": "preview"}).content.decode()
+        assert ours.post("/traits/new/", form).status_code == 302
+        trait = Trait.objects.get()
+        assert theirs.post(f"/traits/{trait.pk}/", form | {"sql": "select id, 2 from accounts"}).status_code == 422
+        theirs.post(f"/traits/{trait.pk}/delete/")
+        assert Trait.objects.get().definition["sql"] == GOOD
+        bad = ours.post(f"/traits/{trait.pk}/", form | {"sql": "select pg_sleep(9)"})
+        assert bad.status_code == 422 and "pg_sleep is not allowed" in bad.content.decode()
+
+    def test_the_back_office_says_what_the_database_refuses(self) -> None:
+        browser = Client()
+        browser.force_login(User.objects.create_superuser("root"))
+        form = {"subject": "account", "name": "Y", "method": "sql", "active": "on", "description": ""}
+        form["definition"] = '{"sql": "select id, 1 / (mrr - mrr) from accounts", "as": "number"}'
+        factories.account(mrr=1)
+        answer = browser.post("/admin/usage/trait/add/", form)
+        assert answer.status_code == 200 and "division by zero" in answer.content.decode()
