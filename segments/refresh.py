@@ -31,15 +31,16 @@ from segments.rules.tree import RuleError
 
 log = logging.getLogger(__name__)
 LIMIT_MS = 60_000
+PASSING = ("08", "40", "53", "57")  # connection lost, deadlock, disk or memory full, server going down
 Trigger = RefreshRun.Trigger
 
 
-def request_refresh(segments: Iterable[Segment]) -> None:
+def request_refresh(segments: Iterable[Segment], trigger: str = Trigger.SAVE) -> None:
     """Ask for these segments, and all that depend on them, to be refreshed soon after the caller's commit."""
     chosen = with_dependents({segment.key for segment in segments}, Segment.everything.all())
     ids = sorted(segment.pk for segment in chosen)
     Segment.everything.filter(pk__in=ids).update(requested_rev=F("requested_rev") + 1)
-    enqueue("segments.tasks.refresh_due")
+    enqueue("segments.tasks.refresh_due", str(trigger))
 
 
 def refresh_due(trigger: str = Trigger.SAVE, now: Moment | None = None) -> RefreshRun | None:
@@ -149,8 +150,9 @@ class _Work:
 
     def freeze(self, segment: Segment, done: SegmentRefresh, error: Exception) -> None:
         """Keep the last good members and say why; the next daily refresh, or a save, tries again."""
-        if isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", None) is None:
-            raise error  # the database went away: nothing is wrong with the rule
+        state = getattr(error.__cause__, "sqlstate", None) or ""
+        if isinstance(error, OperationalError) and (not state or state[:2] in PASSING):
+            raise error  # nothing is wrong with the rule: the segment stays due and comes again
         slow = isinstance(error, PreviewTooSlow)
         reason = f"The rule took longer than {LIMIT_MS // 1000} s." if slow else str(error).splitlines()[0]
         log.warning("segment frozen", extra={"segment": segment.key, "reason": reason})

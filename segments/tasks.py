@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from segments.models import RefreshRun
 from segments.refresh import refresh_due as answer_requests
 
 
-def refresh_due() -> None:
-    """Answer the open requests to refresh."""
-    answer_requests()
+def refresh_due(trigger: str = RefreshRun.Trigger.SAVE) -> None:
+    """Answer the open requests to refresh; `trigger` is what the run's record says."""
+    answer_requests(trigger)

@@ -18,7 +18,7 @@ from core.download import csv_response
 from segments.admin.form import SegmentForm
 from segments.admin.pins import PinInline
 from segments.editing import SegmentInUse, clone_segment, delete_segment, move_segment, set_active, set_visible
-from segments.models import AccountMembership, Segment, SegmentVersion
+from segments.models import AccountMembership, RefreshRun, Segment, SegmentVersion
 from segments.questions import Reader
 from segments.refresh import request_refresh
 from segments.rules.tree import RuleError
@@ -143,7 +143,7 @@ class SegmentAdmin(BackOffice):
     def refresh_now(self, request: HttpRequest, queryset: QuerySet[Segment]) -> None:
         """Ask for the selected segments and what depends on them."""
         with transaction.atomic():
-            request_refresh(queryset)
+            request_refresh(queryset, RefreshRun.Trigger.HAND)
         self.message_user(request, f"{queryset.count()} segments will be refreshed within seconds.")
 
     @admin.action(description="Clone", permissions=["add"])

@@ -35,7 +35,7 @@ from segments.editing import clone_segment, delete_segment, reorder_segments, sa
 from segments.history import on_day
 from segments.impact import knock_on
 from segments.linting import note_rule
-from segments.models import AccountMembership, Segment
+from segments.models import AccountMembership, RefreshRun, Segment
 from segments.questions import Reader, preview, read_rule
 from segments.refresh import request_refresh
 from segments.rules.tree import RuleError
@@ -205,7 +205,7 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
         """Ask for the segment, and what depends on it, to be refreshed; `due` turns false when it is done."""
         found = self.get_object()
         with transaction.atomic():
-            request_refresh([found])
+            request_refresh([found], RefreshRun.Trigger.HAND)
         found.refresh_from_db()
         return self.answer(found, 202)
 

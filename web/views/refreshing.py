@@ -24,7 +24,7 @@ def segments_refresh(request: HttpRequest) -> HttpResponse:
     editors_only(request)
     newest = RefreshRun.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     with transaction.atomic():
-        request_refresh(Segment.objects.filter(active=True))
+        request_refresh(Segment.objects.filter(active=True), RefreshRun.Trigger.HAND)
     watch = f"after={newest}"
     if not is_part(request):
         return HttpResponseRedirect(f"{reverse('segments')}?{watch}")
