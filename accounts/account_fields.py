@@ -29,7 +29,6 @@ from accounts.models.account import Term
 from core.intake import fold
 
 
-
 def _first_set(*paths: str) -> Combinable:
     """The first of these columns that is not empty."""
     return Coalesce(*(NullIf(path, Value("")) for path in paths[:-1]), F(paths[-1]), output_field=TextField())

@@ -16,7 +16,7 @@ from core.clock import Moment
 from segments.models import AccountMembership
 from usage.models import DailyUsage, UserActivity
 from web.charts import UsageChart, usage_chart
-from web.columns import Column, Labels, annotations, readable, short_key
+from web.columns import Column, Labels, readable, selection, short_key
 from web.templatetags.csbox import day_text
 
 RANGES = {"30d": "30 d", "12w": "12 wk", "12m": "12 mo"}
@@ -103,7 +103,7 @@ def attributes_of(account: Account, vocabulary: Vocabulary) -> list[tuple[str, l
         for item in items
         if category in wanted and item.owner is Owner.ACCOUNT and item.key != "account.name"
     ]
-    found = Account.objects.filter(pk=account.pk).annotate(**annotations(columns)).values().get()
+    found: dict[str, Any] = {**Account.objects.filter(pk=account.pk).annotate(**selection(columns)).values().get()}
     labels = Labels()
     groups: dict[str, list[AttributeRow]] = {}
     for i, column in enumerate(columns):
@@ -130,7 +130,7 @@ def _origin(account: Account, key: str) -> tuple[str, dt.datetime | None]:
 
 
 def users_of(account: Account, moment: Moment) -> QuerySet[Relationship]:
-    """The open relationships, people with a role first, with when they were last seen here and their events of 30 days."""
+    """The open relationships, people with a role first, with when last seen here and their events of 30 days."""
     here = {"account": OuterRef("account"), "user": OuterRef("user")}
     since = moment.today - dt.timedelta(days=29)
     events = DailyUsage.objects.filter(**here, day__gte=since).order_by().values("user").annotate(n=Sum("count"))

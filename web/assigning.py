@@ -19,7 +19,9 @@ def assign(ids: Sequence[int], member: TeamMember, role: str) -> list[tuple[int,
     """
     now = timezone.now()
     with transaction.atomic():
-        locked = list(Account.objects.filter(pk__in=ids).order_by("pk").select_for_update().values_list("pk", flat=True))
+        locked = list(
+            Account.objects.filter(pk__in=ids).order_by("pk").select_for_update().values_list("pk", flat=True)
+        )
         open_ones = Assignment.objects.filter(account__in=locked, role=role, ended_at__isnull=True)
         holders = dict(open_ones.values_list("account", "member"))
         changed = [pk for pk in locked if holders.get(pk) != member.pk]
@@ -38,7 +40,9 @@ def give_back(changes: Sequence[Sequence[Any]], role: str) -> int:
     with transaction.atomic():
         for holder, ids in by_holder.items():
             if holder is None:
-                Assignment.objects.filter(account__in=ids, role=role, ended_at__isnull=True).update(ended_at=timezone.now())
+                Assignment.objects.filter(account__in=ids, role=role, ended_at__isnull=True).update(
+                    ended_at=timezone.now()
+                )
             else:
                 assign(ids, TeamMember.objects.get(pk=holder), role)
     return len(changes)

@@ -17,7 +17,12 @@ METER, WEEKLY = "active_licences", "weekly_users"
 DEFAULT = ("stage", "plan", "mrr", METER, WEEKLY, "team.csm", "renews_on", "last_seen_at")
 DEFAULT_SORT = "-mrr"
 # Orders that an index or a company's own order of terms serves better than the field's value.
-_SORTED_BY = {"name": "name_folded", "stage": "stage__position", "level": "level__position", "status": "status__position"}
+_SORTED_BY = {
+    "name": "name_folded",
+    "stage": "stage__position",
+    "level": "level__position",
+    "status": "status__position",
+}
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,7 @@ def _parsed(read: Any, value: str) -> Any:
         return value
 
 
-def annotations(columns: Iterable[Column]) -> dict[str, Any]:
+def selection(columns: Iterable[Column]) -> dict[str, Any]:
     """What a query must yield for the columns: one name per column, and the two sides of the meter."""
     found = {f"c{i}": column.shown() for i, column in enumerate(columns) if column.field}
     return found | {"active": F("usage__active_users_30d"), "seats": F("licences")}

@@ -10,11 +10,11 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Count, F, OrderBy, Q, QuerySet
+from django.db.models import Count, Expression, F, OrderBy, Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import TruncWeek
 
@@ -23,7 +23,7 @@ from core.clock import Moment
 from core.intake import fold
 from usage.models import DailyUsage
 from web.charts import Spark, spark
-from web.columns import METER, WEEKLY, Column, Labels, annotations, readable
+from web.columns import METER, WEEKLY, Column, Labels, readable, selection
 from web.liststate import COUNT_CAP, PAGE_SIZE
 
 WEEKS = 12
@@ -85,7 +85,7 @@ def narrowed_page(accounts: QuerySet[Account], page: int) -> tuple[list[int], bo
     sort until enough of them match, which takes ten times as long when few do. When many match, the search for them
     ends early and that walk is the quicker way.
     """
-    keys = [key if isinstance(key, OrderBy) else OrderBy(key) for key in accounts.query.order_by]
+    keys = [key if isinstance(key, OrderBy) else OrderBy(cast(Expression, key)) for key in accounts.query.order_by]
     named = {f"by_{i}": key.expression for i, key in enumerate(keys)}
     order = ", ".join(f"by_{i} {'DESC' if key.descending else 'ASC'} NULLS LAST" for i, key in enumerate(keys))
     try:
@@ -105,7 +105,7 @@ def narrowed_page(accounts: QuerySet[Account], page: int) -> tuple[list[int], bo
 
 def load_rows(ids: Sequence[int], columns: Sequence[Column], moment: Moment) -> list[Row]:
     """The rows of a page in its order."""
-    needed = {**annotations(columns), "f_mrr": F("mrr"), "f_renews": F("renews_on"), "f_stage": F("stage__name")}
+    needed = {**selection(columns), "f_mrr": F("mrr"), "f_renews": F("renews_on"), "f_stage": F("stage__name")}
     found = Account.objects.filter(pk__in=ids).order_by().annotate(**needed).values("pk", "name", *needed)
     by_id = {row["pk"]: row for row in found}
     lines = weekly_users(ids, moment) if any(column.key == WEEKLY for column in columns) else {}
@@ -123,7 +123,11 @@ def _row(row: dict[str, Any], columns: Sequence[Column], lines: dict[int, Spark]
         elif column.field:
             cells.append(Cell(column, readable(column.field, row[f"c{i}"], labels)))
     fact = Column("fact", "")
-    facts = [Cell(fact, row["f_mrr"], "mrr"), Cell(fact, row["f_renews"], "renews"), Cell(fact, row["f_stage"], "stage")]
+    facts = [
+        Cell(fact, row["f_mrr"], "mrr"),
+        Cell(fact, row["f_renews"], "renews"),
+        Cell(fact, row["f_stage"], "stage"),
+    ]
     return Row(row["pk"], row["name"], cells, [item for item in facts if item.value not in (None, "")])
 
 
@@ -142,5 +146,3 @@ def weekly_users(ids: Sequence[int], moment: Moment) -> dict[int, Spark]:
         counts.setdefault(pk, {})[week] = number
     lines = {pk: spark([weeks_of.get(week, 0) for week in weeks]) for pk, weeks_of in counts.items()}
     return {pk: line for pk, line in lines.items() if line}
-
-

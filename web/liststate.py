@@ -21,7 +21,7 @@ MAX_FILTERS, MAX_SEARCH = 20, 200
 
 @dataclass(frozen=True)
 class ListState:
-    """What a list shows. `filters` are rule nodes as JSON text, one a chip; `cols` is None unless the link carries it."""
+    """What a list shows. `filters` are rule nodes as JSON text, one a chip; `cols` is None unless the link has it."""
 
     path: str
     segment: str = ""

@@ -18,7 +18,9 @@ def notify(request: HttpRequest, text: str, *, undo: str = "") -> None:
 def back_to(request: HttpRequest, default: str) -> str:
     """The page of this site that a form names in `next`, or the default."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
-    safe = url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    safe = url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
     return wanted if safe and wanted.startswith("/") else default
 
 

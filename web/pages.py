@@ -76,15 +76,21 @@ def page(
     """The whole page, or the part whose name is the id of htmx's target (`parts`: id to template)."""
     wanted = (parts or {}).get(request.headers.get("HX-Target", "")) if is_part(request) else None
     shell = shell_for(request, whole=wanted is None)
-    response = render(request, wanted or template, {"shell": shell, "is_part": wanted is not None, **(context or {})}, status=status)
+    response = render(
+        request, wanted or template, {"shell": shell, "is_part": wanted is not None, **(context or {})}, status=status
+    )
     patch_vary_headers(response, ["HX-Request", "HX-Target"])
     response["Cache-Control"] = "no-store"
     return response
 
 
-def part(request: HttpRequest, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200) -> HttpResponse:
+def part(
+    request: HttpRequest, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
+) -> HttpResponse:
     """A piece that has no page of its own (an answer to a button); the address it came from is the page."""
-    response = render(request, template, {"shell": shell_for(request, whole=False), "is_part": True, **(context or {})}, status=status)
+    response = render(
+        request, template, {"shell": shell_for(request, whole=False), "is_part": True, **(context or {})}, status=status
+    )
     patch_vary_headers(response, ["HX-Request"])
     response["Cache-Control"] = "no-store"
     return response

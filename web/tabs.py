@@ -67,7 +67,11 @@ def tabs_for(request: HttpRequest, state: ListState, segments: list[Segment], to
     other = state.but(q="", filters=(), status="")
     tabs = [Tab("All accounts", "", total, other.but(segment="").url, not state.segment)]
     for item in segments:
-        tabs.append(Tab(item.name, item.key, numbers.get(item.pk, 0), other.but(segment=item.key).url, item.key == state.segment))
+        tabs.append(
+            Tab(
+                item.name, item.key, numbers.get(item.pk, 0), other.but(segment=item.key).url, item.key == state.segment
+            )
+        )
     return tabs
 
 
@@ -79,9 +83,9 @@ def strip_for(request: HttpRequest, reader: Reader, segment: Segment | None, tot
     else:
         name = f"strip:{segment.pk}:{segment.live_rev}:{segment.refreshed_at}" if segment else "strip:all"
         key = f"{name}:{total}".replace(" ", "_")
-        stages, mrr = cache.get(key) or (None, None)
-        if stages is None:
-            stages, mrr = _sums(members_of(seen, segment))
+        kept = cache.get(key)
+        stages, mrr = kept or _sums(members_of(seen, segment))
+        if kept is None:
             cache.set(key, (stages, mrr), STRIP_SECONDS)
     joined, left = joined_left(days=7).get(segment.pk, (0, 0)) if segment else (0, 0)
     return Strip(_stage_mix(stages), Decimal(mrr or 0) * 12, joined, left, words_of(reader, segment), segment)

@@ -35,7 +35,7 @@ class Timeline:
 
 
 def timeline_of(account: Account, show: str, page: int, labels: dict[str, str]) -> Timeline:
-    """A page of the timeline; `labels` gives names to attribute keys. Each source is read as far as the page reaches."""
+    """A page of the timeline; `labels` names attribute keys. Each source is read as far as the page reaches."""
     show = show if show in SHOW else ""
     page = min(LAST_PAGE, max(1, page))
     reach = page * A_PAGE + 1
@@ -64,9 +64,14 @@ def _note_title(note: Note) -> str:
 
 def _segments(account: Account, reach: int) -> list[Entry]:
     rows = AccountMembership.objects.filter(account=account, segment__internal=False).select_related("segment")
-    joined = [Entry(row.entered_at, "layers", f"Joined segment {row.segment.name}", "") for row in rows.order_by("-entered_at")[:reach]]
+    joined = [
+        Entry(row.entered_at, "layers", f"Joined segment {row.segment.name}", "")
+        for row in rows.order_by("-entered_at")[:reach]
+    ]
     left = rows.filter(left_at__isnull=False).order_by("-left_at")[:reach]
-    return joined + [Entry(row.left_at, "layers", f"Left segment {row.segment.name}", "") for row in left if row.left_at]
+    return joined + [
+        Entry(row.left_at, "layers", f"Left segment {row.segment.name}", "") for row in left if row.left_at
+    ]
 
 
 def _changes(account: Account, reach: int, labels: dict[str, str]) -> list[Entry]:
@@ -74,7 +79,14 @@ def _changes(account: Account, reach: int, labels: dict[str, str]) -> list[Entry
     found = []
     for change in rows.order_by("-at", "-id")[:reach]:
         name = labels.get(change.key) or labels.get(f"custom.{change.key}") or change.key.removeprefix("custom.")
-        found.append(Entry(change.at, "tag", f"{name} changed", f"{_value(change.old)} → {_value(change.new)}, from {change.source}"))
+        found.append(
+            Entry(
+                change.at,
+                "tag",
+                f"{name} changed",
+                f"{_value(change.old)} → {_value(change.new)}, from {change.source}",
+            )
+        )
     return found
 
 

@@ -1,4 +1,4 @@
-"""Undo instead of confirm: the inverse of an action is kept for half an hour under a token that only its author may use."""
+"""Undo instead of confirm: the inverse of an action is kept for half an hour under a token of its author's own."""
 
 from __future__ import annotations
 

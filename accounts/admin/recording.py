@@ -46,9 +46,7 @@ class FactForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         """Read every changed value once, without writing."""
         cleaned = super().clean() or self.cleaned_data
-        accounts = {
-            item.external_id: item.pk for item in cleaned.values() if isinstance(item, Account)
-        }
+        accounts = {item.external_id: item.pk for item in cleaned.values() if isinstance(item, Account)}
         reader = Reader(self.shape, accounts)
         for key, value in self.values().items():
             try:

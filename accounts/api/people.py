@@ -147,5 +147,3 @@ class RelationshipViewSet(ApiViewSet):
         if outcome.rejected:
             raise refused(outcome.rejected)
         return bool(outcome.created)
-
-

@@ -56,9 +56,7 @@ def source_of(request: Request) -> str:
 
 def refused(rejects: Sequence[Reject]) -> ApiProblem:
     """The problem that rejected facts mean."""
-    faults = [
-        Fault(reject.reason, "invalid-value", pointer_to(*_path(reject.key))) for reject in rejects
-    ]
+    faults = [Fault(reject.reason, "invalid-value", pointer_to(*_path(reject.key))) for reject in rejects]
     return ApiProblem("validation", faults[0].detail, 400, faults)
 
 

@@ -57,9 +57,7 @@ class Place:
 class KeysetPagination(BasePagination):
     """Pages of `page_size` rows (at most 200) with links to the next and the previous one."""
 
-    def paginate_queryset(
-        self, queryset: Any, request: Request, view: APIView | None = None
-    ) -> list[Any] | None:
+    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any] | None:
         """One page of rows; raises problems for a cursor, size or ordering that cannot be read."""
         self.request = request
         sizes = request.query_params.get("page_size")

@@ -133,9 +133,7 @@ def faults_in(detail: Any, *above: object) -> list[Fault]:
         ]
     if isinstance(detail, list | tuple):
         nested = any(isinstance(item, Mapping | list) for item in detail)
-        return [
-            fault for i, item in enumerate(detail) for fault in faults_in(item, *above, *([i] if nested else []))
-        ]
+        return [fault for i, item in enumerate(detail) for fault in faults_in(item, *above, *([i] if nested else []))]
     code = str(getattr(detail, "code", "invalid")).replace("_", "-")
     return [Fault(str(detail), code, pointer_to(*above))]
 
@@ -193,7 +191,5 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> JsonResponse
     if isinstance(error, DataError | IntegrityError):
         log.warning("the database refused a value", extra={"kind": type(error).__name__})
     request: HttpRequest = context["request"]
-    content = body(
-        request, problem.status_code, problem.problem, str(problem.detail), problem.faults, **problem.extra
-    )
+    content = body(request, problem.status_code, problem.problem, str(problem.detail), problem.faults, **problem.extra)
     return answer(content, problem.headers)

@@ -106,8 +106,4 @@ class RunSerializer(StrictSerializer):
 
     def get_errors(self, run: RefreshRun) -> list[dict[str, str]]:
         """The segments that could not be run, and why."""
-        return [
-            {"segment": item.segment.key, "error": item.error}
-            for item in getattr(run, "failed", ())
-        ]
-
+        return [{"segment": item.segment.key, "error": item.error} for item in getattr(run, "failed", ())]

@@ -166,7 +166,9 @@ def test_a_list_asks_the_same_number_of_questions_however_long_it_is(
     company: Company, admin: ApiClient, name: str
 ) -> None:
     def asked() -> int:
-        with CaptureQueriesContext(connection, ) as queries:
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
             admin.get(f"{name}/?page_size=200")
         return len(queries)
 

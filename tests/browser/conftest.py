@@ -26,9 +26,15 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 ARGUMENTS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic", "--no-first-run",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-sync",
+]
 TABLES = (
     "auth_user, accounts_account, accounts_enduser, accounts_attributedefinition, accounts_team, segments_segment, "
     "segments_refreshrun, usage_eventname, core_workspace, django_session, django_q_ormq"
@@ -91,31 +97,64 @@ def _empty() -> None:
 
 def _company() -> None:
     """Twelve accounts with usage, notes and a custom attribute; four segments; three colleagues."""
-    today = dt.datetime.now(dt.UTC).date()
-    AttributeDefinition.objects.create(subject="account", key="region", name="Region", kind="choice", choices=["EMEA", "APAC"])
-    colleagues = [factories.member(kind) for kind in (TeamMember.Access.MANAGER, TeamMember.Access.CSM, TeamMember.Access.VIEWER)]
+    AttributeDefinition.objects.create(
+        subject="account", key="region", name="Region", kind="choice", choices=["EMEA", "APAC"]
+    )
+    colleagues = [
+        factories.member(kind) for kind in (TeamMember.Access.MANAGER, TeamMember.Access.CSM, TeamMember.Access.VIEWER)
+    ]
     for member, name in zip(colleagues, ("Mona Manager", "Cato Csm", "Vera Viewer"), strict=True):
         TeamMember.objects.filter(pk=member.pk).update(name=name)
+    _accounts(colleagues)
+    Note.objects.create(
+        account=Account.objects.get(name="Account 03"),
+        kind="call",
+        text="Spoke about the renewal.",
+        author=colleagues[0],
+    )
+    _segments()
+
+
+def _accounts(colleagues: list[TeamMember]) -> None:
+    today = dt.datetime.now(dt.UTC).date()
     opened = EventName.objects.create(name="Opened")
     for i in range(12):
         account = factories.account(
-            f"Account {i:02}", mrr=Decimal(1000 * i), plan=["Starter", "Growth", "Enterprise"][i % 3], licences=10 + i,
-            stage_id=["live", "onboarding", "trial", "live"][i % 4], renews_on=today + dt.timedelta(days=10 * i),
-            attributes={"region": ["EMEA", "APAC"][i % 2]}, domain=f"account{i:02}.example",
-        )  # fmt: skip
+            f"Account {i:02}",
+            mrr=Decimal(1000 * i),
+            plan=["Starter", "Growth", "Enterprise"][i % 3],
+            licences=10 + i,
+            stage_id=["live", "onboarding", "trial", "live"][i % 4],
+            renews_on=today + dt.timedelta(days=10 * i),
+            attributes={"region": ["EMEA", "APAC"][i % 2]},
+            domain=f"account{i:02}.example",
+        )
         factories.assign(account, colleagues[i % 2])
         user = factories.end_user(f"Person {i:02}", title="Buyer")
         factories.relationship(account, user, role="champion" if i % 3 == 0 else "")
-        factories.subscription(account, plan=account.plan, mrr=account.mrr, mrr_base=account.mrr, renews_on=account.renews_on)
-        AccountUsage.objects.create(account=account, active_users_30d=i, last_seen_at=dt.datetime.now(dt.UTC) - dt.timedelta(days=i))
-        DailyUsage.objects.bulk_create(
-            DailyUsage(account=account, user=user, name=opened, day=today - dt.timedelta(days=7 * week), count=3) for week in range(i)
+        factories.subscription(
+            account, plan=account.plan, mrr=account.mrr, mrr_base=account.mrr, renews_on=account.renews_on
         )
-    Note.objects.create(account=Account.objects.get(name="Account 03"), kind="call", text="Spoke about the renewal.", author=colleagues[0])
+        AccountUsage.objects.create(
+            account=account, active_users_30d=i, last_seen_at=dt.datetime.now(dt.UTC) - dt.timedelta(days=i)
+        )
+        DailyUsage.objects.bulk_create(
+            DailyUsage(account=account, user=user, name=opened, day=today - dt.timedelta(days=7 * week), count=3)
+            for week in range(i)
+        )
+
+
+def _segments() -> None:
     factories.segment("Growth plan", {"field": "account.plan", "op": "is", "value": "Growth"})
     factories.segment("Large", {"field": "account.mrr", "op": "at_least", "value": 6000})
-    factories.segment("Renewal soon", {"field": "account.renews_on", "op": "within_next", "value": {"n": 45, "unit": "day"}})
-    factories.segment("Champions", {"users": "any", "where": factories.rule({"field": "relationship.role", "op": "is", "value": "champion"})}, visible=False)
+    factories.segment(
+        "Renewal soon", {"field": "account.renews_on", "op": "within_next", "value": {"n": 45, "unit": "day"}}
+    )
+    factories.segment(
+        "Champions",
+        {"users": "any", "where": factories.rule({"field": "relationship.role", "op": "is", "value": "champion"})},
+        visible=False,
+    )
 
 
 @pytest.fixture

@@ -43,7 +43,10 @@ def test_three_conditions_are_built_and_saved_by_keyboard_alone(page: Page) -> N
         pick(page, words)
         page.keyboard.type(value)
     counted(page, 2)
-    assert "MRR is at least $3,000, and renewal date is in the next 95 days, and plan is “Enterprise”" in page.inner_text("#readback")
+    assert (
+        "MRR is at least $3,000, and renewal date is in the next 95 days, and plan is “Enterprise”"
+        in page.inner_text("#readback")
+    )
     page.keyboard.press("Control+s")
     page.wait_for_url(re.compile(r"/segments/\?segment="))
     refresh_due()

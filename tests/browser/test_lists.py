@@ -216,4 +216,6 @@ def test_everything_can_be_read_and_done_without_scripts(context_for: Callable[.
     page.get_by_role("button", name="Choose").click()
     page.fill("[name='n.0.value']", "5000")
     page.get_by_role("button", name="Save").first.click()
-    assert Segment.objects.get(name="Plain").rule["rules"] == [{"field": "account.mrr", "op": "at_least", "value": 5000}]
+    assert Segment.objects.get(name="Plain").rule["rules"] == [
+        {"field": "account.mrr", "op": "at_least", "value": 5000}
+    ]

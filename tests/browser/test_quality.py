@@ -1,4 +1,4 @@
-"""Every page in light and dark, wide and narrow: no serious finding of axe, no complaint, nothing that leaves the page."""
+"""Every page in light and dark, wide and narrow: no serious finding of axe, no complaint, nothing off the page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def addresses() -> dict[str, str]:
     account, segment = Account.objects.get(name="Account 03"), Segment.objects.get(name="Champions")
     return {
         "accounts": "/accounts/",
-        "accounts filtered": '/accounts/?segment=growth-plan&f={"field":"account.mrr","op":"at_least","value":1}&sort=renews_on',
+        "accounts filtered": "/accounts/?segment=growth-plan&sort=renews_on"
+        '&f={"field":"account.mrr","op":"at_least","value":1}',
         "accounts empty": "/accounts/?q=zenith",
         "filter": "/accounts/filter/?n.0.field=account.plan",
         "columns": "/accounts/columns/",
@@ -55,7 +56,9 @@ def findings(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1440", "390"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_finding(context_for: Callable[..., BrowserContext], trouble: list[str], scheme: str, size: dict[str, int]) -> None:
+def test_no_page_has_a_finding(
+    context_for: Callable[..., BrowserContext], trouble: list[str], scheme: str, size: dict[str, int]
+) -> None:
     page = context_for(viewport=size, color_scheme=scheme).new_page()
     wrong = {}
     for name, address in addresses().items():
@@ -104,7 +107,9 @@ def test_nothing_leaves_the_page_at_any_width(context_for: Callable[..., Browser
     assert not wide
 
 
-def test_a_csm_reads_the_same_pages_without_complaint(context_for: Callable[..., BrowserContext], trouble: list[str]) -> None:
+def test_a_csm_reads_the_same_pages_without_complaint(
+    context_for: Callable[..., BrowserContext], trouble: list[str]
+) -> None:
     page = context_for(TeamMember.Access.CSM).new_page()
     for name, address in addresses().items():
         answer = page.goto(address)

@@ -52,12 +52,16 @@ ACCOUNTS: list[tuple[str, dict[str, Any]]] = [
 @pytest.fixture
 def company(db: None) -> Company:
     """The company, with its segments refreshed."""
-    AttributeDefinition.objects.create(subject="account", key="region", name="Region", kind="choice", choices=["EMEA", "APAC"])
+    AttributeDefinition.objects.create(
+        subject="account", key="region", name="Region", kind="choice", choices=["EMEA", "APAC"]
+    )
     accounts = {name: factories.account(name, **values) for name, values in ACCOUNTS}
     segments = {
         "growth": factories.segment("Growth plan", {"field": "account.plan", "op": "is", "value": "Growth"}),
         "large": factories.segment("Large", {"field": "account.mrr", "op": "at_least", "value": 2000}),
-        "hidden": factories.segment("Hidden one", {"field": "account.stage", "op": "is", "value": "live"}, visible=False),
+        "hidden": factories.segment(
+            "Hidden one", {"field": "account.stage", "op": "is", "value": "live"}, visible=False
+        ),
     }
     access = TeamMember.Access
     people = [factories.member(kind) for kind in (access.MANAGER, access.CSM, access.VIEWER)]

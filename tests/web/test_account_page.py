@@ -54,7 +54,9 @@ def test_users_with_a_role_come_first_and_pages_go_on(manager: Client, company: 
     for i in range(18):
         factories.relationship(alder, factories.end_user(f"Person {i:02}"))
     champion = factories.relationship(alder, factories.end_user("Zoe"), role="champion")
-    UserActivity.objects.create(account=alder, user=champion.user, first_seen_at=timezone.now(), last_seen_at=timezone.now())
+    UserActivity.objects.create(
+        account=alder, user=champion.user, first_seen_at=timezone.now(), last_seen_at=timezone.now()
+    )
     words = page(manager, alder)
     assert words.index("Zoe") < words.index("Person 00")
     assert "15 of 19, people with a role first" in words
@@ -62,7 +64,9 @@ def test_users_with_a_role_come_first_and_pages_go_on(manager: Client, company: 
 
 
 def test_ended_relationships_are_not_users(manager: Client, company: Company) -> None:
-    factories.relationship(company.accounts["Alder"], factories.end_user("Gone"), ended_at=timezone.now() + dt.timedelta(hours=1))
+    factories.relationship(
+        company.accounts["Alder"], factories.end_user("Gone"), ended_at=timezone.now() + dt.timedelta(hours=1)
+    )
     assert "Gone" not in page(manager, company.accounts["Alder"])
 
 
@@ -75,10 +79,23 @@ def test_segments_and_since_when(manager: Client, company: Company) -> None:
 
 def test_the_timeline_mixes_its_sources_newest_first(manager: Client, company: Company) -> None:
     fir, now = company.accounts["Fir"], timezone.now()
-    Note.objects.create(account=fir, kind="call", text="Spoke about renewal", at=now - dt.timedelta(days=2), author=company.csm)
-    AttributeChange.objects.create(subject="account", object_id=fir.pk, key="plan", old="Starter", new="Growth", at=now - dt.timedelta(days=3), source="crm")
+    Note.objects.create(
+        account=fir, kind="call", text="Spoke about renewal", at=now - dt.timedelta(days=2), author=company.csm
+    )
+    AttributeChange.objects.create(
+        subject="account",
+        object_id=fir.pk,
+        key="plan",
+        old="Starter",
+        new="Growth",
+        at=now - dt.timedelta(days=3),
+        source="crm",
+    )
     words = page(manager, fir)
-    order = [words.index(part) for part in ("Joined segment Growth plan", "Spoke about renewal", "Starter → Growth, from crm")]
+    order = [
+        words.index(part)
+        for part in ("Joined segment Growth plan", "Spoke about renewal", "Starter → Growth, from crm")
+    ]
     assert order == sorted(order)
     only = page(manager, fir, "?show=notes")
     assert "Spoke about renewal" in only and "Joined segment" not in only
@@ -96,12 +113,14 @@ def test_an_old_timeline_is_paged(manager: Client, company: Company) -> None:
 def test_neighbours_are_those_of_the_list_one_came_from(manager: Client, company: Company) -> None:
     query = f"segment={company.segments['growth'].key}&sort=name"
     html = manager.get(f"/accounts/{company.accounts['Fir'].pk}/?from={quote(query)}").content.decode()
-    assert f'/accounts/{company.accounts["Elän"].pk}/?from=' in html.split("data-previous")[0].rsplit("<a", 1)[1]
-    assert f'/accounts/{company.accounts["Gum"].pk}/?from=' in html.split("data-next")[0].rsplit("<a", 1)[1]
+    assert f"/accounts/{company.accounts['Elän'].pk}/?from=" in html.split("data-previous")[0].rsplit("<a", 1)[1]
+    assert f"/accounts/{company.accounts['Gum'].pk}/?from=" in html.split("data-next")[0].rsplit("<a", 1)[1]
     assert "Place 2" in text(html)
 
 
-@pytest.mark.parametrize("query", ["?from=page%3D9999", "?from=%00", "?users=0&older=-1&range=x&show=x", "?users=99999999"])
+@pytest.mark.parametrize(
+    "query", ["?from=page%3D9999", "?from=%00", "?users=0&older=-1&range=x&show=x", "?users=99999999"]
+)
 def test_odd_addresses_are_no_error(manager: Client, company: Company, query: str) -> None:
     assert manager.get(f"/accounts/{company.accounts['Fir'].pk}/{query}").status_code in (200, 400)
 
@@ -116,7 +135,9 @@ def test_usage_is_drawn_told_and_tabled(manager: Client, company: Company) -> No
     html = manager.get(f"/accounts/{alder.pk}/").content.decode()
     assert "Weekly active users" in html and "Show as table" in html
     assert 'aria-label="Weekly active users' in html
-    months = manager.get(f"/accounts/{alder.pk}/?range=12m", headers={"HX-Request": "true", "HX-Target": "usage"}).content.decode()
+    months = manager.get(
+        f"/accounts/{alder.pk}/?range=12m", headers={"HX-Request": "true", "HX-Target": "usage"}
+    ).content.decode()
     assert "<html" not in months and "Monthly active users" in months
 
 
@@ -128,7 +149,12 @@ def test_periods_end_with_the_running_one() -> None:
 
 
 def test_the_finding_compares_whole_periods() -> None:
-    points = [(dt.date(2026, 1, 5), 10), (dt.date(2026, 1, 12), 40), (dt.date(2026, 1, 19), 4), (dt.date(2026, 1, 26), 1)]
+    points = [
+        (dt.date(2026, 1, 5), 10),
+        (dt.date(2026, 1, 12), 40),
+        (dt.date(2026, 1, 19), 4),
+        (dt.date(2026, 1, 26), 1),
+    ]
     assert finding(points, "Weekly") == (
         "Weekly active users fell from 10 to 4 between 5 Jan 2026 and 19 Jan 2026. The highest was 40, on 12 Jan 2026."
     )

@@ -70,9 +70,17 @@ def test_nothing_found_says_so_and_offers_the_wider_search(manager: Client, comp
 
 @pytest.mark.parametrize(
     ("sort", "first"),
-    [("name", "Alder"), ("-name", "Gum"), ("mrr", "Gum"), ("-mrr", "Birch"), ("stage", "Cedar"), ("custom.region", "Elän"),
-     ("team.csm", "Birch"), ("active_licences", "Alder")],
-)  # fmt: skip
+    [
+        ("name", "Alder"),
+        ("-name", "Gum"),
+        ("mrr", "Gum"),
+        ("-mrr", "Birch"),
+        ("stage", "Cedar"),
+        ("custom.region", "Elän"),
+        ("team.csm", "Birch"),
+        ("active_licences", "Alder"),
+    ],
+)
 def test_every_kind_of_column_sorts(manager: Client, sort: str, first: str, company: Company) -> None:
     html = manager.get("/accounts/", {"sort": sort}).content.decode()
     assert names(html)[0] == first
@@ -81,8 +89,12 @@ def test_every_kind_of_column_sorts(manager: Client, sort: str, first: str, comp
 
 
 def test_filters_are_rules_in_the_address(manager: Client) -> None:
-    html = manager.get("/accounts/?" + chip(field="account.mrr", op="at_least", value=2000) + "&" + chip(
-        field="account.custom.region", op="is_not", value="APAC")).content.decode()  # fmt: skip
+    html = manager.get(
+        "/accounts/?"
+        + chip(field="account.mrr", op="at_least", value=2000)
+        + "&"
+        + chip(field="account.custom.region", op="is_not", value="APAC")
+    ).content.decode()
     assert names(html) == ["Birch", "Fir"]
     assert "MRR is at least $2,000" in text(html)
     assert "2 of 6 accounts" in text(html)
@@ -90,7 +102,10 @@ def test_filters_are_rules_in_the_address(manager: Client) -> None:
 
 
 def test_a_filter_is_removed_by_its_link(manager: Client) -> None:
-    first, second = chip(field="account.plan", op="is", value="Growth"), chip(field="account.mrr", op="more_than", value=1)
+    first, second = (
+        chip(field="account.plan", op="is", value="Growth"),
+        chip(field="account.mrr", op="more_than", value=1),
+    )
     html = manager.get(f"/accounts/?{first}&{second}").content.decode()
     assert names(html) == ["Elän", "Fir"]
     only_second = manager.get(f"/accounts/?{second}").content.decode()
@@ -98,8 +113,19 @@ def test_a_filter_is_removed_by_its_link(manager: Client) -> None:
     assert 'aria-label="Remove filter: Plan is “Growth”"' in html
 
 
-@pytest.mark.parametrize("bad", ["f=nonsense", "f=%5B1%5D", "f=" + "%7B%22a%22%3A" * 60, chip(field="account.gone", op="is", value="x"),
-                                 "region=EMEA", "sort=nothing", "segment=none", "csm=nobody"])  # fmt: skip
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "f=nonsense",
+        "f=%5B1%5D",
+        "f=" + "%7B%22a%22%3A" * 60,
+        chip(field="account.gone", op="is", value="x"),
+        "region=EMEA",
+        "sort=nothing",
+        "segment=none",
+        "csm=nobody",
+    ],
+)
 def test_what_no_longer_exists_is_left_out_and_named(manager: Client, bad: str) -> None:
     page = manager.get(f"/accounts/?{bad}")
     assert page.status_code == 200
@@ -107,7 +133,9 @@ def test_what_no_longer_exists_is_left_out_and_named(manager: Client, bad: str) 
     assert "no longer exist" in text(page.content.decode())
 
 
-@pytest.mark.parametrize(("q", "status"), [("a%00b", 400), ("%ED%A0%80", 400), ("x" * 5000, 200), ("%E2%80%AE", 200), ("9" * 400, 200)])
+@pytest.mark.parametrize(
+    ("q", "status"), [("a%00b", 400), ("%ED%A0%80", 400), ("x" * 5000, 200), ("%E2%80%AE", 200), ("9" * 400, 200)]
+)
 def test_hostile_text_in_the_address_is_no_failure(manager: Client, q: str, status: int) -> None:
     for name in ("q", "segment", "sort", "csm", "cols", "page", "f"):
         assert manager.get(f"/accounts/?{name}={q}").status_code == status
@@ -215,15 +243,26 @@ def test_the_number_of_statements_does_not_grow(manager: Client, query_count: Qu
         factories.assign(factories.account(f"More {i}", stage_id="live"), company.csm)
     with query_count("accounts list"):
         assert len(names(manager.get("/accounts/?page=1").content.decode())) == 50
-    filtered = f"/accounts/?segment={company.segments['large'].key}&" + chip(field="account.mrr", op="at_least", value=1)
+    filtered = f"/accounts/?segment={company.segments['large'].key}&" + chip(
+        field="account.mrr", op="at_least", value=1
+    )
     manager.get(filtered)
     with query_count("accounts list, filtered"):
         manager.get(filtered)
 
 
 def test_strangers_are_sent_to_the_log_in(client: Client, company: Company) -> None:
-    for path in ("/", "/accounts/", f"/accounts/{company.accounts['Fir'].pk}/", "/subscriptions/", "/segments/",
-                 "/segments/new/", "/accounts/export/", "/jump/", "/accounts/filter/"):  # fmt: skip
+    for path in (
+        "/",
+        "/accounts/",
+        f"/accounts/{company.accounts['Fir'].pk}/",
+        "/subscriptions/",
+        "/segments/",
+        "/segments/new/",
+        "/accounts/export/",
+        "/jump/",
+        "/accounts/filter/",
+    ):
         answer = client.get(path)
         assert answer.status_code == 302 and answer["Location"].startswith("/login/")
 

@@ -48,7 +48,10 @@ def test_assigning_says_how_many_changed_and_undo_gives_them_back(manager: Clien
 def test_history_keeps_who_had_the_account_before(manager: Client, company: Company) -> None:
     manager.post("/accounts/assign/", {"account": company.accounts["Birch"].pk, "member": company.csm.key})
     rows = Assignment.objects.filter(account=company.accounts["Birch"]).order_by("pk")
-    assert [(row.member_id, row.ended_at is None) for row in rows] == [(company.manager.pk, False), (company.csm.pk, True)]
+    assert [(row.member_id, row.ended_at is None) for row in rows] == [
+        (company.manager.pk, False),
+        (company.csm.pk, True),
+    ]
 
 
 def test_all_of_a_list_means_the_list_and_not_the_page(manager: Client, company: Company) -> None:
@@ -88,7 +91,9 @@ def test_a_note_is_written_under_its_author_and_can_be_taken_back(csm: Client, c
     assert not Note.objects.exists()
 
 
-@pytest.mark.parametrize("data", [{"text": "   "}, {"text": "x", "kind": "fax"}, {"text": "a\x00b"}, {"text": "x" * 10_001}, {}])
+@pytest.mark.parametrize(
+    "data", [{"text": "   "}, {"text": "x", "kind": "fax"}, {"text": "a\x00b"}, {"text": "x" * 10_001}, {}]
+)
 def test_a_note_that_cannot_be_kept_says_why(csm: Client, company: Company, data: dict[str, str]) -> None:
     answer = csm.post(f"/accounts/{company.accounts['Alder'].pk}/notes/", data)
     assert answer.status_code == 302 and said(answer) and not Note.objects.exists()
@@ -119,7 +124,9 @@ def test_wrong_words_at_the_log_in_are_answered_beside_the_form(client: Client, 
     user.save()
     wrong = client.post("/login/", {"username": user.username, "password": "nope"})
     assert wrong.status_code == 200 and b'role="alert"' in wrong.content
-    right = client.post("/login/?next=/segments/", {"username": user.username, "password": "a long enough phrase", "next": "/segments/"})
+    right = client.post(
+        "/login/?next=/segments/", {"username": user.username, "password": "a long enough phrase", "next": "/segments/"}
+    )
     assert right["Location"] == "/segments/"
     assert client.get("/login/").status_code == 302
 
@@ -150,6 +157,13 @@ def test_ids_above_a_thousand_are_not_written_with_separators(manager: Client, c
         type(model)._base_manager.filter(pk=model.pk).delete()
         model.pk = pk
         model.save(force_insert=True)
-    pages = [manager.get(path).content.decode() for path in ("/accounts/", "/segments/", "/segments/2345678/edit/", "/accounts/1234567/")]
-    assert 'value="1234567"' in pages[0] and 'data-id="2345678"' in pages[1] and 'name="segment" value="2345678"' in pages[2]
+    pages = [
+        manager.get(path).content.decode()
+        for path in ("/accounts/", "/segments/", "/segments/2345678/edit/", "/accounts/1234567/")
+    ]
+    assert (
+        'value="1234567"' in pages[0]
+        and 'data-id="2345678"' in pages[1]
+        and 'name="segment" value="2345678"' in pages[2]
+    )
     assert not any("1,234,567" in page or "2,345,678" in page for page in pages)

@@ -47,7 +47,10 @@ def test_a_segment_is_built_without_any_script(manager: Client, company: Company
         "match": "all",
         "rules": [
             {"field": "account.mrr", "op": "at_least", "value": 2000},
-            {"users": "none", "where": {"match": "all", "rules": [{"field": "user.title", "op": "is", "value": "Buyer"}]}},
+            {
+                "users": "none",
+                "where": {"match": "all", "rules": [{"field": "user.title", "op": "is", "value": "Buyer"}]},
+            },
         ],
     }
 
@@ -138,7 +141,12 @@ def test_the_filters_of_a_list_become_a_segment(manager: Client, company: Compan
 def test_the_preview_counts_joins_leaves_and_each_condition_alone(manager: Client, company: Company) -> None:
     growth = company.segments["growth"]
     form = opened(manager, f"/segments/{growth.pk}/edit/")
-    answer = send(manager, "/segments/preview/", form, **{"n__1__field": "account.mrr", "n__1__op": "at_least", "n__1__value": "2000"})
+    answer = send(
+        manager,
+        "/segments/preview/",
+        form,
+        **{"n__1__field": "account.mrr", "n__1__op": "at_least", "n__1__value": "2000"},
+    )
     html = answer.content.decode()
     assert "2 of 6 accounts match" in text(html)
     assert "▲ 0 join · ▼ 1 leaves" in text(html)
@@ -154,9 +162,21 @@ def test_an_unfinished_preview_says_what_is_missing_and_where(manager: Client, c
 
 
 def test_hostile_forms_are_no_failure(manager: Client, company: Company) -> None:
-    for data in ({"n." + ".".join("0" * 60) + ".field": "x"}, {"n.0": "x"}, {"n.x.y.z": "1"}, {"do": "remove:n"}, {"do": "drop:n:9"},
-                 {"do": "field:n:account.mrr"}, {"do": "copy:n"}, {"do": "out:n.7"}, {"n.match": "perhaps"}, {"root": "<b>"},
-                 {"n.0.rows": "users"}, {"n.0.rows": "planets"}, {"n.0.field": "account.mrr", "n.0.value": "9" * 5000}):  # fmt: skip
+    for data in (
+        {"n." + ".".join("0" * 60) + ".field": "x"},
+        {"n.0": "x"},
+        {"n.x.y.z": "1"},
+        {"do": "remove:n"},
+        {"do": "drop:n:9"},
+        {"do": "field:n:account.mrr"},
+        {"do": "copy:n"},
+        {"do": "out:n.7"},
+        {"n.match": "perhaps"},
+        {"root": "<b>"},
+        {"n.0.rows": "users"},
+        {"n.0.rows": "planets"},
+        {"n.0.field": "account.mrr", "n.0.value": "9" * 5000},
+    ):
         assert manager.post("/segments/rule/", data).status_code == 200, data
         assert manager.post("/segments/preview/", data).status_code == 200, data
         assert manager.post("/segments/new/", data | {"name": "X"}).status_code in (200, 302, 422), data

@@ -1,4 +1,4 @@
-"""The builder's form and the tree say the same: what is rendered is read back, and every step of editing does its one thing."""
+"""The builder's form and the tree say the same: what is rendered is read back, and each edit does its one thing."""
 
 from __future__ import annotations
 
@@ -25,13 +25,19 @@ Tree = dict[str, Any]
 
 def drawn(tree: Tree, reader: Reader) -> str:
     """The builder's HTML for a tree."""
-    return render_to_string("ui/_rule_editor.html", {"rule": rule_view(tree, reader), "catalogue": catalogue(reader.vocabulary)})
+    return render_to_string(
+        "ui/_rule_editor.html", {"rule": rule_view(tree, reader), "catalogue": catalogue(reader.vocabulary)}
+    )
 
 
 PAGES: Tree = {"field": "event.properties.pages", "op": "at_least", "value": 5}
 EVENT: Tree = {
-    "event": "Export", "op": "at_least", "value": 3, "measure": "count", "window": {"last": 30, "unit": "day"},
-}  # fmt: skip
+    "event": "Export",
+    "op": "at_least",
+    "value": 3,
+    "measure": "count",
+    "window": {"last": 30, "unit": "day"},
+}
 CONDITIONS: list[Tree] = [
     {"field": "account.name", "op": "contains", "value": 'A "quoted" <name> & more'},
     {"field": "account.plan", "op": "any_of", "value": ["Growth", "a, b", "Enterprise"]},
@@ -60,10 +66,12 @@ CONDITIONS: list[Tree] = [
     EVENT | {"where": {"match": "any", "rules": [PAGES, PAGES | {"op": "any_of", "value": [1, 2]}]}},
     EVENT | {"where": {"match": "all", "rules": [PAGES | {"op": "none_of", "value": ["1", "b"]}]}},
     EVENT | {"where": {"match": "all", "rules": [PAGES, {"match": "any", "rules": [PAGES]}]}},
-    {"event": "Plan \"Chosen\"", "op": "stopped", "window": {"last": 2, "unit": "month"}},
+    {"event": 'Plan "Chosen"', "op": "stopped", "window": {"last": 2, "unit": "month"}},
     {
         "sequence": [{"event": "Export", "where": {"match": "all", "rules": [PAGES]}}, {"event": 'Plan "Chosen"'}],
-        "op": "not_then", "within": {"n": 36, "unit": "hour"}, "window": {"last": 30, "unit": "day"},
+        "op": "not_then",
+        "within": {"n": 36, "unit": "hour"},
+        "window": {"last": 30, "unit": "day"},
     },
     {"segment": "other", "op": "entered", "value": {"n": 7, "unit": "day"}},
 ]
@@ -93,19 +101,31 @@ def reader() -> Reader:
 
 def group(children: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
     """Groups of what is below."""
-    return st.builds(lambda match, rules: {"match": match, "rules": rules}, st.sampled_from(["all", "any", "none"]), st.lists(children, min_size=1, max_size=4))
+    return st.builds(
+        lambda match, rules: {"match": match, "rules": rules},
+        st.sampled_from(["all", "any", "none"]),
+        st.lists(children, min_size=1, max_size=4),
+    )
 
 
 def quantified() -> st.SearchStrategy[Tree]:
     """Groups about users or subscriptions."""
     some = st.sampled_from(["any", "all", "none"]) | st.sampled_from([{"at_least": 2}, {"at_least_percent": 50}])
     users = st.builds(lambda q, w: {"users": q, "where": w}, some, group(st.sampled_from(USER_CONDITIONS)))
-    subs = st.builds(lambda q, w: {"subscriptions": q, "where": w}, st.sampled_from(["any", "all", "none"]), group(st.sampled_from(SUBSCRIPTION_CONDITIONS)))
+    subs = st.builds(
+        lambda q, w: {"subscriptions": q, "where": w},
+        st.sampled_from(["any", "all", "none"]),
+        group(st.sampled_from(SUBSCRIPTION_CONDITIONS)),
+    )
     return users | subs
 
 
 NODES = st.recursive(st.sampled_from(CONDITIONS) | quantified(), group, max_leaves=8)
-TREES = st.builds(lambda match, rules: {"match": match, "rules": rules}, st.sampled_from(["all", "any", "none"]), st.lists(NODES, max_size=4))
+TREES = st.builds(
+    lambda match, rules: {"match": match, "rules": rules},
+    st.sampled_from(["all", "any", "none"]),
+    st.lists(NODES, max_size=4),
+)
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -154,12 +174,20 @@ A, B, C = ({"field": "account.name", "op": "is", "value": letter} for letter in 
         ("negate:n.1", [A, {"match": "none", "rules": [B, C]}], (1,)),
         ("group:n", [A, {"match": "any", "rules": [B, C]}, {"match": "any", "rules": []}], (2,)),
         ("field:n.0:account.domain", [A | {"field": "account.domain"}, {"match": "any", "rules": [B, C]}], (0,)),
-        ("field:n.0:account.mrr", [{"field": "account.mrr", "op": "at_least"}, {"match": "any", "rules": [B, C]}], (0,)),
-        ("add:n.1:account.stage", [A, {"match": "any", "rules": [B, C, {"field": "account.stage", "op": "any_of"}]}], (1, 2)),
+        (
+            "field:n.0:account.mrr",
+            [{"field": "account.mrr", "op": "at_least"}, {"match": "any", "rules": [B, C]}],
+            (0,),
+        ),
+        (
+            "add:n.1:account.stage",
+            [A, {"match": "any", "rules": [B, C, {"field": "account.stage", "op": "any_of"}]}],
+            (1, 2),
+        ),
         ("nonsense:n.0", [A, {"match": "any", "rules": [B, C]}], None),
         ("remove:n.9", [A, {"match": "any", "rules": [B, C]}], None),
     ],
-)  # fmt: skip
+)
 def test_each_step_does_its_one_thing(reader: Reader, step: str, after: list[Tree], at: Any) -> None:
     start = {"match": "all", "rules": [A, {"match": "any", "rules": [B, C]}]}
     tree, places = read_form(fields(drawn(start, reader)), reader.vocabulary)
@@ -168,14 +196,24 @@ def test_each_step_does_its_one_thing(reader: Reader, step: str, after: list[Tre
 
 
 def test_the_order_of_the_inputs_is_the_order_of_the_tree(reader: Reader) -> None:
-    form = QueryDict("n.match=all&n.c7.field=account.name&n.c7.op=is&n.c7.value=B&n.2.field=account.name&n.2.op=is&n.2.value=A")
+    form = QueryDict(
+        "n.match=all&n.c7.field=account.name&n.c7.op=is&n.c7.value=B&n.2.field=account.name&n.2.op=is&n.2.value=A"
+    )
     tree, places = read_form(form, reader.vocabulary)
     assert [rule["value"] for rule in tree["rules"]] == ["B", "A"]
     assert places == {"n": (), "n.c7": (0,), "n.2": (1,)}
 
 
 def test_a_number_is_taken_as_people_type_it(reader: Reader) -> None:
-    for typed, read in [("8,000", 8000), (" 12.50 ", 12.5), ("−3", -3), ("1 000", 1000), ("abc", "abc"), ("", None), ("1e999", "1e999")]:
+    for typed, read in [
+        ("8,000", 8000),
+        (" 12.50 ", 12.5),
+        ("−3", -3),
+        ("1 000", 1000),
+        ("abc", "abc"),
+        ("", None),
+        ("1e999", "1e999"),
+    ]:
         form = QueryDict(mutable=True)
         form.update({"n.0.field": "account.mrr", "n.0.op": "at_least", "n.0.value": typed})
         assert read_form(form, reader.vocabulary)[0]["rules"][0].get("value") == read, typed

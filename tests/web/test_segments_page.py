@@ -51,7 +51,9 @@ def test_moving_up_and_down_and_back(manager: Client, company: Company) -> None:
     assert listed(manager.get("/segments/").content.decode()) == order()
 
 
-@pytest.mark.parametrize("data", [{"dir": "-1"}, {"place": "0"}, {"place": "-4"}, {"place": "x"}, {"place": "99999999999"}, {}])
+@pytest.mark.parametrize(
+    "data", [{"dir": "-1"}, {"place": "0"}, {"place": "-4"}, {"place": "x"}, {"place": "99999999999"}, {}]
+)
 def test_odd_moves_stay_within_the_list(manager: Client, company: Company, data: dict[str, str]) -> None:
     assert manager.post(f"/segments/{company.segments['growth'].pk}/move/", data).status_code == 302
     assert sorted(order()) == ["Growth plan", "Hidden one", "Large"]
@@ -59,7 +61,9 @@ def test_odd_moves_stay_within_the_list(manager: Client, company: Company, data:
 
 def test_a_move_by_htmx_answers_with_rows_and_notice(manager: Client, company: Company) -> None:
     headers = {"HX-Request": "true", "HX-Target": "seg-rows"}
-    html = manager.post(f"/segments/{company.segments['growth'].pk}/move/", {"dir": "1"}, headers=headers).content.decode()
+    html = manager.post(
+        f"/segments/{company.segments['growth'].pk}/move/", {"dir": "1"}, headers=headers
+    ).content.decode()
     assert listed(html) == ["Large", "Growth plan", "Hidden one"]
     assert "moved to position 2 of 3" in html and "<html" not in html and 'id="notices"' in html
 
@@ -150,13 +154,24 @@ def test_refresh_without_scripts_goes_by_pages(manager: Client, company: Company
     assert answer["Location"] == "/segments/" and said(answer)
 
 
-def test_only_editors_change_segments_and_everybody_reads_them(browse: Callable[[TeamMember], Client], company: Company) -> None:
+def test_only_editors_change_segments_and_everybody_reads_them(
+    browse: Callable[[TeamMember], Client], company: Company
+) -> None:
     client, pk = browse(company.csm), company.segments["growth"].pk
     words = text(client.get("/segments/").content.decode())
     assert "Only administrators and managers can change segments." in words and "Clone" not in words
-    for path in (f"/segments/{pk}/move/", f"/segments/{pk}/clone/", f"/segments/{pk}/delete/", f"/segments/{pk}/active/",
-                 f"/segments/{pk}/visibility/", f"/segments/{pk}/edit/", "/segments/new/", "/segments/preview/",
-                 "/segments/rule/", "/segments/refresh/"):  # fmt: skip
+    for path in (
+        f"/segments/{pk}/move/",
+        f"/segments/{pk}/clone/",
+        f"/segments/{pk}/delete/",
+        f"/segments/{pk}/active/",
+        f"/segments/{pk}/visibility/",
+        f"/segments/{pk}/edit/",
+        "/segments/new/",
+        "/segments/preview/",
+        "/segments/rule/",
+        "/segments/refresh/",
+    ):
         assert client.post(path).status_code == 403, path
     rule = text(client.get(f"/segments/{pk}/edit/").content.decode())
     assert "Plan is “Growth”" in rule and "Save" not in rule.split("Condition")[0]

@@ -27,8 +27,12 @@ def sold(company: Company) -> Company:
         ("Birch", "Enterprise", 9000, "active", day), ("Fir", "Growth", 1500, "active", day + dt.timedelta(days=9)),
         ("Fir", "Add-on", 500, "suspended", None), ("Gum", "Growth", 700, "cancelled", None),
     ]:  # fmt: skip
-        factories.subscription(company.accounts[name], plan=plan, mrr=mrr, mrr_base=mrr, status_id=status, renews_on=renews)
-    factories.subscription(company.accounts["Elän"], plan="Growth", mrr=Decimal(1850), mrr_base=Decimal(2000), currency="EUR")
+        factories.subscription(
+            company.accounts[name], plan=plan, mrr=mrr, mrr_base=mrr, status_id=status, renews_on=renews
+        )
+    factories.subscription(
+        company.accounts["Elän"], plan="Growth", mrr=Decimal(1850), mrr_base=Decimal(2000), currency="EUR"
+    )
     return company
 
 
@@ -46,13 +50,18 @@ def test_another_currency_shows_beside_ours(manager: Client, sold: Company) -> N
     assert "$2,000 €1,850" in text(manager.get("/subscriptions/?q=el%C3%A4n").content.decode())
 
 
-@pytest.mark.parametrize(("query", "found"), [("status=active", 3), ("status=cancelled", 1), ("q=growth", 3), ("q=FIR", 2), ("status=active&q=enterprise", 1)])
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [("status=active", 3), ("status=cancelled", 1), ("q=growth", 3), ("q=FIR", 2), ("status=active&q=enterprise", 1)],
+)
 def test_search_and_status_narrow(manager: Client, sold: Company, query: str, found: int) -> None:
     html = manager.get(f"/subscriptions/?{query}").content.decode()
     assert len(names(html)) == found
 
 
-@pytest.mark.parametrize("key", ["account", "plan", "status", "mrr", "licences", "billing", "started", "renews_on", "auto_renew", "ends"])
+@pytest.mark.parametrize(
+    "key", ["account", "plan", "status", "mrr", "licences", "billing", "started", "renews_on", "auto_renew", "ends"]
+)
 def test_every_column_sorts_both_ways(manager: Client, sold: Company, key: str) -> None:
     for sign in ("", "-"):
         html = manager.get(f"/subscriptions/?sort={sign}{key}").content.decode()

@@ -27,7 +27,11 @@ from web.timeline import SHOW, timeline_of
 from web.undo import inverse, keep_inverse
 from web.views.accounts import list_of
 
-PARTS = {"usage": "web/account/_usage.html", "timeline": "web/account/_timeline_part.html", "users": "web/account/_users.html"}
+PARTS = {
+    "usage": "web/account/_usage.html",
+    "timeline": "web/account/_timeline_part.html",
+    "users": "web/account/_users.html",
+}
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,16 @@ def account(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _whole(request: HttpRequest, found: Account, reader: Reader) -> dict[str, Any]:
     """What only the whole page shows."""
-    subscriptions = list(Subscription.objects.filter(account=found).select_related("status").order_by("status__position", "-mrr_base", "pk")[:50])
+    subscriptions = list(
+        Subscription.objects.filter(account=found)
+        .select_related("status")
+        .order_by("status__position", "-mrr_base", "pk")[:50]
+    )
     touch = Note.objects.filter(account=found).exclude(kind=Note.Kind.NOTE).select_related("user").first()
     return {
-        "assignments": found.assignments.filter(ended_at__isnull=True).select_related("member__team", "role").order_by("role__position"),
+        "assignments": found.assignments.filter(ended_at__isnull=True)
+        .select_related("member__team", "role")
+        .order_by("role__position"),
         "subscriptions": subscriptions,
         "open_subscriptions": sum(1 for item in subscriptions if item.status.kind == "active"),
         "attributes": attributes_of(found, reader.vocabulary),
@@ -132,7 +142,9 @@ def _labels(reader: Reader) -> dict[str, str]:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and 0 < int(text[:5]) <= 10_000 and len(text) < 6 else 1
+    return (
+        int(text) if text and text.isascii() and text.isdigit() and 0 < int(text[:5]) <= 10_000 and len(text) < 6 else 1
+    )
 
 
 @login_required

@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
@@ -17,7 +18,7 @@ from core.clock import moment
 from core.download import csv_response
 from segments.models import Segment
 from segments.questions import Reader
-from web.columns import DEFAULT_SORT, Column, Labels, all_columns, annotations, chosen_columns, readable, sort_column
+from web.columns import DEFAULT_SORT, Column, Labels, all_columns, chosen_columns, readable, selection, sort_column
 from web.filters import Filters, dropped_notice, narrow, read_filters, reader_for
 from web.listing import load_rows, narrowed_page, ordered, page_ids, searched
 from web.liststate import ListState, pager, state_of
@@ -160,20 +161,22 @@ def column_groups(available: dict[str, Column], chosen: list[Column]) -> list[tu
 
 @login_required
 @require_GET
-def accounts_export(request: HttpRequest) -> HttpResponse:
+def accounts_export(request: HttpRequest) -> HttpResponseBase:
     """The same accounts and columns as a CSV file; with `account` parameters only those of them."""
     chosen = [int(pk) for pk in request.GET.getlist("account") if pk.isascii() and pk.isdigit() and len(pk) < 19]
     found = read_list(request, reverse("accounts"))
     columns = chosen_columns(found.available, found.state.cols, read_preferences(request).columns.get("accounts"))
     columns = [column for column in columns if column.field]
-    accounts = found.accounts.filter(pk__in=chosen) if chosen and request.GET.get("scope") != "filter" else found.accounts
+    accounts = (
+        found.accounts.filter(pk__in=chosen) if chosen and request.GET.get("scope") != "filter" else found.accounts
+    )
     title = found.segment.name if found.segment else "All accounts"
     head = ["Account id", "Account", *(column.label for column in columns)]
     return csv_response(f"{title} {moment().today:%Y-%m-%d}", head, _export_rows(accounts, columns))
 
 
 def _export_rows(accounts: QuerySet[Account], columns: list[Column]) -> Iterator[list[Any]]:
-    needed = annotations(columns)
+    needed = selection(columns)
     labels = Labels()
     rows = accounts.annotate(**needed).values("external_id", "name", *needed).iterator(chunk_size=2_000)
     for row in rows:

@@ -76,15 +76,25 @@ def jump(request: HttpRequest) -> HttpResponse:
         text = ""
     wanted = fold(text)
     seen = Account.objects.visible_to(request.user)
-    pages = [("Accounts 360", reverse("accounts")), ("Subscription 360", reverse("subscriptions")), ("Segments", reverse("segments"))]
+    pages = [
+        ("Accounts 360", reverse("accounts")),
+        ("Subscription 360", reverse("subscriptions")),
+        ("Segments", reverse("segments")),
+    ]
     starts = list(seen.filter(name_folded__startswith=wanted).order_by("name_folded")[:FOUND]) if wanted else []
     if wanted and len(starts) < FOUND:
         known = [item.pk for item in starts]
-        starts += seen.filter(name_folded__contains=wanted).exclude(pk__in=known).order_by("name_folded")[: FOUND - len(starts)]
+        starts += (
+            seen.filter(name_folded__contains=wanted)
+            .exclude(pk__in=known)
+            .order_by("name_folded")[: FOUND - len(starts)]
+        )
     context = {
         "q": text,
         "accounts": starts,
-        "segments": Segment.objects.filter(name_folded__contains=wanted, active=True).in_tab_order()[:FOUND] if wanted else [],
+        "segments": Segment.objects.filter(name_folded__contains=wanted, active=True).in_tab_order()[:FOUND]
+        if wanted
+        else [],
         "pages": [(name, url) for name, url in pages if wanted in name.casefold()],
     }
     return page(request, "web/jump.html", context, parts={"jump-results": "web/_jump_results.html"})

@@ -58,7 +58,11 @@ def rows_for(request: HttpRequest, segments: list[Segment], reader: Reader) -> l
         age = reader.moment.now - item.refreshed_at if item.refreshed_at else dt.timedelta(0)
         hours = int(age.total_seconds() // 3600)
         words = words_of(reader, item)
-        rows.append(SegmentRow(item, words, joined, left, hours if hours >= STALE_HOURS else 0, item.pk == ends[0], item.pk == ends[-1]))
+        rows.append(
+            SegmentRow(
+                item, words, joined, left, hours if hours >= STALE_HOURS else 0, item.pk == ends[0], item.pk == ends[-1]
+            )
+        )
     return rows
 
 
@@ -85,7 +89,9 @@ def _watched(request: HttpRequest) -> str:
     """The query of the refresh that this page should watch; empty if there is none."""
     names = ("segment", "rev", "after")
     pairs = [(name, request.GET.get(name, "")) for name in names]
-    return "&".join(f"{name}={value}" for name, value in pairs if value.isascii() and value.isdigit() and len(value) < 19)
+    return "&".join(
+        f"{name}={value}" for name, value in pairs if value.isascii() and value.isdigit() and len(value) < 19
+    )
 
 
 def _after(request: HttpRequest, pk: int | None = None) -> HttpResponse:

@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.fields.json import KeyTextTransform
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
@@ -96,7 +97,9 @@ def read_list(request: HttpRequest) -> SubscriptionList:
         everything = everything.filter(account__in=scope.order_by().values("pk"))
     else:
         everything = everything.filter(account__archived_at__isnull=True)
-    return SubscriptionList(state, segments, segment, scope, everything, _narrow(everything, state, sort), sort, problems)
+    return SubscriptionList(
+        state, segments, segment, scope, everything, _narrow(everything, state, sort), sort, problems
+    )
 
 
 def _narrow(rows: QuerySet[Subscription], state: ListState, sort: tuple[Column, bool]) -> QuerySet[Subscription]:
@@ -162,7 +165,7 @@ def _head(state: ListState, column: Column, sort: tuple[Column, bool]) -> dict[s
 
 @login_required
 @require_GET
-def subscriptions_export(request: HttpRequest) -> HttpResponse:
+def subscriptions_export(request: HttpRequest) -> HttpResponseBase:
     """The same subscriptions as a CSV file."""
     found = read_list(request)
     title = found.segment.name if found.segment else "All accounts"
