@@ -20,7 +20,7 @@ from segments.rules.tree import RuleError
 from tests.integrations.loaded import loaded
 from tests.integrations.reading import run
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]  # some twenty thousand explanations
 
 
 def compare(now: dt.datetime) -> tuple[int, int]:
