@@ -283,6 +283,8 @@ class TestTraits:
         assert "accounts have a value" in ours.post("/traits/new/", form | {"do": "preview"}).content.decode()
         assert ours.post("/traits/new/", form).status_code == 302
         trait = Trait.objects.get()
+        seen = theirs.get(f"/traits/{trait.pk}/")
+        assert seen.status_code == 200 and "only they" not in seen.content.decode()
         assert theirs.post(f"/traits/{trait.pk}/", form | {"sql": "select id, 2 from accounts"}).status_code == 422
         theirs.post(f"/traits/{trait.pk}/delete/")
         assert Trait.objects.get().definition["sql"] == GOOD

@@ -96,6 +96,14 @@ class TestPage:
         for address in ("new/", f"{trait.pk}/", f"{trait.pk}/delete/", f"{trait.pk}/compute/"):
             assert reader.post(f"/traits/{address}", FORM).status_code == 403
 
+    def test_a_trait_whose_field_is_gone_opens_and_says_so(self, present: Moment) -> None:
+        definition = {"left": "account.mrr", "right": "account.licences"}
+        trait = save_trait(None, name="Ratio", method="ratio", definition=definition)
+        Trait.objects.update(definition=definition | {"right": "account.gone"})
+        answer = client().get(f"/traits/{trait.pk}/")
+        text = answer.content.decode()
+        assert answer.status_code == 200 and "There is no field “account.gone”." in text and "Not saved" not in text
+
     def test_a_used_trait_is_not_deleted_and_the_page_says_by_what(self, present: Moment) -> None:
         trait = save_trait(None, name="Logins", method="count", definition={"event": "Login"})
         factories.segment("Active", {"field": trait.field_key, "op": "at_least", "value": 1})

@@ -105,18 +105,18 @@ def _edit(request: HttpRequest, trait: Trait | None, draft: TraitDraft) -> HttpR
             if saved is not None:
                 notify(request, f"{saved.name} saved. {saved.values_count:,} values computed.")
                 return HttpResponseRedirect(reverse("traits"))
-    elif trait is not None and trait.active:
+    elif trait is not None and trait.active and _offered(request, trait.method):
         found = _previewed(request, draft)
     known = vocabulary()
     context = {
-        "trait": trait, "draft": draft, "preview": found, "failed": bool(draft.errors),
+        "trait": trait, "draft": draft, "preview": found, "failed": bool(draft.errors) and request.method == "POST",
         "methods": [m for m in METHODS.values() if draft.subject in m.subjects and _offered(request, m.key)],
         "comparisons": COMPARISONS.values(), "units": UNITS, "uses": uses_of_trait(trait) if trait else [],
         "names": EventName.objects.values_list("name", flat=True)[:MOST_NAMES],
         "may_edit": may_edit_segments(request),
         **_builder(request, draft), **fields_offered(known, draft.subject, trait.field_key if trait else ""),
     }  # fmt: skip
-    return page(request, "web/traits/edit.html", context, status=422 if draft.errors else 200)
+    return page(request, "web/traits/edit.html", context, status=422 if context["failed"] else 200)
 
 
 def _offered(request: HttpRequest, method: str) -> bool:
