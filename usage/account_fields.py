@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from django.db.models import IntegerField, OuterRef, Subquery
+from django.db.models import IntegerField, OuterRef
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
@@ -23,6 +23,7 @@ from accounts.fields import (
     register_rows,
 )
 from accounts.fields.attributes import column
+from accounts.fields.rows import OnlyRow
 from usage.models import DailyUsage, Event, UserActivity
 from usage.properties import distinct, event_names, number, property_field, recent_properties
 from usage.traits.fields import trait_fields
@@ -41,7 +42,7 @@ def seen_in_account(name: str) -> Callable[[str], Combinable]:
         mine = UserActivity.objects.filter(
             account=OuterRef(f"{relationship}account_id"), user=OuterRef(f"{relationship}user_id")
         )
-        return Subquery(mine.values(name)[:1])
+        return OnlyRow(mine.values(name)[:1])
 
     return value
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import DecimalField, ExpressionWrapper, Func, Subquery, TextField, Value
 
 from accounts.fields import Field, Kind
+from accounts.fields.rows import OnlyRow
 from core.clock import Moment
 from core.intake import fold
 from segments.rules.dates import ONE_DAY, days_meant, instants_meant
@@ -30,7 +31,7 @@ def positive(op: str, field: Field, value: Any, bind: Bind, moment: Moment) -> A
     """
     left = bind(field)
     if op == "is_set":
-        return Known(left)
+        return left.between(None, None, "<=") if isinstance(left, OnlyRow) else Known(left)
     if op in ("is_true", "is_false"):
         return Infix(left, "=", Value(op == "is_true"))
     if field.kind in (Kind.DATE, Kind.DATETIME):
@@ -100,6 +101,8 @@ def _start(moment: Moment, day: dt.date) -> dt.datetime:
 
 def _within(left: Any, first: Any, last: Any, at_end: str) -> Any:
     """Between two ends. A value that costs a query of its own is compared as part of a range, so it is fetched once."""
+    if isinstance(left, OnlyRow):
+        return left.between(first, last, at_end)
     if first is not None and last is not None and isinstance(left, Subquery):
         function = "tstzrange" if isinstance(first, dt.datetime) else "daterange"
         ends = Value("[]" if at_end == "<=" else "[)")
