@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from django.contrib import admin
 from django.urls import include, path
 
@@ -15,5 +13,5 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("workerz", health.workerz, name="workerz"),
-    *([path("", include("web.urls"))] if find_spec("web.urls") else []),
+    path("", include("web.urls")),
 ]
