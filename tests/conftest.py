@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import os
 import shutil
@@ -41,6 +42,23 @@ def _drop_abandoned() -> None:
             pid = name.split("_")[2]
             if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
                 cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _terms_survive_a_flush() -> Iterator[None]:
+    """Put the words of a new installation back after a transactional test, whose flush takes them with the rest."""
+    from django.apps import apps
+    from django.db.models.signals import post_migrate
+
+    fill = importlib.import_module("accounts.migrations.0002_terms").fill
+
+    def refill(sender: Any, **_: Any) -> None:
+        if sender.name == "accounts":
+            fill(apps, None)
+
+    post_migrate.connect(refill, weak=False, dispatch_uid="terms")
+    yield
+    post_migrate.disconnect(dispatch_uid="terms")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from psycopg.conninfo import make_conninfo
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -18,7 +19,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def bench(*arguments: str) -> dict[str, Any]:
     """Run one measurement on the server of the tests; the JSON that it printed."""
     found = connection.settings_dict
-    address = f"postgresql://{found['USER']}:{found['PASSWORD']}@{found['HOST']}:{found['PORT'] or 5432}/postgres"
+    address = make_conninfo(
+        host=found["HOST"],
+        port=found["PORT"] or 5432,
+        user=found["USER"],
+        password=found["PASSWORD"],
+        dbname="postgres",
+    )
     done = subprocess.run(
         [sys.executable, "-m", "bench", *arguments, "--database", f"csbox_bench_test_{os.getpid()}"],
         cwd=ROOT,
