@@ -220,6 +220,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
+    # Lists of choices that share a name: the schema needs one each.
+    "ENUM_NAME_OVERRIDES": {
+        "AttributeSubjectEnum": "accounts.models.attribute.Subject",
+        "MemberSubjectEnum": [("account", "Accounts"), ("user", "Users")],
+        "TraitSubjectEnum": [("account", "Account"), ("user", "User")],
+    },
 }
 
 # --- Language, time, files ------------------------------------------------------------------------------------------
