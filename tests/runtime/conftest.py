@@ -49,6 +49,8 @@ class Home:
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,
+                # A run under nohup hands its deafness on, and csbox respects that.
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
             )
         return self.started
 
