@@ -14,10 +14,12 @@ from accounts.models import Account, Assignment, AttributeChange, EndUser, Note,
 from core.clock import moment
 from integrations.demo.company import invent
 from integrations.demo.usage import happenings
-from segments.models import RefreshRun, Segment
+from segments.levels.models import LevelRule
+from segments.models import Pin, RefreshRun, Segment
 from segments.refresh import refresh_segments
 from tests.integrations.reading import run
 from usage.models import AccountUsage, Event
+from usage.traits.models import Trait
 
 pytestmark = pytest.mark.django_db
 NOW = dt.datetime(2026, 5, 20, 14, tzinfo=dt.UTC)
@@ -51,6 +53,11 @@ def test_there_is_something_for_every_page(company: str) -> None:
     assert set(Assignment.objects.values_list("role_id", flat=True)) == {"csm", "account-manager", "onboarding-manager"}
     assert Note.objects.filter(kind="call").exists() and Event.objects.filter(user=None).exists()
     assert AttributeChange.objects.filter(key="stage", old="trial").exists()
+    traits = Trait.objects.all()
+    assert {trait.subject for trait in traits} == {"account", "user"}
+    assert all(trait.active and not trait.error for trait in traits)
+    assert Account.objects.filter(level="at-risk").exists() and LevelRule.objects.get().error == ""
+    assert Pin.objects.get().segment.name == "At risk"
 
 
 def test_every_segment_has_members_and_none_has_all(company: str) -> None:
