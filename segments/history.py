@@ -60,8 +60,12 @@ def sizes(segment: Segment, days: int, now: Moment, seen: QuerySet[Account] | No
 
 
 def definitions(segment: Segment, since: dt.date, now: Moment) -> list[tuple[dt.date, int]]:
-    """The local days on which the definition changed since a day, with the number of the version, oldest first."""
-    rows = SegmentVersion.objects.filter(segment=segment, created_at__gte=now.start_of(since)).order_by("number")
+    """The local days on which the definition changed since a day, with the number of the version, oldest first.
+
+    The first version is no change: the segment was made with it.
+    """
+    rows = SegmentVersion.objects.filter(segment=segment, number__gt=1, created_at__gte=now.start_of(since))
+    rows = rows.order_by("number")
     return [(row.created_at.astimezone(now.zone).date(), row.number) for row in rows]
 
 

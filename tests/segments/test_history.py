@@ -147,7 +147,9 @@ def test_older_movements_come_page_by_page_without_gaps() -> None:
 
 def test_a_changed_definition_is_marked_on_its_day() -> None:
     segment = factories.segment("Large", LARGE)
-    save_segment(segment, name="Large", rule=rule(SOON))
     now = moment()
-    assert definitions(segment, now.today, now) == [(now.today, 1), (now.today, 2)]
+    assert definitions(segment, now.today, now) == [], "to be made is not to be changed"
+    save_segment(segment, name="Large", rule=rule(SOON))
+    save_segment(segment, name="Large", rule=rule(LARGE))
+    assert definitions(segment, now.today, now) == [(now.today, 2), (now.today, 3)]
     assert definitions(segment, now.today + dt.timedelta(days=1), now) == []
