@@ -265,5 +265,6 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         "django-q": {"handlers": [], "propagate": True, "level": "WARNING"},
         "axes": {"level": "WARNING"},
+        "sqlglot": {"level": "ERROR"},  # what it cannot read is told to whoever wrote it
     },
 }

@@ -78,9 +78,9 @@ def _noun(measure: Measure) -> str:
 
 
 def sequence_words(node: Sequence, first: str, second: str) -> str:
-    """ "Trial Started and then Plan Chosen within 7 days, in the last 30 days"."""
+    """ "Trial Started and then Plan Chosen within 7 days, in the last 30 days, in any account"."""
     when = window_words(node.window)
-    after = "" if when == "ever" else f", {when}"
+    after = ("" if when == "ever" else f", {when}") + (", in any account" if node.anywhere else "")
     return f"{node.first.event}{first} {node.op.words} {node.second.event}{second} within {node.within}{after}"
 
 

@@ -64,7 +64,7 @@ NODE_KEYS = {
     "subscriptions": {"subscriptions", "where"},
     "segment": {"segment", "op", "value"},
     "event": {"event", "op", "value", "measure", "window", "where", "anywhere"},
-    "sequence": {"sequence", "op", "within", "window"},
+    "sequence": {"sequence", "op", "within", "window", "anywhere"},
 }
 
 

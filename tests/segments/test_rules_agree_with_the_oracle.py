@@ -67,8 +67,9 @@ def events_in(node: Any, found: Counter[str]) -> None:
     found[f"window {window if isinstance(window, str) else next(iter(window))}"] += 1
     found["window of hours"] += isinstance(window, dict) and window.get("unit") == "hour"
     found[f"measure {measure if isinstance(measure, str) else next(iter(measure))}"] += 1
-    found["anywhere"] += bool(node.get("anywhere"))
-    found["filter"] += "where" in node
+    kind = "sequence" if "sequence" in node else "event"
+    found[f"{kind} anywhere"] += bool(node.get("anywhere"))
+    found[f"{kind} filter"] += "where" in str(node)
 
 
 def test_the_database_and_the_oracle_name_the_same_accounts() -> None:
@@ -93,8 +94,7 @@ def test_the_database_and_the_oracle_name_the_same_accounts() -> None:
     kinds |= {f"subscriptions {how}" for how in ("any", "all", "none")} | {"all", "any", "none", "percent of"}
     wanted = set(OPERATORS) | {f"segment {op}" for op in SEGMENT_OPERATORS} | kinds
     wanted |= {f"event {op}" for op in (*EVENT_OPERATORS, *SEQUENCE_OPERATORS)} | {
-        "anywhere",
-        "filter",
+        *(f"{kind} {part}" for kind in ("event", "sequence") for part in ("anywhere", "filter")),
         "window of hours",
     }
     wanted |= {f"window {kind}" for kind in ("last", "between", "since", "ever")}

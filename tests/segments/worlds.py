@@ -130,7 +130,7 @@ def case_of(dice: Random, rules: int = 20, accounts: int = 6, depth: int = 5) ->
     stays = families.pool(dice, "datetime", "segment", now, zone, [])
     people = [_values(dice, pools, "user.") for _ in range(3)]
     happens = EventPool(dice, now, zone)
-    world = {
+    world: dict[str, Any] = {
         "now": now,
         "zone": zone,
         "rates": RATES,
@@ -139,6 +139,9 @@ def case_of(dice: Random, rules: int = 20, accounts: int = 6, depth: int = 5) ->
         "me": "bo",
         "accounts": [_account(dice, n, pools, people, stays) | {"events": happens.events()} for n in range(accounts)],
     }
+    if "account.customer_since" not in pools:
+        for account in world["accounts"]:
+            account["values"] |= happens.since(account["values"])
     maker = Rules(dice, pools, stays, depth, happens)
     return Case(world, [maker.root() for _ in range(rules)])
 
