@@ -14,10 +14,11 @@ from typing import Any
 from django.core.exceptions import EmptyResultSet
 from django.db import DataError, OperationalError, connection, transaction
 from django.db.models import Count, Q, QuerySet, Subquery
+from django.utils import timezone
 
 from accounts.fields import Vocabulary, vocabulary
 from accounts.models import Account
-from core.clock import Moment, moment
+from core.clock import Moment
 from core.models import Workspace
 from segments.models import AccountMembership, Segment
 from segments.pins import PinEffect, pin_effect
@@ -60,7 +61,9 @@ class Reader:
     def now(cls, at: Moment | None = None, me: str = "") -> Reader:
         """Everything as it is at this moment."""
         named = {key: (pk, name) for key, pk, name in Segment.everything.values_list("key", "pk", "name")}
-        return cls(vocabulary(), at or moment(), named, Workspace.get().currency, me)
+        workspace = Workspace.get()
+        present = at or Moment(timezone.now(), workspace.zone)
+        return cls(vocabulary(), present, named, workspace.currency, me)
 
     @property
     def words(self) -> Words:
