@@ -6,6 +6,7 @@ rest. Everything is seen at one moment. Running it again changes nothing.
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from typing import Any, cast
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DatabaseError, OperationalError, connection, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef, QuerySet
 
 from accounts.models import Account
 from core.clock import Moment, moment
@@ -22,12 +23,13 @@ from core.locks import xact_lock
 from health.definition import UNSCORED, Definition, DefinitionError, Dimension, Measure, read_definition
 from health.models import AccountHealth, BandChange, HealthConfig
 from health.scoring import arithmetic, columns
-from health.statements import SCORE, TRENDS
+from health.statements import CAUSES, SCORE, TRENDS
 from segments.models import AccountMembership, RefreshRun
 from segments.questions import Reader
 
 log = logging.getLogger(__name__)
 LIMIT_MS = 60_000
+LATE_DAYS = 90  # an event that came this late is not looked for when a change is told apart from the clock
 
 
 @dataclass
@@ -52,12 +54,16 @@ def refresh_health(
     cause = BandChange.Cause.DATA if trigger == RefreshRun.Trigger.DATA else BandChange.Cause.TIME
     with transaction.atomic():
         xact_lock("health")
+        since = HealthConfig.objects.aggregate(last=Max("scored_at"))["last"]
         scoring = _Scoring(present, reader, cause, accounts, run)
         for config in HealthConfig.objects.filter(active=True).select_related("segment"):
             scoring.by(config)
         scoring.the_rest()
         with connection.cursor() as cursor:
             cursor.execute(TRENDS, {"today": present.today, "all": accounts is None, "ids": list(accounts or [])})
+            if since is not None and run.band_changes:
+                oldest = since - dt.timedelta(days=LATE_DAYS)
+                cursor.execute(CAUSES, {"now": present.now, "since": since, "oldest": oldest})
     return run
 
 

@@ -85,3 +85,15 @@ FROM (
 WHERE past.account_id = kept.account_id
   AND (kept.score_7d, kept.score_30d, kept.score_90d) IS DISTINCT FROM (past.score_7d, past.score_30d, past.score_90d)
 """  # noqa: S608  # constants of this module
+
+# A daily scoring cannot know from the numbers alone whether the customer or the clock moved them: where a value or an
+# event of the account was recorded since the scoring before, it was the customer.
+CAUSES = """
+UPDATE health_bandchange AS b SET cause = 'data'
+WHERE b.at = %(now)s AND b.cause = 'time' AND (
+    EXISTS (SELECT 1 FROM accounts_attributechange AS c
+            WHERE c.subject = 'account' AND c.object_id = b.account_id AND c.recorded_at > %(since)s)
+    OR EXISTS (SELECT 1 FROM usage_event AS e
+               WHERE e.account_id = b.account_id AND e.received_at > %(since)s AND e.at > %(oldest)s)
+)
+"""
