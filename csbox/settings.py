@@ -226,6 +226,8 @@ SPECTACULAR_SETTINGS = {
     # Lists of choices that share a name: the schema needs one each.
     "ENUM_NAME_OVERRIDES": {
         "AttributeSubjectEnum": "accounts.models.attribute.Subject",
+        "HealthBandEnum": "health.models.Band",
+        "OverrideBandEnum": [("good", "Good"), ("average", "Average"), ("poor", "Poor")],
         "MemberSubjectEnum": [("account", "Accounts"), ("user", "Users")],
         "TraitSubjectEnum": [("account", "Account"), ("user", "User")],
     },

@@ -66,6 +66,11 @@ class Reader:
         return cls(vocabulary(), present, named, workspace.currency, me)
 
     @property
+    def context(self) -> Context:
+        """What rules are compiled against."""
+        return Context(self.vocabulary, self.moment, {key: pk for key, (pk, _) in self.segments.items()}, self.me)
+
+    @property
     def words(self) -> Words:
         """Describes rules with the names of today."""
         return Words({key: name for key, (_, name) in self.segments.items()}, self.currency, self.moment.zone)
@@ -74,8 +79,7 @@ class Reader:
         """The question that a rule asks. Raises RuleError with every problem found."""
         rule = parse(data, self.vocabulary, segments=self.segments if segments is None else segments, personal=personal)
         check_patterns(rule)
-        ids = {key: pk for key, (pk, _) in self.segments.items()}
-        return Question(rule, Context(self.vocabulary, self.moment, ids, self.me), self.words.rule(rule))
+        return Question(rule, self.context, self.words.rule(rule))
 
 
 def read_rule(data: Any, *, personal: bool = True, viewer: Any = None) -> Question:

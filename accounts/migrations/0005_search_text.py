@@ -8,7 +8,7 @@ import accounts.models.traits
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0003_list_indexes")]
+    dependencies = [("accounts", "0004_touched_accounts")]
     operations = [
         migrations.AddField(
             model_name="account",

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("accounts", "0005_fill_search_text"),
+        ("accounts", "0006_fill_search_text"),
     ]
 
     operations = [

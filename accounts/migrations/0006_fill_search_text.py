@@ -27,5 +27,5 @@ def fill(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("accounts", "0004_search_text")]
+    dependencies = [("accounts", "0005_search_text")]
     operations = [migrations.RunPython(fill, migrations.RunPython.noop)]
