@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from accounts.models import Account
+from accounts.models import Account, AccountLevel
 from core.clock import Moment, moment
 from core.intake import BadValue
 from csbox.pipeline import refresh_everything
@@ -17,11 +17,15 @@ from health.editing import delete_config, end_override, override_health, reorder
 from health.models import AccountHealth, BandChange, HealthConfig, HealthDay
 from health.refresh import refresh_health
 from segments.editing import delete_segment
+from segments.levels.deciding import save_level_rule
 from segments.models import RefreshRun
+from segments.rules.tree import RuleError
 from segments.uses import SegmentInUse
 from tests import factories
 from tests.health import calculator
 from usage.models import AccountUsage
+from usage.traits.editing import save_trait
+from usage.traits.reading import TraitError
 
 pytestmark = pytest.mark.django_db
 Rule = dict[str, Any]
@@ -292,3 +296,14 @@ def test_a_segment_that_reads_health_follows_it_and_cannot_steer_it() -> None:
     for segment in (poor, around):
         with pytest.raises(DefinitionError, match="reads health"):
             save_config(None, name="", segment=segment, definition=BOTH)
+
+
+def test_what_is_computed_before_health_cannot_read_it() -> None:
+    """Traits, activation and levels come first, so none of them may ask for a score that is not there yet."""
+    ratio = {"left": "health.score", "right": "account.mrr"}
+    for method, given in (("ratio", ratio), ("activation", {"rule": factories.rule(HEALTHY)})):
+        with pytest.raises(TraitError) as told:
+            save_trait(None, name=f"By {method}", method=method, definition=given)
+        assert "later-stage" in {problem.code for problem in told.value.problems}
+    with pytest.raises(RuleError, match="only known after levels"):
+        save_level_rule(AccountLevel.objects.get(key="at-risk"), rule=factories.rule(HEALTHY))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from accounts.fields import Field, Kind, Owner, Vocabulary
+from accounts.fields import Field, Kind, Owner, Stage, Vocabulary
 from core.intake import BadValue, clean_number, clean_text, short
 from usage.traits.windows import MOST, UNITS, Window
 
@@ -148,6 +148,8 @@ class Reading:
             self.fail(f"/{name}", "wrong-field", f"{found.label} is not a field of the {self.subject}.")
         elif found.kind not in kinds:
             self.fail(f"/{name}", "wrong-field", f"{found.label} is not {what}.")
+        elif found.stage > Stage.FACTS:
+            self.fail(f"/{name}", "later-stage", f"{found.label} is only known after traits are computed.")
         else:
             return found
         return None
