@@ -39,6 +39,11 @@ class MeasureTold:
     problem: str = ""
 
     @property
+    def label(self) -> str:
+        """The word for its band."""
+        return str(Band(self.band).label)
+
+    @property
     def line(self) -> str:
         """The measure in one line: "Licences in use 34 %, was 61 %"."""
         if self.problem:
@@ -59,6 +64,11 @@ class DimensionTold:
     score: Decimal | None
     band: str
     measures: list[MeasureTold]
+
+    @property
+    def label(self) -> str:
+        """The word for its band."""
+        return str(Band(self.band).label)
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,26 @@ ADOPTION = _dimension("adoption", "Product adoption", 60, LICENCES, RECENCY, STE
 FINANCIAL = _dimension("financial", "Financial", 20, RENEWAL)
 RELATIONSHIP = _dimension("relationship", "Relationship", 20, TOUCHED, PULSE)
 
-DEFAULT: Rule = {
-    "dimensions": [ADOPTION, FINANCIAL, RELATIONSHIP],
-    "bands": {"good": 70, "poor": 40},
-    "least_coverage": 50,
-}
+
+def _with(*dimensions: Rule) -> Rule:
+    return {"dimensions": list(dimensions), "bands": {"good": 70, "poor": 40}, "least_coverage": 50}
+
+
+DEFAULT = _with(ADOPTION, FINANCIAL, RELATIONSHIP)
+# New customers have no renewal and few days behind them: what counts is that they begin, and are spoken with.
+ONBOARDING = _with(
+    _dimension("adoption", "Product adoption", 60, LICENCES, RECENCY, BREADTH),
+    _dimension(
+        "relationship",
+        "Relationship",
+        40,
+        _number("touchpoint", "Last touchpoint", "account.last_touchpoint_at", 7, 30, 2),
+        PULSE,
+    ),
+)
+# For the largest customers silence is noticed sooner, and the people who know them weigh more.
+STRATEGIC = _with(
+    _dimension("adoption", "Product adoption", 50, LICENCES, RECENCY | {"good": 1, "poor": 14}, STEADY, KEPT),
+    _dimension("financial", "Financial", 20, RENEWAL | {"good": -180, "poor": -30}),
+    _dimension("relationship", "Relationship", 30, TOUCHED | {"good": 14, "poor": 60}, PULSE),
+)

@@ -11,6 +11,7 @@ from django import template
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from health.models import Band
 from web.templatetags.csbox import ago, count, day, from_today, money, percent_of, safe_link
 
 register = template.Library()
@@ -47,9 +48,20 @@ def cell(found: Any, shell: Any) -> Html:
         return _line(value)
     if value is None:
         return NOTHING
+    if column.key == "health.band":
+        return pill(value)
     if column.key in ("stage", "stage_type"):
         return format_html('<span class="tag">{}</span>', value)
     return _BY_KIND.get(column.kind, _text)(value, shell)
+
+
+def pill(label: str) -> Html:
+    """A band of health as word, shape and colour."""
+    band = next((str(band.value) for band in Band if str(band.label) == label), "none")
+    return format_html(
+        '<span class="pill {0}"><svg class="glyph band-{0}" aria-hidden="true"><use href="#band-{0}"/></svg>{1}</span>',
+        band, label,
+    )  # fmt: skip
 
 
 def _meter(value: Any, whole: Any) -> Html:
