@@ -206,7 +206,8 @@ def number_in_words(value: Decimal | None, measure: Measure) -> str:
         return ""
     if measure.in_days:
         days = int(value)
-        return "today" if days == 0 else f"{days:,} days ago" if days > 0 else f"in {-days:,} days"
+        unit = "day" if abs(days) == 1 else "days"
+        return "today" if days == 0 else f"{days:,} {unit} ago" if days > 0 else f"in {-days:,} {unit}"
     field: Field | None = measure.field
     if field is not None and field.kind is Kind.PERCENT:
         return f"{_plain(value)} %"
