@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accounts.fields import Choice, Kind, Vocabulary
+from accounts.fields.windows import WINDOW_UNITS, dates_of
 from segments.rules.event_reader import WITHIN_UNITS
-from segments.rules.events import COUNTS, EVENT_OPERATORS, OF_PROPERTY, SEQUENCE_OPERATORS, WINDOW_UNITS, dates_of
+from segments.rules.events import COUNTS, EVENT_OPERATORS, OF_PROPERTY, SEQUENCE_OPERATORS
 
 Tree = dict[str, Any]
 MEASURES = [

@@ -13,9 +13,10 @@ from accounts.fields import Field, Kind
 from accounts.fields.rows import OnlyRow
 from core.clock import Moment
 from core.intake import fold
-from segments.rules.dates import ONE_DAY, days_meant, instants_meant
+from core.spans import ONE_DAY, Span
+from segments.rules.dates import days_meant, instants_meant
 from segments.rules.sql import Call, EndsWith, In, Infix, Known, Truth, all_of
-from segments.rules.values import Between, Percent, Span
+from segments.rules.values import Between, Percent
 
 Bind = Callable[[Field], Any]
 

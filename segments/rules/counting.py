@@ -32,9 +32,10 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, JSONObject, TruncDate
 
 from accounts.fields import EventSource, Kind, Vocabulary
+from accounts.fields.windows import Window
 from core.clock import Moment
-from segments.rules.dates import ONE_DAY
-from segments.rules.events import COUNTS, Measure, Window, holds_at
+from core.spans import ONE_DAY
+from segments.rules.events import COUNTS, Measure, holds_at
 from segments.rules.nodes import Happened, Sequence
 from segments.rules.sql import Infix, Not, Truth, all_of
 from segments.rules.values import Between

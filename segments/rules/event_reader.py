@@ -6,22 +6,22 @@ import difflib
 from typing import Any, Protocol
 
 from accounts.fields import Kind, Rows, Vocabulary
+from accounts.fields.windows import Window, read_window
 from core.intake import short
+from core.spans import Span, ValueProblem
 from segments.rules.events import (
     EVENT_OPERATORS,
     PROPERTIES,
     SEQUENCE_OPERATORS,
     EventOperator,
     Measure,
-    Window,
     read_event_value,
     read_measure,
     read_property,
-    read_window,
 )
 from segments.rules.nodes import Condition, Group, Happened, Sequence, Step
 from segments.rules.operators import OPERATORS, Operator, operators_for
-from segments.rules.values import Span, ValueProblem, read_span, read_value
+from segments.rules.values import read_span, read_value
 
 PREFIX = "event."
 PROPERTY_KINDS = (Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN)

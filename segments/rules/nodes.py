@@ -10,9 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.fields import Field, Rows
-from segments.rules.events import EventOperator, Measure, Window, write_event_value, write_measure, write_window
+from accounts.fields.windows import Window, write_window
+from core.spans import Span
+from segments.rules.events import EventOperator, Measure, write_event_value, write_measure
 from segments.rules.operators import Operator, SegmentOperator
-from segments.rules.values import Between, Span, write_value
+from segments.rules.values import Between, write_value
 
 
 @dataclass(frozen=True)
