@@ -5,11 +5,12 @@ Reads only. Saved segments, previews and list filters all pass through `read_rul
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DataError, OperationalError, connection, transaction
@@ -27,6 +28,9 @@ from segments.rules.describe import Words
 from segments.rules.tree import Condition, Group, Problem, RuleError, parse, walk
 
 PREVIEW_LIMIT_MS = 2_000
+ALONE_LIMIT_MS = 800  # for what each condition matches alone, which is told besides
+
+Answer = TypeVar("Answer")
 
 
 class PreviewTooSlow(Exception):
@@ -102,7 +106,8 @@ def check_patterns(rule: Group) -> None:
 class Preview:
     """What a rule matches now. `joins` and `leaves` are against the stored members of the segment being edited, with
     its pins; `pins` says how many accounts those bring in and keep out besides. `alone` gives the count for the JSON
-    pointer of each condition and group; `mrr` is a month's worth."""
+    pointer of each condition and group, `uncounted` the pointers for which there was no time; `mrr` is a month's
+    worth."""
 
     total: int
     count: int
@@ -113,6 +118,7 @@ class Preview:
     stages: dict[str, int]
     sample: list[Account]
     pins: PinEffect = PinEffect()
+    uncounted: tuple[str, ...] = ()
 
 
 _PREVIEW = """
@@ -141,7 +147,7 @@ def preview(question: Question, *, base: QuerySet[Account], segment: Segment | N
         kinds, ids = _matched(question, base, segment)
         count = sum(kind["n"] for kind in kinds)
         joins = sum(kind["joins"] for kind in kinds) if segment else 0
-        alone = _alone(question, base, count)
+        alone, uncounted = _alone(question, base, count)
         kept = _members(base, segment)
         today = question.context.moment.today
         pins = pin_effect(segment, question.accounts(base), base, today) if segment else PinEffect()
@@ -156,6 +162,7 @@ def preview(question: Question, *, base: QuerySet[Account], segment: Segment | N
         stages={kind["kind"]: kind["n"] for kind in kinds},
         sample=[found[pk] for pk in ids if pk in found],
         pins=pins,
+        uncounted=uncounted,
     )
 
 
@@ -183,27 +190,45 @@ def _members(base: QuerySet[Account], segment: Segment | None) -> int:
     return base.order_by().filter(pk__in=stored.values("account_id")).count()
 
 
-def _alone(question: Question, base: QuerySet[Account], count: int) -> dict[str, int]:
-    """What each condition and group matches by itself, by JSON pointer.
+def _alone(question: Question, base: QuerySet[Account], count: int) -> tuple[dict[str, int], tuple[str, ...]]:
+    """What each condition and group matches by itself, by JSON pointer; the pointers for which there was no time.
 
     Plain comparisons share one pass over the accounts. One about other rows is counted by a query of its own, because
-    PostgreSQL can join for a WHERE but must look row by row for a FILTER.
+    PostgreSQL can join for a WHERE but must look row by row for a FILTER; these together have a time limit.
     """
     rule = question.rule
     nodes = [node for node in walk(rule) if node.pointer and "/where" not in node.pointer]
     if len(rule.rules) == len(nodes) == 1 and rule.match != "none":
-        return {nodes[0].pointer: count}
-    found: dict[str, int] = {}
+        return {nodes[0].pointer: count}, ()
     plain: dict[str, Any] = {}
+    others: dict[str, Any] = {}
     for node in nodes:
         condition = compile_node(node, question.context)
-        if any(isinstance(part, Subquery | Q) for part in _parts(condition)):
-            found[node.pointer] = base.order_by().filter(condition).count()
-        else:
-            plain[node.pointer] = condition
+        apart = any(isinstance(part, Subquery | Q) for part in _parts(condition))
+        (others if apart else plain)[node.pointer] = condition
     counts = {f"alone_{i}": Count("pk", filter=Q(condition)) for i, condition in enumerate(plain.values())}
     sums = base.order_by().aggregate(**counts) if counts else {}
-    return found | {pointer: sums[f"alone_{i}"] for i, pointer in enumerate(plain)}
+    found = {pointer: sums[f"alone_{i}"] for i, pointer in enumerate(plain)}
+    until = time.monotonic() + ALONE_LIMIT_MS / 1000
+    for pointer, condition in others.items():
+        number = _in_time(until, base.order_by().filter(condition).count)
+        if number is not None:
+            found[pointer] = number
+    return found, tuple(pointer for pointer in others if pointer not in found)
+
+
+def _in_time(until: float, ask: Callable[[], Answer]) -> Answer | None:
+    """The answer to one statement; None if it does not come in time."""
+    left = int((until - time.monotonic()) * 1000)
+    if left <= 0:
+        return None
+    try:
+        with bounded(left):
+            return ask()
+    except PreviewTooSlow:
+        if time.monotonic() < until:
+            raise  # not the time limit: somebody ended it
+        return None
 
 
 def _parts(condition: Any) -> Iterator[Any]:
@@ -214,28 +239,24 @@ def _parts(condition: Any) -> Iterator[Any]:
 
 @contextmanager
 def bounded(milliseconds: int) -> Iterator[None]:
-    """Give the statements of a block so much time each; past it the database ends them."""
+    """Give the statements of a block so much time each; past it the database ends them. Blocks may be nested."""
+    before = ""
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
+                limit = "SELECT current_setting('statement_timeout'), set_config('statement_timeout', %s, true)"
+                cursor.execute(limit, [str(milliseconds)])
+                before = cursor.fetchone()[0]
             yield
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", "") == "57014":
             raise PreviewTooSlow from error
         raise
     finally:
-        _reset_timeout()
-
-
-def _reset_timeout() -> None:
-    """A timeout set inside an outer transaction would last to its end; give the connection its own back."""
-    if connection.in_atomic_block and not connection.needs_rollback:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT set_config('statement_timeout', reset_val, true)"
-                " FROM pg_settings WHERE name = 'statement_timeout'"
-            )
+        if before and connection.in_atomic_block and not connection.needs_rollback:
+            # Inside an outer transaction the limit would last to its end; give the connection its own back.
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
 
 
 def users_of_segment(key: str, among: Iterable[Segment] | None = None) -> list[Segment]:
