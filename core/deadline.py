@@ -18,8 +18,8 @@ class TooSlow(Exception):
 def time_limit(milliseconds: int) -> Iterator[None]:
     """Run the block in a transaction whose statements have so much time each. Raises TooSlow past it.
 
-    Blocks may be nested. Inside an outer transaction the limit would last to its end, so what was in force before is put
-    back; where the block fails, the rollback does that.
+    Blocks may be nested. Inside an outer transaction the limit would last to its end, so what was in force before is
+    put back; where the block fails, the rollback does that.
     """
     try:
         with transaction.atomic():

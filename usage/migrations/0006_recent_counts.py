@@ -19,7 +19,7 @@ NO_TRIGGER = "DROP TRIGGER usage_mark_recent ON usage_dailyusage; DROP FUNCTION 
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0006_indexes_of_lists"),
+        ("accounts", "0007_indexes_of_lists"),
         ("usage", "0005_published_views"),
     ]
 
