@@ -102,7 +102,7 @@ def _record_or_set_aside(source: Source, messages: list[Tracked], envelope: Enve
         except (OperationalError, InterfaceError):
             raise
         except (DataError, IntegrityError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            message.drop(f"Set aside: {type(error).__name__}: {short(error, 200)}", Outcome.FAILED)
+            message.drop(f"{type(error).__name__}: {short(error, 200)}", Outcome.FAILED)
 
 
 class Batch:
@@ -221,7 +221,7 @@ class Batch:
                 if message:
                     message.remark(f"“{short(reject.key.removeprefix('custom.'))}” left out: {reject.reason}")
             elif message:
-                message.drop(f"Dropped: {reject.reason}")
+                message.drop(reject.reason)
         return [again[index] for index in sorted(again)]
 
     def _touch_people(self) -> None:
@@ -247,7 +247,7 @@ class Batch:
         ]  # fmt: skip
         result = PostgresStore().append(facts, source=self.source.key, claimed=True)
         for reject in result.rejected:
-            events[reject.index].drop(f"Dropped: {reject.reason}")
+            events[reject.index].drop(reject.reason)
         self.touched |= {account for account in result.accounts.values() if account is not None}
         self.identities.keep_pending(events, result.accounts)
         self._explain([events[place] for place, account in result.accounts.items() if account is None])
