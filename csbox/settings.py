@@ -213,6 +213,8 @@ REST_FRAMEWORK = {
 API_BODY_BYTES = number("CSBOX_API_BODY_BYTES", 1_048_576)
 API_RATES = {"user": text("CSBOX_API_RATE", "1200/min"), "anonymous": text("CSBOX_API_ANONYMOUS_RATE", "60/min")}
 # Requests a second that one write key may send to one web process; 0 for no limit.
+SPOOL_DIR = Path(text("CSBOX_SPOOL_DIR", str(DATA_DIR / "spool"))).absolute()
+SPOOL_MB = number("CSBOX_SPOOL_MB", 1000)
 INGEST_RATE = number("CSBOX_INGEST_RATE", 1000)
 SPECTACULAR_SETTINGS = {
     "TITLE": "csbox",
