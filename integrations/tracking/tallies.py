@@ -71,6 +71,9 @@ def forget_messages(now: dt.datetime) -> None:
         cursor.execute(_OLD, {"before": now - dt.timedelta(days=KEPT_DAYS), "kept": KEPT_MESSAGES})
 
 
-def newest_message_id() -> int:
-    """The id of the newest message; 0 for none."""
-    return Message.objects.order_by("-id").values_list("id", flat=True).first() or 0
+def tidy_is_due(now: dt.datetime) -> bool:
+    """True if an hour can be added up, or a tenth more messages are there than are kept."""
+    if SourceTally.objects.filter(summed=False, at__lt=now.replace(minute=0, second=0, microsecond=0)).exists():
+        return True
+    taken = Message.objects.exclude(outcome__in=[Outcome.DROPPED, Outcome.FAILED]).order_by("-id")
+    return taken[KEPT_MESSAGES * 11 // 10 :][:1].exists()
