@@ -13,6 +13,7 @@ from core.intake import MAX_DEPTH, BadValue, clean_id, clean_text, short
 from integrations.models import Outcome
 from integrations.tracking.times import happened_at
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 MAX_MESSAGE = 32_768  # bytes of compact UTF-8
 MAX_MESSAGES = 2_500
 MAX_MESSAGE_ID = 255
@@ -88,7 +89,7 @@ def read_message(data: Any, envelope: Envelope, place: int = 0, kind: str = "") 
         message = Tracked(kind="", message_id=made_up, at=envelope.received_at, payload=text[:MAX_MESSAGE])
         message.drop("A message is a JSON object; this one is none, or is nested too deep to be read.")
         return message
-    payload = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    payload = _COMPACT.encode(data)
     message = Tracked(
         kind=kind or str(data.get("type") or "")[:20],
         message_id=_message_id(data.get("messageId"), made_up),
