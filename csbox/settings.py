@@ -36,6 +36,7 @@ SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if flag("CSBOX_BEHIND_PROXY") else None
 # Load balancers ask over plain HTTP; an SDK that is redirected loses its messages without a word.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^(beacon/)?v1/", r"^sourceConfig", r"^userlist/", r"^posthog/"]
+SECURE_REDIRECT_EXEMPT += [r"^(batch|capture|track|e|i/v0/e|flags|decide)/?$"]
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = number("CSBOX_SESSION_SECONDS", 14 * 86_400)

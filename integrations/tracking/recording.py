@@ -167,6 +167,9 @@ class Batch:
 
     def _translate(self, message: Tracked) -> None:
         """The facts that one message states about a person or an account that is known by id."""
+        if message.deletes:
+            self._take_away(message)
+            return
         if message.kind == "group":
             self.accounts.append((message, Fact(message.account, message.traits, message.at)))
         if message.kind == "identify" and message.user:
@@ -174,6 +177,16 @@ class Batch:
         if message.user and message.account and (message.kind == "group" or message.relationship or message.leaves):
             ended = message.at if message.leaves else None
             fact = RelationshipFact(message.user, message.account, message.at, message.relationship, ended_at=ended)
+            self.relationships.append((message, fact))
+
+    def _take_away(self, message: Tracked) -> None:
+        """An account goes to the archive; a user leaves every account."""
+        if message.kind == "group":
+            self.accounts.append((message, Fact(message.account, {"archived_at": message.at.isoformat()}, message.at)))
+            return
+        homes = Relationship.objects.open().filter(user__external_id=message.user)
+        for account in homes.order_by("account__external_id").values_list("account__external_id", flat=True):
+            fact = RelationshipFact(message.user, account, message.at, ended_at=message.at)
             self.relationships.append((message, fact))
 
     def _collect(self, message: Tracked | None, told: Fact | RelationshipFact) -> None:

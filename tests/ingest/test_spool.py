@@ -89,8 +89,9 @@ def test_a_message_that_fails_is_set_aside_and_its_neighbours_are_kept(
         plain(self, message)
 
     monkeypatch.setattr(Batch, "_translate", stumble)
-    assert send("/v1/batch", batch(group(), track(), track())).status_code == 200
-    assert send("/v1/batch", batch(group(), track(), track())).status_code == 200
+    sent = batch(group(traits={"plan": "pro"}), track(), track())
+    assert [send("/v1/batch", sent).status_code for _ in range(2)] == [200, 200]
+    assert Account.objects.get().attributes == {"plan": "pro"}
     assert [outcome for _, outcome in outcomes()][:3] == [Outcome.STORED, Outcome.FAILED, Outcome.STORED]
     assert "poison" in Message.objects.get(outcome=Outcome.FAILED).reason
 
