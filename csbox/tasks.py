@@ -33,9 +33,9 @@ def tick() -> None:
     elif DirtyDay.objects.exists():
         enqueue("csbox.tasks.refresh_new_data")
     if spool.waiting():
-        enqueue("integrations.tasks.drain_spool")
+        enqueue("integrations.tracking.tasks.drain_spool")
     if tidy_is_due(timezone.now()):
-        enqueue("integrations.tasks.tidy_messages")
+        enqueue("integrations.tracking.tasks.tidy_messages")
     if any(segment.due for segment in Segment.everything.only("requested_rev", "live_rev")):
         enqueue("segments.tasks.refresh_due")
 

@@ -9,9 +9,9 @@ import pytest
 from core.clock import moment
 from csbox import tasks
 from integrations.models import Message, Outcome, Source, SourceTally
-from integrations.tasks import tidy_messages
 from integrations.tracking import tallies
 from integrations.tracking.overview import volumes
+from integrations.tracking.tasks import tidy_messages
 from tests.ingest.conftest import Send, batch, group, track
 
 
@@ -57,7 +57,7 @@ def test_the_tick_wakes_what_is_due(send: Send, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(tasks, "enqueue", lambda task, *ids: woken.append(task))
     send("/v1/batch", batch(group()))
     tasks.tick()
-    assert "integrations.tasks.tidy_messages" not in woken
+    assert "integrations.tracking.tasks.tidy_messages" not in woken
     SourceTally.objects.update(at=moment().now - dt.timedelta(hours=2))
     tasks.tick()
-    assert "integrations.tasks.tidy_messages" in woken
+    assert "integrations.tracking.tasks.tidy_messages" in woken
