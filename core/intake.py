@@ -25,8 +25,9 @@ class BadValue(ValueError):
 
 
 def short(value: object, limit: int = 60) -> str:
-    """A value as it may be repeated in a message: one line, bounded, without control characters."""
-    text = _HIDDEN.sub("", _CONTROLS.sub("\ufffd", str(value)[: limit + 1])).replace("\n", " ")
+    """A value as it may be repeated in a message: one line, bounded, without control characters and lone surrogates."""
+    sendable = str(value)[: limit + 1].encode("utf-8", "replace").decode()
+    text = _HIDDEN.sub("", _CONTROLS.sub("\ufffd", sendable)).replace("\n", " ")
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -13,6 +13,7 @@ from rest_framework.routers import SimpleRouter
 from accounts import api as accounts
 from core.api.edge import nothing_here
 from core.api.views import ApiView
+from health import api as health
 from integrations.tracking.api import SourceViewSet
 from segments import api as segments
 from segments.levels.api import LevelViewSet
@@ -81,6 +82,9 @@ router.register("usage", usage.AccountUsageViewSet, "api-usage")
 router.register("events", usage.EventNameViewSet, "api-event-name")
 router.register("traits", TraitViewSet, "api-trait")
 router.register("levels", LevelViewSet, "api-level")
+router.register("health-configs", health.ConfigViewSet, "api-health-config")
+router.register("health", health.HealthViewSet, "api-health")
+router.register("band-changes", health.BandChangeViewSet, "api-band-change")
 router.register("sources", SourceViewSet, "api-source")
 
 urlpatterns = [

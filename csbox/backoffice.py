@@ -23,6 +23,10 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "integrations.Source", "integrations.Message", "integrations.WriteKey", "integrations.SourceTally",
         "integrations.Identity", "integrations.PendingEvent",
     ),
+    "Health": (
+        "health.HealthConfig", "health.AccountHealth", "health.BandChange", "health.HealthOverride", "health.Pulse",
+        "health.HealthDay", "health.HealthConfigVersion",
+    ),
     "Team": (
         "accounts.TeamMember", "accounts.Team", "accounts.Assignment", "auth.User", "auth.Group",
         "authtoken.TokenProxy",

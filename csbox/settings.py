@@ -229,6 +229,8 @@ SPECTACULAR_SETTINGS = {
     # Lists of choices that share a name: the schema needs one each.
     "ENUM_NAME_OVERRIDES": {
         "AttributeSubjectEnum": "accounts.models.attribute.Subject",
+        "HealthBandEnum": "health.models.Band",
+        "OverrideBandEnum": [("good", "Good"), ("average", "Average"), ("poor", "Poor")],
         "MemberSubjectEnum": [("account", "Accounts"), ("user", "Users")],
         "TraitSubjectEnum": [("account", "Account"), ("user", "User")],
     },
@@ -271,5 +273,6 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         "django-q": {"handlers": [], "propagate": True, "level": "WARNING"},
         "axes": {"level": "WARNING"},
+        "sqlglot": {"level": "ERROR"},  # what it cannot read is told to whoever wrote it
     },
 }

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from accounts.models import Account
 from segments.models import AccountMembership, Pin, Segment
-from segments.pins import pin_in_force, pin_words
+from segments.pins import pin_words
 from segments.questions import PREVIEW_LIMIT_MS, Reader, bounded
 from segments.rules.explain import Outcome, explain
 from segments.rules.tree import RuleError
@@ -81,21 +81,38 @@ def explain_rule(data: object, account: QuerySet[Account], *, reader: Reader | N
     question = reader.read(data, personal=True)
     with bounded(PREVIEW_LIMIT_MS):
         found = account.first()
-        outcome = explain(question.rule, question.context, reader.words, account) if found else None
-    return Explanation(found, outcome) if found and outcome else None
+        outcomes = explain(question.rule, question.context, reader.words, account.filter(pk=found.pk)) if found else {}
+    return Explanation(found, outcomes[found.pk]) if found and found.pk in outcomes else None
 
 
 def explain_segment(
     segment: Segment, account: QuerySet[Account], *, reader: Reader | None = None
 ) -> Explanation | None:
-    """Explain a saved segment for an account, with its stored membership. Raises RuleError for a broken rule."""
-    reader = reader or Reader.now()
-    found = explain_rule(segment.rule, account, reader=reader)
-    if found is None:
-        return None
-    stored = AccountMembership.objects.filter(segment=segment, account=found.account, left_at__isnull=True).first()
-    pin = pin_in_force(segment, found.account, reader.moment.today)
-    return Explanation(found.account, found.outcome, stored.entered_at if stored else None, segment, pin)
+    """Explain a saved segment for the one account of the query set, with its stored membership; None without one.
+    Raises RuleError for a broken rule, and PreviewTooSlow."""
+    return next(iter(explain_accounts(segment, account[:1], reader or Reader.now())), None)
+
+
+def explain_accounts(segment: Segment, accounts: Iterable[Account], reader: Reader) -> list[Explanation]:
+    """Explain a saved segment for several accounts, in their order: the rule is evaluated once for all of them.
+
+    Raises RuleError for a broken rule, and PreviewTooSlow past two seconds a statement.
+    """
+    question = reader.read(segment.rule, personal=True)
+    with bounded(PREVIEW_LIMIT_MS):
+        found = list(accounts)
+        wanted = [account.pk for account in found]
+        about = Account.objects.filter(pk__in=wanted).order_by()
+        outcomes = explain(question.rule, question.context, reader.words, about)
+    stored = AccountMembership.objects.filter(segment=segment, account__in=wanted, left_at__isnull=True)
+    since = dict(stored.values_list("account_id", "entered_at"))
+    in_force = Pin.objects.in_force(reader.moment.today).filter(segment=segment, account__in=wanted)
+    pins = {pin.account_id: pin for pin in in_force.select_related("author__member")}
+    return [
+        Explanation(account, outcomes[account.pk], since.get(account.pk), segment, pins.get(account.pk))
+        for account in found
+        if account.pk in outcomes
+    ]
 
 
 def explain_segments(segments: Iterable[Segment], account: Account, reader: Reader) -> list[Explanation]:
@@ -125,8 +142,8 @@ def _outcome(segment: Segment, account: QuerySet[Account], reader: Reader) -> Ou
         question = reader.read(segment.rule, personal=True)
     except RuleError as error:
         return Outcome("", "broken", error.problems[0].message, False)
-    outcome = explain(question.rule, question.context, reader.words, account)
-    return outcome or Outcome("", "broken", "The account is gone.", False)
+    outcomes = explain(question.rule, question.context, reader.words, account)
+    return next(iter(outcomes.values()), Outcome("", "broken", "The account is gone.", False))
 
 
 def _distance(item: Explanation) -> tuple[int, int]:
@@ -134,4 +151,4 @@ def _distance(item: Explanation) -> tuple[int, int]:
     return (9_999 if item.outcome.kind == "broken" else item.away, 0 if item.near_miss else 1)
 
 
-__all__ = ["Explanation", "RuleError", "explain_rule", "explain_segment", "explain_segments"]
+__all__ = ["Explanation", "RuleError", "explain_accounts", "explain_rule", "explain_segment", "explain_segments"]

@@ -6,13 +6,15 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import TruncDate
 
 from accounts.fields import Category
-from accounts.models import Account, AttributeChange
+from accounts.models import Account, Assignment, AttributeChange, Relationship, Subscription
 from core.clock import Moment
 from segments.models import AccountMembership, RefreshRun, Segment, SegmentRefresh, SegmentVersion
 from segments.questions import Reader
@@ -60,8 +62,12 @@ def sizes(segment: Segment, days: int, now: Moment, seen: QuerySet[Account] | No
 
 
 def definitions(segment: Segment, since: dt.date, now: Moment) -> list[tuple[dt.date, int]]:
-    """The local days on which the definition changed since a day, with the number of the version, oldest first."""
-    rows = SegmentVersion.objects.filter(segment=segment, created_at__gte=now.start_of(since)).order_by("number")
+    """The local days on which the definition changed since a day, with the number of the version, oldest first.
+
+    The first version is no change: the segment was made with it.
+    """
+    rows = SegmentVersion.objects.filter(segment=segment, number__gt=1, created_at__gte=now.start_of(since))
+    rows = rows.order_by("number")
     return [(row.created_at.astimezone(now.zone).date(), row.number) for row in rows]
 
 
@@ -121,7 +127,7 @@ class _Causes:
     """Why accounts moved, read refresh by refresh.
 
     A new definition is the cause of all that moved in the first refresh with it. Otherwise new data is, if the refresh
-    was for new data, or if a value or an event of the account was recorded since the refresh before. If nothing was,
+    was for new data, or if anything about the account was recorded since the refresh before. If nothing was,
     and the rule's answer can change with time alone (relative dates, and figures over the last days), time is.
     """
 
@@ -157,17 +163,28 @@ class _Causes:
         return self.clocks[version]
 
     def recorded(self, refresh: SegmentRefresh, accounts: Iterable[int]) -> set[int]:
-        """Those of the accounts of which a value or an event was recorded since the refresh before."""
+        """Those of the accounts about which anything was recorded since the refresh before: a value, an event, one of
+        their users or subscriptions, a change of the team."""
         earlier = SegmentRefresh.objects.filter(segment=self.segment, pk__lt=refresh.pk).order_by("-pk").first()
         if earlier is None:
             return set(accounts)
-        window: dict[str, Any] = {"gt": earlier.at, "lte": refresh.at}
-        changes = AttributeChange.objects.filter(subject="account", object_id__in=accounts)
-        changes = changes.filter(**{f"recorded_at__{name}": at for name, at in window.items()})
-        events = Event.objects.filter(account_id__in=accounts, at__gt=earlier.at - dt.timedelta(days=LATE_DAYS))
-        events = events.filter(**{f"received_at__{name}": at for name, at in window.items()})
+
+        def since(*columns: str) -> Q:
+            spans = (Q(**{f"{column}__gt": earlier.at, f"{column}__lte": refresh.at}) for column in columns)
+            return reduce(or_, spans)
+
+        changes = AttributeChange.objects.filter(since("recorded_at"), subject="account", object_id__in=accounts)
         found = set(changes.order_by().values_list("object_id", flat=True).distinct())
-        return found | set(events.order_by().values_list("account_id", flat=True).distinct())
+        rows: list[QuerySet[Any]] = [
+            Event.objects.filter(since("received_at"), at__gt=earlier.at - dt.timedelta(days=LATE_DAYS)),
+            Relationship.objects.filter(since("updated_at", "user__updated_at")),
+            Subscription.objects.filter(since("updated_at")),
+            Assignment.objects.filter(since("started_at", "ended_at")),
+        ]
+        for queried in rows:
+            wanted = queried.filter(account_id__in=accounts).order_by()
+            found |= set(wanted.values_list("account_id", flat=True).distinct())
+        return found
 
 
 def _rows(segment: Segment, seen: QuerySet[Account] | None) -> QuerySet[AccountMembership]:

@@ -25,12 +25,6 @@ def author_name(pin: Pin) -> str:
     return str(member.name if member else pin.author.get_username())
 
 
-def pin_in_force(segment: Segment, account: Account, today: dt.date) -> Pin | None:
-    """The pin that decides whether an account is in a segment; None leaves it to the rule."""
-    found = Pin.objects.in_force(today).filter(segment=segment, account=account)
-    return found.select_related("author__member").first()
-
-
 def pins_of(account: Account, today: dt.date) -> list[Pin]:
     """The pins that decide for an account today, in the order of the segments."""
     found = Pin.objects.in_force(today).filter(account=account, segment__internal=False)

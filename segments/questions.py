@@ -5,6 +5,7 @@ Reads only. Saved segments, previews and list filters all pass through `read_rul
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +13,14 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
-from django.db import DataError, OperationalError, connection, transaction
+from django.db import DataError, connection
 from django.db.models import Count, Q, QuerySet, Subquery
+from django.utils import timezone
 
 from accounts.fields import Vocabulary, vocabulary
 from accounts.models import Account
-from core.clock import Moment, moment
+from core.clock import Moment
+from core.deadline import TooSlow, time_limit
 from core.models import Workspace
 from segments.models import AccountMembership, Segment
 from segments.pins import PinEffect, pin_effect
@@ -26,6 +29,8 @@ from segments.rules.describe import Words
 from segments.rules.tree import Condition, Group, Problem, RuleError, parse, walk
 
 PREVIEW_LIMIT_MS = 2_000
+PATTERN_LIMIT_MS = 2_000  # for all patterns of a rule together
+PROBE = "a1 " * 300
 
 
 class PreviewTooSlow(Exception):
@@ -60,7 +65,14 @@ class Reader:
     def now(cls, at: Moment | None = None, me: str = "") -> Reader:
         """Everything as it is at this moment."""
         named = {key: (pk, name) for key, pk, name in Segment.everything.values_list("key", "pk", "name")}
-        return cls(vocabulary(), at or moment(), named, Workspace.get().currency, me)
+        workspace = Workspace.get()
+        present = at or Moment(timezone.now(), workspace.zone)
+        return cls(vocabulary(), present, named, workspace.currency, me)
+
+    @property
+    def context(self) -> Context:
+        """What rules are compiled against."""
+        return Context(self.vocabulary, self.moment, {key: pk for key, (pk, _) in self.segments.items()}, self.me)
 
     @property
     def words(self) -> Words:
@@ -71,8 +83,7 @@ class Reader:
         """The question that a rule asks. Raises RuleError with every problem found."""
         rule = parse(data, self.vocabulary, segments=self.segments if segments is None else segments, personal=personal)
         check_patterns(rule)
-        ids = {key: pk for key, (pk, _) in self.segments.items()}
-        return Question(rule, Context(self.vocabulary, self.moment, ids, self.me), self.words.rule(rule))
+        return Question(rule, self.context, self.words.rule(rule))
 
 
 def read_rule(data: Any, *, personal: bool = True, viewer: Any = None) -> Question:
@@ -82,17 +93,25 @@ def read_rule(data: Any, *, personal: bool = True, viewer: Any = None) -> Questi
 
 
 def check_patterns(rule: Group) -> None:
-    """Refuse a regular expression that PostgreSQL cannot read, before a refresh meets it."""
+    """Refuse a regular expression that PostgreSQL cannot read, or not in time, before a refresh meets it.
+
+    Matching takes time in proportion to the text, but nested repetitions can take for ever to be read.
+    """
+    end = time.monotonic() + PATTERN_LIMIT_MS / 1000
     for node in walk(rule):
         if not (isinstance(node, Condition) and node.op.key in ("matches", "not_matches")):
             continue
+        left = max(1, round(1000 * (end - time.monotonic())))
         try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SELECT '' ~* %s", [node.value])
+            with bounded(left), connection.cursor() as cursor:
+                cursor.execute("SELECT %s ~* %s", [PROBE, node.value])
         except DataError as error:
             reason = str(error).splitlines()[0]
             problem = Problem(f"{node.pointer}/value", "invalid-regex", f"The pattern cannot be read: {reason}.")
             raise RuleError([problem]) from error
+        except PreviewTooSlow as error:
+            text = "The pattern takes too long. Use fewer repetitions inside repetitions."
+            raise RuleError([Problem(f"{node.pointer}/value", "invalid-regex", text)]) from error
 
 
 @dataclass(frozen=True)
@@ -211,28 +230,12 @@ def _parts(condition: Any) -> Iterator[Any]:
 
 @contextmanager
 def bounded(milliseconds: int) -> Iterator[None]:
-    """Give the statements of a block so much time each; past it the database ends them."""
+    """Give the statements of a block so much time each; past it the database ends them. Raises PreviewTooSlow."""
     try:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
+        with time_limit(milliseconds):
             yield
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", "") == "57014":
-            raise PreviewTooSlow from error
-        raise
-    finally:
-        _reset_timeout()
-
-
-def _reset_timeout() -> None:
-    """A timeout set inside an outer transaction would last to its end; give the connection its own back."""
-    if connection.in_atomic_block and not connection.needs_rollback:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT set_config('statement_timeout', reset_val, true)"
-                " FROM pg_settings WHERE name = 'statement_timeout'"
-            )
+    except TooSlow as error:
+        raise PreviewTooSlow from error
 
 
 def users_of_segment(key: str, among: Iterable[Segment] | None = None) -> list[Segment]:

@@ -133,10 +133,11 @@ def _nav(request: HttpRequest) -> list[tuple[str, list[Link]]]:
                 link("Accounts 360", "building", "accounts"),
                 link("Subscription 360", "cycle", "subscriptions"),
                 link("Segments", "layers", "segments"),
-                link("Traits", "pulse", "traits"),
+                link("Traits", "tag", "traits"),
                 link("Account levels", "flag", "levels"),
             ],
-        )
+        ),
+        ("Automation", [link("Health 360", "pulse", "health")]),
     ]
     if may_edit_segments(request):
         groups.append(("Data", [link("Sources", "plug", "sources")]))

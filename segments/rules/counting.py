@@ -32,9 +32,10 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, JSONObject, TruncDate
 
 from accounts.fields import EventSource, Kind, Vocabulary
+from accounts.fields.windows import Window
 from core.clock import Moment
-from segments.rules.dates import ONE_DAY
-from segments.rules.events import COUNTS, Measure, Window, holds_at
+from core.spans import ONE_DAY
+from segments.rules.events import COUNTS, Measure, holds_at
 from segments.rules.nodes import Happened, Sequence
 from segments.rules.sql import Infix, Not, Truth, all_of
 from segments.rules.values import Between
@@ -61,6 +62,17 @@ class Among(Truth):
         same = " AND ".join(f"met.{name} = {key}" for name, (key, _) in zip(names, keys, strict=True))
         bound = [*params, *(param for _, given in keys for param in given)]
         return f"EXISTS (SELECT 1 FROM {found} AS met ({', '.join(names)}) WHERE {same})", bound  # noqa: S608 - compiled parts
+
+
+def in_context(home: str) -> dict[str, Any]:
+    """That an event is of an account; or, anywhere, that its user belongs to one now.
+
+    To be given to the same `filter` as all else about that account: a second one would join the user's relationships
+    a second time, and so speak of another account.
+    """
+    known = {"account__isnull": False}
+    belongs = {"user__relationships__ended_at__isnull": True, "user__relationships__isnull": False}
+    return known if home == OWN else known | belongs
 
 
 @dataclass(frozen=True)
@@ -124,18 +136,13 @@ class _Rows:
         """The row in hand is one of those found."""
         return Among(found.values(*self.counting.keys(self.home)), self.counting.outer)
 
-    def rows(self, *times: Any) -> QuerySet[Any]:
+    def rows(self, *times: Any, **of: Any) -> QuerySet[Any]:
         """The events by name and filter, in the context of an account, narrowed to some time."""
-        source, node = self.counting.source, self.node
-        narrowed = {"name_id": self.counting.vocabulary.event_names[node.event], "account__isnull": False}
-        if node.anywhere:
-            narrowed |= {"user__relationships__ended_at__isnull": True, "user__relationships__isnull": False}
-        found = (source.events() if self.raw else source.daily()).order_by().filter(**narrowed)
+        source, name = self.counting.source, self.counting.vocabulary.event_names[self.node.event]
+        found = (source.events() if self.raw else source.daily()).order_by().filter(name_id=name)
         if self.where is not None:
             found = found.filter(self.where)
-        for time in times:
-            found = found.filter(time)
-        return found
+        return found.filter(*times, **in_context(self.home), **of)
 
     def grouped(self, *times: Any) -> QuerySet[Any]:
         """One group for each account, or for each user of an account."""
@@ -197,7 +204,7 @@ class _Rows:
         if with_before:
             parts["before"] = self.measure(self.node.measure, Q(all_of(self.time.before())))
         mine = dict(zip(self.counting.keys(self.home), map(OuterRef, self.counting.outer), strict=True))
-        rows = self.rows(*(self.time.both() if with_before else self.time.inside())).filter(**mine)
+        rows = self.rows(*(self.time.both() if with_before else self.time.inside()), **mine)
         told = rows.values(*self.counting.keys(self.home)).annotate(told=JSONObject(**parts))
         return Subquery(told.values("told"))
 
@@ -295,28 +302,24 @@ class Times:
 def followed(node: Sequence, wheres: tuple[Any, Any], counting: Counting) -> Any:
     """The first event in the window with, or without, the second one within the span after it.
 
-    "And then not" counts a first event only once its time is up; until then nothing can be said.
+    "And then not" counts a first event only once its time is up; until then nothing can be said. Within a users group
+    both are of the same user; "anywhere", both are of users of the same account, wherever they did it.
     """
-    names, events = counting.vocabulary.event_names, counting.source.events
+    home = ANYWHERE if node.anywhere else OWN
+    names, source = counting.vocabulary.event_names, counting.source
     span = dt.timedelta(**{f"{node.within.unit}s": node.within.n})
-    first = events().order_by().filter(name_id=names[node.first.event], account__isnull=False)
-    second = (
-        events()
-        .order_by()
-        .filter(
-            name_id=names[node.second.event],
-            account=OuterRef("account_id"),
-            at__gt=OuterRef("at"),
-            at__lte=ExpressionWrapper(OuterRef("at") + Value(span), DateTimeField()),
-        )
+    first, second = (
+        source.events().order_by().filter(*([where] if where is not None else []), name_id=names[step.event])
+        for step, where in zip((node.first, node.second), wheres, strict=True)
     )
-    first = first.filter(wheres[0]) if wheres[0] is not None else first
-    second = second.filter(wheres[1]) if wheres[1] is not None else second
-    second = second.filter(user=OuterRef("user_id")) if counting.by_user else second
-    for time in Times(node.window, counting.moment, True, OWN).inside():
-        first = first.filter(time)
+    keys = counting.keys(home)
+    first = first.filter(*Times(node.window, counting.moment, True, home).inside(), **in_context(home))
+    first = first.annotate(**{f"key_{place}": F(key) for place, key in enumerate(keys)})
+    same = {key: OuterRef(f"key_{place}") for place, key in enumerate(keys)}
+    until = ExpressionWrapper(OuterRef("at") + Value(span), DateTimeField())
+    second = second.filter(at__gt=OuterRef("at"), at__lte=until, **(in_context(home) | same))
     if node.op.key == "then":
         first = first.filter(Exists(second))
     else:
         first = first.filter(Not(Exists(second)), at__lte=counting.moment.now - span)
-    return Among(first.values(*counting.keys(OWN)).distinct(), counting.outer)
+    return Among(first.values(*[f"key_{place}" for place in range(len(keys))]).distinct(), counting.outer)

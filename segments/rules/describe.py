@@ -9,10 +9,11 @@ from typing import Any
 
 from accounts.fields import Category, Field, Kind, Owner
 from core.intake import fold
+from core.spans import Span
 from segments.rules.event_words import filters_of, happened_words, sequence_words
 from segments.rules.nodes import Condition, Group, Happened, InSegment, Node, Quantified
 from segments.rules.nodes import Sequence as EventSequence
-from segments.rules.values import Between, Percent, Span
+from segments.rules.values import Between, Percent
 
 EVERYBODY = "Every account"
 _JOIN = {"all": " and ", "any": " or ", "none": " or "}

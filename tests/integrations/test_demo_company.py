@@ -17,6 +17,7 @@ from integrations.demo.usage import happenings
 from segments.levels.models import LevelRule
 from segments.models import Pin, RefreshRun, Segment
 from segments.refresh import refresh_segments
+from tests.integrations.explained import explanations_end_as_membership_does
 from tests.integrations.reading import run
 from usage.models import AccountUsage, Event
 from usage.traits.models import Trait
@@ -101,3 +102,8 @@ def test_no_event_lies_in_the_future_or_before_its_account() -> None:
 def test_too_few_accounts_are_refused() -> None:
     with pytest.raises(CommandError, match="from 8 to"):
         run("load_demo", "--accounts", "3")
+
+
+def test_every_explanation_ends_as_membership_does(company: str) -> None:
+    assert Segment.objects.count() >= 12
+    explanations_end_as_membership_does(moment().now)
