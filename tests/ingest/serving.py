@@ -24,25 +24,76 @@ from psycopg.conninfo import make_conninfo
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def environment(data: Path) -> dict[str, str]:
-    """The environment of a server that uses the test database, and a data directory of its own."""
+def environment(data: Path, line: Line | None = None) -> dict[str, str]:
+    """The environment of a server that uses the test database (by a line), and a data directory of its own."""
     given = connection.get_connection_params()
     named = ("dbname", "host", "port", "user", "password")
-    url = make_conninfo(**{key: str(given[key]) for key in named if given.get(key)})
+    parts = {key: str(given[key]) for key in named if given.get(key)}
+    url = make_conninfo(**parts | ({"host": "127.0.0.1", "port": str(line.port)} if line else {}))
     kept = {key: value for key, value in os.environ.items() if not key.startswith("CSBOX_")}
     return kept | {
         "DATABASE_URL": url, "CSBOX_DATA_DIR": str(data), "CSBOX_SECRET_KEY": "k" * 60, "CSBOX_STATIC_FROM_APPS": "1",
     }  # fmt: skip
 
 
+class Line:
+    """A line to the database that can be cut: what is connected breaks, and new connections are refused."""
+
+    def __init__(self) -> None:
+        given = connection.get_connection_params()
+        self.host, self.behind = str(given.get("host") or "127.0.0.1"), int(given.get("port") or 5432)
+        self.open: set[socket.socket] = set()
+        self.gate: socket.socket | None = None
+        self.port = 0
+        self.mend()
+
+    def mend(self) -> None:
+        """Let connections through."""
+        self.gate = socket.create_server(("127.0.0.1", self.port))
+        self.port = int(self.gate.getsockname()[1])
+        threading.Thread(target=self._accept, args=(self.gate,), daemon=True).start()
+
+    def cut(self) -> None:
+        """Break everything."""
+        if self.gate is not None:
+            self.gate.shutdown(socket.SHUT_RDWR)
+            self.gate.close()
+            self.gate = None
+        for end in list(self.open):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self, gate: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = gate.accept()
+                if self.host.startswith("/"):
+                    far = socket.socket(socket.AF_UNIX)
+                    far.connect(f"{self.host}/.s.PGSQL.{self.behind}")
+                else:
+                    far = socket.create_connection((self.host, self.behind))
+                self.open |= {near, far}
+                for one, other in ((near, far), (far, near)):
+                    threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
+
+    def _carry(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := one.recv(65_536):
+                other.sendall(piece)
+        for end in (one, other):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            self.open.discard(end)
+
+
 class Server:
     """gunicorn, as `manage.py run` starts it; `kill` ends it as a power cut would."""
 
-    def __init__(self, data: Path, *, workers: int = 1, threads: int = 8) -> None:
+    def __init__(self, data: Path, *, workers: int = 1, threads: int = 8, line: Line | None = None) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = int(self.listener.getsockname()[1])
         self.log = data / "server.log"
-        self.env = environment(data)
+        self.env = environment(data, line)
         self.command = [
             sys.executable, "-m", "gunicorn", "csbox.wsgi", "--bind", f"fd://{self.listener.fileno()}",
             "--workers", str(workers), "--threads", str(threads), "--log-level", "warning", "--no-control-socket",

@@ -109,3 +109,18 @@ def test_node_sdks_lose_nothing_and_double_nothing(server: Server, which: str) -
     if not (SDKS / "node" / "node_modules").exists():
         or_skip("the Node SDKs are not installed (npm ci --prefix tests/sdk/node)")
     deliver(server, ["node", str(SDKS / "node" / "send.mjs"), which])
+
+
+@pytest.mark.parametrize(("which", "events"), [("posthog", 30), ("userlist", 1)])
+def test_clients_of_other_dialects_are_understood(server: Server, python_sdks: Path, which: str, events: int) -> None:
+    keys.create_source("Web app", key=KEY)
+    command = [sys.executable, str(SDKS / "python" / "dialects.py"), which, f"http://127.0.0.1:{server.port}", KEY]
+    env = os.environ | {"PYTHONPATH": str(python_sdks)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert Event.objects.filter(account__external_id="a1", user__external_id="u1").count() == events
+    assert Account.objects.get().name == "Acme"
+    assert EndUser.objects.get(external_id="u1").title == "CFO"
+    assert not Message.objects.filter(outcome__in=[Outcome.DROPPED, Outcome.FAILED]).exists()
+    if which == "userlist":
+        assert Relationship.objects.open().get().role == "owner"
