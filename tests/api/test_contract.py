@@ -41,6 +41,7 @@ ADDRESSES = sorted(set(patterns(api.urlpatterns)))
 LISTS = [
     "accounts", "users", "relationships", "subscriptions", "teams", "members", "assignments", "attributes", "notes",
     "segments", "refresh-runs", "usage", "events", "traits", "levels",
+    "connections", "connection-runs",
 ]  # fmt: skip
 
 
