@@ -9,9 +9,11 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.access import IsMember, may_manage
 from core.api.filters import StrictFilterSet
 from core.api.problems import ApiProblem
 from core.api.strict import StrictSerializer, YesNo
@@ -19,6 +21,14 @@ from core.api.views import ApiViewSet
 from integrations.connections.mapping import mapping_of
 from integrations.connections.running import cancel, request_run, resume
 from integrations.models import Connection, ConnectionRun
+
+
+class ManagersOnly(BasePermission):
+    """Reading too: problems name customers whom not everybody may see."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Administrators and managers."""
+        return may_manage(request.user)
 
 
 class ConnectionSerializer(StrictSerializer):
@@ -75,6 +85,7 @@ class RunRequestSerializer(StrictSerializer):
 class ConnectionViewSet(ApiViewSet):
     """Connected systems by name."""
 
+    permission_classes: Any = [IsMember, ManagersOnly]
     serializer_class = ConnectionSerializer
     orderings: ClassVar[dict[str, str]] = {"name": "name", "id": "id"}
     default_ordering = "name"
@@ -108,6 +119,7 @@ class ConnectionRunFilters(StrictFilterSet):
 class ConnectionRunViewSet(ApiViewSet):
     """Runs of connections, the newest first."""
 
+    permission_classes: Any = [IsMember, ManagersOnly]
     serializer_class = ConnectionRunSerializer
     filterset_class = ConnectionRunFilters
     orderings: ClassVar[dict[str, str]] = {"id": "id"}

@@ -46,7 +46,6 @@ def change(
         connection.every_minutes = every_minutes
     if active is not None:
         connection.active = active
-        connection.next_run_at = connection.next_run_at or timezone.now()
     renewed = _credential(connection, credential, variable, required=False)
     _save(connection)
     if renewed:

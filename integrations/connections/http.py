@@ -71,7 +71,7 @@ class Http:
     def __init__(self, name: str, base: str, headers: Mapping[str, str]) -> None:
         self.name, self.base = name, base.rstrip("/")
         self.session = requests.Session()
-        self.session.trust_env = True  # a company's proxy
+        self.session.auth = lambda request: request  # nothing from a .netrc instead of the header
         self.session.headers.update({"User-Agent": "csbox", "Accept": "application/json", **headers})
         # Every request here only reads, searches by POST included, so that all may be sent again.
         retry = BriefRetry(

@@ -44,11 +44,9 @@ def check(connection: Connection) -> bool:
         with opened(connection) as service:
             connection.properties = service.check()
         connection.error, connection.checked_at = "", timezone.now()
-        if connection.active and connection.next_run_at is None:
-            connection.next_run_at = timezone.now()
     except (NoCredentials, Passing, Refused) as error:
         connection.error = str(error)[:500]
     except MALFORMED:
         connection.error = f"{connection.get_kind_display()} sent an answer of an unknown form."
-    connection.save(update_fields=["properties", "error", "checked_at", "next_run_at", "updated_at"])
+    connection.save(update_fields=["properties", "error", "checked_at", "updated_at"])
     return not connection.error

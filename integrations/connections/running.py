@@ -95,7 +95,10 @@ def cancel(run: ConnectionRun) -> None:
 
 
 def wake_due() -> None:
-    """The tick's part: make the runs whose time has come, and wake a worker if anything is due."""
+    """The tick's part: make the runs whose time has come, and wake a worker if anything is due.
+
+    The first run of a connection is asked for by hand, after somebody looked at what maps to what.
+    """
     now = timezone.now()
     due = Connection.objects.filter(Q(active=True, error="", next_run_at__lte=now))
     for connection in due.exclude(runs__state__in=ConnectionRun.OPEN):

@@ -110,7 +110,7 @@ class Side:
             return 400, _error("No version")
         parts = path.removeprefix("/v1/").split("/")
         given = dict(asked)
-        expand = [value for name, value in asked if name == "expand[]"]
+        expand = [value for name, value in asked if name.startswith("expand[")]
         if any(name.count(".") > 3 for name in expand):
             return 400, _error("You cannot expand more than 4 levels of a property.")
         if method != "GET" or parts[0] not in self.tables:
@@ -132,7 +132,7 @@ class Side:
             rows = [row for row in rows if row["status"] not in ("canceled", "incomplete_expired")]
         if "created[gte]" in given:
             rows = [row for row in rows if row["created"] >= int(given["created[gte]"])]
-        types = [value for key, value in asked if key == "types[]"]
+        types = [value for key, value in asked if key.startswith("types[")]
         if types:
             rows = [row for row in rows if row["type"] in types]
         if after := given.get("starting_after"):

@@ -236,9 +236,10 @@ class TestApi:
         listed = api("GET", f"connection-runs/?connection={stripe.pk}&state=done").json()["results"]
         assert [one["id"] for one in listed] == [run]
 
-    def test_others_read_only_and_a_broken_one_is_not_run(self, stripe: Connection, api: Any) -> None:
+    def test_others_see_nothing_and_a_broken_one_is_not_run(self, stripe: Connection, api: Any) -> None:
         assert api("POST", f"connections/{stripe.pk}/run/", access=Access.CSM).status_code == 403
-        assert api("GET", "connections/", access=Access.CSM).status_code == 200
+        assert api("GET", "connections/", access=Access.CSM).status_code == 403
+        assert api("GET", "connection-runs/", access=Access.VIEWER).status_code == 403
         assert api("POST", "connections/", {}).status_code == 405
         assert api("POST", f"connections/{stripe.pk}/run/", {"all": True}).status_code == 400
         Connection.objects.update(error="Refused.")
