@@ -76,8 +76,7 @@ def test_from_connecting_to_disconnecting_by_keyboard(admin: Page, standin: Stan
     assert not Connection.objects.exists() and trouble == []
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1440", "390"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", NARROW)], ids=["light 1440", "dark 390"])
 def test_no_page_has_a_finding_or_leaves_the_screen(
     context_for: Callable[..., BrowserContext], standin: StandIn, scheme: str, size: dict[str, int]
 ) -> None:
