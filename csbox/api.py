@@ -14,6 +14,7 @@ from accounts import api as accounts
 from core.api.edge import nothing_here
 from core.api.views import ApiView
 from health import api as health
+from integrations.connections.api import ConnectionRunViewSet, ConnectionViewSet
 from integrations.tracking.api import SourceViewSet
 from segments import api as segments
 from segments.levels.api import LevelViewSet
@@ -86,6 +87,8 @@ router.register("health-configs", health.ConfigViewSet, "api-health-config")
 router.register("health", health.HealthViewSet, "api-health")
 router.register("band-changes", health.BandChangeViewSet, "api-band-change")
 router.register("sources", SourceViewSet, "api-source")
+router.register("connections", ConnectionViewSet, "api-connection")
+router.register("connection-runs", ConnectionRunViewSet, "api-connection-run")
 
 urlpatterns = [
     path("v1/schema/", SchemaView.as_view(), name="schema"),

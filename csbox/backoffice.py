@@ -19,9 +19,10 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Usage": (
         "usage.Trait", "usage.AccountUsage", "usage.DailyUsage", "usage.UserActivity", "usage.EventName", "usage.Event",
     ),
-    "Integrations": (
+    "Data": (
         "integrations.Source", "integrations.Message", "integrations.WriteKey", "integrations.SourceTally",
-        "integrations.Identity", "integrations.PendingEvent",
+        "integrations.Identity", "integrations.PendingEvent", "integrations.Connection", "integrations.ConnectionRun",
+        "integrations.ConnectionLink",
     ),
     "Health": (
         "health.HealthConfig", "health.AccountHealth", "health.BandChange", "health.HealthOverride", "health.Pulse",

@@ -236,6 +236,14 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+# --- Connections ----------------------------------------------------------------------------------------------------
+# Only a deployment says where requests with credentials go: an address typed into a page could be anybody's.
+CONNECTION_URLS = {
+    "stripe": text("CSBOX_STRIPE_URL", "https://api.stripe.com"),
+    "hubspot": text("CSBOX_HUBSPOT_URL", "https://api.hubapi.com"),
+}
+CONNECTION_RETRIES = number("CSBOX_CONNECTION_RETRIES", 3)
+
 # --- Language, time, files ------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"  # days begin where Workspace.time_zone says

@@ -11,6 +11,7 @@ from core.daily import claimed, is_open, newest_slot
 from core.jobs import enqueue, forget_results_before
 from core.models import Workspace
 from csbox.pipeline import refresh_everything
+from integrations.connections.running import wake_due
 from integrations.tracking import spool
 from integrations.tracking.tallies import tidy_is_due
 from segments.models import RefreshRun, Segment
@@ -38,6 +39,7 @@ def tick() -> None:
         enqueue("integrations.tracking.tasks.tidy_messages")
     if any(segment.due for segment in Segment.everything.only("requested_rev", "live_rev")):
         enqueue("segments.tasks.refresh_due")
+    wake_due()
 
 
 def refresh_daily(local_date: str) -> None:

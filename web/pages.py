@@ -140,7 +140,7 @@ def _nav(request: HttpRequest) -> list[tuple[str, list[Link]]]:
         ("Automation", [link("Health 360", "pulse", "health")]),
     ]
     if may_edit_segments(request):
-        groups.append(("Data", [link("Sources", "plug", "sources")]))
+        groups.append(("Data", [link("Sources", "plug", "sources"), link("Connections", "cycle", "connections")]))
     if getattr(request.user, "is_staff", False):
         groups.append(("Administration", [link("Admin", "sliders", "admin:index")]))
     return groups

@@ -1,7 +1,19 @@
-"""What integrations keep of their own; facts and events are kept by the apps below."""
+"""What integrations keep of their own: where things came from, how far, and what became of them."""
 
+from integrations.models.connection import Connection, ConnectionLink, ConnectionRun
 from integrations.models.identity import Identity, PendingEvent
 from integrations.models.message import Message, Outcome
 from integrations.models.source import Source, SourceTally, WriteKey
 
-__all__ = ["Identity", "Message", "Outcome", "PendingEvent", "Source", "SourceTally", "WriteKey"]
+__all__ = [
+    "Connection",
+    "ConnectionLink",
+    "ConnectionRun",
+    "Identity",
+    "Message",
+    "Outcome",
+    "PendingEvent",
+    "Source",
+    "SourceTally",
+    "WriteKey",
+]

@@ -17,6 +17,7 @@ from django.urls import reverse
 from accounts.access import apply_access
 from accounts.models import Account, EndUser, Relationship, TeamMember
 from core.backoffice import DEEPEST, CappedPaginator
+from integrations.models import Connection, ConnectionRun
 from tests import factories
 
 OURS = ("accounts", "core", "health", "integrations", "segments", "usage")
@@ -46,6 +47,9 @@ def grow(number: int) -> None:
         factories.subscription(of)
         factories.assign(of, factories.member())
         of.notes.create(text="Called.", user=factories.end_user(), author=factories.member())
+        connected = Connection.objects.create(kind="stripe", name=f"Billing {number} {i}")
+        connected.runs.create(state=ConnectionRun.State.DONE)
+        connected.links.create(kind="customer", remote_id="cus", account=of)
         factories.segment(f"Segment {number} {i}", {"field": "account.mrr", "op": "at_least", "value": i})
 
 
