@@ -28,12 +28,16 @@ class EventFact:
 
 @dataclass(slots=True)
 class Appended:
-    """What became of a batch: events stored, repetitions left out, events stored for no account, and rejects."""
+    """What became of a batch: events stored, repetitions left out, events stored for no account, and rejects.
+
+    `received_at` is what the stored events bear, so that a batch can be withdrawn as a whole.
+    """
 
     stored: int = 0
     repeated: int = 0
     homeless: int = 0
     rejected: list[Reject] = field(default_factory=list)
+    received_at: dt.datetime | None = None
 
 
 class EventStore(Protocol):
@@ -41,6 +45,9 @@ class EventStore(Protocol):
 
     def append(self, events: Sequence[EventFact], *, source: str, create_missing: bool = False) -> Appended:
         """Store each event exactly once, and mark the local days that must be counted again."""
+
+    def withdraw(self, source: str, received_at: dt.datetime, first: dt.datetime, last: dt.datetime) -> int:
+        """Take back what a batch stored (its events lie from `first` to `last`) as if it had never come; how many."""
 
     def drop_before(self, month: dt.date) -> list[str]:
         """Forget the events of whole months before the given one; daily usage stays."""
