@@ -11,6 +11,7 @@ from core.daily import claimed, is_open, newest_slot
 from core.jobs import enqueue, forget_results_before
 from core.models import Workspace
 from csbox.pipeline import refresh_everything
+from integrations.imports.waking import wake_imports
 from segments.models import RefreshRun, Segment
 from segments.refresh import give_up_lost_runs
 from usage import partitions
@@ -32,6 +33,7 @@ def tick() -> None:
         enqueue("csbox.tasks.refresh_new_data")
     if any(segment.due for segment in Segment.everything.only("requested_rev", "live_rev")):
         enqueue("segments.tasks.refresh_due")
+    wake_imports()
 
 
 def refresh_daily(local_date: str) -> None:

@@ -1,0 +1,15 @@
+"""What the background worker does for imports. Tasks may run twice, late or never; they return None."""
+
+from __future__ import annotations
+
+from integrations.imports import running, storing
+
+
+def work_on_import(pk: int) -> None:
+    """Go on with an import, or with undoing one."""
+    running.work(pk)
+
+
+def forget_old_files() -> None:
+    """Delete the files whose time is up."""
+    storing.forget_old_files()
