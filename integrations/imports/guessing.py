@@ -134,7 +134,8 @@ def _by_name_or_values(kind: str, item: Proposal, texts: list[str], known: set[s
         item.value, item.why = "domain", "By its values"
     elif kind in SUBJECT_OF:
         guessed, _ = guess_kind(texts)
-        if guessed == "text" and dates_in(texts).form:
+        dates = dates_in(texts)
+        if guessed in ("text", "choice") and (dates.form or dates.ambiguous):
             guessed = "date"
         item.value, item.why = NEW + guessed, "Not known yet"
 

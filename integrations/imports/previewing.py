@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -105,9 +106,10 @@ def _shower(kind: str, facts: Sequence[Any]) -> Any:
 
 def _stored(reader: Reader, key: str, value: Any) -> Any:
     try:
-        return reader.read(key, value)
+        found = reader.read(key, value)
     except BadValue:
         return value
+    return value if isinstance(value, dt.date) else found  # an attribute keeps a date as a text
 
 
 def _text(value: Any) -> str:
