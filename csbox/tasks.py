@@ -6,6 +6,7 @@ import datetime as dt
 
 from django.utils import timezone
 
+from core.api.idempotency import KEPT, forget_answers_before
 from core.clock import moment
 from core.daily import claimed, is_open, newest_slot
 from core.jobs import enqueue, forget_results_before
@@ -42,6 +43,7 @@ def refresh_daily(local_date: str) -> None:
         if mine:
             partitions.prepare_ahead(dt.date.fromisoformat(local_date))
             forget_results_before(timezone.now() - RESULTS_KEPT)
+            forget_answers_before(timezone.now() - KEPT)
             refresh_everything(RefreshRun.Trigger.DAILY, moment())
 
 

@@ -115,7 +115,9 @@ def test_a_csm_reads_the_same_pages_without_complaint(
     page = context_for(TeamMember.Access.CSM).new_page()
     for name, address in addresses().items():
         answer = page.goto(address)
-        assert answer and answer.status == {"missing": 404, "segment new": 403, "imports": 403, "import new": 403}.get(name, 200), name
+        assert answer and answer.status == {"missing": 404, "segment new": 403, "imports": 403, "import new": 403}.get(
+            name, 200
+        ), name
     assert [line for line in trouble if "404" not in line and "403" not in line] == []
 
 
