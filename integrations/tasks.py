@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from integrations.imports import running, storing
+from integrations.imports import running, scheduling, storing
 
 
 def work_on_import(pk: int) -> None:
     """Go on with an import, or with undoing one."""
     running.work(pk)
+
+
+def fetch_scheduled(pk: int) -> None:
+    """Fetch what a schedule names, if its time has come."""
+    scheduling.run(pk)
 
 
 def forget_old_files() -> None:

@@ -32,7 +32,7 @@ def once(request: Request, act: Callable[[], Response]) -> Response:
             return act()
         if len(key) > LONGEST_KEY or not key.isprintable():
             raise ApiProblem("invalid-idempotency-key", f"A key is at most {LONGEST_KEY} printable characters.")
-        digest, user = _digest(request), request.user.pk
+        digest, user = _digest(request), int(request.user.pk or 0)
         row, made = IdempotentAnswer.objects.get_or_create(user_id=user, key=key, defaults={"digest": digest})
         if not made:
             if row.digest != digest:
