@@ -13,6 +13,7 @@ from rest_framework.routers import SimpleRouter
 from accounts import api as accounts
 from core.api.edge import nothing_here
 from core.api.views import ApiView
+from integrations.api import ImportViewSet
 from segments import api as segments
 from segments.levels.api import LevelViewSet
 from usage import api as usage
@@ -79,6 +80,7 @@ router.register("refresh-runs", segments.RefreshRunViewSet, "api-refresh-run")
 router.register("usage", usage.AccountUsageViewSet, "api-usage")
 router.register("events", usage.EventNameViewSet, "api-event-name")
 router.register("traits", TraitViewSet, "api-trait")
+router.register("imports", ImportViewSet, "api-import")
 router.register("levels", LevelViewSet, "api-level")
 
 urlpatterns = [

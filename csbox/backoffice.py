@@ -19,6 +19,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Usage": (
         "usage.Trait", "usage.AccountUsage", "usage.DailyUsage", "usage.UserActivity", "usage.EventName", "usage.Event",
     ),
+    "Data": ("integrations.Import", "integrations.ImportReject", "integrations.ScheduledImport"),
     "Team": (
         "accounts.TeamMember", "accounts.Team", "accounts.Assignment", "auth.User", "auth.Group",
         "authtoken.TokenProxy",

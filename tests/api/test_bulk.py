@@ -8,6 +8,7 @@ import pytest
 
 from accounts.models import Account, AttributeChange, EndUser, Relationship, Subscription
 from core.models import IdempotentAnswer
+from integrations.models import Import, ImportReject
 
 pytestmark = pytest.mark.django_db
 
@@ -105,3 +106,24 @@ def test_only_administrators_and_managers_write(as_: Any, role: str) -> None:
     for kind in ("accounts", "users", "subscriptions", "relationships"):
         assert post(as_(role), kind, [{"external_id": "z"}]).status_code in (401, 403)
     assert not Account.objects.filter(external_id="z").exists()
+
+
+def test_imports_can_be_read_by_managers(as_: Any) -> None:
+    job = Import.objects.create(kind="users", name="a.csv", state="done", rows=3, bad_rows=2, digest="")
+    Import.objects.create(kind="accounts", name="b.csv", digest="")
+    for line in (3, 2):
+        ImportReject.objects.create(job=job, line=line, column="email", reason="Why.", cells=["x"])
+    found = as_("manager").get("imports/?kind=users")["results"]
+    assert [(item["name"], item["state"], item["rejected"], item["author"]) for item in found] == [
+        ("a.csv", "done", 2, None)
+    ]
+    told = as_("admin").get(f"imports/{job.pk}/rejects/")["results"]
+    assert [(item["line"], item["column"], item["cells"]) for item in told] == [
+        (2, "email", ["x"]),
+        (3, "email", ["x"]),
+    ]
+    assert as_("manager").get(f"imports/{job.pk}/")["rows"] == 3
+    for role in ("csm", "viewer", "outsider"):
+        assert as_(role)("GET", "imports/").status_code == 403
+        assert as_(role)("GET", f"imports/{job.pk}/rejects/").status_code == 403
+    assert as_("admin")("POST", "imports/", {}).status_code == 405

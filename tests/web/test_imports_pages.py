@@ -12,7 +12,7 @@ from django.test import Client
 
 from accounts.models import Account
 from integrations.imports import running
-from integrations.models import Import
+from integrations.models import Import, ScheduledImport
 from tests.web.conftest import Company
 
 pytestmark = pytest.mark.django_db
@@ -191,3 +191,49 @@ def test_the_list_asks_the_same_however_long_it_is(
         shown = browser.get("/imports/")
     assert "59.csv" in text(shown) and "Older" in text(shown)
     assert "0.csv" in text(browser.get(f"/imports/?before={Import.objects.get(name='10.csv').pk}"))
+
+
+def test_a_schedule_is_added_changed_run_and_deleted(browser: Client, settings: Any) -> None:
+    settings.FETCH_SECRETS = {"crm": "Bearer top-secret"}
+    upload(browser, b"id,name\nx1,X\n", kind="accounts")
+    job = Import.objects.get()
+    browser.post(f"/imports/{job.pk}/mapping/", fields(browser.get(f"/imports/{job.pk}/mapping/")))
+    browser.post(f"/imports/{job.pk}/start/")
+    running.work(job.pk)
+    form = browser.get(f"/imports/schedules/new/?from={job.pk}").content.decode()
+    assert f'value="{job.pk}" selected' in form and "top-secret" not in form and 'value="crm"' in form
+    wanted = {
+        "name": "Nightly",
+        "url": "https://files.example/a.csv",
+        "at": "04:30",
+        "active": "1",
+        "credential": "crm",
+    }
+    refused = browser.post("/imports/schedules/new/", wanted | {"at": "late"})
+    assert refused.status_code == 422 and "Write a time" in text(refused)
+    refused = browser.post("/imports/schedules/new/", wanted | {"url": "http://10.0.0.1/"})
+    assert "Only https" in text(refused) and "Choose an import whose mapping" in text(refused)
+    browser.post("/imports/schedules/new/", wanted | {"example": str(job.pk)})
+    made = ScheduledImport.objects.get()
+    assert (made.kind, made.mapping["columns"]["name"]) == ("accounts", "name") and not made.only_if_changed
+    browser.post(f"/imports/schedules/{made.pk}/", wanted | {"name": "Nightly files", "only_if_changed": "1"})
+    made.refresh_from_db()
+    assert made.only_if_changed and made.mapping and made.name == "Nightly files" and made.done_on is not None
+    browser.post(f"/imports/schedules/{made.pk}/run/")
+    made.refresh_from_db()
+    assert made.done_on is None
+    ScheduledImport.objects.update(state="failed", error="files.example answers 401.")
+    assert "answers 401" in text(browser.get("/imports/schedules/"))
+    assert "answers 401" in text(browser.get(f"/imports/schedules/{made.pk}/"))
+    browser.post(f"/imports/schedules/{made.pk}/delete/")
+    assert not ScheduledImport.objects.exists() and Import.objects.exists()
+
+
+def test_schedules_are_for_administrators_and_managers(company: Company) -> None:
+    made = ScheduledImport.objects.create(name="n", url="https://x.example/a.csv", kind="accounts")
+    client = Client()
+    client.force_login(company.csm.user)
+    for address in ("", "new/", f"{made.pk}/"):
+        assert client.get(f"/imports/schedules/{address}").status_code == 403
+    for address in ("new/", f"{made.pk}/", f"{made.pk}/run/", f"{made.pk}/delete/"):
+        assert client.post(f"/imports/schedules/{address}").status_code == 403
