@@ -11,7 +11,7 @@ import pytest
 
 from accounts.models import Account
 from integrations.imports import running
-from integrations.models import Import
+from integrations.models import Import, ScheduledImport
 from tests.browser.conftest import NARROW, WIDE, until
 from tests.browser.test_quality import findings
 
@@ -33,21 +33,23 @@ def file(tmp_path: Path, settings: Any) -> Path:
 
 
 def look(page: Page, name: str, wrong: dict[str, list[str]]) -> None:
-    """What axe finds and what leaves the page; a picture where somebody wants one."""
-    if found := findings(page):
-        wrong[name] = found
-    reach, width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-    if reach > width:
-        wrong[f"{name} overflows"] = [f"{reach} of {width}"]
-    if folder := os.environ.get("CSBOX_PICTURES"):
-        page.screenshot(path=f"{folder}/imports-{name}-{width}.png", full_page=True)
+    """What axe finds and what leaves the page, wide and light, narrow and dark; a picture where somebody wants one."""
+    for scheme, size in (("dark", NARROW), ("light", WIDE)):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        if found := findings(page):
+            wrong[f"{name} {scheme}"] = found
+        reach, width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        if reach > width:
+            wrong[f"{name} overflows"] = [f"{reach} of {width}"]
+        if folder := os.environ.get("CSBOX_PICTURES"):
+            page.screenshot(path=f"{folder}/imports-{name}-{width}.png", full_page=True)
 
 
-@pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", NARROW)], ids=["light-1440", "dark-390"])
 def test_a_file_is_imported_and_undone(
-    context_for: Callable[..., BrowserContext], file: Path, scheme: str, size: dict[str, int], trouble: list[str]
+    context_for: Callable[..., BrowserContext], file: Path, trouble: list[str]
 ) -> None:
-    page, wrong = context_for(viewport=size, color_scheme=scheme).new_page(), dict[str, list[str]]()
+    page, wrong = context_for().new_page(), dict[str, list[str]]()
     page.goto("/imports/")
     look(page, "empty", wrong)
     page.get_by_role("link", name="Import a file").first.press("Enter")
@@ -85,6 +87,15 @@ def test_a_file_is_imported_and_undone(
     look(page, "undone", wrong)
     page.goto("/imports/")
     look(page, "list", wrong)
+    ScheduledImport.objects.create(
+        name="Nightly", url="https://files.example/a.csv", kind="accounts", error="It failed."
+    )
+    page.get_by_role("link", name="Schedules").press("Enter")
+    page.get_by_role("heading", name="Scheduled imports").wait_for()
+    look(page, "schedules", wrong)
+    page.get_by_role("link", name="Nightly").press("Enter")
+    page.get_by_role("button", name="Save").wait_for()
+    look(page, "schedule", wrong)
     assert not wrong
     assert [line for line in trouble if "422" not in line] == []
 

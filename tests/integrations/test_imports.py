@@ -16,12 +16,13 @@ from django.utils import timezone
 
 from accounts.facts import Fact, record_accounts
 from accounts.models import Account, AttributeChange, AttributeDefinition, EndUser, Relationship, Subscription
+from csbox.tasks import tick
 from integrations.imports import running, undoing
 from integrations.imports.guessing import dates_in, guess_rows_kind
 from integrations.imports.mapping_form import propose_mapping, read_mapping
 from integrations.imports.previewing import preview
 from integrations.imports.storing import folder, forget_old_files, path_of, store
-from integrations.models import Import, ImportedRow
+from integrations.models import Import, ImportedRow, ScheduledImport
 from integrations.sources.files import NotReadable
 from tests.integrations.imported import counts, draft, ended, imported
 from usage.models import DirtyDay, Event, MessageReceipt
@@ -267,6 +268,29 @@ def test_a_job_that_kills_its_worker_is_given_up_and_says_so(monkeypatch: pytest
             running.work(job.pk)
     job.refresh_from_db()
     assert job.state == "failed" and "five times" in job.error and not Account.objects.exists()
+
+
+def test_the_tick_finds_what_lost_wake_ups_left() -> None:
+    from django_q.models import OrmQ
+
+    def asked() -> set[str]:
+        found = {item.func() for item in OrmQ.objects.all()}
+        OrmQ.objects.all().delete()
+        return found
+
+    job = draft("id\na\n")
+    running.start(job)
+    assert asked() == {running.TASK}
+    tick()
+    assert running.TASK in asked()
+    ended(job)
+    asked()
+    tick()
+    assert asked() & {running.TASK, "integrations.tasks.forget_old_files"} == set()
+    Import.objects.update(file_until=timezone.now() - dt.timedelta(days=1))
+    ScheduledImport.objects.create(name="n", url="https://x.example/a", kind="accounts")
+    tick()
+    assert {"integrations.tasks.forget_old_files", "integrations.tasks.fetch_scheduled"} <= asked()
 
 
 def test_undo_gives_back_what_was_and_leaves_what_changed_since() -> None:
