@@ -252,7 +252,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = number("CSBOX_UPLOAD_BYTES", 5_242_880)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 # Files that are imported: how large one may be, as it comes and unpacked, and for how many days it is kept.
 IMPORT_BYTES = number("CSBOX_IMPORT_BYTES", 200 * 1024 * 1024)
-IMPORT_UNPACKED_BYTES = number("CSBOX_IMPORT_UNPACKED_BYTES", 4 * 1024 * 1024 * 1024)
+IMPORT_UNPACKED_BYTES = number("CSBOX_IMPORT_UNPACKED_BYTES", 1024 * 1024 * 1024)
 IMPORT_DAYS = number("CSBOX_IMPORT_DAYS", 30)
 # Hosts and networks inside your own that scheduled imports may ask all the same ("files.internal, 10.1.0.0/16").
 FETCH_ALLOWED = items("CSBOX_FETCH_ALLOWED")

@@ -56,6 +56,9 @@ class Ledger:
     def __init__(self) -> None:
         self.summary = Summary()
 
+    def alive(self) -> None:
+        """Rows of an earlier attempt are being passed over, which may take a while."""
+
     def begin(self) -> None:
         """A batch begins; everything until `end` is one transaction."""
 

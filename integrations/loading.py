@@ -34,6 +34,7 @@ from integrations.sources.xlsx import Sheet
 from usage.store import EventFact, PostgresStore
 
 SAMPLE = 2_000
+PASSED_OVER = 20_000
 
 
 @dataclass
@@ -90,7 +91,7 @@ def load_file(
             plan, present.zone, order.as_of or present.now, order.clear_empty, typed=isinstance(table, Sheet)
         )
         rows, position = iter(table), ledger.position
-        _pass_over(islice(rows, position), reader, seen)
+        _pass_over(islice(rows, position), reader, seen, ledger)
         while batch := list(islice(rows, order.batch)):
             position += len(batch)
             with transaction.atomic():
@@ -105,9 +106,11 @@ def load_file(
     return summary
 
 
-def _pass_over(rows: Iterable[Row | BadRow], reader: RowReader, seen: Seen | None) -> None:
+def _pass_over(rows: Iterable[Row | BadRow], reader: RowReader, seen: Seen | None, ledger: Ledger) -> None:
     """Rows that an earlier attempt has dealt with: only their keys matter, so that a repetition is still found."""
-    for item in rows:
+    for count, item in enumerate(rows):
+        if count % PASSED_OVER == 0:
+            ledger.alive()
         if seen and isinstance(item, Row):
             with suppress(FieldError):
                 seen.earlier(_key(reader.fact(item.cells)), item.line)

@@ -48,6 +48,12 @@ class ImportLedger(Ledger):
         self._facts: Sequence[Any] = ()
         self._rows: list[ImportedRow] = []
 
+    def alive(self) -> None:
+        """A sign of life, so that nobody takes the import over while its file is read up to where it was."""
+        mine = Import.objects.filter(pk=self.job.pk, claim=self.job.claim, state=Import.State.RUNNING)
+        if not mine.update(beat_at=timezone.now()):
+            raise Superseded
+
     def begin(self) -> None:
         """Make sure that the import is still ours, and keep it so until the commit."""
         current = Import.objects.select_for_update(no_key=True).get(pk=self.job.pk)

@@ -44,6 +44,17 @@ class NotNow(ValueError):
     """The import is not in a state for this; the message says why."""
 
 
+class _Slice:
+    """Asked after each batch: is the time over? It begins with the first batch, not with reading up to it."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._ends = seconds, 0.0
+
+    def __call__(self) -> bool:
+        self._ends = self._ends or time.monotonic() + self._seconds
+        return time.monotonic() >= self._ends
+
+
 def order_of(job: Import, **more: Any) -> Order:
     """What is to be loaded, as the command line would say it. Raises NotReadable or BadMapping."""
     options = {name: job.options[name] for name in ("encoding", "create_missing", "clear_empty") if name in job.options}
@@ -103,12 +114,11 @@ def work(pk: int, seconds: float = SLICE) -> None:
     job = _claim(pk)
     if job is None:
         return
-    ends = time.monotonic() + seconds
     try:
         if job.state == Import.State.UNDOING:
-            _undo(job, ends)
+            _undo(job, _Slice(seconds))
         else:
-            _load(job, ends)
+            _load(job, _Slice(seconds))
     except Superseded:
         return
     except (NotReadable, BadMapping, FieldError) as error:
@@ -134,18 +144,18 @@ def _claim(pk: int) -> Import | None:
     return job
 
 
-def _load(job: Import, ends: float) -> None:
+def _load(job: Import, over: _Slice) -> None:
     ledger = ImportLedger(job)
-    summary = load_file(order_of(job), stop=lambda: time.monotonic() >= ends, ledger=ledger)
+    summary = load_file(order_of(job), stop=over, ledger=ledger)
     if summary.stopped:
         _let_go(job)
     else:
         _finish(job, Import.State.DONE, place=job.size or 1)
 
 
-def _undo(job: Import, ends: float) -> None:
+def _undo(job: Import, over: _Slice) -> None:
     while undo_batch(job):
-        if time.monotonic() >= ends:
+        if over():
             _let_go(job)
             return
     _finish(job, Import.State.UNDONE)
