@@ -46,6 +46,21 @@ def look(page: Page, name: str, wrong: dict[str, list[str]]) -> None:
             page.screenshot(path=f"{folder}/imports-{name}-{width}.png", full_page=True)
 
 
+def look_at_lists(page: Page, wrong: dict[str, list[str]]) -> None:
+    """The imports, the schedules with one that failed, and its form."""
+    page.goto("/imports/")
+    look(page, "list", wrong)
+    ScheduledImport.objects.create(
+        name="Nightly", url="https://files.example/a.csv", kind="accounts", error="It failed."
+    )
+    page.get_by_role("link", name="Schedules").press("Enter")
+    page.get_by_role("heading", name="Scheduled imports").wait_for()
+    look(page, "schedules", wrong)
+    page.get_by_role("link", name="Nightly").press("Enter")
+    page.get_by_role("button", name="Save").wait_for()
+    look(page, "schedule", wrong)
+
+
 def test_a_file_is_imported_and_undone(
     context_for: Callable[..., BrowserContext], file: Path, trouble: list[str]
 ) -> None:
@@ -85,17 +100,7 @@ def test_a_file_is_imported_and_undone(
     running.work(job.pk)
     page.get_by_text("7 removed").wait_for()
     look(page, "undone", wrong)
-    page.goto("/imports/")
-    look(page, "list", wrong)
-    ScheduledImport.objects.create(
-        name="Nightly", url="https://files.example/a.csv", kind="accounts", error="It failed."
-    )
-    page.get_by_role("link", name="Schedules").press("Enter")
-    page.get_by_role("heading", name="Scheduled imports").wait_for()
-    look(page, "schedules", wrong)
-    page.get_by_role("link", name="Nightly").press("Enter")
-    page.get_by_role("button", name="Save").wait_for()
-    look(page, "schedule", wrong)
+    look_at_lists(page, wrong)
     assert not wrong
     assert [line for line in trouble if "422" not in line] == []
 
