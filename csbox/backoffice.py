@@ -22,7 +22,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Data": (
         "integrations.Source", "integrations.Message", "integrations.WriteKey", "integrations.SourceTally",
         "integrations.Identity", "integrations.PendingEvent", "integrations.Connection", "integrations.ConnectionRun",
-        "integrations.ConnectionLink",
+        "integrations.ConnectionLink", "integrations.Import", "integrations.ImportReject",
+        "integrations.ScheduledImport",
     ),
     "Health": (
         "health.HealthConfig", "health.AccountHealth", "health.BandChange", "health.HealthOverride", "health.Pulse",

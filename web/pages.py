@@ -140,7 +140,12 @@ def _nav(request: HttpRequest) -> list[tuple[str, list[Link]]]:
         ("Automation", [link("Health 360", "pulse", "health")]),
     ]
     if may_edit_segments(request):
-        groups.append(("Data", [link("Sources", "plug", "sources"), link("Connections", "cycle", "connections")]))
+        data = [
+            ("Imports", "upload", "imports"),
+            ("Sources", "plug", "sources"),
+            ("Connections", "cycle", "connections"),
+        ]
+        groups.append(("Data", [link(*one) for one in data]))
     if getattr(request.user, "is_staff", False):
         groups.append(("Administration", [link("Admin", "sliders", "admin:index")]))
     return groups

@@ -202,7 +202,7 @@ def _record(
                 pending.append(row)
         if finish:
             finish(pending)
-        _write(shape, pending)
+        write_rows(shape, pending)
         log_changes(shape, log, source, now)
     return outcome
 
@@ -276,7 +276,7 @@ def _circle_check() -> Callable[[Any], None]:
     return refuse_circle
 
 
-def _write(shape: Shape, rows: list[Any]) -> None:
+def write_rows(shape: Shape, rows: list[Any]) -> None:
     """Write rows that exist: one statement, through the fields' `pre_save`, so that folds and `updated_at` follow."""
     if rows:
         left_out = {"id", "external_id", "created_at"}

@@ -2,6 +2,7 @@
 
 from integrations.models.connection import Connection, ConnectionLink, ConnectionRun
 from integrations.models.identity import Identity, PendingEvent
+from integrations.models.importing import Import, ImportedRow, ImportReject, ScheduledImport
 from integrations.models.message import Message, Outcome
 from integrations.models.source import Source, SourceTally, WriteKey
 
@@ -10,9 +11,13 @@ __all__ = [
     "ConnectionLink",
     "ConnectionRun",
     "Identity",
+    "Import",
+    "ImportReject",
+    "ImportedRow",
     "Message",
     "Outcome",
     "PendingEvent",
+    "ScheduledImport",
     "Source",
     "SourceTally",
     "WriteKey",

@@ -73,6 +73,16 @@ WHERE user_id = %(old)s AND (account_id IS NULL OR account_id IN (
     UNION SELECT account_id FROM accounts_relationship WHERE user_id = %(old)s))
 RETURNING (at AT TIME ZONE %(zone)s)::date
 """
+_WITHDRAW = """
+WITH gone AS (
+    DELETE FROM usage_event
+    WHERE source = %(source)s AND received_at = %(received)s AND at BETWEEN %(first)s AND %(last)s
+    RETURNING message_id, at
+), receipts AS (
+    DELETE FROM usage_messagereceipt r USING gone WHERE r.source = %(source)s AND r.message_id = gone.message_id
+)
+SELECT (at AT TIME ZONE %(zone)s)::date, count(*) FROM gone GROUP BY 1
+"""
 
 
 class PostgresStore:
@@ -127,6 +137,7 @@ class PostgresStore:
         result.stored = sum(count for _, count, _ in days)
         result.homeless = sum(homeless for _, _, homeless in days)
         result.repeated = len(rows) - result.stored
+        result.received_at = present.now
         return result
 
     def complete(self, events: Sequence[EventPlace], *, user: int | None, account: int | None) -> int:
@@ -141,6 +152,18 @@ class PostgresStore:
     def move_user(self, old: int, new: int) -> int:
         """Make the events of one user (a primary key) those of another one; how many there were."""
         return _change_and_mark(_MOVE, {"old": old, "new": new, "zone": moment().zone.key})
+
+    @transaction.atomic
+    def withdraw(self, source: str, received_at: dt.datetime, first: dt.datetime, last: dt.datetime) -> int:
+        """Take back what a batch stored, with its receipts, so that the same messages can come again; how many."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _WITHDRAW, {"source": source, "received": received_at, "first": first, "last": last,
+                            "zone": moment().zone.key},
+            )  # fmt: skip
+            days = cursor.fetchall()
+        mark_days([day for day, _ in days])
+        return sum(count for _, count in days)
 
     def drop_before(self, month: dt.date) -> list[str]:
         """Forget the events of whole months before the given one; daily usage stays."""
