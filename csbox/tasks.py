@@ -6,6 +6,7 @@ import datetime as dt
 
 from django.utils import timezone
 
+from accounts.privacy import erasing, exporting
 from core.clock import moment
 from core.daily import claimed, is_open, newest_slot
 from core.jobs import enqueue, forget_results_before
@@ -30,6 +31,11 @@ def tick() -> None:
         enqueue("csbox.tasks.refresh_daily", slot.isoformat())
     elif DirtyDay.objects.exists():
         enqueue("csbox.tasks.refresh_new_data")
+    if erasing.unfinished():
+        enqueue(erasing.TASK)
+    if exporting.waiting_exports():
+        enqueue(exporting.TASK)
+    exporting.drop_old_exports(timezone.now())
     if any(segment.due for segment in Segment.everything.only("requested_rev", "live_rev")):
         enqueue("segments.tasks.refresh_due")
 

@@ -112,6 +112,8 @@ class DailyUsage(models.Model):
             models.Index(fields=["account", "day"], name="daily_usage_of_account"),
             # Replacing a day as a whole.
             models.Index(fields=["day"], name="daily_usage_of_day"),
+            # Erasing a user, and the foreign key's own check when the user goes.
+            models.Index(fields=["user"], name="daily_usage_of_user", condition=models.Q(user__isnull=False)),
         ]
 
     def __str__(self) -> str:

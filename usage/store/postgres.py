@@ -19,6 +19,7 @@ from django.utils import timezone
 from accounts.facts import Reject
 from accounts.facts.rows import account_ids, ensure_accounts, ensure_users
 from accounts.models import EndUser, Relationship
+from accounts.privacy.gate import erased_among
 from core.clock import Moment, moment
 from core.intake import MAX_JSON, BadValue, clean_id, clean_text, fold, short
 from usage import partitions
@@ -113,6 +114,8 @@ def mark_days(days: Iterable[dt.date]) -> None:
 def _read(events: Sequence[EventFact], present: Moment, result: Appended) -> list[tuple[Any, ...]]:
     accounts = account_ids(event.account for event in events if event.account)
     users = _user_ids(event.user for event in events if event.user)
+    named = {"user": {e.user for e in events if e.user}, "account": {e.account for e in events if e.account}}
+    erased = erased_among(named)
     homes = _only_homes({users[event.user] for event in events if not event.account and event.user in users})
     names = _name_ids({event.name for event in events if isinstance(event.name, str)})
     rows = []
@@ -122,6 +125,10 @@ def _read(events: Sequence[EventFact], present: Moment, result: Appended) -> lis
         def tell(key: str, reason: str, place: int = index, problems: list[Reject] = problems) -> None:
             problems.append(Reject(place, key, reason))
 
+        gone = erased.get(("user", event.user or "")) or erased.get(("account", event.account or ""))
+        if gone:
+            result.rejected.append(Reject(index, "user" if ("user", event.user) in erased else "account", gone))
+            continue
         user = _find(users, event.user, "user", tell)
         account = _find(accounts, event.account, "account", tell) if event.account else homes.get(user or 0)
         name = names.get(event.name)

@@ -1,0 +1,41 @@
+"""What segments hold about a person or an account: who was in which, and pins."""
+
+from __future__ import annotations
+
+from django.contrib.admin.models import LogEntry
+from django.db.models import QuerySet
+
+from accounts.personal_data import empty_log, logged, of_account
+from accounts.privacy.holdings import ACCOUNT, USER, Holding, Subject, hold
+from accounts.privacy.redacting import ERASED
+from segments.models import AccountMembership, Pin, UserMembership
+
+_MEMBERSHIP = {"segment": "segment__name", "entered_at": "entered_at", "left_at": "left_at"}
+
+
+def _pin_log(subject: Subject) -> QuerySet[LogEntry]:
+    pins = Pin.objects.filter(account=subject.pk).values_list("pk", flat=True)
+    return LogEntry.objects.filter(logged(Pin, pins)).exclude(object_repr=ERASED)
+
+
+hold(
+    Holding(
+        key="memberships", label="Times in segments", model=AccountMembership,
+        find={ACCOUNT: of_account(AccountMembership)}, columns=_MEMBERSHIP,
+    ),
+    Holding(
+        key="user_memberships", label="Times in segments of users", model=UserMembership,
+        find={USER: of_account(UserMembership, "user")}, columns=_MEMBERSHIP,
+    ),
+    Holding(
+        key="pins_log", label="Entries of the back office’s log about pins (words removed)", model=LogEntry, order=20,
+        find={ACCOUNT: _pin_log}, erase=empty_log,
+    ),
+    Holding(
+        key="pins", label="Pins", model=Pin, order=55, find={ACCOUNT: of_account(Pin)},
+        columns={
+            "segment": "segment__name", "kind": "kind", "reason": "reason", "until": "until",
+            "created_at": "created_at", "ended_at": "ended_at",
+        },
+    ),
+)  # fmt: skip
