@@ -23,6 +23,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "accounts.TeamMember", "accounts.Team", "accounts.Assignment", "auth.User", "auth.Group",
         "authtoken.TokenProxy",
     ),
+    "Privacy": ("accounts.Erasure", "accounts.DataExport"),
     "Settings": (
         "core.Workspace", "accounts.AttributeDefinition", "accounts.LifecycleStage", "accounts.AccountLevel",
         "accounts.AccountStatus", "accounts.SubscriptionStatus", "accounts.AssignmentRole", "accounts.ExchangeRate",

@@ -4,6 +4,7 @@ from accounts.api.account import AccountFilters, AccountViewSet
 from accounts.api.attribute import AttributeViewSet
 from accounts.api.note import NoteViewSet
 from accounts.api.people import RelationshipViewSet, UserViewSet
+from accounts.api.privacy import DataExportViewSet, ErasureViewSet
 from accounts.api.subscription import SubscriptionFilters, SubscriptionViewSet
 from accounts.api.team import AssignmentViewSet, MemberViewSet, MeView, TeamViewSet
 
@@ -12,6 +13,8 @@ __all__ = [
     "AccountViewSet",
     "AssignmentViewSet",
     "AttributeViewSet",
+    "DataExportViewSet",
+    "ErasureViewSet",
     "MeView",
     "MemberViewSet",
     "NoteViewSet",

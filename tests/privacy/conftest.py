@@ -12,8 +12,15 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 
-from accounts.facts import Fact, RelationshipFact, define_attribute, record_accounts, record_relationships, record_users
-from accounts.facts import record_subscriptions
+from accounts.facts import (
+    Fact,
+    RelationshipFact,
+    define_attribute,
+    record_accounts,
+    record_relationships,
+    record_subscriptions,
+    record_users,
+)
 from accounts.models import Account, EndUser, Note, Subject, TeamMember
 from segments.models import Pin, Segment, UserMembership
 from tests import factories

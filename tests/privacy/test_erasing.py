@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import connection
 
 from accounts.facts import Fact, RelationshipFact, record_accounts, record_relationships, record_users
 from accounts.models import Account, EndUser, Erasure, Note, Relationship, TouchedAccount
@@ -18,7 +18,6 @@ from accounts.privacy import erasing
 from accounts.privacy.erasing import (
     NothingHeld,
     continue_erasures,
-    erase,
     lift,
     plan_erasure,
     reapply_erasures,
@@ -27,7 +26,6 @@ from accounts.privacy.erasing import (
 )
 from accounts.privacy.holdings import Subject, counted, find_subject
 from accounts.privacy.redacting import redact
-from core.clock import moment
 from tests.privacy.conftest import NEEDLES, NOW, World, build, events, found_in, numbers
 from usage.models import AccountUsage, Event, MessageReceipt
 from usage.rollup import roll_up

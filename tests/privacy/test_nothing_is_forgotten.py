@@ -8,7 +8,7 @@ from django.apps import apps
 from django.db import models
 
 from accounts.models import Account, EndUser
-from accounts.privacy.holdings import ACCOUNT, USER, declared, exempt, holdings
+from accounts.privacy.holdings import ACCOUNT, USER, declared, holdings
 
 # Names of columns that hold an id, or a message as it came, though no foreign key says so.
 TELLING = re.compile(

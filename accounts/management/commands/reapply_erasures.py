@@ -25,7 +25,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{ledger_path()} names no erasure in force. Nothing to do.")
             return
         self.stdout.write(
-            f"{done.entries:,} erasures in force, {done.added:,} of them new to this database; {done.erased:,} erased again."
+            f"{done.entries:,} erasures in force, {done.added:,} of them new to this database; "
+            f"{done.erased:,} erased again."
         )
         if done.unreadable:
             raise CommandError(
