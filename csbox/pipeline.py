@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from accounts.billing import roll_up_billing
 from core.clock import Moment, moment
+from segments.holding.telling import follow
 from segments.levels.deciding import decide_levels
 from segments.models import RefreshRun
 from segments.refresh import refresh_segments
+from usage.feeds.watching import watch_feeds
 from usage.metrics import refresh_metrics
 from usage.rollup import roll_up
 from usage.traits.computing import refresh_traits
@@ -18,6 +20,11 @@ from usage.traits.computing import refresh_traits
 def refresh_everything(trigger: str = RefreshRun.Trigger.DAILY, now: Moment | None = None) -> RefreshRun:
     """Every account, every segment, at one moment."""
     return _refresh(trigger, now or moment(), None)
+
+
+def look_at_feeds(now: Moment | None = None) -> None:
+    """Notice feeds that fell silent or are back, before anything is evaluated by what they brought."""
+    follow(watch_feeds(now))
 
 
 def refresh_past_days(days: int) -> None:

@@ -11,10 +11,11 @@ from core.clock import moment
 from core.daily import claimed, is_open, newest_slot
 from core.jobs import enqueue, forget_results_before
 from core.models import Workspace
-from csbox.pipeline import refresh_everything
+from csbox.pipeline import look_at_feeds, refresh_everything
 from segments.models import RefreshRun, Segment
 from segments.refresh import give_up_lost_runs
 from usage import partitions
+from usage.feeds.watching import watch_due
 from usage.models import DirtyDay
 
 DAILY = "refresh"
@@ -31,6 +32,8 @@ def tick() -> None:
         enqueue("csbox.tasks.refresh_daily", slot.isoformat())
     elif DirtyDay.objects.exists():
         enqueue("csbox.tasks.refresh_new_data")
+    if watch_due(timezone.now()):
+        enqueue("csbox.tasks.watch_feeds")
     if erasing.unfinished():
         enqueue(erasing.TASK)
     if exporting.waiting_exports():
@@ -46,9 +49,16 @@ def refresh_daily(local_date: str) -> None:
         if mine:
             partitions.prepare_ahead(dt.date.fromisoformat(local_date))
             forget_results_before(timezone.now() - RESULTS_KEPT)
+            look_at_feeds()
             refresh_everything(RefreshRun.Trigger.DAILY, moment())
+
+
+def watch_feeds() -> None:
+    """Look at every feed, every few minutes."""
+    look_at_feeds()
 
 
 def refresh_new_data() -> None:
     """Events came since the last count: every number and every segment that they can change."""
+    look_at_feeds()
     refresh_everything(RefreshRun.Trigger.DATA, moment())

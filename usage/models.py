@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from accounts.models import Account, EndUser
+from usage.feeds.models import Feed, FeedArrival, FeedEvent, FeedHour, FeedSilence
 from usage.traits.models import AccountTraits, Trait, UserTraits
 
 __all__ = [
@@ -14,6 +15,11 @@ __all__ = [
     "DirtyDay",
     "Event",
     "EventName",
+    "Feed",
+    "FeedArrival",
+    "FeedEvent",
+    "FeedHour",
+    "FeedSilence",
     "MessageReceipt",
     "Trait",
     "UserActivity",

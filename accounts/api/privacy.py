@@ -33,8 +33,8 @@ from core.api.views import ApiViewSet
 
 class ErasureSerializer(StrictSerializer):
     """An erasure. `external_id` is only sent, never answered; `removed` is rows by kind; `refused` counts what came in
-    about the id since. `dry_run` answers 200 with the rows that would go (`would_remove`) and begins nothing; `with_users`
-    takes the users of an account who belong to no other with it."""
+    about the id since. `dry_run` answers 200 with the rows that would go (`would_remove`) and begins nothing;
+    `with_users` takes the users of an account who belong to no other with it."""
 
     uid = serializers.UUIDField(read_only=True)
     kind = serializers.ChoiceField(DataSubject.choices)

@@ -23,6 +23,7 @@ from accounts.privacy.gate import erased_among
 from core.clock import Moment, moment
 from core.intake import MAX_JSON, BadValue, clean_id, clean_text, fold, short
 from usage import partitions
+from usage.feeds.watching import note_arrival
 from usage.models import EventName
 from usage.store.base import Appended, EventFact
 
@@ -79,6 +80,7 @@ class PostgresStore:
             cursor.execute(_STORE, {"source": source, "now": present.now, "zone": present.zone.key})
             days = cursor.fetchall()
         mark_days([day for day, _, _ in days])
+        note_arrival(source, (row[3] for row in rows), present.now)
         result.stored = sum(count for _, count, _ in days)
         result.homeless = sum(homeless for _, _, homeless in days)
         result.repeated = len(rows) - result.stored
