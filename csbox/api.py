@@ -14,6 +14,7 @@ from accounts import api as accounts
 from core.api.edge import nothing_here
 from core.api.views import ApiView
 from segments import api as segments
+from segments.holding.api import FeedViewSet
 from segments.levels.api import LevelViewSet
 from usage import api as usage
 from usage.traits.api import TraitViewSet
@@ -80,6 +81,7 @@ router.register("segments", segments.SegmentViewSet, "api-segment")
 router.register("refresh-runs", segments.RefreshRunViewSet, "api-refresh-run")
 router.register("usage", usage.AccountUsageViewSet, "api-usage")
 router.register("events", usage.EventNameViewSet, "api-event-name")
+router.register("feeds", FeedViewSet, "api-feed")
 router.register("traits", TraitViewSet, "api-trait")
 router.register("levels", LevelViewSet, "api-level")
 

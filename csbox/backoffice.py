@@ -18,6 +18,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "Usage": (
         "usage.Trait", "usage.AccountUsage", "usage.DailyUsage", "usage.UserActivity", "usage.EventName", "usage.Event",
+        "usage.Feed", "usage.FeedSilence", "segments.HoldNotice",
     ),
     "Team": (
         "accounts.TeamMember", "accounts.Team", "accounts.Assignment", "auth.User", "auth.Group",

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from core.backoffice import ReadOnly
-from usage.models import AccountUsage, DailyUsage, DirtyDay, Event, EventName, UserActivity
+from usage.models import AccountUsage, DailyUsage, DirtyDay, Event, EventName, Feed, FeedSilence, UserActivity
 from usage.traits.admin import TraitAdmin
 
 __all__ = ["TraitAdmin"]
@@ -82,3 +82,20 @@ class DirtyDayAdmin(ReadOnly):
 
     list_display = ("day",)
     list_display_links = None
+
+
+@admin.register(Feed)
+class FeedAdmin(ReadOnly):
+    """The sources that events come from, with the rhythm that was learned."""
+
+    list_display = ("source", "rhythm", "first_at", "last_at", "judged_at")
+    search_fields = ("source",)
+
+
+@admin.register(FeedSilence)
+class FeedSilenceAdmin(ReadOnly):
+    """When which feed fell silent, and when rules went on."""
+
+    list_display = ("feed", "since", "noticed_at", "ended_at", "settles_at", "released_at", "released_by")
+    list_filter = (("ended_at", admin.EmptyFieldListFilter), ("released_at", admin.EmptyFieldListFilter))
+    list_select_related = ("feed",)

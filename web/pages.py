@@ -139,7 +139,8 @@ def _nav(request: HttpRequest) -> list[tuple[str, list[Link]]]:
             ],
         )
     ]
-    administration = [link("Privacy", "user", "privacy")] if is_administrator(request.user) else []
+    administration = [link("Feeds", "pulse", "feeds")] if may_edit_segments(request) else []
+    administration += [link("Privacy", "user", "privacy")] if is_administrator(request.user) else []
     if getattr(request.user, "is_staff", False):
         administration.append(link("Admin", "sliders", "admin:index"))
     return groups + ([("Administration", administration)] if administration else [])
