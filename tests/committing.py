@@ -13,7 +13,7 @@ from django.db import connection, connections
 TABLES = (
     "accounts_account, accounts_enduser, accounts_attributedefinition, accounts_attributechange, "
     "accounts_exchangerate, accounts_touchedaccount, usage_event, usage_eventname, usage_messagereceipt, "
-    "usage_dirtyday, core_workspace"
+    "usage_dirtyday, usage_feed, usage_feedarrival, accounts_erasure, accounts_dataexport, core_workspace"
 )
 
 

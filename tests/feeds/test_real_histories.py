@@ -51,7 +51,7 @@ def test_fifteen_years_of_nova_and_where_it_stops() -> None:
     # A public project pauses over Christmas and, in its first year, for whole weeks; nothing else may be taken for it.
     outside = [pause for pause in found if not (pause[0].month == 12 and pause[0].day >= 20) and pause[0].year > 2011]
     assert outside == [] and len(found) < 10, found
-    stops_in_time(hours, dt.timedelta(days=21))  # some weeks it misses a fifth of its days
+    stops_in_time(hours, dt.timedelta(days=28))  # it misses up to a fifth of its days, and weeks over Christmas
 
 
 def test_the_usage_of_ravenstack_and_where_it_stops() -> None:

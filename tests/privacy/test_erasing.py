@@ -234,7 +234,6 @@ def test_a_writer_that_began_before_is_waited_for(
     roll_up()
     assert Erasure.objects.get().state == "done"
     assert found_in(*NEEDLES) == {}
-    Erasure.objects.all().delete()
 
 
 def test_the_command_says_what_would_go_and_what_went(world: World, capsys: pytest.CaptureFixture[str]) -> None:

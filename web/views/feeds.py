@@ -46,7 +46,7 @@ def silence_real(request: HttpRequest, pk: int) -> HttpResponse:
     waiting = Segment.objects.exclude(held="").count()
     by = request.user.get_username()  # type: ignore[union-attr]
     if release(silence, by=by):
-        text = f"{silence.feed} is silent for good reason. {waiting} segment{'s' * (waiting != 1)} are refreshed now."
+        text = f"{silence.feed} is silent for good reason. {waiting:,} segment{' is' if waiting == 1 else 's are'} refreshed now."
     else:
         text = "This silence holds nothing any more."
     notify(request, text)
