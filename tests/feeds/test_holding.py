@@ -235,3 +235,12 @@ def test_arrivals_are_summed_up_by_source_event_and_hour(db: None) -> None:
     assert feeds.keys() == {"x", "y"} and not FeedArrival.objects.exists()
     assert sum(feeds["x"].hours.values_list("count", flat=True)) == 3
     assert feeds["x"].events.count() == 2 and feeds["y"].events.count() == 1
+
+
+def test_sources_that_came_once_do_not_pile_up(stopped: Segment) -> None:
+    store("file may.csv", [STOP - dt.timedelta(days=2)], "Login")
+    look_at_feeds(at(3))
+    assert Feed.objects.count() == 2
+    look_at_feeds(at(100))
+    assert [feed.source for feed in Feed.objects.all()] == ["sdk"]  # its silence is not over
+    assert FeedSilence.objects.get().ended_at is None

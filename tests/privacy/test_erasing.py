@@ -26,6 +26,8 @@ from accounts.privacy.erasing import (
 )
 from accounts.privacy.holdings import Subject, counted, find_subject
 from accounts.privacy.redacting import redact
+from segments.models import Segment
+from segments.refresh import refresh_due
 from tests.privacy.conftest import NEEDLES, NOW, World, build, events, found_in, numbers
 from usage.models import AccountUsage, Event, MessageReceipt
 from usage.rollup import roll_up
@@ -72,6 +74,8 @@ def test_an_account_goes_with_all_that_hangs_on_it(world: World) -> None:
     made = erase_now("account", "acme")
     assert not Account.objects.filter(external_id="acme").exists()
     assert Account.objects.get(external_id="acme-north").parent is None
+    refresh_due()
+    assert Segment.objects.get(key="all").member_count == 2
     assert {"events", "daily_usage", "subscriptions", "pins", "assignments", "account_notes"} <= made.removed.keys()
     assert set(EndUser.objects.values_list("external_id", flat=True)) == {"ann-1", "bob-7731"}
     assert Event.objects.filter(account=world.brook).count() == 20

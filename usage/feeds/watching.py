@@ -74,6 +74,8 @@ def watch_feeds(present: Moment | None = None) -> Looked:
     with connection.cursor() as cursor:
         cursor.execute(_SUM_UP)
     FeedHour.objects.filter(hour__lt=now.now - KEPT).delete()
+    # Files loaded once, each a source of its own, would pile up.
+    Feed.objects.filter(last_at__lt=now.now - KEPT, silences=None).delete()
     looked = Looked()
     open_ones = {silence.feed_id: silence for silence in FeedSilence.objects.filter(ended_at__isnull=True)}
     for feed in Feed.objects.order_by("source"):

@@ -46,7 +46,8 @@ def silence_real(request: HttpRequest, pk: int) -> HttpResponse:
     waiting = Segment.objects.exclude(held="").count()
     by = request.user.get_username()  # type: ignore[union-attr]
     if release(silence, by=by):
-        text = f"{silence.feed} is silent for good reason. {waiting:,} segment{' is' if waiting == 1 else 's are'} refreshed now."
+        held = "1 segment is" if waiting == 1 else f"{waiting:,} segments are"
+        text = f"{silence.feed} is silent for good reason. {held} refreshed now."
     else:
         text = "This silence holds nothing any more."
     notify(request, text)
