@@ -78,7 +78,7 @@ def test_forty_accounts_do_not_flood_a_segment_when_their_feed_stops(stopped: Se
     refresh_due(now=at(0))
     daily(at(0))
     assert members(stopped) == set()
-    for day in range(1, 30):
+    for day in (1, 2, 3, 8, 13, 14, 15, 29):
         run = daily(at(day))
         assert run.joined == 0 and run.held == 1
         record = run.refreshes.get(segment=stopped)
@@ -112,15 +112,15 @@ def test_what_reads_nothing_of_the_feed_goes_on(stopped: Segment) -> None:
 def test_a_person_told_once_by_page_and_mail_and_asks_anyway(
     stopped: Segment, author: Any, django_capture_on_commit_callbacks: Any
 ) -> None:
-    for number in range(39):
+    for number in range(12):
         save_segment(None, name=f"Quiet {number}", rule=factories.rule(LOGIN), author=author)
     refresh_due(now=at(0))
     with django_capture_on_commit_callbacks(execute=True):
         for day in range(1, 5):
             daily(at(day))
     (notice,) = HoldNotice.objects.all()
-    assert notice.user == author and len(notice.segments) == 40
-    assert len(mail.outbox) == 1 and "and 35 more" in mail.outbox[0].body and mail.outbox[0].to == ["csm@example.com"]
+    assert notice.user == author and len(notice.segments) == 13
+    assert len(mail.outbox) == 1 and "and 8 more" in mail.outbox[0].body and mail.outbox[0].to == ["csm@example.com"]
     assert unseen(author) == [notice]
     assert tell(FeedSilence.objects.get()) == []
     # A save by a person is answered at once, whatever is silent.
