@@ -15,6 +15,8 @@ from usage.models import (
     DirtyDay,
     Event,
     EventName,
+    Feed,
+    FeedSilence,
     RecentCount,
     RecentDay,
     RecentMark,
@@ -119,3 +121,20 @@ class DirtyDayAdmin(ReadOnly):
 
     list_display = ("day",)
     list_display_links = None
+
+
+@admin.register(Feed)
+class FeedAdmin(ReadOnly):
+    """The sources that events come from, with the rhythm that was learned."""
+
+    list_display = ("source", "rhythm", "first_at", "last_at", "judged_at")
+    search_fields = ("source",)
+
+
+@admin.register(FeedSilence)
+class FeedSilenceAdmin(ReadOnly):
+    """When which feed fell silent, and when rules went on."""
+
+    list_display = ("feed", "since", "noticed_at", "ended_at", "settles_at", "released_at", "released_by")
+    list_filter = (("ended_at", admin.EmptyFieldListFilter), ("released_at", admin.EmptyFieldListFilter))
+    list_select_related = ("feed",)

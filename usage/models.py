@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from accounts.models import Account, EndUser
+from usage.feeds.models import Feed, FeedArrival, FeedEvent, FeedHour, FeedSilence
 from usage.traits.models import AccountTraits, Trait, UserTraits
 
 __all__ = [
@@ -14,6 +15,11 @@ __all__ = [
     "DirtyDay",
     "Event",
     "EventName",
+    "Feed",
+    "FeedArrival",
+    "FeedEvent",
+    "FeedHour",
+    "FeedSilence",
     "MessageReceipt",
     "RecentCount",
     "RecentDay",
@@ -115,6 +121,8 @@ class DailyUsage(models.Model):
             models.Index(fields=["account", "day"], name="daily_usage_of_account"),
             # Replacing a day as a whole.
             models.Index(fields=["day"], name="daily_usage_of_day"),
+            # Erasing a user, and the foreign key's own check when the user goes.
+            models.Index(fields=["user"], name="daily_usage_of_user", condition=models.Q(user__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -17,6 +17,7 @@ from accounts.facts.money import ensure_base_rate, price
 from accounts.facts.shapes import ACCOUNT, SUBSCRIPTION, USER, Shape
 from accounts.facts.values import Reader
 from accounts.models import Account
+from accounts.privacy.gate import erased_among
 from core.intake import BadValue, clean_id, clean_text
 from core.locks import xact_lock
 
@@ -176,6 +177,8 @@ def _record(
     source, outcome, now = clean_text(source, 80), Outcome(), timezone.now()
     with transaction.atomic():
         by_id = read_facts(Reader(shape, accounts), facts, outcome)
+        if shape is not SUBSCRIPTION:
+            _refuse_erased(shape, by_id, outcome)
         manager: Any = shape.model._default_manager  # of three models with the same columns
         known = set(manager.filter(external_id__in=by_id).values_list("external_id", flat=True))
         new, changes = _new_rows(shape, by_id, known, source, start, outcome)
@@ -205,6 +208,12 @@ def _record(
         write_rows(shape, pending)
         log_changes(shape, log, source, now)
     return outcome
+
+
+def _refuse_erased(shape: Shape, by_id: dict[str, list[Read]], outcome: Outcome) -> None:
+    """Reject what is about an id that was erased."""
+    for (_, external_id), reason in erased_among({shape.subject.value: by_id}).items():
+        outcome.rejected += [Reject(fact.index, "external_id", reason) for fact in by_id.pop(external_id)]
 
 
 def _new_rows(

@@ -19,9 +19,11 @@ from django.utils import timezone
 from accounts.facts import Reject
 from accounts.facts.rows import account_ids, ensure_accounts, ensure_users, user_ids
 from accounts.models import Relationship
+from accounts.privacy.gate import erased_among
 from core.clock import Moment, moment
 from core.intake import MAX_JSON, BadValue, clean_id, clean_text, fold, short
 from usage import partitions
+from usage.feeds.watching import note_arrival
 from usage.models import EventName
 from usage.store.base import Appended, EventFact, EventPlace, Prepared
 
@@ -134,6 +136,7 @@ class PostgresStore:
             cursor.execute(_STORE, {"source": source, "now": present.now, "zone": present.zone.key})
             days = cursor.fetchall()
         mark_days([day for day, _, _ in days])
+        note_arrival(source, (row[3] for row in rows), present.now)
         result.stored = sum(count for _, count, _ in days)
         result.homeless = sum(homeless for _, _, homeless in days)
         result.repeated = len(rows) - result.stored
@@ -179,6 +182,7 @@ def _append_prepared(rows: list[tuple[Any, ...]], source: str, present: Moment, 
         for _, account, user, name, at, properties, folded, message_id in rows:
             copy.write_row((account, user, name, at.isoformat(), now, properties, folded, source, message_id))
     mark_days({row[4].astimezone(present.zone).date() for row in rows})
+    note_arrival(source, (row[3] for row in rows), present.now)
     result.stored = len(rows)
     result.homeless = sum(row[1] is None for row in rows)
     return result
@@ -222,8 +226,10 @@ def _read(
     present: Moment,
     result: Appended,
 ) -> list[tuple[Any, ...]]:
-    named = {event.user for event in events if event.user and not event.account}
-    homes = _only_homes({users[user] for user in named if user in users})
+    named = {"user": {e.user for e in events if e.user}, "account": {e.account for e in events if e.account}}
+    erased = erased_among(named)
+    unplaced = {event.user for event in events if event.user and not event.account}
+    homes = _only_homes({users[user] for user in unplaced if user in users})
     names = _name_ids({event.name for event in events if isinstance(event.name, str)})
     rows = []
     for index, event in enumerate(events):
@@ -232,6 +238,10 @@ def _read(
         def tell(key: str, reason: str, place: int = index, problems: list[Reject] = problems) -> None:
             problems.append(Reject(place, key, reason))
 
+        gone = erased.get(("user", event.user or "")) or erased.get(("account", event.account or ""))
+        if gone:
+            result.rejected.append(Reject(index, "user" if ("user", event.user) in erased else "account", gone))
+            continue
         user = _find(users, event.user, "user", tell)
         account = _find(accounts, event.account, "account", tell) if event.account else homes.get(user or 0)
         name = names.get(event.name)
