@@ -14,8 +14,8 @@ from accounts import api as accounts
 from core.api.edge import nothing_here
 from core.api.views import ApiView
 from health import api as health
-from integrations.api import ImportViewSet
 from integrations.connections.api import ConnectionRunViewSet, ConnectionViewSet
+from integrations.imports.api import ImportViewSet
 from integrations.tracking.api import SourceViewSet
 from segments import api as segments
 from segments.holding.api import FeedViewSet
