@@ -1,8 +1,8 @@
 """Which accounts must be evaluated again because something new is known about them.
 
 Whoever stores facts or events calls `touch` in the same transaction, so that the two are seen together or not at all.
-The evaluation takes accounts with `take_touched` in the transaction of its own writes: if that fails, the marks are there
-again; if a writer commits later, its marks are for the next time.
+The evaluation takes accounts with `take_touched` in the transaction of its own writes: if that fails, the marks are
+there again; if a writer commits later, its marks are for the next time.
 """
 
 from __future__ import annotations

@@ -19,6 +19,10 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Usage": (
         "usage.Trait", "usage.AccountUsage", "usage.DailyUsage", "usage.UserActivity", "usage.EventName", "usage.Event",
     ),
+    "Integrations": (
+        "integrations.Source", "integrations.Message", "integrations.WriteKey", "integrations.SourceTally",
+        "integrations.Identity", "integrations.PendingEvent",
+    ),
     "Team": (
         "accounts.TeamMember", "accounts.Team", "accounts.Assignment", "auth.User", "auth.Group",
         "authtoken.TokenProxy",

@@ -19,7 +19,7 @@ from accounts.models import Account, EndUser, Relationship, TeamMember
 from core.backoffice import DEEPEST, CappedPaginator
 from tests import factories
 
-OURS = ("accounts", "core", "segments", "usage")
+OURS = ("accounts", "core", "integrations", "segments", "usage")
 MODELS = sorted(
     (model for model in admin.site._registry if model._meta.app_label in OURS), key=lambda model: model._meta.label
 )

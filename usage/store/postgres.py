@@ -23,7 +23,7 @@ from core.clock import Moment, moment
 from core.intake import MAX_JSON, BadValue, clean_id, clean_text, fold, short
 from usage import partitions
 from usage.models import EventName
-from usage.store.base import Appended, EventFact
+from usage.store.base import Appended, EventFact, EventPlace
 
 FUTURE = dt.timedelta(days=1)  # a sender's clock may be wrong by a zone, not by more
 MAX_NAMES = 30_000
@@ -34,13 +34,19 @@ CREATE TEMPORARY TABLE IF NOT EXISTS usage_arrival (
 ) ON COMMIT DELETE ROWS
 """
 _COPY = "COPY usage_arrival (place, account_id, user_id, name_id, at, properties, folded, message_id) FROM STDIN"
+_CLAIM = """
+INSERT INTO usage_messagereceipt (source, message_id) SELECT %s, message_id FROM unnest(%s::text[]) message_id
+ON CONFLICT DO NOTHING RETURNING message_id
+"""
+_FRESH = """fresh AS (
+    INSERT INTO usage_messagereceipt (source, message_id) SELECT %(source)s, message_id FROM once ORDER BY message_id
+    ON CONFLICT DO NOTHING RETURNING message_id
+)"""
+_CLAIMED = "fresh AS (SELECT message_id FROM once)"
 _STORE = """
 WITH once AS (
     SELECT DISTINCT ON (message_id) * FROM usage_arrival ORDER BY message_id, place
-), fresh AS (
-    INSERT INTO usage_messagereceipt (source, message_id) SELECT %(source)s, message_id FROM once ORDER BY message_id
-    ON CONFLICT DO NOTHING RETURNING message_id
-), stored AS (
+), {fresh}, stored AS (
     INSERT INTO usage_event (account_id, user_id, name_id, at, received_at, properties, folded, source, message_id)
     SELECT account_id, user_id, name_id, at, %(now)s, properties, folded, %(source)s, message_id
     FROM once JOIN fresh USING (message_id) ORDER BY place
@@ -48,17 +54,45 @@ WITH once AS (
 )
 SELECT (at AT TIME ZONE %(zone)s)::date, count(*), count(*) FILTER (WHERE account_id IS NULL) FROM stored GROUP BY 1
 """
+# Two statements for one question, because an index answers "is null" and "equals" and not "is the same as".
+_COMPLETE = """
+UPDATE usage_event e SET user_id = coalesce(e.user_id, %(user)s), account_id = coalesce(e.account_id, %(account)s)
+FROM unnest(%(ats)s::timestamptz[], %(sources)s::text[], %(ids)s::text[], %(accounts)s::bigint[])
+    AS wanted (at, source, message_id, account_id)
+WHERE e.at = wanted.at AND e.message_id = wanted.message_id AND e.source = wanted.source AND {same_account}
+    AND (e.user_id IS NULL AND %(user)s::bigint IS NOT NULL OR e.account_id IS NULL AND %(account)s::bigint IS NOT NULL)
+RETURNING (e.at AT TIME ZONE %(zone)s)::date
+"""
+_SAME_ACCOUNT = ("e.account_id = wanted.account_id", "e.account_id IS NULL AND wanted.account_id IS NULL")
+_MOVE = """
+UPDATE usage_event SET user_id = %(new)s
+WHERE user_id = %(old)s AND (account_id IS NULL OR account_id IN (
+    SELECT account_id FROM usage_useractivity WHERE user_id = %(old)s
+    UNION SELECT account_id FROM accounts_relationship WHERE user_id = %(old)s))
+RETURNING (at AT TIME ZONE %(zone)s)::date
+"""
 
 
 class PostgresStore:
     """The event store of an installation that has nothing but PostgreSQL."""
 
+    def claim(self, message_ids: Iterable[str], *, source: str) -> set[str]:
+        """The ids that this source has not used before; from now on they are used. Works as a lock until the commit.
+
+        In the order of the ids, so that two writers of the same messages wait for each other and never deadlock.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(_CLAIM, [source, sorted(set(message_ids))])
+            return {message_id for (message_id,) in cursor.fetchall()}
+
     @transaction.atomic
-    def append(self, events: Sequence[EventFact], *, source: str, create_missing: bool = False) -> Appended:
+    def append(
+        self, events: Sequence[EventFact], *, source: str, create_missing: bool = False, claimed: bool = False
+    ) -> Appended:
         """Store each event exactly once, and mark the local days that must be counted again.
 
         An unknown account or user is a reject, unless `create_missing` makes it. A user and an account in one event
-        open no relationship.
+        open no relationship. `claimed` says that the caller has claimed the message ids in this transaction.
         """
         source, result, present = clean_text(source, 80), Appended(), moment()
         # First of all: a new partition locks the accounts against writers, which must not hold that lock themselves.
@@ -75,7 +109,10 @@ class PostgresStore:
             with cursor.copy(_COPY) as copy:
                 for row in rows:
                     copy.write_row(row)
-            cursor.execute(_STORE, {"source": source, "now": present.now, "zone": present.zone.key})
+            cursor.execute(
+                _STORE.format(fresh=_CLAIMED if claimed else _FRESH),
+                {"source": source, "now": present.now, "zone": present.zone.key},
+            )
             days = cursor.fetchall()
         mark_days([day for day, _, _ in days])
         result.stored = sum(count for _, count, _ in days)
@@ -83,9 +120,31 @@ class PostgresStore:
         result.repeated = len(rows) - result.stored
         return result
 
+    def complete(self, events: Sequence[EventPlace], *, user: int | None, account: int | None) -> int:
+        """Give stored events the user or account (primary keys) that they lack; how many there were."""
+        values = {
+            "user": user, "account": account, "zone": moment().zone.key, "ats": [event.at for event in events],
+            "sources": [event.source for event in events], "ids": [event.message_id for event in events],
+            "accounts": [event.account for event in events],
+        }  # fmt: skip
+        return sum(_change_and_mark(_COMPLETE.format(same_account=same), values) for same in _SAME_ACCOUNT)
+
+    def move_user(self, old: int, new: int) -> int:
+        """Make the events of one user (a primary key) those of another one; how many there were."""
+        return _change_and_mark(_MOVE, {"old": old, "new": new, "zone": moment().zone.key})
+
     def drop_before(self, month: dt.date) -> list[str]:
         """Forget the events of whole months before the given one; daily usage stays."""
         return partitions.drop_before(month)
+
+
+def _change_and_mark(statement: str, values: Mapping[str, Any]) -> int:
+    """Run a statement that returns the days of the events it changed, and mark these; the number of events."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        days = [day for (day,) in cursor.fetchall()]
+    mark_days(days)
+    return len(days)
 
 
 def mark_days(days: Iterable[dt.date]) -> None:
@@ -142,6 +201,7 @@ def _read(events: Sequence[EventFact], present: Moment, result: Appended) -> lis
         if problems:
             result.rejected += problems
         else:
+            result.accounts[index] = account
             rows.append((index, account, user, name, event.at, properties, json.dumps(folded), message_id))
     return rows
 

@@ -1,0 +1,15 @@
+"""The addresses of the tracking API, each with and without a slash at its end, because a redirect loses messages."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path
+
+from integrations.tracking import views
+
+urlpatterns = [
+    re_path(r"^v1/(?P<path>[a-z]+)/?$", views.track, name="track"),
+    re_path(r"^beacon/v1/(?P<path>batch)/?$", views.track, name="track_beacon"),
+    path("v1/projects/<str:key>/settings", views.settings_of_project, name="track_settings"),
+    re_path(r"^sourceConfig/?$", views.source_config, name="track_source_config"),
+    re_path(r"^(?:beacon/)?v1(?:/.*)?$", views.nothing_here),
+]
