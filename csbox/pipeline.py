@@ -1,12 +1,22 @@
-"""The refresh in order: facts, then what is made of them. This is the only place that knows all the steps."""
+"""The refresh in order: facts, then what is made of them. This is the only place that knows all the steps.
+
+The daily refresh and the evaluation of new data are the same statements, with every account or with some. Each step is
+a transaction of its own and may be repeated, so a run that dies on its way leaves nothing half, and whoever comes next
+does the rest. Steps of two runs take turns: figures that were read earlier are never written over newer ones.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
 
+from django.db import transaction
+
 from accounts.billing import roll_up_billing
+from accounts.models import Account
+from accounts.touching import read_touched, settle
 from core.clock import Moment, moment
+from core.locks import xact_lock
 from segments.levels.deciding import decide_levels
 from segments.models import RefreshRun
 from segments.refresh import refresh_segments
@@ -14,9 +24,12 @@ from usage.metrics import refresh_metrics
 from usage.rollup import roll_up
 from usage.traits.computing import refresh_traits
 
+MOST = 20_000  # accounts that one evaluation of new data takes
+
 
 def refresh_everything(trigger: str = RefreshRun.Trigger.DAILY, now: Moment | None = None) -> RefreshRun:
     """Every account, every segment, at one moment."""
+    roll_up(now)
     return _refresh(trigger, now or moment(), None)
 
 
@@ -32,13 +45,38 @@ def refresh_past_days(days: int) -> None:
 
 def refresh_accounts(accounts: Sequence[int], now: Moment | None = None) -> RefreshRun:
     """The same steps for some accounts only, after new data about them."""
+    roll_up(now)
     return _refresh(RefreshRun.Trigger.DATA, now or moment(), accounts)
 
 
+def refresh_touched(now: Moment | None = None) -> RefreshRun | None:
+    """The same steps for the accounts about which something new was stored; None if there are none.
+
+    The marks are read first and taken away last. The present is read in between, so it is later than all that the marks
+    stand for. Where half of all accounts are marked, looking at everybody is quicker.
+    """
+    roll_up(now)
+    touched = read_touched(MOST)
+    if not touched.accounts:
+        return None
+    if len(touched.accounts) == MOST or len(touched.accounts) * 2 > Account.objects.live().order_by().count():
+        everyone = read_touched()
+        if len(everyone.accounts) * 2 > Account.objects.live().order_by().count():
+            run = _refresh(RefreshRun.Trigger.DATA, now or moment(), None)
+            settle(everyone)
+            return run
+    run = _refresh(RefreshRun.Trigger.DATA, now or moment(), sorted(touched.accounts))
+    settle(touched)
+    return run
+
+
 def _refresh(trigger: str, now: Moment, accounts: Sequence[int] | None) -> RefreshRun:
-    roll_up()
-    roll_up_billing(now, accounts)
-    refresh_metrics(now, accounts)
+    with transaction.atomic():
+        xact_lock("pipeline.billing")
+        roll_up_billing(now, accounts)
+    with transaction.atomic():
+        xact_lock("pipeline.metrics")
+        refresh_metrics(now, accounts)
     refresh_traits(now, accounts)
     decide_levels(now, accounts)
     return refresh_segments(trigger, now, accounts=accounts)

@@ -190,6 +190,8 @@ Q_CLUSTER: dict[str, Any] = {
     "poll": 0.5,
     "label": "Background work",
 } | ({"redis": REDIS_URL} if REDIS_URL else {"orm": "default"})
+# What is woken when something new was stored: the only task that the apps below csbox name.
+EVALUATION = "csbox.tasks.evaluate_new_data"
 Q_CLUSTER["sync"] = TESTING and flag("CSBOX_Q_SYNC")
 
 # --- API ------------------------------------------------------------------------------------------------------------

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 
+from django.conf import settings
 from django.utils import timezone
 
 from core.clock import moment
 from core.daily import claimed, is_open, newest_slot
 from core.jobs import enqueue, forget_results_before
 from core.models import Workspace
+from csbox.evaluating import is_waiting, evaluate_waiting, forget_empty_runs
 from csbox.pipeline import refresh_everything
 from segments.models import RefreshRun, Segment
 from segments.refresh import give_up_lost_runs
 from usage import partitions
-from usage.models import DirtyDay
 
 DAILY = "refresh"
 LOST_AFTER = dt.timedelta(minutes=30)
 RESULTS_KEPT = dt.timedelta(days=14)
+EMPTY_RUNS_KEPT = dt.timedelta(days=1)
 
 
 def tick() -> None:
@@ -28,8 +30,8 @@ def tick() -> None:
     give_up_lost_runs(timezone.now() - LOST_AFTER)
     if is_open(DAILY, slot):
         enqueue("csbox.tasks.refresh_daily", slot.isoformat())
-    elif DirtyDay.objects.exists():
-        enqueue("csbox.tasks.refresh_new_data")
+    if is_waiting():
+        enqueue(settings.EVALUATION)
     if any(segment.due for segment in Segment.everything.only("requested_rev", "live_rev")):
         enqueue("segments.tasks.refresh_due")
 
@@ -40,9 +42,10 @@ def refresh_daily(local_date: str) -> None:
         if mine:
             partitions.prepare_ahead(dt.date.fromisoformat(local_date))
             forget_results_before(timezone.now() - RESULTS_KEPT)
+            forget_empty_runs(timezone.now() - EMPTY_RUNS_KEPT)
             refresh_everything(RefreshRun.Trigger.DAILY, moment())
 
 
-def refresh_new_data() -> None:
-    """Events came since the last count: every number and every segment that they can change."""
-    refresh_everything(RefreshRun.Trigger.DATA, moment())
+def evaluate_new_data() -> None:
+    """Something new was stored: evaluate the accounts that it is about, until nothing waits."""
+    evaluate_waiting()

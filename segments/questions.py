@@ -5,7 +5,7 @@ Reads only. Saved segments, previews and list filters all pass through `read_rul
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -55,6 +55,7 @@ class Reader:
     segments: dict[str, tuple[int, str]]
     currency: str
     me: str = ""
+    accounts: Sequence[int] | None = None  # the only ones that are asked about
 
     @classmethod
     def now(cls, at: Moment | None = None, me: str = "") -> Reader:
@@ -72,7 +73,8 @@ class Reader:
         rule = parse(data, self.vocabulary, segments=self.segments if segments is None else segments, personal=personal)
         check_patterns(rule)
         ids = {key: pk for key, (pk, _) in self.segments.items()}
-        return Question(rule, Context(self.vocabulary, self.moment, ids, self.me), self.words.rule(rule))
+        context = Context(self.vocabulary, self.moment, ids, self.me, accounts=self.accounts)
+        return Question(rule, context, self.words.rule(rule))
 
 
 def read_rule(data: Any, *, personal: bool = True, viewer: Any = None) -> Question:

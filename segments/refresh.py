@@ -12,7 +12,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from django.db import DatabaseError, OperationalError, transaction
@@ -106,6 +106,8 @@ class _Work:
             if segment is None or (self.only_due and not segment.due) or self.comes_late(segment):
                 return None
             accounts = self.narrowed(segment)
+            if accounts is None and self.accounts is not None and segment.frozen and not segment.due:
+                return None  # what cannot be run is tried with the next daily refresh, not with each new event
             done = SegmentRefresh.objects.create(
                 run=self.run,
                 segment=segment,
@@ -119,13 +121,16 @@ class _Work:
             else:
                 self.settle(segment, done, difference, accounts)
             done.duration_ms = (time.perf_counter() - started) * 1000
+            if accounts is not None and not (done.joined or done.left or done.error):
+                done.delete()  # a look at a few accounts that moved nobody would fill the table for nothing
+                return None
             done.save()
         return done
 
     def comes_late(self, segment: Segment) -> bool:
         """Whether a later moment has been answered for every account while this run was held up."""
         newer = segment.refreshed_at is not None and segment.refreshed_at > self.now.now
-        return newer and self.accounts is None and not segment.due
+        return newer and not segment.due
 
     def narrowed(self, segment: Segment) -> Sequence[int] | None:
         """The accounts to look at: all of them if the stored members do not answer the present rule."""
@@ -135,18 +140,18 @@ class _Work:
     def difference(self, segment: Segment, done: SegmentRefresh, accounts: Sequence[int] | None) -> Difference:
         """Run the rule; whatever fails is rolled back to here, so that the freeze can be recorded."""
         with bounded(LIMIT_MS):
-            return apply(segment, self.matched(segment), refresh=done, now=self.now, accounts=accounts)
+            return apply(segment, self.matched(segment, accounts), refresh=done, now=self.now, accounts=accounts)
 
-    def matched(self, segment: Segment) -> QuerySet[Account]:
+    def matched(self, segment: Segment, accounts: Sequence[int] | None) -> QuerySet[Account]:
         """The accounts of a segment; nobody if it is switched off."""
         if not segment.active or segment.subject != Segment.Subject.ACCOUNT:
             return Account.objects.none()
         try:
-            return self.reader.read(segment.rule).accounts()
+            return replace(self.reader, accounts=accounts).read(segment.rule).accounts()
         except RuleError:
             # The rule may name an attribute or a segment that is newer than what this run has read.
             self.reader = Reader.now(self.now)
-            return self.reader.read(segment.rule).accounts()
+            return replace(self.reader, accounts=accounts).read(segment.rule).accounts()
 
     def freeze(self, segment: Segment, done: SegmentRefresh, error: Exception) -> None:
         """Keep the last good members and say why; the next daily refresh, or a save, tries again."""

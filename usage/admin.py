@@ -9,7 +9,16 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from core.backoffice import ReadOnly
-from usage.models import AccountUsage, DailyUsage, DirtyDay, Event, EventName, UserActivity
+from usage.models import (
+    AccountUsage,
+    DailyUsage,
+    DirtyDay,
+    Event,
+    EventName,
+    PendingUsage,
+    PrunedMonth,
+    UserActivity,
+)
 from usage.traits.admin import TraitAdmin
 
 __all__ = ["TraitAdmin"]
@@ -78,7 +87,24 @@ class UserActivityAdmin(FiguresAdmin):
 
 @admin.register(DirtyDay)
 class DirtyDayAdmin(ReadOnly):
-    """Days whose events changed since they were counted; the list empties itself."""
+    """Days that are to be counted anew from their events; the list empties itself."""
 
     list_display = ("day",)
+    list_display_links = None
+
+
+@admin.register(PendingUsage)
+class PendingUsageAdmin(ReadOnly):
+    """What new events add to the daily counts; the list empties itself."""
+
+    list_display = ("id", "day", "account", "user", "name", "count")
+    list_select_related = ("account", "user", "name")
+    list_display_links = None
+
+
+@admin.register(PrunedMonth)
+class PrunedMonthAdmin(ReadOnly):
+    """Months whose events were dropped when their time was over."""
+
+    list_display = ("month", "at")
     list_display_links = None

@@ -17,6 +17,7 @@ from accounts.facts.money import ensure_base_rate, price
 from accounts.facts.shapes import ACCOUNT, SUBSCRIPTION, USER, Shape
 from accounts.facts.values import Reader
 from accounts.models import Account
+from accounts.touching import touch, touch_users
 from core.intake import BadValue, clean_id, clean_text
 from core.locks import xact_lock
 
@@ -190,7 +191,19 @@ def _record(
             finish(pending)
         _write(shape, pending)
         log_changes(shape, log, source, now)
+        _touch(shape, rows, log, outcome)
     return outcome
+
+
+def _touch(shape: Shape, rows: Iterable[Any], log: Iterable[Change], outcome: Outcome) -> None:
+    """Have the accounts evaluated that the changes are about; of a subscription that moved, both."""
+    if shape is USER:
+        touch_users(outcome.updated)
+    elif shape is ACCOUNT:
+        touch(outcome.touched)
+    else:
+        owners = {row.account_id for row in rows if row.pk in outcome.touched}
+        touch(owners | {change.old for change in log if change.key == "account" and change.old})
 
 
 def _new_rows(

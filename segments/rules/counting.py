@@ -36,7 +36,7 @@ from core.clock import Moment
 from segments.rules.dates import ONE_DAY
 from segments.rules.events import COUNTS, Measure, Window, holds_at
 from segments.rules.nodes import Happened, Sequence
-from segments.rules.sql import Infix, Not, Truth, all_of
+from segments.rules.sql import Infix, Not, OneOf, Truth, all_of
 from segments.rules.values import Between
 
 OWN, ANYWHERE = "account", "user__relationships__account"
@@ -67,12 +67,14 @@ class Among(Truth):
 class Counting:
     """What one condition is counted against: where events are, the present, whose they are, the compiled filter.
 
-    `by_user` is True inside a users group, where the row in hand is a relationship.
+    `by_user` is True inside a users group, where the row in hand is a relationship. `accounts` are the only ones that
+    are asked about (primary keys), None for all.
     """
 
     vocabulary: Vocabulary
     moment: Moment
     by_user: bool
+    accounts: Listed[int] | None = None
 
     @property
     def source(self) -> EventSource:
@@ -87,6 +89,10 @@ class Counting:
     def keys(self, home: str) -> tuple[str, ...]:
         """The same keys in the rows that are counted."""
         return (f"{home}_id", "user_id") if self.by_user else (f"{home}_id",)
+
+    def asked(self, home: str) -> list[Any]:
+        """That an event is one of the accounts that are asked about; nothing if all are."""
+        return [] if self.accounts is None else [OneOf(F(f"{home}_id"), self.accounts)]
 
 
 def happened(node: Happened, where: Any, counting: Counting) -> Any:
@@ -130,7 +136,9 @@ class _Rows:
         narrowed = {"name_id": self.counting.vocabulary.event_names[node.event], "account__isnull": False}
         if node.anywhere:
             narrowed |= {"user__relationships__ended_at__isnull": True, "user__relationships__isnull": False}
-        found = (source.events() if self.raw else source.daily()).order_by().filter(**narrowed)
+        found = (source.events() if self.raw else source.daily()).order_by()
+        # In one filter, so that the account is that of the relationship which the conditions are about.
+        found = found.filter(*self.counting.asked(self.home), **narrowed)
         if self.where is not None:
             found = found.filter(self.where)
         for time in times:
@@ -300,6 +308,7 @@ def followed(node: Sequence, wheres: tuple[Any, Any], counting: Counting) -> Any
     names, events = counting.vocabulary.event_names, counting.source.events
     span = dt.timedelta(**{f"{node.within.unit}s": node.within.n})
     first = events().order_by().filter(name_id=names[node.first.event], account__isnull=False)
+    first = first.filter(*counting.asked(OWN))
     second = (
         events()
         .order_by()

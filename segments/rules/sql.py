@@ -82,6 +82,19 @@ class In(Truth):
         return (f"({left} = {rest})" if len(parts) == 2 else f"({left} IN ({rest}))"), params
 
 
+class OneOf(Truth):
+    """An id is among the given ones: a single array, however many there are."""
+
+    def __init__(self, left: Any, ids: Sequence[int]) -> None:
+        super().__init__(left)
+        self.ids = list(ids)
+
+    def as_sql(self, compiler: Any, connection: Any, *_: Any, **__: Any) -> tuple[str, Any]:
+        """`left = ANY(array)`."""
+        sql, params = compiler.compile(self.source_expressions[0])
+        return f"({sql} = ANY(%s::bigint[]))", [*params, self.ids]
+
+
 class Call(Truth):
     """An SQL function that yields a boolean."""
 

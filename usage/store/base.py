@@ -60,7 +60,7 @@ class EventStore(Protocol):
     def append(
         self, events: Sequence[EventFact], *, source: str, create_missing: bool = False, claimed: bool = False
     ) -> Appended:
-        """Store each event exactly once, and mark the local days that must be counted again.
+        """Store each event exactly once, with what it adds to the daily counts.
 
         `claimed` says that the caller has claimed the message ids in this transaction.
         """
