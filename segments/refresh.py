@@ -140,12 +140,13 @@ class _Work:
     def difference(self, segment: Segment, done: SegmentRefresh, accounts: Sequence[int] | None) -> Difference:
         """Run the rule; whatever fails is rolled back to here, so that the freeze can be recorded."""
         with bounded(LIMIT_MS):
-            return apply(segment, self.matched(segment, accounts), refresh=done, now=self.now, accounts=accounts)
+            return apply(segment, self.matched(segment), refresh=done, now=self.now, accounts=accounts)
 
-    def matched(self, segment: Segment, accounts: Sequence[int] | None) -> QuerySet[Account]:
+    def matched(self, segment: Segment) -> QuerySet[Account]:
         """The accounts of a segment; nobody if it is switched off."""
         if not segment.active or segment.subject != Segment.Subject.ACCOUNT:
             return Account.objects.none()
+        accounts = self.narrowed(segment)
         try:
             return replace(self.reader, accounts=accounts).read(segment.rule).accounts()
         except RuleError:

@@ -95,7 +95,8 @@ class TestOneSender:
         workspace = Workspace.get()
         workspace.time_zone = "Asia/Tokyo"
         workspace.save()
-        send(EventFact("m", "Login", AT))
+        factories.account(external_id="a")
+        send(EventFact("m", "Login", AT, "a"))
         assert list(PendingUsage.objects.values_list("day", "count")) == [(dt.date(2026, 4, 1), 1)]
         roll_up()
         assert list(DailyUsage.objects.values_list("day", "count")) == [(dt.date(2026, 4, 1), 1)]
