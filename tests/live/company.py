@@ -5,12 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from accounts.models import Account
+from accounts.models import Account, AccountLevel
 from segments.editing import save_segment
 from segments.levels.deciding import save_level_rule
 from segments.models import AccountMembership, Segment
-from tests import factories
-from usage.models import AccountTraits, AccountUsage, DailyUsage, UserActivity, UserTraits
+from usage.models import AccountTraits, AccountUsage, DailyUsage, EventName, UserActivity, UserTraits
 from usage.traits.editing import save_trait
 
 
@@ -33,14 +32,14 @@ RULES: dict[str, Any] = {
     "busy": all_(happened("Export", 3)),
     "never": all_({"event": "Export", "op": "never", "window": "ever"}),
     "few": all_({"event": "Login", "op": "at_most", "value": 1, "window": {"last": 30, "unit": "day"}}),
-    "pages": all_(happened("Export", 1, where=all_(is_("properties.pages", "at_least", 5)))),
+    "pages": all_(happened("Export", 1, where=all_(is_("event.properties.pages", "at_least", 5)))),
     "anywhere": all_(happened("Login", 2, anywhere=True)),
     "somebody": all_({"users": "any", "where": all_(happened("Login", 2))}),
     "admins": all_({"users": {"at_least": 2}, "where": all_(is_("user.title", "is", "Admin"))}),
     "half": all_({"users": {"at_least_percent": 50}, "where": all_(is_("relationship.role", "is", "Champion"))}),
-    "seen": all_(is_("account.last_seen_at", "within_last", {"amount": 3, "unit": "day"})),
+    "seen": all_(is_("account.last_seen_at", "within_last", {"n": 3, "unit": "day"})),
     "active": all_(is_("account.active_users_7d", "at_least", 1)),
-    "spoken": all_(is_("account.last_touchpoint_at", "exists")),
+    "spoken": all_(is_("account.last_touchpoint_at", "is_set")),
     "follows": all_({"segment": "busy", "op": "in"}, {"segment": "pays", "op": "not_in"}),
     "exports": all_(is_("account.trait.exports", "at_least", 2)),
     "engaged": all_(is_("account.trait.engagement", "at_least", 50)),
@@ -50,11 +49,15 @@ RULES: dict[str, Any] = {
 
 def furnish() -> None:
     """Traits, a level by rule, and every segment."""
-    save_trait("account", "exports", name="Exports", method="count", definition={"event": "Export"})
+    for name in ("Export", "Login"):
+        EventName.objects.create(name=name)
     weights = [{"event": "Export", "weight": 3}, {"event": "Login", "weight": 1}]
-    save_trait("account", "engagement", name="Engagement", method="engagement", definition={"weights": weights})
-    save_trait("user", "pages", name="Pages", method="sum", definition={"event": "Export", "property": "pages"})
-    save_level_rule(factories.level("strategic"), rule=all_(happened("Export", 4)))
+    save_trait(None, name="Exports", method="count", definition={"event": "Export"})
+    save_trait(None, name="Engagement", method="engagement", definition={"weights": weights})
+    save_trait(
+        None, name="Pages", method="sum", definition={"event": "Export", "property": "pages"}, subject="user"
+    )
+    save_level_rule(AccountLevel.objects.get(key="strategic"), rule=all_(happened("Export", 4)))
     for key, rule in RULES.items():
         save_segment(None, key=key, name=key.title(), rule=rule)
 
@@ -95,7 +98,3 @@ def state() -> dict[str, Any]:
         ),
     }
 
-
-def at(days_ago: float, now: dt.datetime) -> dt.datetime:
-    """An instant so long before now."""
-    return now - dt.timedelta(days=days_ago)
