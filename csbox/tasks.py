@@ -11,11 +11,12 @@ from core.clock import moment
 from core.daily import claimed, is_open, newest_slot
 from core.jobs import enqueue, forget_results_before
 from core.models import Workspace
-from csbox.evaluating import is_waiting, evaluate_waiting, forget_empty_runs
+from csbox.evaluating import evaluate_waiting, forget_empty_runs, is_waiting
 from csbox.pipeline import refresh_everything
 from segments.models import RefreshRun, Segment
 from segments.refresh import give_up_lost_runs
 from usage import partitions
+from usage.retention import prune_events
 
 DAILY = "refresh"
 LOST_AFTER = dt.timedelta(minutes=30)
@@ -24,7 +25,10 @@ EMPTY_RUNS_KEPT = dt.timedelta(days=1)
 
 
 def tick() -> None:
-    """Once a minute: wake the daily refresh if its slot is open, and whatever a lost wake-up left behind."""
+    """Once a minute: wake the daily refresh if its slot is open, and whatever a lost wake-up left behind.
+
+    A refresh of all accounts and an evaluation of new data may run at once: their steps take turns.
+    """
     workspace = Workspace.get()
     slot = newest_slot(timezone.now().astimezone(workspace.zone), workspace.refresh_at)
     give_up_lost_runs(timezone.now() - LOST_AFTER)
@@ -41,6 +45,7 @@ def refresh_daily(local_date: str) -> None:
     with claimed(DAILY, dt.date.fromisoformat(local_date)) as mine:
         if mine:
             partitions.prepare_ahead(dt.date.fromisoformat(local_date))
+            prune_events(dt.date.fromisoformat(local_date))
             forget_results_before(timezone.now() - RESULTS_KEPT)
             forget_empty_runs(timezone.now() - EMPTY_RUNS_KEPT)
             refresh_everything(RefreshRun.Trigger.DAILY, moment())

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from django.db import DatabaseError, OperationalError, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import Count, F, QuerySet, Sum
 from django.utils import timezone
 
@@ -27,6 +27,7 @@ from segments.membership import Difference, apply
 from segments.models import AccountMembership, RefreshRun, Segment, SegmentRefresh
 from segments.ordering import in_order, with_dependents
 from segments.questions import PreviewTooSlow, Reader, bounded
+from segments.rules.sql import OneOf
 from segments.rules.tree import RuleError
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ def _run(
     segments: list[Segment], trigger: str, now: Moment, *, only_due: bool, accounts: Sequence[int] | None
 ) -> RefreshRun:
     run = RefreshRun.objects.create(trigger=trigger, now=now.now, total=len(segments))
-    work = _Work(run, now, only_due, accounts, Reader.now(now))
+    work = _Work(run, now, only_due, accounts, Reader.now(now), _changed_since_last(accounts))
     failed = False
     for segment in segments:
         done = work.refresh(segment.pk)
@@ -96,6 +97,7 @@ class _Work:
     only_due: bool
     accounts: Sequence[int] | None
     reader: Reader
+    money: bool = True  # whether an account may pay something else than when it was last looked at
 
     def refresh(self, pk: int) -> SegmentRefresh | None:
         """One segment in one transaction; None if it is gone, or if its request was answered meanwhile."""
@@ -108,7 +110,8 @@ class _Work:
             accounts = self.narrowed(segment)
             if accounts is None and self.accounts is not None and segment.frozen and not segment.due:
                 return None  # what cannot be run is tried with the next daily refresh, not with each new event
-            done = SegmentRefresh.objects.create(
+            done = SegmentRefresh(
+                pk=_next_number(),
                 run=self.run,
                 segment=segment,
                 version=segment.version,
@@ -121,10 +124,10 @@ class _Work:
             else:
                 self.settle(segment, done, difference, accounts)
             done.duration_ms = (time.perf_counter() - started) * 1000
-            if accounts is not None and not (done.joined or done.left or done.error):
-                done.delete()  # a look at a few accounts that moved nobody would fill the table for nothing
-                return None
-            done.save()
+            # Members refer to it already; the database looks at that when the transaction ends. A look at a few
+            # accounts that moved nobody would fill the table for nothing.
+            if accounts is None or done.joined or done.left or done.error:
+                done.save(force_insert=True)
         return done
 
     def comes_late(self, segment: Segment) -> bool:
@@ -170,11 +173,13 @@ class _Work:
         self, segment: Segment, done: SegmentRefresh, difference: Difference, accounts: Sequence[int] | None
     ) -> None:
         """Record the answer with the version and the request that it answers, and the moment if all were looked at."""
-        members, mrr = difference.matched, difference.mrr
-        if accounts is not None:  # only some were looked at
+        members, value = difference.matched, difference.mrr * 12
+        if accounts is not None and not (difference.joined or difference.left or self.money):
+            members, value = segment.member_count, segment.contract_value
+        elif accounts is not None:  # only some were looked at
             stored = AccountMembership.objects.filter(segment=segment, left_at__isnull=True)
             sums = stored.aggregate(members=Count("pk"), mrr=Sum("account__mrr"))
-            members, mrr = sums["members"], sums["mrr"] or Decimal(0)
+            members, value = sums["members"], (sums["mrr"] or Decimal(0)) * 12
         done.joined, done.left, done.members = difference.joined, difference.left, members
         Segment.everything.filter(pk=segment.pk).update(
             error="",
@@ -182,8 +187,24 @@ class _Work:
             live_version=segment.version,
             refreshed_at=self.now.now if accounts is None else segment.refreshed_at,
             member_count=members,
-            contract_value=mrr * 12,
+            contract_value=value,
         )
+
+
+def _changed_since_last(accounts: Sequence[int] | None) -> bool:
+    """Whether a row of some accounts was written since the last refresh that came to its end, what they pay included."""
+    whole = RefreshRun.objects.filter(trigger__in=(Trigger.DAILY, Trigger.DATA), done=F("total"))
+    last = whole.filter(finished_at__isnull=False).order_by("-pk").first()
+    if accounts is None or last is None:
+        return True
+    return Account.objects.filter(OneOf(F("pk"), accounts), updated_at__gte=last.now).exists()
+
+
+def _next_number() -> int:
+    """The number of the next record, which is written when it is known to say something."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id'))", [SegmentRefresh._meta.db_table])
+        return int(cursor.fetchone()[0])
 
 
 def give_up_lost_runs(before: dt.datetime) -> int:
