@@ -72,7 +72,8 @@ def refresh_segments(
 def _run(
     segments: list[Segment], trigger: str, now: Moment, *, only_due: bool, accounts: Sequence[int] | None
 ) -> RefreshRun:
-    run = RefreshRun.objects.create(trigger=trigger, now=now.now, total=len(segments))
+    looked_at = None if accounts is None else len(accounts)
+    run = RefreshRun.objects.create(trigger=trigger, now=now.now, total=len(segments), accounts=looked_at)
     work = _Work(run, now, only_due, accounts, Reader.now(now), _changed_since_last(accounts))
     failed = False
     for segment in segments:
