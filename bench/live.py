@@ -87,7 +87,7 @@ class Writer(threading.Thread):
 
     def __init__(self, seconds: float, people: list[tuple[str, str]], fresh: list[str], seed: int) -> None:
         super().__init__()
-        self.seconds, self.people, self.fresh, self.dice = seconds, people, fresh, random.Random(seed)  # noqa: S311
+        self.seconds, self.people, self.fresh, self.dice = seconds, people, fresh, random.Random(seed)
         self.committed: dict[str, dt.datetime] = {}
         self.stored, self.late_s = 0, 0.0
 
@@ -133,7 +133,9 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
             " JOIN accounts_account a ON a.id = r.account_id WHERE r.ended_at IS NULL ORDER BY r.id LIMIT 200000"
         )
         people = cursor.fetchall()
-    fresh = list(Account.objects.order_by("?").values_list("external_id", flat=True)[: int(asked.seconds * RATE / BATCH) + 1])
+    fresh = list(
+        Account.objects.order_by("?").values_list("external_id", flat=True)[: int(asked.seconds * RATE / BATCH) + 1]
+    )
     settings.REDIS_URL = ""
     writer = Writer(asked.seconds, people, fresh, asked.seed)
     processor = Effort()

@@ -1,8 +1,8 @@
-"""Evaluating new data within a minute: one evaluation at a time, woken by those who store something, swept by the tick.
+"""Evaluating new data within a minute: one evaluation at a time, woken by writers, swept by the tick.
 
-Nothing here is a fact. The marks and the pending usage say what is to be done; they were committed with the data and are
-taken away after the work or with it. So a wake-up may come twice or never, two workers may start at once, and one may
-be killed anywhere: the lock is free at that moment, the marks are still there, and the work can be repeated.
+Nothing here is a fact. The marks and the pending usage say what is to be done; they were committed with the data and
+are taken away after the work or with it. So a wake-up may come twice or never, two workers may start at once, and one
+may be killed anywhere: the lock is free at that moment, the marks are still there, and the work can be repeated.
 """
 
 from __future__ import annotations
@@ -59,6 +59,6 @@ def _rest(now: dt.datetime) -> float:
 def forget_empty_runs(before: dt.datetime) -> int:
     """Delete the runs for new data that moved nobody, but for the newest; how many."""
     runs = RefreshRun.objects.filter(trigger=RefreshRun.Trigger.DATA)
-    newest = runs.values_list("pk", flat=True).first()
-    empty = runs.filter(state=RefreshRun.State.DONE, joined=0, left=0, started_at__lt=before).exclude(pk=newest)
+    newest = runs.order_by("-pk").values("pk")[:1]
+    empty = runs.filter(state=RefreshRun.State.DONE, joined=0, left=0, started_at__lt=before).exclude(pk__in=newest)
     return empty.filter(refreshes__isnull=True).delete()[0]

@@ -193,7 +193,7 @@ class _Work:
 
 
 def _changed_since_last(accounts: Sequence[int] | None) -> bool:
-    """Whether a row of some accounts was written since the last refresh that came to its end, what they pay included."""
+    """Whether a row of these accounts, what they pay included, was written since a refresh came to its end."""
     whole = RefreshRun.objects.filter(trigger__in=(Trigger.DAILY, Trigger.DATA), done=F("total"))
     last = whole.filter(finished_at__isnull=False).order_by("-pk").first()
     if accounts is None or last is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from accounts.models import Account, AccountLevel
@@ -54,9 +53,7 @@ def furnish() -> None:
     weights = [{"event": "Export", "weight": 3}, {"event": "Login", "weight": 1}]
     save_trait(None, name="Exports", method="count", definition={"event": "Export"})
     save_trait(None, name="Engagement", method="engagement", definition={"weights": weights})
-    save_trait(
-        None, name="Pages", method="sum", definition={"event": "Export", "property": "pages"}, subject="user"
-    )
+    save_trait(None, name="Pages", method="sum", definition={"event": "Export", "property": "pages"}, subject="user")
     save_level_rule(AccountLevel.objects.get(key="strategic"), rule=all_(happened("Export", 4)))
     for key, rule in RULES.items():
         save_segment(None, key=key, name=key.title(), rule=rule)
@@ -82,7 +79,11 @@ def state() -> dict[str, Any]:
             key=str,
         ),
         "traits": sorted(
-            ((a, s, f) for a, s, f in AccountTraits.objects.values_list("account__external_id", "shown", "folded") if s),
+            (
+                (a, s, f)
+                for a, s, f in AccountTraits.objects.values_list("account__external_id", "shown", "folded")
+                if s
+            ),
             key=str,
         ),
         "user traits": sorted(
@@ -97,4 +98,3 @@ def state() -> dict[str, Any]:
             Account.objects.values_list("external_id", "mrr", "plan", "level", "renews_on", "licences"), key=str
         ),
     }
-

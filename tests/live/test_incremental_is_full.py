@@ -51,7 +51,9 @@ step = st.one_of(
     st.tuples(st.just("leaves"), user, account, hours),
     st.tuples(st.just("title"), user, hours, st.sampled_from(["Admin", "Analyst"])),
     st.tuples(st.just("pays"), account, hours, st.integers(0, 200)),
-    st.tuples(st.just("subscribes"), st.integers(0, 3), account, hours, st.sampled_from(["Pro", "Team"]), st.integers(0, 200)),
+    st.tuples(
+        st.just("subscribes"), st.integers(0, 3), account, hours, st.sampled_from(["Pro", "Team"]), st.integers(0, 200)
+    ),
     st.tuples(st.just("says"), account, st.sampled_from(["call", "note"])),
     st.tuples(st.just("forgets"), account),
     st.tuples(st.just("archives"), account, hours, st.booleans()),
@@ -69,7 +71,9 @@ def do(step: tuple[Any, ...]) -> None:
                 [EventFact(f"m{number}", name, ago(back), of, by, {"pages": pages})], source="app", create_missing=True
             )
         case ("belongs", by, of, back, role):
-            record_relationships([RelationshipFact(by, of, ago(back), {"role": role})], source="app", create_missing=True)
+            record_relationships(
+                [RelationshipFact(by, of, ago(back), {"role": role})], source="app", create_missing=True
+            )
         case ("leaves", by, of, back):
             ended = RelationshipFact(by, of, ago(back), ended_at=ago(back))
             record_relationships([ended], source="app", create_missing=True)
@@ -107,7 +111,9 @@ def merge(old: str, new: str) -> None:
 def erase(message: str) -> None:
     """An event is taken away, and its day marked."""
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM usage_event WHERE message_id = %s RETURNING (at AT TIME ZONE 'UTC')::date", [message])
+        cursor.execute(
+            "DELETE FROM usage_event WHERE message_id = %s RETURNING (at AT TIME ZONE 'UTC')::date", [message]
+        )
         mark_days([day for (day,) in cursor.fetchall()])
 
 

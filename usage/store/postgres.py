@@ -1,8 +1,8 @@
 """Events in PostgreSQL: COPY into a temporary table, then one statement that stores each message once for good.
 
 The receipts decide what is a repetition, so it does not matter which time a repetition claims. What the new events add
-to the daily counts is written in the same transaction, in rows of their own that the roll-up adds up: it sees the events
-and what they add together or not at all, and no writer waits for it or for another one.
+to the daily counts is written in the same transaction, in rows of their own that the roll-up adds up: it sees the
+events and what they add together or not at all, and no writer waits for it or for another one.
 """
 
 from __future__ import annotations
@@ -102,6 +102,8 @@ UPDATE usage_event SET user_id = %(new)s WHERE user_id = %(old)s AND (
     account_id IS NULL OR account_id IN (SELECT account_id FROM owed
                                          UNION SELECT account_id FROM accounts_relationship WHERE user_id = %(old)s))
 """
+
+
 class PostgresStore:
     """The event store of an installation that has nothing but PostgreSQL."""
 
