@@ -2,8 +2,8 @@
 
 Each event's share waits in `usage_pendingusage`, written with the event. The roll-up takes the shares away and adds
 them in one transaction, so that an event counts once whatever the order, lateness, repetition or crash, and the work
-grows with the new events only. A marked day is counted anew from its events; the shares of that day go in the same statement,
-hence the same snapshot, so no event is in both or in neither.
+grows with the new events only. A marked day is counted anew from its events; the shares of that day go in the
+same statement, hence the same snapshot, so no event is in both or in neither.
 """
 
 from __future__ import annotations
