@@ -1,4 +1,4 @@
-"""`python -m bench refresh|list|events|live`: prints JSON."""
+"""`python -m bench refresh|list|events|ingest|live`: prints JSON."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from csbox import bootstrap
 def main() -> None:
     """Read the arguments, make sure of the environment, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="What the work costs on PostgreSQL.")
-    parser.add_argument("what", choices=("refresh", "list", "events", "live"))
+    parser.add_argument("what", choices=("refresh", "list", "events", "ingest", "live"))
     parser.add_argument("--accounts", type=int, default=100_000)
     parser.add_argument("--segments", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3, help="How often each measurement is repeated.")
+    parser.add_argument("--events", type=int, default=20_000, help="Messages of a round, for ingest.")
     parser.add_argument("--seconds", type=int, default=60, help="How long `live` stores events.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", default="csbox_bench", help="A database of this name is made and dropped again.")
@@ -28,11 +29,13 @@ def main() -> None:
     import django
 
     django.setup()
-    from bench import events, listing, live, refresh
+    from bench import events, ingest, listing, live, refresh
     from bench.database import own_database
 
     with own_database(asked.database):
-        found = {"refresh": refresh, "list": listing, "events": events, "live": live}[asked.what].measure(asked)
+        found = {"refresh": refresh, "list": listing, "events": events, "ingest": ingest, "live": live}[
+            asked.what
+        ].measure(asked)
     json.dump(found, sys.stdout, indent=2)
     print()
 

@@ -63,6 +63,10 @@ def clean_id(value: Any) -> str:
     """
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise BadValue("An id is text or a whole number.")
+    if isinstance(value, str) and 0 < len(value) <= MAX_ID and value.isascii() and value.isprintable():
+        value = value.strip()  # nothing hidden in it and nothing to compose, as in nearly every id
+        if value:
+            return value
     text = str(value)
     if _CONTROLS.search(text) or _HIDDEN.search(text.strip("\ufeff")):
         raise BadValue("The id holds a control or invisible character. Remove it.")

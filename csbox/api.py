@@ -13,6 +13,7 @@ from rest_framework.routers import SimpleRouter
 from accounts import api as accounts
 from core.api.edge import nothing_here
 from core.api.views import ApiView
+from integrations.tracking.api import SourceViewSet
 from segments import api as segments
 from segments.levels.api import LevelViewSet
 from usage import api as usage
@@ -80,6 +81,7 @@ router.register("usage", usage.AccountUsageViewSet, "api-usage")
 router.register("events", usage.EventNameViewSet, "api-event-name")
 router.register("traits", TraitViewSet, "api-trait")
 router.register("levels", LevelViewSet, "api-level")
+router.register("sources", SourceViewSet, "api-source")
 
 urlpatterns = [
     path("v1/schema/", SchemaView.as_view(), name="schema"),

@@ -36,6 +36,7 @@ SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if flag("CSBOX_BEHIND_PROXY") else None
 # Load balancers ask over plain HTTP; an SDK that is redirected loses its messages without a word.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^(beacon/)?v1/", r"^sourceConfig", r"^userlist/", r"^posthog/"]
+SECURE_REDIRECT_EXEMPT += [r"^(batch|capture|track|e|i/v0/e|flags|decide)/?$"]
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = number("CSBOX_SESSION_SECONDS", 14 * 86_400)
@@ -217,6 +218,8 @@ REST_FRAMEWORK = {
 API_BODY_BYTES = number("CSBOX_API_BODY_BYTES", 1_048_576)
 API_RATES = {"user": text("CSBOX_API_RATE", "1200/min"), "anonymous": text("CSBOX_API_ANONYMOUS_RATE", "60/min")}
 # Requests a second that one write key may send to one web process; 0 for no limit.
+SPOOL_DIR = Path(text("CSBOX_SPOOL_DIR", str(DATA_DIR / "spool"))).absolute()
+SPOOL_MB = number("CSBOX_SPOOL_MB", 1000)
 INGEST_RATE = number("CSBOX_INGEST_RATE", 1000)
 SPECTACULAR_SETTINGS = {
     "TITLE": "csbox",

@@ -13,6 +13,8 @@ from core.jobs import enqueue, forget_results_before
 from core.models import Workspace
 from csbox.evaluating import evaluate_waiting, forget_empty_runs, is_waiting
 from csbox.pipeline import refresh_everything
+from integrations.tracking import spool
+from integrations.tracking.tallies import tidy_is_due
 from segments.models import RefreshRun, Segment
 from segments.refresh import give_up_lost_runs
 from usage import partitions
@@ -36,6 +38,10 @@ def tick() -> None:
         enqueue("csbox.tasks.refresh_daily", slot.isoformat())
     if is_waiting():
         enqueue(settings.EVALUATION)
+    if spool.waiting():
+        enqueue("integrations.tracking.tasks.drain_spool")
+    if tidy_is_due(timezone.now()):
+        enqueue("integrations.tracking.tasks.tidy_messages")
     if any(segment.due for segment in Segment.everything.only("requested_rev", "live_rev")):
         enqueue("segments.tasks.refresh_due")
 

@@ -138,6 +138,8 @@ def _nav(request: HttpRequest) -> list[tuple[str, list[Link]]]:
             ],
         )
     ]
+    if may_edit_segments(request):
+        groups.append(("Data", [link("Sources", "plug", "sources")]))
     if getattr(request.user, "is_staff", False):
         groups.append(("Administration", [link("Admin", "sliders", "admin:index")]))
     return groups

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.facts.base import Fact, Outcome, Reject
@@ -83,8 +83,22 @@ def record_subscriptions(facts: Sequence[Fact], *, source: str, create_missing: 
 
 def account_ids(external_ids: Iterable[Any]) -> dict[str, int]:
     """The primary keys of the accounts that exist among these ids; what is no id is left out."""
+    return _primary_keys("accounts_account", external_ids)
+
+
+def user_ids(external_ids: Iterable[Any]) -> dict[str, int]:
+    """The primary keys of the users that exist among these ids; what is no id is left out."""
+    return _primary_keys("accounts_enduser", external_ids)
+
+
+def _primary_keys(table: str, external_ids: Iterable[Any]) -> dict[str, int]:
+    """By an array and not by IN, which costs several times as much for hundreds of ids."""
     wanted = {text for text in map(_maybe_id, external_ids) if text}
-    return dict(Account.objects.filter(external_id__in=wanted).values_list("external_id", "pk"))
+    if not wanted:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT external_id, id FROM {table} WHERE external_id = ANY(%s)", [list(wanted)])  # noqa: S608
+        return dict(cursor.fetchall())
 
 
 def ensure_accounts(named: Iterable[tuple[Any, dt.datetime]], source: str) -> None:
@@ -98,9 +112,9 @@ def ensure_accounts(named: Iterable[tuple[Any, dt.datetime]], source: str) -> No
 def ensure_users(named: Iterable[tuple[Any, dt.datetime]], source: str) -> None:
     """Make the users that do not exist yet."""
     known = {text: at for value, at in named if (text := _maybe_id(value))}
-    found = set(USER.model._default_manager.filter(external_id__in=known).values_list("external_id", flat=True))
-    if known.keys() - found:
-        record_users([Fact(text, {}, known[text]) for text in sorted(known.keys() - found)], source=source)
+    missing = known.keys() - user_ids(known).keys()
+    if missing:
+        record_users([Fact(text, {}, known[text]) for text in sorted(missing)], source=source)
 
 
 def _maybe_id(value: Any) -> str:

@@ -37,6 +37,11 @@ class Source(Timestamped):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_disabled(self) -> bool:
+        """Whether its messages are refused."""
+        return self.disabled_at is not None
+
 
 class WriteKeyQuerySet(models.QuerySet["WriteKey"]):
     """Which keys open a source."""

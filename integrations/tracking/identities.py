@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from django.db import connection
 from django.db.models import Count, Min
 
 from accounts.facts import CLEARED, Fact, RelationshipFact
@@ -44,8 +45,7 @@ class Identities:
             {m.anonymous for m in self.messages} | {m.user for m in self.messages} | {m.previous for m in self.messages}
         )
         names.discard("")
-        found = Identity.objects.filter(name__in=names).select_related("user")
-        known = {row.name: row for row in found}
+        known = self._known(names)
         for message in self.messages:
             self._read_names(message, known)
         wanted = sorted(self._to_lock(known))
@@ -57,6 +57,16 @@ class Identities:
             for message in self.messages:  # somebody else may have linked one meanwhile
                 self._read_names(message, self.rows)
         self._keep_or_tell()
+
+    @staticmethod
+    def _known(names: set[str]) -> dict[str, Identity]:
+        """The identities among these names: mostly none, which one small question tells."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT name FROM integrations_identity WHERE name = ANY(%s)", [list(names)])
+            found = [name for (name,) in cursor.fetchall()]
+        return (
+            {row.name: row for row in Identity.objects.filter(name__in=found).select_related("user")} if found else {}
+        )
 
     def _read_names(self, message: Tracked, known: Mapping[str, Identity]) -> None:
         row = known.get(message.user)

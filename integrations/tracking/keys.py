@@ -102,6 +102,11 @@ def find_source(digest: str) -> Source | None:
     return _if_open(found)
 
 
+def is_remembered(digest: str) -> bool:
+    """True if this process has asked for the key before."""
+    return digest in _known
+
+
 def remembered_source(digest: str) -> Source | None:
     """The source that a key opened when the database last answered."""
     found = _known.get(digest)

@@ -13,6 +13,7 @@ from core.intake import MAX_DEPTH, BadValue, clean_id, clean_text, short
 from integrations.models import Outcome
 from integrations.tracking.times import happened_at
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 MAX_MESSAGE = 32_768  # bytes of compact UTF-8
 MAX_MESSAGES = 2_500
 MAX_MESSAGE_ID = 255
@@ -88,7 +89,7 @@ def read_message(data: Any, envelope: Envelope, place: int = 0, kind: str = "") 
         message = Tracked(kind="", message_id=made_up, at=envelope.received_at, payload=text[:MAX_MESSAGE])
         message.drop("A message is a JSON object; this one is none, or is nested too deep to be read.")
         return message
-    payload = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    payload = _COMPACT.encode(data)
     message = Tracked(
         kind=kind or str(data.get("type") or "")[:20],
         message_id=_message_id(data.get("messageId"), made_up),
@@ -120,17 +121,17 @@ def _fill(message: Tracked, data: Mapping[str, Any], envelope: Envelope) -> None
     message.account = read_id(group, "groupId")
     if kind == "group":
         if not message.account:
-            raise BadValue("Dropped: no groupId. A group call needs the id of the account.")
+            raise BadValue("No groupId. A group call needs the id of the account.")
         message.traits = _object(data, "traits")
         message.relationship = _relationship(_object(data, "integrations") or envelope.integrations)
         return
     if kind == "alias":
         message.previous = read_id(data.get("previousId"), "previousId") or message.anonymous
         if not message.user or not message.previous:
-            raise BadValue("Dropped: an alias call needs userId and previousId.")
+            raise BadValue("An alias call needs userId and previousId.")
         return
     if not message.user and not message.anonymous:
-        raise BadValue("Dropped: neither userId nor anonymousId. One of them must say who it was.")
+        raise BadValue("Neither userId nor anonymousId. One of them must say who it was.")
     if kind == "identify":
         message.traits = {**_object(context, "traits"), **_object(data, "traits")}
         return
@@ -144,7 +145,7 @@ def _fill_event(message: Tracked, data: Mapping[str, Any]) -> None:
     if message.kind == "track":
         event = data.get("event")
         if not isinstance(event, str) or not event.strip():
-            raise BadValue("Dropped: no event. A track call needs the event’s name.")
+            raise BadValue("No event. A track call needs the event’s name.")
         message.name = clean_text(event, 255)
         message.leaves = message.name == PARTED
         if message.name == JOINED and isinstance(properties.get("role"), str):
@@ -179,7 +180,7 @@ def read_id(given: Any, what: str) -> str:
     try:
         return clean_id(given)
     except BadValue as error:
-        raise BadValue(f"Dropped: {what} cannot be used. {error}") from error
+        raise BadValue(f"{what} cannot be used. {error}") from error
 
 
 def _object(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -201,7 +202,7 @@ def _relationship(integrations: Mapping[str, Any]) -> Mapping[str, Any]:
 def check_nesting(value: Any, depth: int = 0) -> None:
     """Refuse what is nested deeper than is kept anywhere. Raises BadValue."""
     if depth > MAX_DEPTH:
-        raise BadValue(f"Dropped: the properties are nested more than {MAX_DEPTH} levels deep.")
+        raise BadValue(f"The properties are nested more than {MAX_DEPTH} levels deep.")
     for item in value.values() if isinstance(value, Mapping) else value:
         if isinstance(item, dict | list):
             check_nesting(item, depth + 1)

@@ -8,7 +8,8 @@ waits in a circle.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -23,10 +24,9 @@ from accounts.facts import (
     record_users,
 )
 from accounts.facts import Outcome as Recorded
-from accounts.facts.rows import account_ids
-from accounts.models import EndUser, Relationship, Subject
+from accounts.facts.rows import account_ids, user_ids
+from accounts.models import Relationship, Subject
 from accounts.touching import touch
-from core.clock import moment
 from core.intake import short
 from integrations.models import Outcome, Source
 from integrations.tracking.identities import Identities
@@ -34,7 +34,7 @@ from integrations.tracking.messages import Envelope, Tracked
 from integrations.tracking.tallies import log_messages, tally
 from integrations.tracking.traits import Definitions, values_of
 from usage import partitions
-from usage.store import EventFact, PostgresStore
+from usage.store import EventFact, PostgresStore, Prepared
 
 log = logging.getLogger(__name__)
 ATTEMPTS = 4
@@ -47,17 +47,26 @@ def record(source: Source, messages: Sequence[Tracked], envelope: Envelope) -> N
 
     Raises what the database raises when it is away; then nothing is recorded and nothing is set.
     """
+    one_by_one = False
     for attempt in range(1, ATTEMPTS + 1):
-        before = [(message.outcome, message.reason) for message in messages]
+        work = [copy(message) for message in messages]  # recording changes them, and an attempt may be in vain
         try:
             with transaction.atomic():
-                _record_once(source, messages, envelope)
-            return
+                _record_once(source, work, envelope, one_by_one=one_by_one)
+        except InterfaceError:
+            raise
         except OperationalError as error:
-            for message, (outcome, reason) in zip(messages, before, strict=True):
-                message.outcome, message.reason = outcome, reason
             if sqlstate(error) not in RACES or attempt == ATTEMPTS:
                 raise
+        except Exception:
+            if one_by_one:
+                raise
+            log.exception("a batch of %s failed and is taken message by message", source.key)
+            one_by_one = True
+        else:
+            for message, done in zip(messages, work, strict=True):
+                message.outcome, message.reason = done.outcome, done.reason
+            return
 
 
 def sqlstate(error: BaseException) -> str:
@@ -65,7 +74,7 @@ def sqlstate(error: BaseException) -> str:
     return str(getattr(error.__cause__ or error, "sqlstate", "") or "")
 
 
-def _record_once(source: Source, messages: Sequence[Tracked], envelope: Envelope) -> None:
+def _record_once(source: Source, messages: Sequence[Tracked], envelope: Envelope, *, one_by_one: bool) -> None:
     good = [message for message in messages if not message.outcome]
     store = PostgresStore()
     # Before everything else: a new partition locks the accounts against writers.
@@ -78,31 +87,24 @@ def _record_once(source: Source, messages: Sequence[Tracked], envelope: Envelope
             new.append(message)
         else:
             message.drop("A message with this messageId was taken before.", Outcome.DUPLICATE)
-    if new:
+    if new and one_by_one:
         _record_or_set_aside(source, new, envelope)
+    elif new:
+        Batch(source, new, envelope).record()
     log_messages(source, messages, envelope.received_at)
     tally(source, messages, envelope.received_at)
 
 
 def _record_or_set_aside(source: Source, messages: list[Tracked], envelope: Envelope) -> None:
-    """Record all at once; if that fails, one after the other, so that the one at fault stands in nobody's way."""
-    try:
-        with transaction.atomic():
-            Batch(source, messages, envelope).record()
-        return
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:
-        log.exception("a batch of %s failed and is taken message by message", source.key)
+    """Record one message after the other, so that the one at fault stands in nobody's way."""
     for message in messages:
-        message.outcome, message.reason = "", ""
         try:
             with transaction.atomic():
                 Batch(source, [message], envelope).record()
         except (OperationalError, InterfaceError):
             raise
         except (DataError, IntegrityError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            message.drop(f"Set aside: {type(error).__name__}: {short(error, 200)}", Outcome.FAILED)
+            message.drop(f"{type(error).__name__}: {short(error, 200)}", Outcome.FAILED)
 
 
 class Batch:
@@ -114,6 +116,8 @@ class Batch:
         self.users: list[tuple[Tracked | None, Fact]] = []
         self.relationships: list[tuple[Tracked | None, RelationshipFact]] = []
         self.touched: set[int] = set()
+        self.account_ids: dict[str, int] = {}
+        self.user_ids: dict[str, int] = {}
         self.identities = Identities(source, messages, envelope.received_at)
 
     def record(self) -> None:
@@ -132,6 +136,7 @@ class Batch:
         self._write(self.relationships, record_relationships)
         self._touch_people()
         self.identities.link()
+        self._find_new_rows()
         self._append_events()
         self.touched |= self.identities.touched
         touch(self.touched)
@@ -162,6 +167,9 @@ class Batch:
 
     def _translate(self, message: Tracked) -> None:
         """The facts that one message states about a person or an account that is known by id."""
+        if message.deletes:
+            self._take_away(message)
+            return
         if message.kind == "group":
             self.accounts.append((message, Fact(message.account, message.traits, message.at)))
         if message.kind == "identify" and message.user:
@@ -169,6 +177,16 @@ class Batch:
         if message.user and message.account and (message.kind == "group" or message.relationship or message.leaves):
             ended = message.at if message.leaves else None
             fact = RelationshipFact(message.user, message.account, message.at, message.relationship, ended_at=ended)
+            self.relationships.append((message, fact))
+
+    def _take_away(self, message: Tracked) -> None:
+        """An account goes to the archive; a user leaves every account."""
+        if message.kind == "group":
+            self.accounts.append((message, Fact(message.account, {"archived_at": message.at.isoformat()}, message.at)))
+            return
+        homes = Relationship.objects.open().filter(user__external_id=message.user)
+        for account in homes.order_by("account__external_id").values_list("account__external_id", flat=True):
+            fact = RelationshipFact(message.user, account, message.at, ended_at=message.at)
             self.relationships.append((message, fact))
 
     def _collect(self, message: Tracked | None, told: Fact | RelationshipFact) -> None:
@@ -182,21 +200,30 @@ class Batch:
         accounts: dict[str, Any] = {}
         users: dict[str, Any] = {}
         for message in self.messages:
-            if message.account:
-                accounts.setdefault(message.account, message.at)
+            if account := message.account or self.identities.home_of(message):
+                accounts.setdefault(account, message.at)
             if message.user:
                 users.setdefault(message.user, message.at)
         for _, fact in self.relationships:
             accounts.setdefault(fact.account, fact.at)
             users.setdefault(fact.user, fact.at)
-        known = account_ids(accounts)
+        self.account_ids, self.user_ids = account_ids(accounts), user_ids(users)
         told = {fact.external_id for _, fact in self.accounts}
         self.accounts += [
-            (None, Fact(key, {}, at)) for key, at in accounts.items() if key not in known and key not in told
+            (None, Fact(key, {}, at)) for key, at in accounts.items() if key not in self.account_ids and key not in told
         ]
-        found = set(EndUser.objects.filter(external_id__in=users).values_list("external_id", flat=True))
         told = {fact.external_id for _, fact in self.users}
-        self.users += [(None, Fact(key, {}, at)) for key, at in users.items() if key not in found and key not in told]
+        self.users += [
+            (None, Fact(key, {}, at)) for key, at in users.items() if key not in self.user_ids and key not in told
+        ]
+
+    def _find_new_rows(self) -> None:
+        """The primary keys of what was made on the way."""
+        events = [message for message in self.messages if message.is_event]
+        accounts = {message.account or self.identities.home_of(message) for message in events} - {""}
+        users = {message.user for message in events} - {""}
+        self.account_ids |= account_ids(accounts - self.account_ids.keys())
+        self.user_ids |= user_ids(users - self.user_ids.keys())
 
     def _write(
         self, items: Sequence[tuple[Tracked | None, Any]], write: Callable[..., Recorded], *, touches: bool = False
@@ -221,7 +248,7 @@ class Batch:
                 if message:
                     message.remark(f"“{short(reject.key.removeprefix('custom.'))}” left out: {reject.reason}")
             elif message:
-                message.drop(f"Dropped: {reject.reason}")
+                message.drop(reject.reason)
         return [again[index] for index in sorted(again)]
 
     def _touch_people(self) -> None:
@@ -245,9 +272,10 @@ class Batch:
             )
             for message in events
         ]  # fmt: skip
-        result = PostgresStore().append(facts, source=self.source.key, claimed=True)
+        prepared = Prepared(self.account_ids, self.user_ids)
+        result = PostgresStore().append(facts, source=self.source.key, prepared=prepared)
         for reject in result.rejected:
-            events[reject.index].drop(f"Dropped: {reject.reason}")
+            events[reject.index].drop(reject.reason)
         self.touched |= {account for account in result.accounts.values() if account is not None}
         self.identities.keep_pending(events, result.accounts)
         self._explain([events[place] for place, account in result.accounts.items() if account is None])
@@ -268,16 +296,3 @@ class Batch:
                 event.remark("The user belongs to several accounts. Send context.groupId to say in which it happened.")
             else:
                 event.remark("The user belongs to no account yet. Send a group call, or context.groupId.")
-
-
-def received_moment() -> Any:
-    """The present, for a request that comes in now."""
-    return moment().now
-
-
-def outcomes(messages: Sequence[Tracked]) -> Mapping[str, int]:
-    """How many messages had which outcome."""
-    found: dict[str, int] = {}
-    for message in messages:
-        found[message.outcome] = found.get(message.outcome, 0) + 1
-    return found

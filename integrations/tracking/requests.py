@@ -14,7 +14,9 @@ from django.http import HttpRequest
 from integrations.models import Source
 from integrations.tracking.bodies import BadRequest
 from integrations.tracking.messages import Envelope, Tracked, read_batch, read_message
+from integrations.tracking.posthog import read_posthog
 from integrations.tracking.recording import record
+from integrations.tracking.userlist import read_userlist
 
 NO_KEY = BadRequest(401, "no-write-key", "No write key. Send it as the user name of HTTP Basic authentication.")
 BAD_KEY = BadRequest(401, "invalid-write-key", "This write key opens no source. It was mistyped, replaced or disabled.")
@@ -45,11 +47,13 @@ def write_key(request: HttpRequest, data: Any, *, scheme: str = "basic", member:
             return key
     elif found.lower() == scheme and value:
         return value
-    if isinstance(data, Mapping):
-        for holder in (data, data.get("batch")):
-            given = holder.get(member) if isinstance(holder, Mapping) else None
-            if isinstance(given, str) and given:
-                return given
+    # PostHog's single events are a list in old SDKs, and its key may stand among an event's properties as `token`.
+    holders = [data, data[0] if isinstance(data, list) and data else None]
+    holders.append(data.get("properties") if isinstance(data, Mapping) else None)
+    for holder in holders:
+        given = (holder.get(member) or holder.get("token")) if isinstance(holder, Mapping) else None
+        if isinstance(given, str) and given and (holder is not holders[2] or member == "api_key"):
+            return given
     return str(request.GET.get(member, ""))
 
 
@@ -81,7 +85,7 @@ def _alone(message: Tracked) -> Tracked:
 
 
 Reader = Callable[[Received, Source], tuple[list[Tracked], Envelope]]
-DIALECTS: dict[str, Reader] = {"segment": read_segment}
+DIALECTS: dict[str, Reader] = {"segment": read_segment, "userlist": read_userlist, "posthog": read_posthog}
 
 
 def take(received: Received, source: Source) -> list[Tracked]:

@@ -18,6 +18,10 @@ _COPY = """
 COPY integrations_message (source_id, received_at, at, kind, name, user_ref, account_ref, message_id, outcome, reason,
                            payload) FROM STDIN
 """
+_TALLY = """
+INSERT INTO integrations_sourcetally (source_id, at, stored, no_account, duplicate, dropped, failed, summed)
+VALUES (%s, %s, %s, %s, %s, %s, %s, false)
+"""
 _SUM = """
 WITH taken AS (
     DELETE FROM integrations_sourcetally WHERE NOT summed AND at < %(until)s
@@ -52,9 +56,9 @@ def tally(source: Source, messages: Sequence[Tracked], received_at: dt.datetime)
     """Count a request's messages."""
     found = Counter(message.outcome for message in messages)
     if found:
-        SourceTally.objects.create(
-            source=source, at=received_at, **{outcome.value: found.get(outcome, 0) for outcome in Outcome}
-        )
+        counts = [found.get(outcome, 0) for outcome in Outcome]
+        with connection.cursor() as cursor:
+            cursor.execute(_TALLY, [source.pk, received_at, *counts])
 
 
 @transaction.atomic
@@ -71,6 +75,9 @@ def forget_messages(now: dt.datetime) -> None:
         cursor.execute(_OLD, {"before": now - dt.timedelta(days=KEPT_DAYS), "kept": KEPT_MESSAGES})
 
 
-def newest_message_id() -> int:
-    """The id of the newest message; 0 for none."""
-    return Message.objects.order_by("-id").values_list("id", flat=True).first() or 0
+def tidy_is_due(now: dt.datetime) -> bool:
+    """True if an hour can be added up, or a tenth more messages are there than are kept."""
+    if SourceTally.objects.filter(summed=False, at__lt=now.replace(minute=0, second=0, microsecond=0)).exists():
+        return True
+    taken = Message.objects.exclude(outcome__in=[Outcome.DROPPED, Outcome.FAILED]).order_by("-id")
+    return taken[KEPT_MESSAGES * 11 // 10 :][:1].exists()

@@ -116,4 +116,5 @@ def _take_or_keep(received: Received) -> bool:
         log.warning("the database is away (%s)", str(error).strip().splitlines()[:1])
         spool.note_database_away()
         return spool.keep_if_known(received)
+    spool.drain_if_waiting()
     return True

@@ -40,7 +40,7 @@ def patterns(found: list[Any], above: str = "") -> Iterator[str]:
 ADDRESSES = sorted(set(patterns(api.urlpatterns)))
 LISTS = [
     "accounts", "users", "relationships", "subscriptions", "teams", "members", "assignments", "attributes", "notes",
-    "segments", "refresh-runs", "usage", "events", "traits", "levels",
+    "segments", "refresh-runs", "usage", "events", "traits", "levels", "sources",
 ]  # fmt: skip
 
 

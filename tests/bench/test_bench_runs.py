@@ -92,3 +92,11 @@ def test_no_other_database_can_be_named() -> None:
     )
     assert done.returncode != 0
     assert "csbox_bench" in done.stderr
+
+
+def test_messages_over_http_are_measured_beside_copy() -> None:
+    found = bench("ingest", "--accounts", "200", "--events", "500", "--rounds", "1")
+    assert found["stored"] == 500 + 500 + 500  # to warm up, a round, and while a refresh runs
+    assert 0 < found["share_of_copy"] < 2
+    assert found["batch_of_100_during_a_refresh"]["batches"] == 5
+    assert found["batch_of_100_during_a_refresh"]["refresh_went_on"]

@@ -36,6 +36,18 @@ class EventPlace:
     account: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a caller has done for its events in this transaction.
+
+    The partitions of their months are there, their message ids are claimed and told apart, and the accounts and users
+    that they name are looked up (external id to primary key).
+    """
+
+    accounts: Mapping[str, int]
+    users: Mapping[str, int]
+
+
 @dataclass(slots=True)
 class Appended:
     """What became of a batch: events stored, repetitions left out, events stored for no account, and rejects.
@@ -58,12 +70,14 @@ class EventStore(Protocol):
         """The ids that this source has not used before; from now on they are used. Works as a lock until the commit."""
 
     def append(
-        self, events: Sequence[EventFact], *, source: str, create_missing: bool = False, claimed: bool = False
+        self,
+        events: Sequence[EventFact],
+        *,
+        source: str,
+        create_missing: bool = False,
+        prepared: Prepared | None = None,
     ) -> Appended:
-        """Store each event exactly once, with what it adds to the daily counts.
-
-        `claimed` says that the caller has claimed the message ids in this transaction.
-        """
+        """Store each event exactly once, with what it adds to the daily counts."""
 
     def complete(self, events: Sequence[EventPlace], *, user: int | None, account: int | None) -> int:
         """Give stored events the user or account (primary keys) that they lack; how many there were."""

@@ -17,16 +17,17 @@ from django.db.models import Count, Min
 from django.utils import timezone
 
 from accounts.facts import Reject
-from accounts.facts.rows import account_ids, ensure_accounts, ensure_users
-from accounts.models import EndUser, Relationship
+from accounts.facts.rows import account_ids, ensure_accounts, ensure_users, user_ids
+from accounts.models import Relationship
 from core.clock import Moment, moment
 from core.intake import MAX_JSON, BadValue, clean_id, clean_text, fold, short
 from core.locks import xact_lock
 from core.waking import wake_evaluation
 from usage import partitions
 from usage.models import EventName
-from usage.store.base import Appended, EventFact, EventPlace
+from usage.store.base import Appended, EventFact, EventPlace, Prepared
 
+_PLAIN_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 FUTURE = dt.timedelta(days=1)  # a sender's clock may be wrong by a zone, not by more
 MAX_NAMES = 30_000
 _STAGE = """
@@ -36,19 +37,23 @@ CREATE TEMPORARY TABLE IF NOT EXISTS usage_arrival (
 ) ON COMMIT DELETE ROWS
 """
 _COPY = "COPY usage_arrival (place, account_id, user_id, name_id, at, properties, folded, message_id) FROM STDIN"
+_INTO_EVENTS = """
+COPY usage_event (account_id, user_id, name_id, at, received_at, properties, folded, source, message_id) FROM STDIN
+"""
+_INTO_PENDING = """
+COPY usage_pendingusage (account_id, user_id, name_id, day, count, first_at, last_at) FROM STDIN
+"""
 _CLAIM = """
 INSERT INTO usage_messagereceipt (source, message_id) SELECT %s, message_id FROM unnest(%s::text[]) message_id
 ON CONFLICT DO NOTHING RETURNING message_id
 """
-_FRESH = """fresh AS (
-    INSERT INTO usage_messagereceipt (source, message_id) SELECT %(source)s, message_id FROM once ORDER BY message_id
-    ON CONFLICT DO NOTHING RETURNING message_id
-)"""
-_CLAIMED = "fresh AS (SELECT message_id FROM once)"
 _STORE = """
 WITH once AS (
     SELECT DISTINCT ON (message_id) * FROM usage_arrival ORDER BY message_id, place
-), {fresh}, stored AS (
+), fresh AS (
+    INSERT INTO usage_messagereceipt (source, message_id) SELECT %(source)s, message_id FROM once ORDER BY message_id
+    ON CONFLICT DO NOTHING RETURNING message_id
+), stored AS (
     INSERT INTO usage_event (account_id, user_id, name_id, at, received_at, properties, folded, source, message_id)
     SELECT account_id, user_id, name_id, at, %(now)s, properties, folded, %(source)s, message_id
     FROM once JOIN fresh USING (message_id) ORDER BY place
@@ -118,20 +123,30 @@ class PostgresStore:
 
     @transaction.atomic
     def append(
-        self, events: Sequence[EventFact], *, source: str, create_missing: bool = False, claimed: bool = False
+        self,
+        events: Sequence[EventFact],
+        *,
+        source: str,
+        create_missing: bool = False,
+        prepared: Prepared | None = None,
     ) -> Appended:
         """Store each event exactly once, with what it adds to the daily counts.
 
         An unknown account or user is a reject, unless `create_missing` makes it. A user and an account in one event
-        open no relationship. `claimed` says that the caller has claimed the message ids in this transaction.
+        open no relationship. Events that the caller has prepared go straight into their table.
         """
         source, result, present = clean_text(source, 80), Appended(), moment()
+        if prepared is not None:
+            rows = _read(events, prepared.accounts, prepared.users, present, result)
+            return _append_prepared(rows, source, present, result)
         # First of all: a new partition locks the accounts against writers, which must not hold that lock themselves.
         partitions.ensure_months({partitions.month_of(e.at) for e in events if e.at <= present.now + FUTURE})
         if create_missing:
             ensure_accounts([(event.account, event.at) for event in events if event.account], source)
             ensure_users([(event.user, event.at) for event in events if event.user], source)
-        rows = _read(events, present, result)
+        accounts = account_ids(event.account for event in events if event.account)
+        users = user_ids(event.user for event in events if event.user)
+        rows = _read(events, accounts, users, present, result)
         if not rows:
             return result
         with connection.cursor() as cursor:
@@ -140,10 +155,7 @@ class PostgresStore:
             with cursor.copy(_COPY) as copy:
                 for row in rows:
                     copy.write_row(row)
-            cursor.execute(
-                _STORE.format(fresh=_CLAIMED if claimed else _FRESH),
-                {"source": source, "now": present.now, "zone": present.zone.key},
-            )
+            cursor.execute(_STORE, {"source": source, "now": present.now, "zone": present.zone.key})
             result.stored, result.homeless = cursor.fetchone()
         if result.stored:
             wake_evaluation()
@@ -181,6 +193,27 @@ class PostgresStore:
         return partitions.drop_before(month)
 
 
+def _append_prepared(rows: list[tuple[Any, ...]], source: str, present: Moment, result: Appended) -> Appended:
+    """COPY events that are known to be new into their table, and what they add to the daily counts beside them."""
+    if not rows:
+        return result
+    now = present.now.isoformat()
+    shares: dict[tuple[int, int | None, int, dt.date], list[dt.datetime]] = {}
+    with connection.cursor() as cursor:
+        with cursor.copy(_INTO_EVENTS) as copy:
+            for _, account, user, name, at, properties, folded, message_id in rows:
+                copy.write_row((account, user, name, at.isoformat(), now, properties, folded, source, message_id))
+                if account is not None:
+                    shares.setdefault((account, user, name, at.astimezone(present.zone).date()), []).append(at)
+        with cursor.copy(_INTO_PENDING) as copy:
+            for key, times in shares.items():
+                copy.write_row((*key, len(times), min(times), max(times)))
+    result.stored = len(rows)
+    result.homeless = sum(row[1] is None for row in rows)
+    wake_evaluation()
+    return result
+
+
 def mark_days(days: Iterable[dt.date]) -> None:
     """Mark local days to be counted anew, and keep the marks from being taken until this transaction ends.
 
@@ -204,10 +237,15 @@ def mark_days(days: Iterable[dt.date]) -> None:
     wake_evaluation()
 
 
-def _read(events: Sequence[EventFact], present: Moment, result: Appended) -> list[tuple[Any, ...]]:
-    accounts = account_ids(event.account for event in events if event.account)
-    users = _user_ids(event.user for event in events if event.user)
-    homes = _only_homes({users[event.user] for event in events if not event.account and event.user in users})
+def _read(
+    events: Sequence[EventFact],
+    accounts: Mapping[str, int],
+    users: Mapping[str, int],
+    present: Moment,
+    result: Appended,
+) -> list[tuple[Any, ...]]:
+    named = {event.user for event in events if event.user and not event.account}
+    homes = _only_homes({users[user] for user in named if user in users})
     names = _name_ids({event.name for event in events if isinstance(event.name, str)})
     rows = []
     for index, event in enumerate(events):
@@ -241,18 +279,13 @@ def _read(events: Sequence[EventFact], present: Moment, result: Appended) -> lis
     return rows
 
 
-def _find(ids: dict[str, int], value: str | None, what: str, tell: Any) -> int | None:
+def _find(ids: Mapping[str, int], value: str | None, what: str, tell: Any) -> int | None:
     if not value:
         return None
     if value not in ids:
         tell(what, f"There is no {what} “{short(value)}”. Load {what}s first.")
         return None
     return ids[value]
-
-
-def _user_ids(external_ids: Iterable[str]) -> dict[str, int]:
-    wanted = {text for text in external_ids if "\x00" not in text and len(text) <= 255}
-    return dict(EndUser.objects.filter(external_id__in=wanted).values_list("external_id", "pk"))
 
 
 def _only_homes(users: set[int]) -> dict[int, int]:
@@ -274,15 +307,21 @@ def _name_ids(names: set[str]) -> dict[str, int]:
             continue
         if text:
             clean[name] = text
-    known = dict(EventName.objects.filter(name__in=set(clean.values())).values_list("name", "pk"))
+    known = _known_names(clean.values())
     missing = sorted(set(clean.values()) - known.keys())
     if missing and EventName.objects.count() + len(missing) <= MAX_NAMES:
         now = timezone.now()
         EventName.objects.bulk_create(
             [EventName(name=name, first_seen_at=now) for name in missing], ignore_conflicts=True
         )
-        known = dict(EventName.objects.filter(name__in=set(clean.values())).values_list("name", "pk"))
+        known = _known_names(clean.values())
     return {name: known[text] for name, text in clean.items() if text in known}
+
+
+def _known_names(names: Iterable[str]) -> dict[str, int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, id FROM usage_eventname WHERE name = ANY(%s)", [sorted(set(names))])
+        return dict(cursor.fetchall())
 
 
 def folds_of(properties: Mapping[str, Any]) -> dict[str, str]:
@@ -294,7 +333,7 @@ def folds_of(properties: Mapping[str, Any]) -> dict[str, str]:
 def _properties(properties: Any) -> str:
     """The properties as JSON text; what PostgreSQL cannot keep is refused with its reason."""
     try:
-        text = json.dumps(dict(properties), allow_nan=False, ensure_ascii=False)
+        text = _PLAIN_JSON.encode(dict(properties))
         text.encode()
     except (ValueError, TypeError, RecursionError) as error:
         raise BadValue("The properties are not plain JSON (texts, numbers, lists, objects; no NaN).") from error
