@@ -109,7 +109,7 @@ class _Work:
             if segment is None or (self.only_due and not segment.due) or self.comes_late(segment):
                 return None
             accounts = self.narrowed(segment)
-            if accounts is None and self.accounts is not None and segment.frozen and not segment.due:
+            if self.run.trigger == Trigger.DATA and segment.frozen and not segment.due:
                 return None  # what cannot be run is tried with the next daily refresh, not with each new event
             done = SegmentRefresh(
                 pk=_next_number(),

@@ -107,12 +107,12 @@ def test_a_worker_that_is_killed_between_two_segments_loses_nothing(
     assert_done()
 
 
-def assert_done() -> None:
+def assert_done(of_a: int = 5, of_b: int = 1) -> None:
     """Everything was evaluated: the state is that of a full refresh, every stay has been opened once."""
     while is_waiting():
         evaluate_waiting()
     assert not PendingUsage.objects.exists() and not TouchedAccount.objects.exists()
-    assert sorted(DailyUsage.objects.values_list("account__external_id", "count")) == [("a", 5), ("b", 1)]
+    assert sorted(DailyUsage.objects.values_list("account__external_id", "count")) == [("a", of_a), ("b", of_b)]
     found = state()
     stays = AccountMembership.objects.count()
     refresh_everything()
@@ -235,6 +235,18 @@ class TestRuns:
         assert (run.trigger, run.state, run.total) == (RefreshRun.Trigger.DATA, RefreshRun.State.DONE, run.done)
         assert run.joined > 0
         assert all(one.joined or one.left for one in run.refreshes.all())
+
+    def test_with_news_about_many_of_all_accounts_everybody_is_looked_at(
+        self, company: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pipeline, "FEW", 0)
+        run = refresh_touched()
+        assert run is not None and run.accounts is None
+        send("more")
+        monkeypatch.setattr(pipeline, "FEW", 100)
+        run = refresh_touched()
+        assert run is not None and run.accounts == 2
+        assert_done(10, 2)
 
     def test_runs_that_moved_nobody_are_forgotten(self, company: None) -> None:
         refresh_touched()
