@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from django.conf import settings
 from django.utils import timezone
 
 from accounts.privacy import erasing, exporting
@@ -12,6 +13,7 @@ from core.clock import moment
 from core.daily import claimed, is_open, newest_slot
 from core.jobs import enqueue, forget_results_before
 from core.models import Workspace
+from csbox.evaluating import evaluate_waiting, forget_empty_runs, is_waiting
 from csbox.pipeline import look_at_feeds, refresh_everything
 from integrations.connections.running import wake_due
 from integrations.imports.waking import wake_imports
@@ -21,22 +23,26 @@ from segments.models import RefreshRun, Segment
 from segments.refresh import give_up_lost_runs
 from usage import partitions
 from usage.feeds.watching import watch_due
-from usage.models import DirtyDay
+from usage.retention import prune_events
 
 DAILY = "refresh"
 LOST_AFTER = dt.timedelta(minutes=30)
 RESULTS_KEPT = dt.timedelta(days=14)
+EMPTY_RUNS_KEPT = dt.timedelta(days=1)
 
 
 def tick() -> None:
-    """Once a minute: wake the daily refresh if its slot is open, and whatever a lost wake-up left behind."""
+    """Once a minute: wake the daily refresh if its slot is open, and whatever a lost wake-up left behind.
+
+    A refresh of all accounts and an evaluation of new data may run at once: their steps take turns.
+    """
     workspace = Workspace.get()
     slot = newest_slot(timezone.now().astimezone(workspace.zone), workspace.refresh_at)
     give_up_lost_runs(timezone.now() - LOST_AFTER)
     if is_open(DAILY, slot):
         enqueue("csbox.tasks.refresh_daily", slot.isoformat())
-    elif DirtyDay.objects.exists():
-        enqueue("csbox.tasks.refresh_new_data")
+    if is_waiting():
+        enqueue(settings.EVALUATION)
     if spool.waiting():
         enqueue("integrations.tracking.tasks.drain_spool")
     if tidy_is_due(timezone.now()):
@@ -59,8 +65,10 @@ def refresh_daily(local_date: str) -> None:
     with claimed(DAILY, dt.date.fromisoformat(local_date)) as mine:
         if mine:
             partitions.prepare_ahead(dt.date.fromisoformat(local_date))
+            prune_events(dt.date.fromisoformat(local_date))
             forget_results_before(timezone.now() - RESULTS_KEPT)
             forget_answers_before(timezone.now() - KEPT)
+            forget_empty_runs(timezone.now() - EMPTY_RUNS_KEPT)
             look_at_feeds()
             refresh_everything(RefreshRun.Trigger.DAILY, moment())
 
@@ -70,7 +78,7 @@ def watch_feeds() -> None:
     look_at_feeds()
 
 
-def refresh_new_data() -> None:
-    """Events came since the last count: every number and every segment that they can change."""
+def evaluate_new_data() -> None:
+    """Something new was stored: evaluate the accounts that it is about, until nothing waits."""
     look_at_feeds()
-    refresh_everything(RefreshRun.Trigger.DATA, moment())
+    evaluate_waiting()

@@ -15,11 +15,12 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from accounts.models import Account
 from core.clock import Moment
 from segments.models import AccountMembership, Pin, Segment, SegmentRefresh
+from segments.rules.sql import OneOf
 
 _DIFF = """
 WITH rule AS ({matched}), held AS ({held}), lifted AS ({lifted}),
@@ -90,7 +91,7 @@ def apply(
     `accounts` narrows both sides to these ids (after new data); None means every account. Running it again changes
     nothing.
     """
-    base = matched if accounts is None else matched.filter(pk__in=accounts)
+    base = matched if accounts is None else matched.filter(OneOf(F("pk"), accounts))
     try:
         sql, params = base.order_by().values_list("pk", "mrr").query.sql_with_params()
         sql = f'SELECT "id", "mrr" FROM ({sql}) AS answer ("id", "mrr")'  # noqa: S608  (compiled, with bound values)

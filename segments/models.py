@@ -149,6 +149,7 @@ class RefreshRun(models.Model):
     now = models.DateTimeField(help_text="The moment that every condition of the run means.")
     started_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    accounts = models.PositiveIntegerField(null=True, help_text="Accounts that were looked at; empty means all.")
     total = models.PositiveIntegerField(default=0, help_text="Segments to refresh.")
     done = models.PositiveIntegerField(default=0)
     joined = models.PositiveIntegerField(default=0)

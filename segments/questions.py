@@ -6,7 +6,7 @@ Reads only. Saved segments, previews and list filters all pass through `read_rul
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -63,6 +63,7 @@ class Reader:
     segments: dict[str, tuple[int, str]]
     currency: str
     me: str = ""
+    accounts: Sequence[int] | None = None  # the only ones that are asked about
 
     @classmethod
     def now(cls, at: Moment | None = None, me: str = "") -> Reader:
@@ -75,7 +76,8 @@ class Reader:
     @property
     def context(self) -> Context:
         """What rules are compiled against."""
-        return Context(self.vocabulary, self.moment, {key: pk for key, (pk, _) in self.segments.items()}, self.me)
+        ids = {key: pk for key, (pk, _) in self.segments.items()}
+        return Context(self.vocabulary, self.moment, ids, self.me, accounts=self.accounts)
 
     @property
     def words(self) -> Words:

@@ -12,10 +12,10 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from django.db import DatabaseError, OperationalError, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import Count, F, QuerySet, Sum
 from django.utils import timezone
 
@@ -28,6 +28,7 @@ from segments.membership import Difference, apply
 from segments.models import AccountMembership, RefreshRun, Segment, SegmentRefresh
 from segments.ordering import in_order, with_dependents
 from segments.questions import PreviewTooSlow, Reader, bounded
+from segments.rules.sql import OneOf
 from segments.rules.tree import RuleError
 
 log = logging.getLogger(__name__)
@@ -72,9 +73,11 @@ def refresh_segments(
 def _run(
     segments: list[Segment], trigger: str, now: Moment, *, only_due: bool, accounts: Sequence[int] | None
 ) -> RefreshRun:
-    run = RefreshRun.objects.create(trigger=trigger, now=now.now, total=len(segments))
+    looked_at = None if accounts is None else len(accounts)
+    run = RefreshRun.objects.create(trigger=trigger, now=now.now, total=len(segments), accounts=looked_at)
     reader = Reader.now(now)
-    work = _Work(run, now, only_due, accounts, reader, Holds.now(reader.vocabulary))
+    holds = Holds.now(reader.vocabulary)
+    work = _Work(run, now, only_due, accounts, reader, holds, _changed_since_last(accounts))
     failed = False
     for segment in segments:
         done = work.refresh(segment.pk)
@@ -99,6 +102,7 @@ class _Work:
     accounts: Sequence[int] | None
     reader: Reader
     holds: Holds
+    money: bool = True  # whether an account may pay something else than when it was last looked at
 
     def refresh(self, pk: int) -> SegmentRefresh | None:
         """One segment in one transaction; None if it is gone, or if its request was answered meanwhile."""
@@ -109,11 +113,14 @@ class _Work:
             if segment is None or (self.only_due and not segment.due) or self.comes_late(segment):
                 return None
             accounts = self.narrowed(segment)
+            if self.run.trigger == Trigger.DATA and segment.frozen and not segment.due:
+                return None  # what cannot be run is tried with the next daily refresh, not with each new event
             held = self.held(segment)
             if held and self.accounts is not None:  # once a day is enough for the record
                 self.wait(segment, held)
                 return None
-            done = SegmentRefresh.objects.create(
+            done = SegmentRefresh(
+                pk=_next_number(),
                 run=self.run,
                 segment=segment,
                 version=segment.version,
@@ -125,7 +132,10 @@ class _Work:
             else:
                 self.evaluate(segment, done, accounts)
             done.duration_ms = (time.perf_counter() - started) * 1000
-            done.save()
+            # Members refer to it already; the database looks at that when the transaction ends. A look at a few
+            # accounts that moved nobody would fill the table for nothing.
+            if accounts is None or done.joined or done.left or done.error:
+                done.save(force_insert=True)
         return done
 
     def evaluate(self, segment: Segment, done: SegmentRefresh, accounts: Sequence[int] | None) -> None:
@@ -156,7 +166,7 @@ class _Work:
     def comes_late(self, segment: Segment) -> bool:
         """Whether a later moment has been answered for every account while this run was held up."""
         newer = segment.refreshed_at is not None and segment.refreshed_at > self.now.now
-        return newer and self.accounts is None and not segment.due
+        return newer and not segment.due
 
     def narrowed(self, segment: Segment) -> Sequence[int] | None:
         """The accounts to look at: all of them if the stored members do not answer the present rule."""
@@ -172,12 +182,13 @@ class _Work:
         """The accounts of a segment; nobody if it is switched off."""
         if not segment.active or segment.subject != Segment.Subject.ACCOUNT:
             return Account.objects.none()
+        accounts = self.narrowed(segment)
         try:
-            return self.reader.read(segment.rule).accounts()
+            return replace(self.reader, accounts=accounts).read(segment.rule).accounts()
         except RuleError:
             # The rule may name an attribute or a segment that is newer than what this run has read.
             self.reader = Reader.now(self.now)
-            return self.reader.read(segment.rule).accounts()
+            return replace(self.reader, accounts=accounts).read(segment.rule).accounts()
 
     def freeze(self, segment: Segment, done: SegmentRefresh, error: Exception) -> None:
         """Keep the last good members and say why; the next daily refresh, or a save, tries again."""
@@ -195,11 +206,13 @@ class _Work:
         self, segment: Segment, done: SegmentRefresh, difference: Difference, accounts: Sequence[int] | None
     ) -> None:
         """Record the answer with the version and the request that it answers, and the moment if all were looked at."""
-        members, mrr = difference.matched, difference.mrr
-        if accounts is not None:  # only some were looked at
+        members, value = difference.matched, difference.mrr * 12
+        if accounts is not None and not (difference.joined or difference.left or self.money):
+            members, value = segment.member_count, segment.contract_value
+        elif accounts is not None:  # only some were looked at
             stored = AccountMembership.objects.filter(segment=segment, left_at__isnull=True)
             sums = stored.aggregate(members=Count("pk"), mrr=Sum("account__mrr"))
-            members, mrr = sums["members"], sums["mrr"] or Decimal(0)
+            members, value = sums["members"], (sums["mrr"] or Decimal(0)) * 12
         done.joined, done.left, done.members = difference.joined, difference.left, members
         Segment.everything.filter(pk=segment.pk).update(
             error="",
@@ -208,8 +221,24 @@ class _Work:
             live_version=segment.version,
             refreshed_at=self.now.now if accounts is None else segment.refreshed_at,
             member_count=members,
-            contract_value=mrr * 12,
+            contract_value=value,
         )
+
+
+def _changed_since_last(accounts: Sequence[int] | None) -> bool:
+    """Whether a row of these accounts, what they pay included, was written since a refresh came to its end."""
+    whole = RefreshRun.objects.filter(trigger__in=(Trigger.DAILY, Trigger.DATA), done=F("total"))
+    last = whole.filter(finished_at__isnull=False).order_by("-pk").first()
+    if accounts is None or last is None:
+        return True
+    return Account.objects.filter(OneOf(F("pk"), accounts), updated_at__gte=last.now).exists()
+
+
+def _next_number() -> int:
+    """The number of the next record, which is written when it is known to say something."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id'))", [SegmentRefresh._meta.db_table])
+        return int(cursor.fetchone()[0])
 
 
 def give_up_lost_runs(before: dt.datetime) -> int:

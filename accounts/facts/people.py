@@ -25,6 +25,7 @@ from accounts.facts.shapes import RELATIONSHIP
 from accounts.facts.values import Reader
 from accounts.models import EndUser, Relationship
 from accounts.privacy.gate import erased_among
+from accounts.touching import touch
 from core.intake import BadValue, clean_id, clean_text, short
 
 IN, OUT = 0, 1  # at the same instant a sighting comes before an end
@@ -109,6 +110,7 @@ def record_relationships(facts: Sequence[RelationshipFact], *, source: str, crea
     outcome.updated |= changed
     outcome.unchanged -= outcome.touched
     log_changes(RELATIONSHIP, log, source, now)
+    touch([row.account_id for row in (*new, *old) if row.pk in outcome.touched] + [row.account_id for row in gone])
     return outcome
 
 

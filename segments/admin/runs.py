@@ -65,9 +65,14 @@ class RefreshesInline(FirstRowsInline):
 class RefreshRunAdmin(ReadOnly):
     """Pieces of refreshing: why, when, how far, and what went wrong."""
 
-    list_display = ("now", "trigger", "state", "progress", "joined", "left", "held", "seconds", "errors")
+    list_display = ("now", "trigger", "looked_at", "state", "progress", "joined", "left", "held", "seconds", "errors")
     list_filter = ("state", "trigger")
     inlines = (RefreshesInline,)
+
+    @admin.display(description="Accounts", ordering="accounts")
+    def looked_at(self, run: RefreshRun) -> str:
+        """Those with new data, or all."""
+        return "All" if run.accounts is None else f"{run.accounts:,}"
 
     @admin.display(description="Segments")
     def progress(self, run: RefreshRun) -> str:

@@ -99,6 +99,9 @@ class RunSerializer(StrictSerializer):
     now = serializers.DateTimeField(read_only=True)
     started_at = serializers.DateTimeField(read_only=True)
     finished_at = serializers.DateTimeField(read_only=True)
+    accounts = serializers.IntegerField(
+        read_only=True, allow_null=True, help_text="Accounts that were looked at; null means all."
+    )
     total = serializers.IntegerField(read_only=True)
     done = serializers.IntegerField(read_only=True)
     joined = serializers.IntegerField(read_only=True)

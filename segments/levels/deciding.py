@@ -7,6 +7,7 @@ If one rule cannot be run, no level changes: leaving it out would hand its accou
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from django.db import DatabaseError, OperationalError, transaction
@@ -25,7 +26,7 @@ from segments.models import Segment
 from segments.questions import Question, Reader
 from segments.refresh import request_refresh
 from segments.rules.compiler import compile_rule
-from segments.rules.sql import Infix
+from segments.rules.sql import Infix, OneOf
 from segments.rules.tree import Condition, InSegment, Problem, RuleError, walk
 
 LEVEL_FIELD = "account.level"
@@ -64,7 +65,7 @@ def decide_levels(
     """
     now = present or moment()
     rules = list(LevelRule.objects.filter(active=True).select_related("level"))
-    reader = Reader.now(now)
+    reader = replace(Reader.now(now), accounts=None if accounts is None else list(accounts))
     holds = Holds.now(reader.vocabulary)
     cases, broken = [], False
     for rule in rules:
@@ -96,7 +97,7 @@ def _wanted(cases: list[When], accounts: Collection[int] | None) -> dict[int, st
     """The accounts whose level is not what the rules say, with what they say."""
     found = Account.objects.live().filter(open_to_rules())
     if accounts is not None:
-        found = found.filter(pk__in=list(accounts))
+        found = found.filter(OneOf(F("pk"), list(accounts)))
     decided = Case(*cases, default=Value(None), output_field=CharField()) if cases else Value(None, CharField())
     rows = found.order_by().annotate(decided=decided).filter(Q(Infix(F("decided"), "IS DISTINCT FROM", F("level_id"))))
     return dict(rows.values_list("pk", "decided"))
