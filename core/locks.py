@@ -25,6 +25,11 @@ def try_xact_lock(space: str, key: int = 0, using: str = DEFAULT_DB_ALIAS) -> bo
     return bool(_ask("pg_try_advisory_xact_lock", space, key, using))
 
 
+def shared_xact_lock(space: str, key: int = 0, using: str = DEFAULT_DB_ALIAS) -> None:
+    """Wait until nobody holds the lock for itself, and keep such from taking it until the transaction ends."""
+    _ask("pg_advisory_xact_lock_shared", space, key, using)
+
+
 def _ask(function: str, space: str, key: int, using: str) -> object:
     connection = connections[using]
     if not connection.in_atomic_block:

@@ -9,10 +9,12 @@ from accounts.billing import roll_up_billing
 from accounts.fields import Stage, vocabulary
 from core.clock import Moment, moment
 from health.refresh import refresh_health
+from segments.holding.telling import follow
 from segments.levels.deciding import decide_levels
 from segments.models import RefreshRun, Segment
 from segments.refresh import refresh_segments
 from segments.stages import split_by_stage
+from usage.feeds.watching import watch_feeds
 from usage.metrics import refresh_metrics
 from usage.rollup import roll_up
 from usage.traits.computing import refresh_traits
@@ -21,6 +23,11 @@ from usage.traits.computing import refresh_traits
 def refresh_everything(trigger: str = RefreshRun.Trigger.DAILY, now: Moment | None = None) -> RefreshRun:
     """Every account, every segment, at one moment."""
     return _refresh(trigger, now or moment(), None)
+
+
+def look_at_feeds(now: Moment | None = None) -> None:
+    """Notice feeds that fell silent or are back, before anything is evaluated by what they brought."""
+    follow(watch_feeds(now))
 
 
 def refresh_past_days(days: int) -> None:

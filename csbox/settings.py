@@ -6,6 +6,7 @@ CSBOX_ALLOWED_HOSTS, CSBOX_HTTPS=1 and DATABASE_URL.
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 from pathlib import Path
@@ -236,6 +237,14 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+# --- Connections ----------------------------------------------------------------------------------------------------
+# Only a deployment says where requests with credentials go: an address typed into a page could be anybody's.
+CONNECTION_URLS = {
+    "stripe": text("CSBOX_STRIPE_URL", "https://api.stripe.com"),
+    "hubspot": text("CSBOX_HUBSPOT_URL", "https://api.hubapi.com"),
+}
+CONNECTION_RETRIES = number("CSBOX_CONNECTION_RETRIES", 3)
+
 # --- Language, time, files ------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"  # days begin where Workspace.time_zone says
@@ -257,6 +266,19 @@ STORAGES = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = number("CSBOX_UPLOAD_BYTES", 5_242_880)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+# Files that are imported: how large one may be, as it comes and unpacked, and for how many days it is kept.
+IMPORT_BYTES = number("CSBOX_IMPORT_BYTES", 200 * 1024 * 1024)
+IMPORT_UNPACKED_BYTES = number("CSBOX_IMPORT_UNPACKED_BYTES", 1024 * 1024 * 1024)
+IMPORT_DAYS = number("CSBOX_IMPORT_DAYS", 30)
+# Hosts and networks inside your own that scheduled imports may ask all the same ("files.internal, 10.1.0.0/16").
+FETCH_ALLOWED = items("CSBOX_FETCH_ALLOWED")
+# What scheduled imports say who they are with: CSBOX_CREDENTIAL_NAME is the credential “name”.
+_CREDENTIAL = "CSBOX_CREDENTIAL_"
+FETCH_SECRETS = {
+    name.removeprefix(_CREDENTIAL).lower(): value.strip()
+    for name, value in os.environ.items()
+    if name.startswith(_CREDENTIAL)
+}
 
 LOGGING = {
     "version": 1,

@@ -6,16 +6,21 @@ import datetime as dt
 
 from django.utils import timezone
 
+from accounts.privacy import erasing, exporting
+from core.api.idempotency import KEPT, forget_answers_before
 from core.clock import moment
 from core.daily import claimed, is_open, newest_slot
 from core.jobs import enqueue, forget_results_before
 from core.models import Workspace
-from csbox.pipeline import refresh_everything
+from csbox.pipeline import look_at_feeds, refresh_everything
+from integrations.connections.running import wake_due
+from integrations.imports.waking import wake_imports
 from integrations.tracking import spool
 from integrations.tracking.tallies import tidy_is_due
 from segments.models import RefreshRun, Segment
 from segments.refresh import give_up_lost_runs
 from usage import partitions
+from usage.feeds.watching import watch_due
 from usage.models import DirtyDay
 
 DAILY = "refresh"
@@ -36,8 +41,17 @@ def tick() -> None:
         enqueue("integrations.tracking.tasks.drain_spool")
     if tidy_is_due(timezone.now()):
         enqueue("integrations.tracking.tasks.tidy_messages")
+    if watch_due(timezone.now()):
+        enqueue("csbox.tasks.watch_feeds")
+    if erasing.unfinished():
+        enqueue(erasing.TASK)
+    if exporting.waiting_exports():
+        enqueue(exporting.TASK)
+    exporting.drop_old_exports(timezone.now())
     if any(segment.due for segment in Segment.everything.only("requested_rev", "live_rev")):
         enqueue("segments.tasks.refresh_due")
+    wake_due()
+    wake_imports()
 
 
 def refresh_daily(local_date: str) -> None:
@@ -46,9 +60,17 @@ def refresh_daily(local_date: str) -> None:
         if mine:
             partitions.prepare_ahead(dt.date.fromisoformat(local_date))
             forget_results_before(timezone.now() - RESULTS_KEPT)
+            forget_answers_before(timezone.now() - KEPT)
+            look_at_feeds()
             refresh_everything(RefreshRun.Trigger.DAILY, moment())
+
+
+def watch_feeds() -> None:
+    """Look at every feed, every few minutes."""
+    look_at_feeds()
 
 
 def refresh_new_data() -> None:
     """Events came since the last count: every number and every segment that they can change."""
+    look_at_feeds()
     refresh_everything(RefreshRun.Trigger.DATA, moment())

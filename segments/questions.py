@@ -6,11 +6,11 @@ Reads only. Saved segments, previews and list filters all pass through `read_rul
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DataError, connection
@@ -31,6 +31,9 @@ from segments.rules.tree import Condition, Group, Problem, RuleError, parse, wal
 PREVIEW_LIMIT_MS = 2_000
 PATTERN_LIMIT_MS = 2_000  # for all patterns of a rule together
 PROBE = "a1 " * 300
+ALONE_LIMIT_MS = 800  # for what each condition matches alone, which is told besides
+
+Answer = TypeVar("Answer")
 
 
 class PreviewTooSlow(Exception):
@@ -118,7 +121,8 @@ def check_patterns(rule: Group) -> None:
 class Preview:
     """What a rule matches now. `joins` and `leaves` are against the stored members of the segment being edited, with
     its pins; `pins` says how many accounts those bring in and keep out besides. `alone` gives the count for the JSON
-    pointer of each condition and group; `mrr` is a month's worth."""
+    pointer of each condition and group, `uncounted` the pointers for which there was no time; `mrr` is a month's
+    worth."""
 
     total: int
     count: int
@@ -129,6 +133,7 @@ class Preview:
     stages: dict[str, int]
     sample: list[Account]
     pins: PinEffect = PinEffect()
+    uncounted: tuple[str, ...] = ()
 
 
 _PREVIEW = """
@@ -157,7 +162,7 @@ def preview(question: Question, *, base: QuerySet[Account], segment: Segment | N
         kinds, ids = _matched(question, base, segment)
         count = sum(kind["n"] for kind in kinds)
         joins = sum(kind["joins"] for kind in kinds) if segment else 0
-        alone = _alone(question, base, count)
+        alone, uncounted = _alone(question, base, count)
         kept = _members(base, segment)
         today = question.context.moment.today
         pins = pin_effect(segment, question.accounts(base), base, today) if segment else PinEffect()
@@ -172,6 +177,7 @@ def preview(question: Question, *, base: QuerySet[Account], segment: Segment | N
         stages={kind["kind"]: kind["n"] for kind in kinds},
         sample=[found[pk] for pk in ids if pk in found],
         pins=pins,
+        uncounted=uncounted,
     )
 
 
@@ -199,27 +205,45 @@ def _members(base: QuerySet[Account], segment: Segment | None) -> int:
     return base.order_by().filter(pk__in=stored.values("account_id")).count()
 
 
-def _alone(question: Question, base: QuerySet[Account], count: int) -> dict[str, int]:
-    """What each condition and group matches by itself, by JSON pointer.
+def _alone(question: Question, base: QuerySet[Account], count: int) -> tuple[dict[str, int], tuple[str, ...]]:
+    """What each condition and group matches by itself, by JSON pointer; the pointers for which there was no time.
 
     Plain comparisons share one pass over the accounts. One about other rows is counted by a query of its own, because
-    PostgreSQL can join for a WHERE but must look row by row for a FILTER.
+    PostgreSQL can join for a WHERE but must look row by row for a FILTER; these together have a time limit.
     """
     rule = question.rule
     nodes = [node for node in walk(rule) if node.pointer and "/where" not in node.pointer]
     if len(rule.rules) == len(nodes) == 1 and rule.match != "none":
-        return {nodes[0].pointer: count}
-    found: dict[str, int] = {}
+        return {nodes[0].pointer: count}, ()
     plain: dict[str, Any] = {}
+    others: dict[str, Any] = {}
     for node in nodes:
         condition = compile_node(node, question.context)
-        if any(isinstance(part, Subquery | Q) for part in _parts(condition)):
-            found[node.pointer] = base.order_by().filter(condition).count()
-        else:
-            plain[node.pointer] = condition
+        apart = any(isinstance(part, Subquery | Q) for part in _parts(condition))
+        (others if apart else plain)[node.pointer] = condition
     counts = {f"alone_{i}": Count("pk", filter=Q(condition)) for i, condition in enumerate(plain.values())}
     sums = base.order_by().aggregate(**counts) if counts else {}
-    return found | {pointer: sums[f"alone_{i}"] for i, pointer in enumerate(plain)}
+    found = {pointer: sums[f"alone_{i}"] for i, pointer in enumerate(plain)}
+    until = time.monotonic() + ALONE_LIMIT_MS / 1000
+    for pointer, condition in others.items():
+        number = _in_time(until, base.order_by().filter(condition).count)
+        if number is not None:
+            found[pointer] = number
+    return found, tuple(pointer for pointer in others if pointer not in found)
+
+
+def _in_time(until: float, ask: Callable[[], Answer]) -> Answer | None:
+    """The answer to one statement; None if it does not come in time."""
+    left = int((until - time.monotonic()) * 1000)
+    if left <= 0:
+        return None
+    try:
+        with bounded(left):
+            return ask()
+    except PreviewTooSlow:
+        if time.monotonic() < until:
+            raise  # not the time limit: somebody ended it
+        return None
 
 
 def _parts(condition: Any) -> Iterator[Any]:

@@ -23,6 +23,7 @@ from accounts.models import Account
 from core.clock import Moment, moment
 from core.jobs import enqueue
 from core.locks import xact_lock
+from segments.holding.holds import Holds
 from segments.membership import Difference, apply
 from segments.models import AccountMembership, RefreshRun, Segment, SegmentRefresh
 from segments.ordering import in_order, with_dependents
@@ -72,7 +73,8 @@ def _run(
     segments: list[Segment], trigger: str, now: Moment, *, only_due: bool, accounts: Sequence[int] | None
 ) -> RefreshRun:
     run = RefreshRun.objects.create(trigger=trigger, now=now.now, total=len(segments))
-    work = _Work(run, now, only_due, accounts, Reader.now(now))
+    reader = Reader.now(now)
+    work = _Work(run, now, only_due, accounts, reader, Holds.now(reader.vocabulary))
     failed = False
     for segment in segments:
         done = work.refresh(segment.pk)
@@ -96,6 +98,7 @@ class _Work:
     only_due: bool
     accounts: Sequence[int] | None
     reader: Reader
+    holds: Holds
 
     def refresh(self, pk: int) -> SegmentRefresh | None:
         """One segment in one transaction; None if it is gone, or if its request was answered meanwhile."""
@@ -106,21 +109,49 @@ class _Work:
             if segment is None or (self.only_due and not segment.due) or self.comes_late(segment):
                 return None
             accounts = self.narrowed(segment)
+            held = self.held(segment)
+            if held and self.accounts is not None:  # once a day is enough for the record
+                self.wait(segment, held)
+                return None
             done = SegmentRefresh.objects.create(
                 run=self.run,
                 segment=segment,
                 version=segment.version,
                 new_definition=segment.live_version != segment.version,
             )
-            try:
-                difference = self.difference(segment, done, accounts)
-            except (RuleError, PreviewTooSlow, DatabaseError) as error:
-                self.freeze(segment, done, error)
+            if held:
+                done.held, done.members = held, segment.member_count
+                self.wait(segment, held)
             else:
-                self.settle(segment, done, difference, accounts)
+                self.evaluate(segment, done, accounts)
             done.duration_ms = (time.perf_counter() - started) * 1000
             done.save()
         return done
+
+    def evaluate(self, segment: Segment, done: SegmentRefresh, accounts: Sequence[int] | None) -> None:
+        """Run the rule and record the answer, or why there is none."""
+        try:
+            difference = self.difference(segment, done, accounts)
+        except (RuleError, PreviewTooSlow, DatabaseError) as error:
+            self.freeze(segment, done, error)
+        else:
+            self.settle(segment, done, difference, accounts)
+
+    def held(self, segment: Segment) -> str:
+        """Why the members stay as they are; empty if the rule is evaluated, as it always is when a person asks."""
+        by_person = self.run.trigger in (Trigger.SAVE, Trigger.HAND) or segment.live_version != segment.version
+        if by_person or not segment.active or not self.holds.silences.open:
+            return ""
+        try:
+            return self.holds.reason(self.reader.read(segment.rule).rule)
+        except RuleError:
+            return ""  # evaluating it says what is wrong
+
+    def wait(self, segment: Segment, held: str) -> None:
+        """Leave the members; a request that the program made is answered with that, a person's stays open."""
+        answered = {"live_rev": segment.requested_rev} if self.only_due else {}
+        Segment.everything.filter(pk=segment.pk).update(held=held, **answered)
+        RefreshRun.objects.filter(pk=self.run.pk).update(held=F("held") + 1)
 
     def comes_late(self, segment: Segment) -> bool:
         """Whether a later moment has been answered for every account while this run was held up."""
@@ -172,6 +203,7 @@ class _Work:
         done.joined, done.left, done.members = difference.joined, difference.left, members
         Segment.everything.filter(pk=segment.pk).update(
             error="",
+            held="",
             live_rev=segment.requested_rev,
             live_version=segment.version,
             refreshed_at=self.now.now if accounts is None else segment.refreshed_at,

@@ -9,7 +9,19 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from core.backoffice import ReadOnly
-from usage.models import AccountUsage, DailyUsage, DirtyDay, Event, EventName, UserActivity
+from usage.models import (
+    AccountUsage,
+    DailyUsage,
+    DirtyDay,
+    Event,
+    EventName,
+    Feed,
+    FeedSilence,
+    RecentCount,
+    RecentDay,
+    RecentMark,
+    UserActivity,
+)
 from usage.traits.admin import TraitAdmin
 
 __all__ = ["TraitAdmin"]
@@ -67,6 +79,33 @@ class DailyUsageAdmin(FiguresAdmin):
     list_select_related = ("account", "user", "name")
 
 
+@admin.register(RecentCount)
+class RecentCountAdmin(FiguresAdmin):
+    """Counts of the last 7, 30 and 90 days, per account and event."""
+
+    list_display = ("day", "days", "account", "name", "count", "users", "active_days")
+    list_select_related = ("account", "name")
+    list_filter = ("days",)
+    search_fields = ("account__name_folded", "account__external_id")
+    sortable_by = ()
+
+
+@admin.register(RecentDay)
+class RecentDayAdmin(ReadOnly):
+    """The day for which those counts are kept."""
+
+    list_display = ("day",)
+    list_display_links = None
+
+
+@admin.register(RecentMark)
+class RecentMarkAdmin(ReadOnly):
+    """Writes to the daily usage that those counts do not know of yet; the next roll-up empties the list."""
+
+    list_display = ("made_by",)
+    list_display_links = None
+
+
 @admin.register(UserActivity)
 class UserActivityAdmin(FiguresAdmin):
     """When each user was first and last seen in each account."""
@@ -82,3 +121,20 @@ class DirtyDayAdmin(ReadOnly):
 
     list_display = ("day",)
     list_display_links = None
+
+
+@admin.register(Feed)
+class FeedAdmin(ReadOnly):
+    """The sources that events come from, with the rhythm that was learned."""
+
+    list_display = ("source", "rhythm", "first_at", "last_at", "judged_at")
+    search_fields = ("source",)
+
+
+@admin.register(FeedSilence)
+class FeedSilenceAdmin(ReadOnly):
+    """When which feed fell silent, and when rules went on."""
+
+    list_display = ("feed", "since", "noticed_at", "ended_at", "settles_at", "released_at", "released_by")
+    list_filter = (("ended_at", admin.EmptyFieldListFilter), ("released_at", admin.EmptyFieldListFilter))
+    list_select_related = ("feed",)

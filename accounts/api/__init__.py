@@ -2,8 +2,10 @@
 
 from accounts.api.account import AccountFilters, AccountViewSet
 from accounts.api.attribute import AttributeViewSet
+from accounts.api.bulk import BulkAccountsView, BulkRelationshipsView, BulkSubscriptionsView, BulkUsersView
 from accounts.api.note import NoteViewSet
 from accounts.api.people import RelationshipViewSet, UserViewSet
+from accounts.api.privacy import DataExportViewSet, ErasureViewSet
 from accounts.api.subscription import SubscriptionFilters, SubscriptionViewSet
 from accounts.api.team import AssignmentViewSet, MemberViewSet, MeView, TeamViewSet
 
@@ -12,6 +14,12 @@ __all__ = [
     "AccountViewSet",
     "AssignmentViewSet",
     "AttributeViewSet",
+    "BulkAccountsView",
+    "BulkRelationshipsView",
+    "BulkSubscriptionsView",
+    "BulkUsersView",
+    "DataExportViewSet",
+    "ErasureViewSet",
     "MeView",
     "MemberViewSet",
     "NoteViewSet",

@@ -24,6 +24,7 @@ from accounts.facts.rows import account_ids, ensure_accounts, ensure_users
 from accounts.facts.shapes import RELATIONSHIP
 from accounts.facts.values import Reader
 from accounts.models import EndUser, Relationship
+from accounts.privacy.gate import erased_among
 from core.intake import BadValue, clean_id, clean_text, short
 
 IN, OUT = 0, 1  # at the same instant a sighting comes before an end
@@ -117,9 +118,14 @@ def _read(facts: Sequence[RelationshipFact], outcome: Outcome) -> dict[Pair, lis
     ids = {fact.user for fact in facts if isinstance(fact.user, str)}
     clean = [text.strip() for text in ids if "\x00" not in text]
     users = dict(EndUser.objects.filter(external_id__in=clean).values_list("external_id", "pk"))
+    erased = erased_among({"user": clean, "account": {fact.account for fact in facts if isinstance(fact.account, str)}})
     found: dict[Pair, list[tuple[RelationshipFact, Read]]] = defaultdict(list)
     for index, fact in enumerate(facts):
-        problems: list[Reject] = []
+        gone = [(what, erased.get((what, getattr(fact, what)))) for what in ("user", "account")]
+        problems = [Reject(index, what, reason) for what, reason in gone if reason]
+        if problems:
+            outcome.rejected += problems
+            continue
         values: dict[str, Any] = {}
         account = _known(accounts, fact.account, "account", index, problems)
         user = _known(users, fact.user, "user", index, problems)

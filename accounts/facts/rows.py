@@ -17,6 +17,7 @@ from accounts.facts.money import ensure_base_rate, price
 from accounts.facts.shapes import ACCOUNT, SUBSCRIPTION, USER, Shape
 from accounts.facts.values import Reader
 from accounts.models import Account
+from accounts.privacy.gate import erased_among
 from core.intake import BadValue, clean_id, clean_text
 from core.locks import xact_lock
 
@@ -176,6 +177,8 @@ def _record(
     source, outcome, now = clean_text(source, 80), Outcome(), timezone.now()
     with transaction.atomic():
         by_id = read_facts(Reader(shape, accounts), facts, outcome)
+        if shape is not SUBSCRIPTION:
+            _refuse_erased(shape, by_id, outcome)
         manager: Any = shape.model._default_manager  # of three models with the same columns
         known = set(manager.filter(external_id__in=by_id).values_list("external_id", flat=True))
         new, changes = _new_rows(shape, by_id, known, source, start, outcome)
@@ -202,9 +205,15 @@ def _record(
                 pending.append(row)
         if finish:
             finish(pending)
-        _write(shape, pending)
+        write_rows(shape, pending)
         log_changes(shape, log, source, now)
     return outcome
+
+
+def _refuse_erased(shape: Shape, by_id: dict[str, list[Read]], outcome: Outcome) -> None:
+    """Reject what is about an id that was erased."""
+    for (_, external_id), reason in erased_among({shape.subject.value: by_id}).items():
+        outcome.rejected += [Reject(fact.index, "external_id", reason) for fact in by_id.pop(external_id)]
 
 
 def _new_rows(
@@ -276,7 +285,7 @@ def _circle_check() -> Callable[[Any], None]:
     return refuse_circle
 
 
-def _write(shape: Shape, rows: list[Any]) -> None:
+def write_rows(shape: Shape, rows: list[Any]) -> None:
     """Write rows that exist: one statement, through the fields' `pre_save`, so that folds and `updated_at` follow."""
     if rows:
         left_out = {"id", "external_id", "created_at"}

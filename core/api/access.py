@@ -68,12 +68,28 @@ class ManagersWrite(permissions.BasePermission):
         return reads or may_manage(request.user)
 
 
+class ManagersOnly(permissions.BasePermission):
+    """For administrators and managers, reading too."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Whatever the method."""
+        return may_manage(request.user)
+
+
 class AdministratorsWrite(permissions.BasePermission):
     """Reading is for every member; writing for administrators."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """By method alone."""
         return request.method in permissions.SAFE_METHODS or is_administrator(request.user)
+
+
+class AdministratorsOnly(permissions.BasePermission):
+    """Reading and writing are for administrators."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Whatever the method."""
+        return is_administrator(request.user)
 
 
 class ColleaguesWrite(permissions.BasePermission):

@@ -22,8 +22,8 @@ class SegmentSerializer(StrictSerializer):
     """A saved question about accounts, with its newest result.
 
     `due` is true while a refresh that was asked for has not been answered; `error` says why a segment is frozen (its
-    members are then the last good ones). `contract_value` is a year's worth in the workspace's currency. The counts are
-    of all accounts, whoever asks.
+    members are then the last good ones), `held` why it waits for a feed that is silent. `contract_value` is a year's
+    worth in the workspace's currency. The counts are of all accounts, whoever asks.
     """
 
     key = serializers.CharField(read_only=True)
@@ -39,6 +39,7 @@ class SegmentSerializer(StrictSerializer):
     version = serializers.IntegerField(read_only=True)
     due = serializers.BooleanField(read_only=True)
     error = serializers.CharField(read_only=True)
+    held = serializers.CharField(read_only=True)
     refreshed_at = serializers.DateTimeField(read_only=True)
     member_count = serializers.IntegerField(read_only=True)
     contract_value = Amount(read_only=True)
@@ -102,6 +103,7 @@ class RunSerializer(StrictSerializer):
     done = serializers.IntegerField(read_only=True)
     joined = serializers.IntegerField(read_only=True)
     left = serializers.IntegerField(read_only=True)
+    held = serializers.IntegerField(read_only=True)
     errors: Any = serializers.SerializerMethodField()
 
     def get_errors(self, run: RefreshRun) -> list[dict[str, str]]:

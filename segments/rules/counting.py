@@ -42,6 +42,7 @@ from segments.rules.values import Between
 
 OWN, ANYWHERE = "account", "user__relationships__account"
 _COMPARE = {"at_least": ">=", "more_than": ">", "at_most": "<=", "less_than": "<", "exactly": "="}
+_KEPT = {"count": "count", "users": "users", "days": "active_days"}
 _AGGREGATES = {"sum": Sum, "avg": Avg, "min": Min, "max": Max}
 
 
@@ -148,14 +149,30 @@ class _Rows:
         """One group for each account, or for each user of an account."""
         return self.rows(*times).values(*self.counting.keys(self.home))
 
+    def recent(self) -> QuerySet[Any] | None:
+        """The sums of just this window where they are kept: one row for each account for which it happened."""
+        node, counting = self.node, self.counting
+        if self.raw or node.anywhere or counting.by_user or node.window.kind != "last" or node.window.unit != "day":
+            return None
+        today = counting.moment.today
+        if node.window.n not in counting.vocabulary.event_windows(today):
+            return None
+        found = counting.source.recent(today, node.window.n).order_by()
+        return found.filter(name_id=counting.vocabulary.event_names[node.event])
+
     def within(self) -> QuerySet[Any]:
         """Those for which it happened at all in the window."""
+        if (kept := self.recent()) is not None:
+            return kept
         return self.grouped(*self.time.inside()).distinct()
 
     def measured(self, *, met: bool) -> QuerySet[Any]:
         """Those whose measure meets the comparison, or does not."""
-        left = self.measure(self.node.measure)
+        kept = self.recent()
+        left = self.measure(self.node.measure) if kept is None else F(_KEPT[self.node.measure.name])
         test = _compare(self.node.op.key, left, self.node.value)
+        if kept is not None:
+            return kept.filter(test if met else Not(test))
         return self.grouped(*self.time.inside()).annotate(met=test if met else Not(test)).filter(met=True)
 
     def measure(self, measure: Measure, only: Q | None = None) -> Any:
@@ -181,19 +198,26 @@ class _Rows:
         return found.filter(base__gt=0).filter(moved)
 
     def turned(self) -> QuerySet[Any]:
-        """First time in the window, in the window before but no more, or again after a window of silence."""
+        """First time in the window, in the window before but no more, or again after a window of silence.
+
+        Rows are counted, not their keys, which the index of the daily counts does not hold.
+        """
         inside, before = Q(all_of(self.time.inside())), Q(all_of(self.time.before()))
         if self.node.op.key == "first_time_in":
             earlier = Q(all_of(self.time.earlier()))
             found = self.grouped(*self.time.up_to_end())
-            return found.annotate(now=Count("pk", filter=inside), old=Count("pk", filter=earlier)).filter(
-                now__gt=0, old=0
-            )
+            return found.annotate(
+                now=Count("account_id", filter=inside), old=Count("account_id", filter=earlier)
+            ).filter(now__gt=0, old=0)
         if self.node.op.key == "stopped":
             found = self.grouped(*self.time.both())
-            return found.annotate(now=Count("pk", filter=inside)).filter(now=0)
+            return found.annotate(now=Count("account_id", filter=inside)).filter(now=0)
         found = self.grouped(*self.time.up_to_end())
-        counts = {"now": Count("pk", filter=inside), "then": Count("pk", filter=before), "ever": Count("pk")}
+        counts = {
+            "now": Count("account_id", filter=inside),
+            "then": Count("account_id", filter=before),
+            "ever": Count("account_id"),
+        }
         return found.annotate(**counts).filter(now__gt=0, then=0, ever__gt=F("now"))
 
     def told(self) -> Any:

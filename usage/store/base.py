@@ -54,6 +54,7 @@ class Appended:
 
     `accounts` holds, by place in the batch, the primary key of the account of each event that was not rejected, None
     for no account.
+    `received_at` is what the stored events bear, so that a batch can be withdrawn as a whole.
     """
 
     stored: int = 0
@@ -61,6 +62,7 @@ class Appended:
     homeless: int = 0
     rejected: list[Reject] = field(default_factory=list)
     accounts: dict[int, int | None] = field(default_factory=dict)
+    received_at: dt.datetime | None = None
 
 
 class EventStore(Protocol):
@@ -84,6 +86,9 @@ class EventStore(Protocol):
 
     def move_user(self, old: int, new: int) -> int:
         """Make the events of one user (a primary key) those of another one; how many there were."""
+
+    def withdraw(self, source: str, received_at: dt.datetime, first: dt.datetime, last: dt.datetime) -> int:
+        """Take back what a batch stored (its events lie from `first` to `last`) as if it had never come; how many."""
 
     def drop_before(self, month: dt.date) -> list[str]:
         """Forget the events of whole months before the given one; daily usage stays."""

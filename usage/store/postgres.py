@@ -19,9 +19,11 @@ from django.utils import timezone
 from accounts.facts import Reject
 from accounts.facts.rows import account_ids, ensure_accounts, ensure_users, user_ids
 from accounts.models import Relationship
+from accounts.privacy.gate import erased_among
 from core.clock import Moment, moment
 from core.intake import MAX_JSON, BadValue, clean_id, clean_text, fold, short
 from usage import partitions
+from usage.feeds.watching import note_arrival
 from usage.models import EventName
 from usage.store.base import Appended, EventFact, EventPlace, Prepared
 
@@ -72,6 +74,16 @@ WHERE user_id = %(old)s AND (account_id IS NULL OR account_id IN (
     SELECT account_id FROM usage_useractivity WHERE user_id = %(old)s
     UNION SELECT account_id FROM accounts_relationship WHERE user_id = %(old)s))
 RETURNING (at AT TIME ZONE %(zone)s)::date
+"""
+_WITHDRAW = """
+WITH gone AS (
+    DELETE FROM usage_event
+    WHERE source = %(source)s AND received_at = %(received)s AND at BETWEEN %(first)s AND %(last)s
+    RETURNING message_id, at
+), receipts AS (
+    DELETE FROM usage_messagereceipt r USING gone WHERE r.source = %(source)s AND r.message_id = gone.message_id
+)
+SELECT (at AT TIME ZONE %(zone)s)::date, count(*) FROM gone GROUP BY 1
 """
 
 
@@ -124,9 +136,11 @@ class PostgresStore:
             cursor.execute(_STORE, {"source": source, "now": present.now, "zone": present.zone.key})
             days = cursor.fetchall()
         mark_days([day for day, _, _ in days])
+        note_arrival(source, (row[3] for row in rows), present.now)
         result.stored = sum(count for _, count, _ in days)
         result.homeless = sum(homeless for _, _, homeless in days)
         result.repeated = len(rows) - result.stored
+        result.received_at = present.now
         return result
 
     def complete(self, events: Sequence[EventPlace], *, user: int | None, account: int | None) -> int:
@@ -142,6 +156,18 @@ class PostgresStore:
         """Make the events of one user (a primary key) those of another one; how many there were."""
         return _change_and_mark(_MOVE, {"old": old, "new": new, "zone": moment().zone.key})
 
+    @transaction.atomic
+    def withdraw(self, source: str, received_at: dt.datetime, first: dt.datetime, last: dt.datetime) -> int:
+        """Take back what a batch stored, with its receipts, so that the same messages can come again; how many."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _WITHDRAW, {"source": source, "received": received_at, "first": first, "last": last,
+                            "zone": moment().zone.key},
+            )  # fmt: skip
+            days = cursor.fetchall()
+        mark_days([day for day, _ in days])
+        return sum(count for _, count in days)
+
     def drop_before(self, month: dt.date) -> list[str]:
         """Forget the events of whole months before the given one; daily usage stays."""
         return partitions.drop_before(month)
@@ -156,6 +182,7 @@ def _append_prepared(rows: list[tuple[Any, ...]], source: str, present: Moment, 
         for _, account, user, name, at, properties, folded, message_id in rows:
             copy.write_row((account, user, name, at.isoformat(), now, properties, folded, source, message_id))
     mark_days({row[4].astimezone(present.zone).date() for row in rows})
+    note_arrival(source, (row[3] for row in rows), present.now)
     result.stored = len(rows)
     result.homeless = sum(row[1] is None for row in rows)
     return result
@@ -199,8 +226,10 @@ def _read(
     present: Moment,
     result: Appended,
 ) -> list[tuple[Any, ...]]:
-    named = {event.user for event in events if event.user and not event.account}
-    homes = _only_homes({users[user] for user in named if user in users})
+    named = {"user": {e.user for e in events if e.user}, "account": {e.account for e in events if e.account}}
+    erased = erased_among(named)
+    unplaced = {event.user for event in events if event.user and not event.account}
+    homes = _only_homes({users[user] for user in unplaced if user in users})
     names = _name_ids({event.name for event in events if isinstance(event.name, str)})
     rows = []
     for index, event in enumerate(events):
@@ -209,6 +238,10 @@ def _read(
         def tell(key: str, reason: str, place: int = index, problems: list[Reject] = problems) -> None:
             problems.append(Reject(place, key, reason))
 
+        gone = erased.get(("user", event.user or "")) or erased.get(("account", event.account or ""))
+        if gone:
+            result.rejected.append(Reject(index, "user" if ("user", event.user) in erased else "account", gone))
+            continue
         user = _find(users, event.user, "user", tell)
         account = _find(accounts, event.account, "account", tell) if event.account else homes.get(user or 0)
         name = names.get(event.name)

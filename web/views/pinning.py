@@ -52,7 +52,7 @@ def pin_add(request: HttpRequest) -> HttpResponse:
     editors_only(request)
     back = back_to(request, reverse("segments"))
     try:
-        segment, account = _segment(request), _account(request)
+        segment, account = _segment(request), account_named(request)
         earlier = Pin.objects.open().filter(segment=segment, account=account).first()
         pin = pin_account(
             segment,
@@ -84,7 +84,8 @@ def _segment(request: HttpRequest) -> Segment:
     return found
 
 
-def _account(request: HttpRequest) -> Account:
+def account_named(request: HttpRequest) -> Account:
+    """The account that a form names in `account`, by its id or its name. Raises BadValue."""
     given = request.POST.get("account", "").replace("\x00", "").strip()
     seen = Account.objects.visible_to(request.user)
     found = list(seen.filter(external_id=given)[:1]) or list(seen.filter(name=given)[:2])

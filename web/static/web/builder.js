@@ -86,7 +86,12 @@
     if (!box) return;
     const state = $("#pv-state");
     if (state) state.textContent = "Counting…";
-    timer = setTimeout(() => htmx.trigger(box, "preview"), wait);
+    // A newer preview ends the older one in the database too: by this window's name and the time it was asked for.
+    builder.querySelector("[name=preview-window]").value ||= Array.from(crypto.getRandomValues(new Uint8Array(6)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    timer = setTimeout(() => {
+      builder.querySelector("[name=preview-asked]").value = Date.now();
+      htmx.trigger(box, "preview");
+    }, wait);
   }
 
   // ---- the picker: a combobox over a list that is already in the page ------------------------------------------------
