@@ -19,6 +19,7 @@ from accounts.models import Account, EndUser, Erasure
 from accounts.privacy.erasing import continue_erasures, reapply_erasures, request_erasure
 from accounts.privacy.gate import erased_among
 from integrations.connections.running import request_run, run_due
+from integrations.imports.previewing import preview
 from integrations.imports.storing import folder
 from integrations.models import Connection, ConnectionLink, ConnectionRun, Identity, Import, ImportReject, Message
 from integrations.tracking import keys, spool
@@ -224,3 +225,4 @@ def test_a_restore_brings_back_nobody_whom_only_texts_name(gone: None, send: Any
     done = reapply_erasures()
     assert (done.added, done.erased) == (2, 2)
     assert found_in("bob-7731", "acme-9") == {} and not (folder() / job.stored).exists()
+    assert preview(job).error == "rows.csv is not kept any more. Upload it again."
