@@ -17,7 +17,16 @@ from accounts.personal_data import of_account
 from accounts.privacy.holdings import ACCOUNT, USER, Holding, Subject, exempt, hold
 from accounts.touching import touch
 from core.locks import xact_lock
-from usage.models import AccountTraits, AccountUsage, DailyUsage, Event, RecentCount, UserActivity, UserTraits
+from usage.models import (
+    AccountTraits,
+    AccountUsage,
+    DailyUsage,
+    Event,
+    PendingUsage,
+    RecentCount,
+    UserActivity,
+    UserTraits,
+)
 
 # A receipt goes with its event, because a message id may have been made from the person's id.
 _ERASE_EVENTS = """
@@ -74,6 +83,13 @@ def _erase_days(rows: QuerySet[Any], subject: Subject, limit: int) -> Counter[st
     return Counter({"daily_usage": done} if done else {})
 
 
+def _erase_shares(rows: QuerySet[Any], subject: Subject, limit: int) -> Counter[str]:
+    """What events have brought and no roll-up has added up yet; before the daily usage, where a roll-up puts it."""
+    xact_lock("usage.rollup")
+    done = PendingUsage.objects.filter(pk__in=list(rows.values_list("pk", flat=True)[:limit])).delete()[0]
+    return Counter({"pending_usage": done} if done else {})
+
+
 def _erase_activity(rows: QuerySet[Any], subject: Subject, limit: int) -> Counter[str]:
     xact_lock("usage.rollup")
     chosen = list(rows.values_list("pk", "account", "first_seen_at", "last_seen_at")[:limit])
@@ -92,6 +108,14 @@ hold(
         columns={
             "at": "at", "event": "name__name", "account": "account__external_id", "user": "user__external_id",
             "properties": "properties", "source": "source", "message_id": "message_id", "received_at": "received_at",
+        },
+    ),
+    Holding(
+        key="pending_usage", label="Daily usage to be added up", model=PendingUsage, order=12,
+        find={USER: of_account(PendingUsage, "user"), ACCOUNT: of_account(PendingUsage)}, erase=_erase_shares,
+        columns={
+            "day": "day", "event": "name__name", "account": "account__external_id", "user": "user__external_id",
+            "count": "count",
         },
     ),
     Holding(
