@@ -1,19 +1,31 @@
-"""Why an account is in a segment, or why not: asked by the account page, the builder, the API and the command."""
+"""Why an account, or a user, is in a segment, or why not: asked by pages, API and commands."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from django.db.models import QuerySet
 
-from accounts.models import Account
-from segments.models import AccountMembership, Pin, Segment
+from accounts.fields import Subject
+from accounts.models import Account, EndUser
+from segments.models import Pin, Segment
 from segments.pins import pin_in_force, pin_words
-from segments.questions import PREVIEW_LIMIT_MS, Reader, bounded
-from segments.rules.explain import Outcome, explain
+from segments.questions import PREVIEW_LIMIT_MS, Question, Reader, bounded
+from segments.rules.describe import Words
+from segments.rules.explain import Outcome, explain, explain_rows
 from segments.rules.tree import RuleError
+from segments.subjects import ABOUT, members_of
+
+
+@dataclass(frozen=True)
+class Place:
+    """A user in one of their accounts (None: a user of no account), and what the rule says of them there."""
+
+    account: Account | None
+    outcome: Outcome
 
 
 @dataclass(frozen=True)
@@ -22,13 +34,17 @@ class Explanation:
 
     The two can differ for a moment: data that came after the last refresh counts in the outcome already. `pinned` says
     who decided otherwise by hand; "" if the rule decides. A rule that cannot be read has an outcome of kind "broken".
+    A rule about users is explained for a `user`: in each of their `places`, those that match first, then the nearest;
+    `account` and `outcome` are those of the first.
     """
 
-    account: Account
+    account: Account | None
     outcome: Outcome
     member_since: dt.datetime | None = None
     segment: Segment | None = None
     pin: Pin | None = None
+    user: EndUser | None = None
+    places: tuple[Place, ...] = ()
 
     @property
     def pinned(self) -> str:
@@ -50,13 +66,23 @@ class Explanation:
         outcome = self.outcome
         if outcome.kind == "broken":
             return f"The rule cannot be read. {outcome.needed}"
-        verdict = "A match." if outcome.met else "Not a match."
+        verdict = f"{'A match' if outcome.met else 'Not a match'}{self._where()}."
         met, of = outcome.met_below, len(outcome.outcomes)
         if not of:
             return verdict
         if of == 1:
             return f"{verdict} The condition is {'' if met else 'not '}met."
         return f"{verdict} {met:,} of {of:,} conditions {'is' if met == 1 else 'are'} met."
+
+    def _where(self) -> str:
+        """Of a user: the account in which they match, or come nearest."""
+        if self.user is None:
+            return ""
+        if self.account is None:
+            return " as a user of no account"
+        if self.outcome.met or len(self.places) == 1:
+            return f" in {self.account}"
+        return f" in any of {len(self.places)} accounts, nearest in {self.account}"
 
     @property
     def near_miss(self) -> bool:
@@ -74,59 +100,79 @@ def _some_met(outcomes: Iterable[Outcome]) -> bool:
     return any(one.met or _some_met(one.outcomes) for one in outcomes)
 
 
-def explain_rule(data: object, account: QuerySet[Account], *, reader: Reader | None = None) -> Explanation | None:
-    """Explain a rule (saved or being edited) for the one account of the query set; None without one. Raises RuleError
-    and PreviewTooSlow."""
-    reader = reader or Reader.now()
-    question = reader.read(data, personal=True)
-    with bounded(PREVIEW_LIMIT_MS):
-        found = account.first()
-        outcome = explain(question.rule, question.context, reader.words, account) if found else None
-    return Explanation(found, outcome) if found and outcome else None
-
-
-def explain_segment(
-    segment: Segment, account: QuerySet[Account], *, reader: Reader | None = None
+def explain_rule(
+    data: object, rows: QuerySet[Any], *, reader: Reader | None = None, subject: str = Subject.ACCOUNT
 ) -> Explanation | None:
-    """Explain a saved segment for an account, with its stored membership. Raises RuleError for a broken rule."""
+    """Explain a rule (saved or being edited) for the one account, or the one user in their accounts, of the query set;
+    None without one. Raises RuleError and PreviewTooSlow."""
     reader = reader or Reader.now()
-    found = explain_rule(segment.rule, account, reader=reader)
+    question = reader.read(data, personal=True, subject=subject)
+    with bounded(PREVIEW_LIMIT_MS):
+        return _explained(question, rows, reader.words)
+
+
+def _explained(question: Question, rows: QuerySet[Any], words: Words) -> Explanation | None:
+    if question.members.subject is Subject.ACCOUNT:
+        account = rows.first()
+        outcome = explain(question.rule, question.context, words, rows) if account else None
+        return Explanation(account, outcome) if account and outcome else None
+    found = list(rows.select_related("user", "account"))
+    if not found:
+        return None
+    accounts = {row.account_id: row.account for row in found}
+    told = explain_rows(question.rule, question.context, words, rows)
+    places = [Place(accounts[account], outcome) for account, outcome in told if account in accounts]
+    places.sort(key=lambda place: (place.outcome.away, str(place.account or "")))
+    return Explanation(places[0].account, places[0].outcome, user=found[0].user, places=tuple(places))
+
+
+def explain_segment(segment: Segment, rows: QuerySet[Any], *, reader: Reader | None = None) -> Explanation | None:
+    """Explain a saved segment for an account (or for a user in their accounts), with its stored membership. Raises
+    RuleError for a broken rule."""
+    reader = reader or Reader.now()
+    found = explain_rule(segment.rule, rows, reader=reader, subject=segment.subject)
     if found is None:
         return None
-    stored = AccountMembership.objects.filter(segment=segment, account=found.account, left_at__isnull=True).first()
-    pin = pin_in_force(segment, found.account, reader.moment.today)
-    return Explanation(found.account, found.outcome, stored.entered_at if stored else None, segment, pin)
+    member = found.user or found.account
+    assert member is not None
+    members = members_of(segment)
+    stored = members.open_of(segment).filter(**{members.column: member}).first()
+    pin = pin_in_force(segment, member, reader.moment.today)
+    return replace(found, member_since=stored.entered_at if stored else None, segment=segment, pin=pin)
 
 
-def explain_segments(segments: Iterable[Segment], account: Account, reader: Reader) -> list[Explanation]:
-    """Explain several segments for an account: those it is in first, then the others, the nearest first.
+def explain_segments(
+    segments: Iterable[Segment], member: Account | EndUser, reader: Reader, rows: QuerySet[Any] | None = None
+) -> list[Explanation]:
+    """Explain several segments of one kind for an account, or for a user in the accounts of `rows` (all of theirs):
+    those it is in first, then the others, the nearest first.
 
     A rule that cannot be read is told, not raised. Raises PreviewTooSlow past two seconds a statement.
     """
-    stored = AccountMembership.objects.filter(account=account, left_at__isnull=True)
-    since = dict(stored.values_list("segment_id", "entered_at"))
-    pins = {
-        pin.segment_id: pin
-        for pin in Pin.objects.in_force(reader.moment.today).filter(account=account).select_related("author__member")
-    }
-    one = Account.objects.filter(pk=account.pk)
+    about = ABOUT[Subject.ACCOUNT if isinstance(member, Account) else Subject.USER]
+    rows = about.asked.objects.filter(**{about.pk: member.pk}) if rows is None else rows
+    mine = {about.column: member}
+    since = dict(about.memberships.objects.filter(**mine, left_at=None).values_list("segment_id", "entered_at"))
+    in_force = Pin.objects.in_force(reader.moment.today).filter(**mine).select_related("author__member")
+    pins = {pin.segment_id: pin for pin in in_force}
     found = []
     with bounded(PREVIEW_LIMIT_MS):
         for segment in segments:
-            outcome = _outcome(segment, one, reader)
-            found.append(Explanation(account, outcome, since.get(segment.pk), segment, pins.get(segment.pk)))
+            one = _told(segment, member, rows, reader)
+            found.append(replace(one, member_since=since.get(segment.pk), segment=segment, pin=pins.get(segment.pk)))
     inside = [item for item in found if item.member_since]
     outside = sorted((item for item in found if not item.member_since), key=_distance)
     return inside + outside
 
 
-def _outcome(segment: Segment, account: QuerySet[Account], reader: Reader) -> Outcome:
+def _told(segment: Segment, member: Account | EndUser, rows: QuerySet[Any], reader: Reader) -> Explanation:
+    account, user = (member, None) if isinstance(member, Account) else (None, member)
     try:
-        question = reader.read(segment.rule, personal=True)
+        question = reader.read(segment.rule, personal=True, subject=segment.subject)
     except RuleError as error:
-        return Outcome("", "broken", error.problems[0].message, False)
-    outcome = explain(question.rule, question.context, reader.words, account)
-    return outcome or Outcome("", "broken", "The account is gone.", False)
+        return Explanation(account, Outcome("", "broken", error.problems[0].message, False), user=user)
+    gone = Outcome("", "broken", f"The {question.members.subject} is gone.", False)
+    return _explained(question, rows, reader.words) or Explanation(account, gone, user=user)
 
 
 def _distance(item: Explanation) -> tuple[int, int]:

@@ -11,23 +11,26 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from typing import Any
 
 from django.db import DatabaseError, OperationalError, transaction
-from django.db.models import Count, F, QuerySet, Sum
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from accounts.models import Account
+from accounts.fields import Subject
+from accounts.models import Relationship
 from core.clock import Moment, moment
 from core.jobs import enqueue
 from core.locks import xact_lock
 from segments.membership import Difference, apply
-from segments.models import AccountMembership, RefreshRun, Segment, SegmentRefresh
+from segments.models import RefreshRun, Segment, SegmentRefresh
 from segments.ordering import in_order, with_dependents
 from segments.questions import PreviewTooSlow, Reader, bounded
 from segments.rules.tree import RuleError
+from segments.subjects import members_of, subject_of
+from usage.models import UserActivity
 
 log = logging.getLogger(__name__)
 LIMIT_MS = 60_000
@@ -49,7 +52,7 @@ def refresh_due(trigger: str = Trigger.SAVE, now: Moment | None = None) -> Refre
     due = [segment for segment in everything if segment.due]
     if not due:
         return None
-    run = _run(due, trigger, now or moment(), only_due=True, accounts=None)
+    run = _run(due, trigger, now or moment(), only_due=True, changed=None)
     if not run.refreshes.exists():  # somebody else was quicker with all of them
         run.delete()
         return None
@@ -62,17 +65,20 @@ def refresh_segments(
     *,
     segments: Iterable[Segment] | None = None,
     accounts: Sequence[int] | None = None,
+    users: Sequence[int] = (),
 ) -> RefreshRun:
-    """Refresh all segments (or the given ones), for every account or only for those whose ids are given."""
+    """Refresh all segments (or the given ones), for everybody or only for the accounts whose ids are given.
+
+    With `accounts`, `users` are those of whom something changed besides; the users of the accounts go without saying.
+    """
     chosen = in_order(Segment.everything.all() if segments is None else segments)
-    return _run(chosen, trigger, now or moment(), only_due=False, accounts=accounts)
+    changed = None if accounts is None else Changed.of(accounts, users)
+    return _run(chosen, trigger, now or moment(), only_due=False, changed=changed)
 
 
-def _run(
-    segments: list[Segment], trigger: str, now: Moment, *, only_due: bool, accounts: Sequence[int] | None
-) -> RefreshRun:
+def _run(segments: list[Segment], trigger: str, now: Moment, *, only_due: bool, changed: Changed | None) -> RefreshRun:
     run = RefreshRun.objects.create(trigger=trigger, now=now.now, total=len(segments))
-    work = _Work(run, now, only_due, accounts, Reader.now(now))
+    work = _Work(run, now, only_due, changed, Reader.now(now))
     failed = False
     for segment in segments:
         done = work.refresh(segment.pk)
@@ -88,13 +94,46 @@ def _run(
 
 
 @dataclass
+class Changed:
+    """Of whom something changed, so that a refresh need look at nobody else. Who joins or leaves a segment is added,
+    because other segments may ask about it: a user's accounts with the user, an account's users with the account."""
+
+    accounts: set[int]
+    users: set[int]
+
+    @classmethod
+    def of(cls, accounts: Collection[int], users: Collection[int]) -> Changed:
+        """These accounts with everybody who ever had to do with them; these users with their accounts."""
+        was = Relationship.objects.filter(account__in=accounts).values_list("user_id", flat=True)
+        did = UserActivity.objects.filter(account__in=accounts).values_list("user_id", flat=True)
+        found = cls(set(accounts), {*users, *was, *did})
+        found.follow(Subject.USER, users)
+        return found
+
+    def ids(self, subject: Subject) -> set[int]:
+        """The members of a kind to look at."""
+        return self.accounts if subject is Subject.ACCOUNT else self.users
+
+    def follow(self, subject: Subject, moved: Collection[int]) -> None:
+        """Add those whom the others may be asked about."""
+        if not moved:
+            return
+        between = Relationship.objects.open()
+        if subject is Subject.ACCOUNT:
+            self.users |= set(between.filter(account__in=moved).values_list("user_id", flat=True))
+        else:
+            self.accounts |= set(between.filter(user__in=moved).values_list("account_id", flat=True))
+            self.users |= set(moved)
+
+
+@dataclass
 class _Work:
     """One run: its moment, and what rules are read against."""
 
     run: RefreshRun
     now: Moment
     only_due: bool
-    accounts: Sequence[int] | None
+    changed: Changed | None
     reader: Reader
 
     def refresh(self, pk: int) -> SegmentRefresh | None:
@@ -105,7 +144,7 @@ class _Work:
             segment = Segment.everything.filter(pk=pk).first()
             if segment is None or (self.only_due and not segment.due) or self.comes_late(segment):
                 return None
-            accounts = self.narrowed(segment)
+            only = self.narrowed(segment)
             done = SegmentRefresh.objects.create(
                 run=self.run,
                 segment=segment,
@@ -113,11 +152,11 @@ class _Work:
                 new_definition=segment.live_version != segment.version,
             )
             try:
-                difference = self.difference(segment, done, accounts)
+                difference = self.difference(segment, done, only)
             except (RuleError, PreviewTooSlow, DatabaseError) as error:
                 self.freeze(segment, done, error)
             else:
-                self.settle(segment, done, difference, accounts)
+                self.settle(segment, done, difference, only)
             done.duration_ms = (time.perf_counter() - started) * 1000
             done.save()
         return done
@@ -125,28 +164,28 @@ class _Work:
     def comes_late(self, segment: Segment) -> bool:
         """Whether a later moment has been answered for every account while this run was held up."""
         newer = segment.refreshed_at is not None and segment.refreshed_at > self.now.now
-        return newer and self.accounts is None and not segment.due
+        return newer and self.changed is None and not segment.due
 
-    def narrowed(self, segment: Segment) -> Sequence[int] | None:
-        """The accounts to look at: all of them if the stored members do not answer the present rule."""
+    def narrowed(self, segment: Segment) -> Collection[int] | None:
+        """The members to look at: all of them if the stored ones do not answer the present rule."""
         stale = segment.due or segment.frozen or segment.live_version != segment.version
-        return None if stale else self.accounts
+        return None if stale or self.changed is None else self.changed.ids(subject_of(segment))
 
-    def difference(self, segment: Segment, done: SegmentRefresh, accounts: Sequence[int] | None) -> Difference:
+    def difference(self, segment: Segment, done: SegmentRefresh, only: Collection[int] | None) -> Difference:
         """Run the rule; whatever fails is rolled back to here, so that the freeze can be recorded."""
         with bounded(LIMIT_MS):
-            return apply(segment, self.matched(segment), refresh=done, now=self.now, accounts=accounts)
+            return apply(segment, self.matched(segment), refresh=done, now=self.now, only=only)
 
-    def matched(self, segment: Segment) -> QuerySet[Account]:
-        """The accounts of a segment; nobody if it is switched off."""
-        if not segment.active or segment.subject != Segment.Subject.ACCOUNT:
-            return Account.objects.none()
+    def matched(self, segment: Segment) -> QuerySet[Any]:
+        """The rows that match the rule of a segment; none if it is switched off."""
+        if not segment.active:
+            return members_of(segment).live().none()
         try:
-            return self.reader.read(segment.rule).accounts()
+            return self.reader.read(segment.rule, subject=segment.subject).matching()
         except RuleError:
             # The rule may name an attribute or a segment that is newer than what this run has read.
             self.reader = Reader.now(self.now)
-            return self.reader.read(segment.rule).accounts()
+            return self.reader.read(segment.rule, subject=segment.subject).matching()
 
     def freeze(self, segment: Segment, done: SegmentRefresh, error: Exception) -> None:
         """Keep the last good members and say why; the next daily refresh, or a save, tries again."""
@@ -161,20 +200,20 @@ class _Work:
         Segment.everything.filter(pk=segment.pk).update(error=reason, live_rev=segment.requested_rev)
 
     def settle(
-        self, segment: Segment, done: SegmentRefresh, difference: Difference, accounts: Sequence[int] | None
+        self, segment: Segment, done: SegmentRefresh, difference: Difference, only: Collection[int] | None
     ) -> None:
         """Record the answer with the version and the request that it answers, and the moment if all were looked at."""
         members, mrr = difference.matched, difference.mrr
-        if accounts is not None:  # only some were looked at
-            stored = AccountMembership.objects.filter(segment=segment, left_at__isnull=True)
-            sums = stored.aggregate(members=Count("pk"), mrr=Sum("account__mrr"))
-            members, mrr = sums["members"], sums["mrr"] or Decimal(0)
+        if only is not None:  # only some were looked at
+            members, mrr = members_of(segment).totals(segment)
+            assert self.changed is not None
+            self.changed.follow(subject_of(segment), difference.moved)
         done.joined, done.left, done.members = difference.joined, difference.left, members
         Segment.everything.filter(pk=segment.pk).update(
             error="",
             live_rev=segment.requested_rev,
             live_version=segment.version,
-            refreshed_at=self.now.now if accounts is None else segment.refreshed_at,
+            refreshed_at=self.now.now if only is None else segment.refreshed_at,
             member_count=members,
             contract_value=mrr * 12,
         )

@@ -78,13 +78,31 @@ class Owner(enum.StrEnum):
 
 
 class Rows(enum.StrEnum):
-    """The sets of rows that hang on an account and can be quantified over."""
+    """The sets of rows that hang on an account (or a user) and can be quantified over.
+
+    Two hang on nothing: ACCOUNTS, and IN_ACCOUNTS, whose rows (users in accounts) a rule about users is asked of.
+    """
 
     USERS = "users"
     SUBSCRIPTIONS = "subscriptions"
     ASSIGNMENTS = "assignments"
     MEMBERSHIPS = "memberships"
+    USER_MEMBERSHIPS = "user_memberships"
     EVENTS = "events"
+    ACCOUNTS = "accounts"
+    IN_ACCOUNTS = "in_accounts"
+
+
+class Subject(enum.StrEnum):
+    """What a rule is about, and so what the members of its segment are."""
+
+    ACCOUNT = "account"
+    USER = "user"
+
+    @property
+    def many(self) -> str:
+        """In a sentence: "12 accounts"."""
+        return f"{self}s"
 
 
 @dataclass(frozen=True)
@@ -97,8 +115,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class RowSet:
-    """A set of rows of an account: a query set of those that count, the column that leads to the account, the prefix
-    under which each owner's columns are reached from a row, and what a row is called."""
+    """A set of rows of an account: a query set of those that count, the column that leads to the account (or to the
+    user), the prefix under which each owner's columns are reached from a row, and what a row is called."""
 
     name: Rows
     rows: Callable[[], QuerySet[Any]]
@@ -223,7 +241,12 @@ class Vocabulary(Mapping[str, Field]):
 
     def rows_of(self, owner: Owner) -> RowSet | None:
         """The row set in which an owner's columns are found from an account; None for the account's own."""
-        return next((rows for rows in self.row_sets.values() if owner in rows.owners), None)
+        hanging = (rows for rows in self.row_sets.values() if rows.name is not Rows.IN_ACCOUNTS)
+        return next((rows for rows in hanging if owner in rows.owners), None)
+
+    def rows_asked(self, subject: Subject) -> RowSet | None:
+        """The rows that a rule about a subject is asked of; None for the accounts themselves."""
+        return self.row_sets[Rows.IN_ACCOUNTS] if subject is Subject.USER else None
 
     def by_category(self) -> dict[Category, list[Field]]:
         """For the picker: every category that has fields, in its order, fields by label."""

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from core.backoffice import BackOffice, FirstRowsInline
 from core.intake import BadValue
 from segments.models import Pin
-from segments.pinning import pin_account, unpin_account
+from segments.pinning import pin_member, unpin_member
 
 
 class PinInline(FirstRowsInline):
@@ -43,7 +43,7 @@ class PinForm(forms.ModelForm):
         if not self.errors:
             try:
                 with transaction.atomic():
-                    pin_account(**cleaned)
+                    pin_member(**cleaned)
                     transaction.set_rollback(True)
             except BadValue as error:
                 raise ValidationError(str(error)) from error
@@ -76,7 +76,7 @@ class PinAdmin(BackOffice):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Pin, and ask for the refresh that shows it."""
-        made = pin_account(**form.cleaned_data, author=request.user)
+        made = pin_member(**form.cleaned_data, author=request.user)
         obj.pk = made.pk
         obj.refresh_from_db()
 
@@ -84,5 +84,5 @@ class PinAdmin(BackOffice):
     def unpin(self, request: HttpRequest, queryset: QuerySet[Pin]) -> None:
         """Leave the accounts of the selected pins to the rule again."""
         open_pins = queryset.filter(ended_at=None).select_related("segment", "account")
-        done = sum(unpin_account(pin.segment, pin.account) for pin in open_pins)
+        done = sum(unpin_member(pin.segment, pin.account) for pin in open_pins)
         self.message_user(request, f"Unpinned {done} account{'' if done == 1 else 's'}.")

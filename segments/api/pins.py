@@ -21,7 +21,7 @@ from core.clock import moment
 from core.intake import short
 from segments.api.problems import explained
 from segments.models import Pin, Segment
-from segments.pinning import pin_account, unpin_account
+from segments.pinning import pin_member, unpin_member
 from segments.pins import author_name
 
 
@@ -68,7 +68,7 @@ class PinActions(ApiViewSet):
         data = dict(made.validated_data)
         account = _account(request, data.pop("account")["external_id"], pointer="/account")
         with explained():
-            pin = pin_account(segment, account, author=request.user, **data)
+            pin = pin_member(segment, account, author=request.user, **data)
         return Response(PinSerializer(pin).data, 201)
 
     @extend_schema(
@@ -78,7 +78,7 @@ class PinActions(ApiViewSet):
     def unpin(self, request: Request, key: str) -> Response:
         """Leave the account of `?account=` to the rule again; 404 if it has no pin here."""
         account = _account(request, request.query_params.get("account", ""), parameter="account")
-        if not unpin_account(self.get_object(), account):
+        if not unpin_member(self.get_object(), account):
             raise ApiProblem("not-found", f"{account.name} has no pin in this segment.", 404)
         return Response(status=204)
 

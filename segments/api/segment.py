@@ -144,7 +144,7 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
             base = Account.objects.visible_to(request.user)
             found = preview(question, base=base, segment=segment)
             reader = Reader.now()
-            knocks = knock_on(segment, question, reader, base) if segment else []
+            knocks = knock_on(segment, question, reader, request.user) if segment else []
             notes = note_rule(question.rule, reader)
         return Response(
             {

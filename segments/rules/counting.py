@@ -39,7 +39,7 @@ from segments.rules.nodes import Happened, Sequence
 from segments.rules.sql import Infix, Not, Truth, all_of
 from segments.rules.values import Between
 
-OWN, ANYWHERE = "account", "user__relationships__account"
+OWN, ANYWHERE, BY_USER = "account", "user__relationships__account", ""
 _COMPARE = {"at_least": ">=", "more_than": ">", "at_most": "<=", "less_than": "<", "exactly": "="}
 _AGGREGATES = {"sum": Sum, "avg": Avg, "min": Min, "max": Max}
 
@@ -67,7 +67,7 @@ class Among(Truth):
 class Counting:
     """What one condition is counted against: where events are, the present, whose they are, the compiled filter.
 
-    `by_user` is True inside a users group, where the row in hand is a relationship.
+    `by_user` is True inside a users group, where the row in hand is a relationship, and in a rule about users.
     """
 
     vocabulary: Vocabulary
@@ -87,6 +87,19 @@ class Counting:
     def keys(self, home: str) -> tuple[str, ...]:
         """The same keys in the rows that are counted."""
         return (f"{home}_id", "user_id") if self.by_user else (f"{home}_id",)
+
+    def pair(self, home: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Both, in the rows that are counted and in the row in hand."""
+        return (("user_id",), ("user_id",)) if home == BY_USER else (self.keys(home), self.outer)
+
+    def home(self, node: Happened) -> str:
+        """Whose the events are: of the account, of an account that a user of theirs belongs to, or only the user's.
+
+        What one user did anywhere needs no account, unless the window begins with a date of it.
+        """
+        if not node.anywhere:
+            return OWN
+        return BY_USER if self.by_user and node.window.field is None else ANYWHERE
 
 
 def happened(node: Happened, where: Any, counting: Counting) -> Any:
@@ -117,29 +130,27 @@ class _Rows:
     def __init__(self, node: Happened, where: Any, counting: Counting) -> None:
         self.node, self.where, self.counting = node, where, counting
         self.raw = where is not None or node.measure.name not in COUNTS or node.window.by_hours
-        self.home = ANYWHERE if node.anywhere else OWN
+        self.home = counting.home(node)
         self.time = Times(node.window, counting.moment, self.raw, self.home)
 
     def among(self, found: QuerySet[Any]) -> Any:
         """The row in hand is one of those found."""
-        return Among(found.values(*self.counting.keys(self.home)), self.counting.outer)
+        keys, outer = self.counting.pair(self.home)
+        return Among(found.values(*keys), outer)
 
     def rows(self, *times: Any) -> QuerySet[Any]:
         """The events by name and filter, in the context of an account, narrowed to some time."""
         source, node = self.counting.source, self.node
         narrowed = {"name_id": self.counting.vocabulary.event_names[node.event], "account__isnull": False}
-        if node.anywhere:
+        if self.home == ANYWHERE:
             narrowed |= {"user__relationships__ended_at__isnull": True, "user__relationships__isnull": False}
-        found = (source.events() if self.raw else source.daily()).order_by().filter(**narrowed)
-        if self.where is not None:
-            found = found.filter(self.where)
-        for time in times:
-            found = found.filter(time)
-        return found
+        # In one step, so that the window and the narrowing are about the same relationship.
+        found = (source.events() if self.raw else source.daily()).order_by().filter(*map(Q, times), **narrowed)
+        return found if self.where is None else found.filter(self.where)
 
     def grouped(self, *times: Any) -> QuerySet[Any]:
         """One group for each account, or for each user of an account."""
-        return self.rows(*times).values(*self.counting.keys(self.home))
+        return self.rows(*times).values(*self.counting.pair(self.home)[0])
 
     def within(self) -> QuerySet[Any]:
         """Those for which it happened at all in the window."""
@@ -196,9 +207,10 @@ class _Rows:
         parts = {"value": self.measure(self.node.measure, inside), "last": Max(self.time.column, filter=inside)}
         if with_before:
             parts["before"] = self.measure(self.node.measure, Q(all_of(self.time.before())))
-        mine = dict(zip(self.counting.keys(self.home), map(OuterRef, self.counting.outer), strict=True))
+        keys, outer = self.counting.pair(self.home)
+        mine = dict(zip(keys, map(OuterRef, outer), strict=True))
         rows = self.rows(*(self.time.both() if with_before else self.time.inside())).filter(**mine)
-        told = rows.values(*self.counting.keys(self.home)).annotate(told=JSONObject(**parts))
+        told = rows.values(*keys).annotate(told=JSONObject(**parts))
         return Subquery(told.values("told"))
 
 

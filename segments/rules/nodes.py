@@ -9,7 +9,7 @@ from dataclasses import field as declared
 from decimal import Decimal
 from typing import Any
 
-from accounts.fields import Field, Rows
+from accounts.fields import Field, Rows, Subject
 from segments.rules.events import EventOperator, Measure, Window, write_event_value, write_measure, write_window
 from segments.rules.operators import Operator, SegmentOperator
 from segments.rules.values import Between, Span, write_value
@@ -27,12 +27,13 @@ class Condition:
 
 @dataclass(frozen=True)
 class InSegment:
-    """Membership of another segment, now or entered or left within a span."""
+    """Membership of another segment, now or entered or left within a span; `about` says what that one's members are."""
 
     key: str
     op: SegmentOperator
     value: Span | None
     pointer: str = declared(default="", compare=False)
+    about: Subject = Subject.ACCOUNT
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,17 @@ class Sequence:
     pointer: str = declared(default="", compare=False)
 
 
-Node = Group | Condition | Quantified | InSegment | Happened | Sequence
+@dataclass(frozen=True)
+class Belongs:
+    """That the account, or the user, of the row in hand matches a rule about it. It stands in for "in segment X" where
+    X is only thought of (what would change if it were saved); it has no written form."""
+
+    about: Subject
+    rule: Group
+    pointer: str = declared(default="", compare=False)
+
+
+Node = Group | Condition | Quantified | InSegment | Happened | Sequence | Belongs
 EVERY_ACCOUNT = Group("all", ())
 
 

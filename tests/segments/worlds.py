@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
@@ -121,7 +122,9 @@ def cases(rules: int = 20, accounts: int = 6, depth: int = 5) -> st.SearchStrate
     return st.randoms(use_true_random=True).map(lambda dice: case_of(dice, rules, accounts, depth))
 
 
-def case_of(dice: Random, rules: int = 20, accounts: int = 6, depth: int = 5) -> Case:
+def case_of(
+    dice: Random, rules: int = 20, accounts: int = 6, depth: int = 5, maker: Callable[..., Rules] | None = None
+) -> Case:
     """A world of a few accounts with rules about a handful of fields in focus."""
     zone_name, now_text = dice.choice(MOMENTS)
     zone, now = zoneinfo.ZoneInfo(zone_name), dt.datetime.fromisoformat(now_text)
@@ -139,8 +142,8 @@ def case_of(dice: Random, rules: int = 20, accounts: int = 6, depth: int = 5) ->
         "me": "bo",
         "accounts": [_account(dice, n, pools, people, stays) | {"events": happens.events()} for n in range(accounts)],
     }
-    maker = Rules(dice, pools, stays, depth, happens)
-    return Case(world, [maker.root() for _ in range(rules)])
+    rules_of = (maker or Rules)(dice, pools, stays, depth, happens)
+    return Case(world, [rules_of.root() for _ in range(rules)])
 
 
 def _focus(dice: Random) -> list[str]:

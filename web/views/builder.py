@@ -175,7 +175,7 @@ def _preview(
         question = reader.read(tree)
         base = Account.objects.visible_to(request.user)
         seen = preview(question, base=base, segment=segment)
-        knocks = knock_on(segment, question, reader, base) if segment else []
+        knocks = knock_on(segment, question, reader, request.user) if segment else []
         notes = note_rule(question.rule, reader)
     except RuleError as error:
         return {"preview": None, "why_not": error.problems[0].message}

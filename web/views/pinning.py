@@ -15,7 +15,7 @@ from accounts.models import Account
 from core.clock import moment
 from core.intake import BadValue, clean_date, short
 from segments.models import Pin, Segment
-from segments.pinning import pin_account, restore_pin, unpin_account
+from segments.pinning import pin_member, restore_pin, unpin_member
 from web.notices import back_to, notify
 from web.pages import may_edit_segments, page
 from web.undo import inverse, keep_inverse
@@ -54,7 +54,7 @@ def pin_add(request: HttpRequest) -> HttpResponse:
     try:
         segment, account = _segment(request), _account(request)
         earlier = Pin.objects.open().filter(segment=segment, account=account).first()
-        pin = pin_account(
+        pin = pin_member(
             segment,
             account,
             kind=request.POST.get("kind", ""),
@@ -111,7 +111,7 @@ def pin_end(request: HttpRequest, pk: int) -> HttpResponse:
     seen = Account.objects.visible_to(request.user).order_by().values("pk")
     pin = get_object_or_404(Pin.objects.select_related("segment", "account"), pk=pk, account__in=seen)
     back = back_to(request, reverse("segment_pins", args=[pin.segment_id]))
-    if pin.ended_at is None and unpin_account(pin.segment, pin.account):
+    if pin.ended_at is None and unpin_member(pin.segment, pin.account):
         token = keep_inverse(request, "unpin", {"pin": pin.pk}, back=back)
         notify(request, f"{pin.account} unpinned. The rule of {pin.segment} decides again.", undo=token)
     else:
@@ -124,7 +124,7 @@ def _take_back(request: HttpRequest, data: dict[str, Any]) -> str:
     pin = Pin.objects.select_related("segment", "account").get(pk=data["pin"])
     earlier = Pin.objects.filter(pk=data["earlier"]).first()
     if earlier is None:
-        unpin_account(pin.segment, pin.account)
+        unpin_member(pin.segment, pin.account)
         return f"{pin.account} unpinned."
     restore_pin(earlier)
     return f"{pin.account} is pinned as before."
