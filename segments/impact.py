@@ -81,7 +81,7 @@ def put_in(node: Node, rules: Mapping[str, Group], *, plain: bool) -> Node:
     if isinstance(node, InSegment) and node.value is None and node.key in rules:
         rule = rules[node.key]
         if not plain:
-            belongs = Belongs(node.about, rule)
+            belongs: Any = Belongs(node.about, rule)
             return Group("none" if node.op.negates else "all", (belongs,), node.pointer)
         # The rule without conditions is everybody, which as a part of another is "none of nothing".
         inner = rule if rule.rules else Group("none", ())

@@ -239,9 +239,11 @@ class Pin(models.Model):
         return f"{self.member} {self.get_kind_display().lower()}, {self.segment}"
 
     @property
-    def member(self) -> Account | EndUser | None:
+    def member(self) -> Account | EndUser:
         """Who is pinned."""
-        return self.account or self.user
+        found = self.account or self.user
+        assert found is not None  # a constraint of the table
+        return found
 
 
 class Membership(models.Model):

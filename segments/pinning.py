@@ -70,7 +70,6 @@ def restore_pin(pin: Pin) -> Pin:
     """Make a pin that was taken out count again, in place of what came after it."""
     with transaction.atomic():
         xact_lock("pins", pin.segment_id)
-        assert pin.member is not None
         _end(pin.segment, pin.member)
         Pin.objects.filter(pk=pin.pk).update(ended_at=None)
         request_refresh([pin.segment])

@@ -3,7 +3,7 @@
 from accounts.api.account import AccountFilters, AccountViewSet
 from accounts.api.attribute import AttributeViewSet
 from accounts.api.note import NoteViewSet
-from accounts.api.people import RelationshipViewSet, UserViewSet
+from accounts.api.people import RelationshipViewSet, UserFilters, UserViewSet
 from accounts.api.subscription import SubscriptionFilters, SubscriptionViewSet
 from accounts.api.team import AssignmentViewSet, MemberViewSet, MeView, TeamViewSet
 
@@ -19,5 +19,6 @@ __all__ = [
     "SubscriptionFilters",
     "SubscriptionViewSet",
     "TeamViewSet",
+    "UserFilters",
     "UserViewSet",
 ]

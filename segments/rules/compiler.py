@@ -109,7 +109,7 @@ class _Compiler:
         """A finished condition."""
         return found.exists() if isinstance(found, Some | Negated) else found
 
-    def node(self, node: Node, inside: RowSet | None) -> Any:
+    def node(self, node: Node | Belongs, inside: RowSet | None) -> Any:
         """A condition, or a `Some` that may still be merged with its siblings."""
         if isinstance(node, Group):
             return self.group(node, inside)

@@ -97,6 +97,10 @@ class Sequence:
     pointer: str = declared(default="", compare=False)
 
 
+Node = Group | Condition | Quantified | InSegment | Happened | Sequence
+EVERY_ACCOUNT = Group("all", ())
+
+
 @dataclass(frozen=True)
 class Belongs:
     """That the account, or the user, of the row in hand matches a rule about it. It stands in for "in segment X" where
@@ -105,10 +109,6 @@ class Belongs:
     about: Subject
     rule: Group
     pointer: str = declared(default="", compare=False)
-
-
-Node = Group | Condition | Quantified | InSegment | Happened | Sequence | Belongs
-EVERY_ACCOUNT = Group("all", ())
 
 
 def walk(node: Node) -> Iterator[Node]:

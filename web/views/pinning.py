@@ -73,7 +73,7 @@ def pin_add(request: HttpRequest) -> HttpResponse:
 def _said(pin: Pin) -> str:
     done = "pinned into" if pin.kind == Pin.Kind.IN else "kept out of"
     until = f" until {pin.until.day} {pin.until:%b %Y}" if pin.until else ""
-    return f"{pin.account} {done} {pin.segment}{until}. The members follow within seconds."
+    return f"{pin.member} {done} {pin.segment}{until}. The members follow within seconds."
 
 
 def _segment(request: HttpRequest) -> Segment:
@@ -111,11 +111,11 @@ def pin_end(request: HttpRequest, pk: int) -> HttpResponse:
     seen = Account.objects.visible_to(request.user).order_by().values("pk")
     pin = get_object_or_404(Pin.objects.select_related("segment", "account"), pk=pk, account__in=seen)
     back = back_to(request, reverse("segment_pins", args=[pin.segment_id]))
-    if pin.ended_at is None and unpin_member(pin.segment, pin.account):
+    if pin.ended_at is None and unpin_member(pin.segment, pin.member):
         token = keep_inverse(request, "unpin", {"pin": pin.pk}, back=back)
-        notify(request, f"{pin.account} unpinned. The rule of {pin.segment} decides again.", undo=token)
+        notify(request, f"{pin.member} unpinned. The rule of {pin.segment} decides again.", undo=token)
     else:
-        notify(request, f"{pin.account} was unpinned already.")
+        notify(request, f"{pin.member} was unpinned already.")
     return HttpResponseRedirect(back)
 
 
@@ -124,10 +124,10 @@ def _take_back(request: HttpRequest, data: dict[str, Any]) -> str:
     pin = Pin.objects.select_related("segment", "account").get(pk=data["pin"])
     earlier = Pin.objects.filter(pk=data["earlier"]).first()
     if earlier is None:
-        unpin_member(pin.segment, pin.account)
-        return f"{pin.account} unpinned."
+        unpin_member(pin.segment, pin.member)
+        return f"{pin.member} unpinned."
     restore_pin(earlier)
-    return f"{pin.account} is pinned as before."
+    return f"{pin.member} is pinned as before."
 
 
 @inverse("unpin")
