@@ -60,7 +60,7 @@ def _unfed(node: Condition) -> Note:
 
 def _values(field: Field, reader: Reader) -> QuerySet[Any]:
     """The live accounts, or the rows of accounts, that have a value."""
-    rows = reader.vocabulary.rows_of(field.owner)
+    rows = reader.vocabulary.about(Subject.ACCOUNT).rows_of(field.owner)
     if rows is None:
         return Account.objects.live().filter(Known(field.value("")))
     found = rows.rows().filter(Known(field.value(rows.owners[field.owner])))

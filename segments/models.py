@@ -18,9 +18,9 @@ from segments.levels.models import LevelRule  # noqa: F401 - Django looks for mo
 class SegmentQuerySet(models.QuerySet["Segment"]):
     """The ways in which segments are read."""
 
-    def tabs(self) -> Self:
-        """What Accounts 360 and Subscription 360 show, in the company's order."""
-        return self.filter(active=True, visible=True, subject=Segment.Subject.ACCOUNT).order_by("position", "id")
+    def tabs(self, subject: str = "account") -> Self:
+        """What Accounts 360 and Subscription 360 (or the Users page) show, in the company's order."""
+        return self.filter(active=True, visible=True, subject=subject).order_by("position", "id")
 
     def in_tab_order(self) -> Self:
         """All of them in the company's order."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -80,13 +80,23 @@ class Reader:
         """Describes rules with the names of today."""
         return Words({key: name for key, (_, name) in self.segments.items()}, self.currency, self.moment.zone)
 
-    def read(self, data: Any, *, personal: bool = False, subject: str = Subject.ACCOUNT) -> Question:
+    @property
+    def subject(self) -> Subject:
+        """What rules are about where nothing else is said."""
+        return self.vocabulary.subject
+
+    def about(self, subject: str) -> Reader:
+        """The same, for rules about a subject."""
+        return replace(self, vocabulary=self.vocabulary.about(Subject(str(subject))))
+
+    def read(self, data: Any, *, personal: bool = False, subject: str | None = None) -> Question:
         """The question that a rule about a subject asks. Raises RuleError with every problem found."""
-        about = Subject(str(subject))
-        rule = parse(data, self.vocabulary, segments=self.subjects, personal=personal, subject=about)
+        about = Subject(str(subject or self.subject))
+        vocabulary = self.vocabulary.about(about)
+        rule = parse(data, vocabulary, segments=self.subjects, personal=personal, subject=about)
         check_patterns(rule)
         ids = {key: pk for key, (pk, _) in self.segments.items()}
-        context = Context(self.vocabulary, self.moment, ids, self.me, subject=about)
+        context = Context(vocabulary, self.moment, ids, self.me, subject=about)
         return Question(rule, context, self.words.rule(rule, about))
 
 
@@ -175,7 +185,7 @@ def preview(question: Question, *, base: QuerySet[Any], segment: Segment | None 
         kept = _members(base, segment)
         today = question.context.moment.today
         pins = pin_effect(segment, question.matching(base), base, today) if segment else PinEffect()
-        found = members.model.objects.in_bulk(ids)
+        found = members.shown().in_bulk(ids)
     return Preview(
         total=total,
         count=count,

@@ -44,6 +44,11 @@ class Members:
         found: QuerySet[Any] = self.asked.objects.visible_to(user)
         return found
 
+    def shown(self) -> QuerySet[Any]:
+        """The members with what is shown beside their names."""
+        found: QuerySet[Any] = self.model.objects.all()
+        return found.select_related("stage") if self.subject is Subject.ACCOUNT else found
+
     def ids(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """The ids of the members behind some rows, to be asked for with IN."""
         return rows.order_by().values(self.pk)

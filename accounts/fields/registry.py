@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -217,6 +218,16 @@ class Vocabulary(Mapping[str, Field]):
         self._fields = {item.key: item for item in fields}
         self.row_sets = row_sets
         self._source = source
+        self.subject = Subject.ACCOUNT
+        self._by_subject = {self.subject: self}
+
+    def about(self, subject: Subject) -> Vocabulary:
+        """The same fields, found from what rules about a subject are asked of."""
+        if subject not in self._by_subject:
+            made = copy(self)
+            made.subject = subject
+            self._by_subject[subject] = made
+        return self._by_subject[subject]
 
     @property
     def events(self) -> EventSource:
@@ -240,7 +251,11 @@ class Vocabulary(Mapping[str, Field]):
         return len(self._fields)
 
     def rows_of(self, owner: Owner) -> RowSet | None:
-        """The row set in which an owner's columns are found from an account; None for the account's own."""
+        """The row set in which an owner's columns are found from an account (or a user in an account); None for those
+        of the row itself."""
+        asked = self.rows_asked(self.subject)
+        if asked is not None and owner in asked.owners:
+            return None
         hanging = (rows for rows in self.row_sets.values() if rows.name is not Rows.IN_ACCOUNTS)
         return next((rows for rows in hanging if owner in rows.owners), None)
 

@@ -210,7 +210,7 @@ class _Compiler:
 
     def belongs(self, node: Belongs, inside: RowSet | None) -> Any:
         """The account, or the user, in hand is among those that match another rule."""
-        context = replace(self.context, subject=node.about)
+        context = replace(self.context, subject=node.about, vocabulary=self.context.vocabulary.about(node.about))
         matching = compile_rule(node.rule, context)
         rows = context.asked
         if rows is None:

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from segments.models import RefreshRun, Segment
 from segments.refresh import refresh_segments
+from segments.subjects import subject_of
 
 
 class Command(BaseCommand):
@@ -27,7 +28,8 @@ class Command(BaseCommand):
             raise CommandError(f"There is no segment {', '.join(sorted(unknown))}.")
         run = refresh_segments(RefreshRun.Trigger.HAND, segments=chosen)
         for done in run.refreshes.select_related("segment").order_by("segment__position", "pk"):
-            text = f"{done.segment.name}: {done.members:,} {done.segment.subject}s, {done.joined:,} joined, {done.left:,} left"
+            moved = f"{done.joined:,} joined, {done.left:,} left"
+            text = f"{done.segment.name}: {done.members:,} {subject_of(done.segment).many}, {moved}"
             self.stdout.write(
                 f"{text}, {done.duration_ms:,.0f} ms" if not done.error else f"{done.segment.name}: {done.error}"
             )
