@@ -77,7 +77,7 @@ class RuleField(forms.Field):
     def clean(self, value: Any) -> Tree:
         """The tree as the parser accepts it. Raises ValidationError."""
         try:
-            Reader.now().read(value, subject=self.widget.subject)  # type: ignore[union-attr]
+            Reader.now().read(value, subject=getattr(self.widget, "subject", Subject.ACCOUNT))
         except RuleError as error:
             self.widget.problems = error.problems  # type: ignore[attr-defined]
             raise ValidationError([problem.message for problem in error.problems[:5]], code="rule") from error

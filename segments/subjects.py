@@ -75,9 +75,9 @@ class Members:
 
     def totals(self, segment: Segment) -> tuple[int, Decimal]:
         """How many present members there are, and their MRR."""
-        mrr = Sum("account__mrr") if self.subject is Subject.ACCOUNT else Value(None, DecimalField())
-        sums = self.open_of(segment).aggregate(members=Count("pk"), mrr=mrr)
-        return sums["members"], sums["mrr"] or Decimal(0)
+        mrr = {"mrr": Sum("account__mrr")} if self.subject is Subject.ACCOUNT else {}
+        sums = self.open_of(segment).aggregate(members=Count("pk"), **mrr)
+        return sums["members"], sums.get("mrr") or Decimal(0)
 
     def inside(self, segment: Segment) -> QuerySet[Any]:
         """The ids of the present members."""

@@ -48,7 +48,8 @@ class SegmentAdmin(BackOffice):
     form = SegmentForm
     page_name = "segment_edit"
     list_display = (
-        "position", "name", "subject", "members", "value_a_year", "movement", "state", "shown", "active", "refreshed_at",
+        "position", "name", "subject", "members", "value_a_year", "movement", "state", "shown", "active",
+        "refreshed_at",
     )  # fmt: skip
     list_display_links = ("name",)
     list_filter = ("subject", "visible", "active", ("error", admin.EmptyFieldListFilter))
