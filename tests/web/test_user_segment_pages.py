@@ -83,6 +83,8 @@ def test_a_user_is_checked_in_each_account(manager: Client, people: Any) -> None
     for typed in ("Ann", "ann@x.example"):
         part = body(manager.post("/segments/check-account/", FORM | CONDITION | {"check": typed}))
         assert "A match in Alder." in part and "Cedar" in part and "does not match" in part
+    part = body(manager.post(f"/segments/check-account/?user={people['Ann'].pk}", FORM | CONDITION))
+    assert "A match in Alder." in part
     part = body(manager.post("/segments/check-account/", FORM | CONDITION | {"check": "Zed"}))
     assert "No user that you may see is called “Zed”." in part
     assert '<option value="Ann">' in body(manager.get("/users/names/?check=ann@"))
