@@ -223,7 +223,7 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
     @extend_schema(
         parameters=[OpenApiParameter("on", OpenApiTypes.DATE)],
         responses=PolymorphicProxySerializer(
-            "Member", [MembershipSerializer, UserMembershipSerializer], resource_type_field_name=None, many=True
+            "SegmentMember", [MembershipSerializer, UserMembershipSerializer], resource_type_field_name=None, many=True
         ),
     )
     @action(detail=True)
