@@ -1,10 +1,11 @@
-"""What does not fit the subject of a rule is refused at its place."""
+"""What does not fit the subject of a rule is refused at its place; what was refreshed is told on the command line."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 
 from segments.editing import save_segment
 from segments.models import Segment
@@ -51,3 +52,12 @@ def test_what_does_not_fit_the_subject_is_refused_at_its_place(
     assert (problem.pointer, problem.code if code != "invalid-value" else code) == (pointer, code), problem
     assert problem.message.endswith((".", "}"))
     assert not Segment.objects.filter(name="New").exists()
+
+
+def test_explained_and_refreshed_on_the_command_line(world: dict[str, Any], capsys: Any) -> None:
+    of_users("Champions", CHAMPION)
+    call_command("explain_user", world["ann"].external_id)
+    told = capsys.readouterr().out
+    assert "Champions: A match in A." in told and "  A: yes" in told and "  B: no" in told
+    call_command("refresh_segments")
+    assert "Champions: 2 users, 0 joined, 0 left" in capsys.readouterr().out

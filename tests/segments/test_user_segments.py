@@ -346,12 +346,3 @@ def test_written_as_text_and_applied_again(world: dict[str, Any], tmp_path: Any,
     file.write_text(file.read_text().replace("subject: user", "subject: account"))
     with pytest.raises(Exception, match="fixed"):
         call_command("segments", "apply", str(file))
-
-
-def test_explained_and_refreshed_on_the_command_line(world: dict[str, Any], capsys: Any) -> None:
-    of_users("Champions", CHAMPION)
-    call_command("explain_user", world["ann"].external_id)
-    told = capsys.readouterr().out
-    assert "Champions: A match in A." in told and "  A: yes" in told and "  B: no" in told
-    call_command("refresh_segments")
-    assert "Champions: 2 users, 0 joined, 0 left" in capsys.readouterr().out
