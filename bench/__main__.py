@@ -1,4 +1,4 @@
-"""`python -m bench refresh|list|events`: prints JSON."""
+"""`python -m bench refresh|list|events|preview|ingest`: prints JSON."""
 
 from __future__ import annotations
 
@@ -6,17 +6,28 @@ import argparse
 import json
 import os
 import sys
+from importlib import import_module
 
 from csbox import bootstrap
+
+# What can be measured, with the module that does it.
+MEASURED = {
+    "refresh": "refresh",
+    "list": "listing",
+    "events": "events",
+    "preview": "previewing",
+    "ingest": "ingest",
+}
 
 
 def main() -> None:
     """Read the arguments, make sure of the environment, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="What the work costs on PostgreSQL.")
-    parser.add_argument("what", choices=("refresh", "list", "events"))
+    parser.add_argument("what", choices=tuple(MEASURED))
     parser.add_argument("--accounts", type=int, default=100_000)
     parser.add_argument("--segments", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3, help="How often each measurement is repeated.")
+    parser.add_argument("--events", type=int, default=20_000, help="Messages of a round, for ingest.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", default="csbox_bench", help="A database of this name is made and dropped again.")
     asked = parser.parse_args()
@@ -27,11 +38,10 @@ def main() -> None:
     import django
 
     django.setup()
-    from bench import events, listing, refresh
     from bench.database import own_database
 
     with own_database(asked.database):
-        found = {"refresh": refresh, "list": listing, "events": events}[asked.what].measure(asked)
+        found = import_module(f"bench.{MEASURED[asked.what]}").measure(asked)
     json.dump(found, sys.stdout, indent=2)
     print()
 

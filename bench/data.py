@@ -27,7 +27,7 @@ AS $$ SELECT among[1 + draw(n, salt, array_length(among, 1))] $$;
 """
 _ACCOUNTS = """
 INSERT INTO accounts_account (attributes, folded, stamps, created_at, updated_at, external_id, name, name_folded, domain,
-    industry, country, customer_since, churn_reason, mrr, licences, plan, renews_on, stage, level, status)
+    search_text, industry, country, customer_since, churn_reason, mrr, licences, plan, renews_on, stage, level, status)
 SELECT jsonb_strip_nulls(jsonb_build_object(
         'region', CASE WHEN draw(n, 'r?', 10) > 0 THEN region END,
         'seats', CASE WHEN draw(n, 's?', 10) > 1 THEN draw(n, 'seats', 500) END,
@@ -41,7 +41,7 @@ SELECT jsonb_strip_nulls(jsonb_build_object(
         'custom.region', CASE WHEN draw(n, 'r?', 10) > 0 THEN lower(region) END,
         'custom.tags', jsonb_build_array(tag_a, tag_b))),
     '{{}}', now() - draw(n, 'made', 900) * interval '1 day', now(), 'acc-' || n, name, lower(name), 'acc' || n || '.example',
-    industry, country, today - draw(n, 'since', 1500)::int, '',
+    concat_ws(chr(31), lower(name), 'acc' || n || '.example', 'acc-' || n), industry, country, today - draw(n, 'since', 1500)::int, '',
     CASE WHEN draw(n, 'm?', 20) > 0 THEN draw(n, 'mrr', 2000000) / 100.0 END, 1 + draw(n, 'licences', 400)::int, plan,
     CASE WHEN draw(n, 'rn?', 10) > 0 THEN today + draw(n, 'renews', 420)::int - 30 END,
     pick(n, 'stage', '{{trial,onboarding,live,live,live,live,cancelled}}'),

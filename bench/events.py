@@ -17,6 +17,7 @@ from core.clock import moment
 from segments.questions import Reader
 from usage.models import EventName
 from usage.partitions import ensure_months, month_of
+from usage.recent import count_recent, marks
 
 GOAL_MS = 100
 # How many daily counts an event has for each relationship in 90 days: a hot one, a typical one, a rare one.
@@ -79,7 +80,9 @@ def fill(accounts: int, seed: int) -> dict[str, int]:
             found[f"days of {name}"] = cursor.rowcount
         cursor.execute(_RAW, [[names["Report Exported"], names["Key Rotated"]]])
         found["events"] = cursor.rowcount
+        count_recent(today, [], marks())  # as the roll-up does
         cursor.execute("VACUUM ANALYZE usage_dailyusage")
+        cursor.execute("VACUUM ANALYZE usage_recentcount")
         cursor.execute("VACUUM ANALYZE usage_event")
     return found
 

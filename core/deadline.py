@@ -16,23 +16,22 @@ class TooSlow(Exception):
 
 @contextmanager
 def time_limit(milliseconds: int) -> Iterator[None]:
-    """Run the block in a transaction whose statements have so much time each. Raises TooSlow past it."""
+    """Run the block in a transaction whose statements have so much time each. Raises TooSlow past it.
+
+    Blocks may be nested. Inside an outer transaction the limit would last to its end, so what was in force before is
+    put back; where the block fails, the rollback does that.
+    """
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
+                limit = "SELECT current_setting('statement_timeout'), set_config('statement_timeout', %s, true)"
+                cursor.execute(limit, [str(milliseconds)])
+                before = cursor.fetchone()[0]
             yield
             if connection.in_atomic_block and not connection.needs_rollback:
-                _reset()
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", "") == _CANCELLED:
             raise TooSlow from error
         raise
-
-
-def _reset() -> None:
-    """Inside an outer transaction the limit would last to its end; give the connection its own back."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('statement_timeout', reset_val, true) FROM pg_settings WHERE name = 'statement_timeout'"
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,9 @@ from django.utils.text import get_valid_filename
 
 # What a spreadsheet may read as the beginning of a formula, full-width forms included.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\x00", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+# A negative number or a telephone number is no formula, and must come back as it went.
+_HARMLESS = re.compile(r"[-+][\d .,()/]*")
 
 
 class _Line:
@@ -38,7 +42,7 @@ def cell(value: Any) -> str | int | float | Decimal:
     if isinstance(value, dict):
         return cell(f"{value.get('amount', '')} {value.get('currency', '')}".strip())
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(_FORMULA) and not _HARMLESS.fullmatch(text) else text
 
 
 def csv_response(name: str, head: list[str], rows: Iterable[list[Any]]) -> StreamingHttpResponse:

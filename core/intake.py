@@ -25,8 +25,9 @@ class BadValue(ValueError):
 
 
 def short(value: object, limit: int = 60) -> str:
-    """A value as it may be repeated in a message: one line, bounded, without control characters."""
-    text = _HIDDEN.sub("", _CONTROLS.sub("\ufffd", str(value)[: limit + 1])).replace("\n", " ")
+    """A value as it may be repeated in a message: one line, bounded, without control characters and lone surrogates."""
+    sendable = str(value)[: limit + 1].encode("utf-8", "replace").decode()
+    text = _HIDDEN.sub("", _CONTROLS.sub("\ufffd", sendable)).replace("\n", " ")
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -63,6 +64,10 @@ def clean_id(value: Any) -> str:
     """
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise BadValue("An id is text or a whole number.")
+    if isinstance(value, str) and 0 < len(value) <= MAX_ID and value.isascii() and value.isprintable():
+        value = value.strip()  # nothing hidden in it and nothing to compose, as in nearly every id
+        if value:
+            return value
     text = str(value)
     if _CONTROLS.search(text) or _HIDDEN.search(text.strip("\ufeff")):
         raise BadValue("The id holds a control or invisible character. Remove it.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import zoneinfo
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
@@ -76,3 +77,23 @@ class DailyJob(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of {self.local_date}"
+
+
+class IdempotentAnswer(models.Model):
+    """What a write over the API was answered, by the Idempotency-Key that its sender gave it."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False)
+    key = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(default=0)
+    answer = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="one_answer_per_key")]
+        # Those that are old enough to be forgotten.
+        indexes = [models.Index(fields=["created_at"], name="answer_by_age")]
+
+    def __str__(self) -> str:
+        return self.key

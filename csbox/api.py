@@ -14,6 +14,10 @@ from accounts import api as accounts
 from accounts.fields import Subject
 from core.api.edge import nothing_here
 from core.api.views import ApiView
+from health import api as health
+from integrations.api import ImportViewSet
+from integrations.connections.api import ConnectionRunViewSet, ConnectionViewSet
+from integrations.tracking.api import SourceViewSet
 from segments import api as segments
 from segments.levels.api import LevelViewSet
 from usage import api as usage
@@ -97,12 +101,23 @@ router.register("refresh-runs", segments.RefreshRunViewSet, "api-refresh-run")
 router.register("usage", usage.AccountUsageViewSet, "api-usage")
 router.register("events", usage.EventNameViewSet, "api-event-name")
 router.register("traits", TraitViewSet, "api-trait")
+router.register("imports", ImportViewSet, "api-import")
 router.register("levels", LevelViewSet, "api-level")
+router.register("health-configs", health.ConfigViewSet, "api-health-config")
+router.register("health", health.HealthViewSet, "api-health")
+router.register("band-changes", health.BandChangeViewSet, "api-band-change")
+router.register("sources", SourceViewSet, "api-source")
+router.register("connections", ConnectionViewSet, "api-connection")
+router.register("connection-runs", ConnectionRunViewSet, "api-connection-run")
 
 urlpatterns = [
     path("v1/schema/", SchemaView.as_view(), name="schema"),
     path("v1/docs/", DocumentationView.as_view(), name="api-docs"),
     path("v1/me/", accounts.MeView.as_view(), name="api-me"),
+    path("v1/bulk/accounts/", accounts.BulkAccountsView.as_view(), name="api-bulk-accounts"),
+    path("v1/bulk/users/", accounts.BulkUsersView.as_view(), name="api-bulk-users"),
+    path("v1/bulk/relationships/", accounts.BulkRelationshipsView.as_view(), name="api-bulk-relationships"),
+    path("v1/bulk/subscriptions/", accounts.BulkSubscriptionsView.as_view(), name="api-bulk-subscriptions"),
     path("v1/fields/", segments.FieldsView.as_view(), name="api-fields"),
     path("v1/operators/", segments.OperatorsView.as_view(), name="api-operators"),
     path("v1/", include(router.urls)),

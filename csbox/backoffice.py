@@ -19,6 +19,16 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Usage": (
         "usage.Trait", "usage.AccountUsage", "usage.DailyUsage", "usage.UserActivity", "usage.EventName", "usage.Event",
     ),
+    "Data": (
+        "integrations.Source", "integrations.Message", "integrations.WriteKey", "integrations.SourceTally",
+        "integrations.Identity", "integrations.PendingEvent", "integrations.Connection", "integrations.ConnectionRun",
+        "integrations.ConnectionLink", "integrations.Import", "integrations.ImportReject",
+        "integrations.ScheduledImport",
+    ),
+    "Health": (
+        "health.HealthConfig", "health.AccountHealth", "health.BandChange", "health.HealthOverride", "health.Pulse",
+        "health.HealthDay", "health.HealthConfigVersion",
+    ),
     "Team": (
         "accounts.TeamMember", "accounts.Team", "accounts.Assignment", "auth.User", "auth.Group",
         "authtoken.TokenProxy",

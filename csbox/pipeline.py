@@ -6,10 +6,13 @@ import datetime as dt
 from collections.abc import Sequence
 
 from accounts.billing import roll_up_billing
+from accounts.fields import Stage, vocabulary
 from core.clock import Moment, moment
+from health.refresh import refresh_health
 from segments.levels.deciding import decide_levels
-from segments.models import RefreshRun
+from segments.models import RefreshRun, Segment
 from segments.refresh import refresh_segments
+from segments.stages import split_by_stage
 from usage.metrics import refresh_metrics
 from usage.rollup import roll_up
 from usage.traits.computing import refresh_traits
@@ -41,4 +44,9 @@ def _refresh(trigger: str, now: Moment, accounts: Sequence[int] | None) -> Refre
     refresh_metrics(now, accounts)
     refresh_traits(now, accounts)
     decide_levels(now, accounts)
-    return refresh_segments(trigger, now, accounts=accounts)
+    early, late = split_by_stage(Segment.everything.all(), vocabulary(), Stage.HEALTH)
+    run = refresh_segments(trigger, now, segments=early, accounts=accounts)
+    refresh_health(trigger, now, accounts)
+    if late:  # segments that read health
+        refresh_segments(trigger, now, segments=late, accounts=accounts)
+    return run

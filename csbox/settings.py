@@ -6,6 +6,7 @@ CSBOX_ALLOWED_HOSTS, CSBOX_HTTPS=1 and DATABASE_URL.
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 from pathlib import Path
@@ -34,7 +35,9 @@ SECURE_HSTS_SECONDS = number("CSBOX_HSTS_SECONDS", 31_536_000) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if flag("CSBOX_BEHIND_PROXY") else None
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # load balancers ask over plain HTTP
+# Load balancers ask over plain HTTP; an SDK that is redirected loses its messages without a word.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^(beacon/)?v1/", r"^sourceConfig", r"^userlist/", r"^posthog/"]
+SECURE_REDIRECT_EXEMPT += [r"^(batch|capture|track|e|i/v0/e|flags|decide)/?$"]
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = number("CSBOX_SESSION_SECONDS", 14 * 86_400)
@@ -211,6 +214,10 @@ REST_FRAMEWORK = {
 }
 API_BODY_BYTES = number("CSBOX_API_BODY_BYTES", 1_048_576)
 API_RATES = {"user": text("CSBOX_API_RATE", "1200/min"), "anonymous": text("CSBOX_API_ANONYMOUS_RATE", "60/min")}
+# Requests a second that one write key may send to one web process; 0 for no limit.
+SPOOL_DIR = Path(text("CSBOX_SPOOL_DIR", str(DATA_DIR / "spool"))).absolute()
+SPOOL_MB = number("CSBOX_SPOOL_MB", 1000)
+INGEST_RATE = number("CSBOX_INGEST_RATE", 1000)
 SPECTACULAR_SETTINGS = {
     "TITLE": "csbox",
     "DESCRIPTION": "Accounts, people, subscriptions and segments.",
@@ -223,10 +230,20 @@ SPECTACULAR_SETTINGS = {
     # Lists of choices that share a name: the schema needs one each.
     "ENUM_NAME_OVERRIDES": {
         "AttributeSubjectEnum": "accounts.models.attribute.Subject",
+        "HealthBandEnum": "health.models.Band",
+        "OverrideBandEnum": [("good", "Good"), ("average", "Average"), ("poor", "Poor")],
         "MemberSubjectEnum": [("account", "Accounts"), ("user", "Users")],
         "TraitSubjectEnum": [("account", "Account"), ("user", "User")],
     },
 }
+
+# --- Connections ----------------------------------------------------------------------------------------------------
+# Only a deployment says where requests with credentials go: an address typed into a page could be anybody's.
+CONNECTION_URLS = {
+    "stripe": text("CSBOX_STRIPE_URL", "https://api.stripe.com"),
+    "hubspot": text("CSBOX_HUBSPOT_URL", "https://api.hubapi.com"),
+}
+CONNECTION_RETRIES = number("CSBOX_CONNECTION_RETRIES", 3)
 
 # --- Language, time, files ------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"
@@ -249,6 +266,19 @@ STORAGES = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = number("CSBOX_UPLOAD_BYTES", 5_242_880)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+# Files that are imported: how large one may be, as it comes and unpacked, and for how many days it is kept.
+IMPORT_BYTES = number("CSBOX_IMPORT_BYTES", 200 * 1024 * 1024)
+IMPORT_UNPACKED_BYTES = number("CSBOX_IMPORT_UNPACKED_BYTES", 1024 * 1024 * 1024)
+IMPORT_DAYS = number("CSBOX_IMPORT_DAYS", 30)
+# Hosts and networks inside your own that scheduled imports may ask all the same ("files.internal, 10.1.0.0/16").
+FETCH_ALLOWED = items("CSBOX_FETCH_ALLOWED")
+# What scheduled imports say who they are with: CSBOX_CREDENTIAL_NAME is the credential “name”.
+_CREDENTIAL = "CSBOX_CREDENTIAL_"
+FETCH_SECRETS = {
+    name.removeprefix(_CREDENTIAL).lower(): value.strip()
+    for name, value in os.environ.items()
+    if name.startswith(_CREDENTIAL)
+}
 
 LOGGING = {
     "version": 1,
@@ -265,5 +295,6 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         "django-q": {"handlers": [], "propagate": True, "level": "WARNING"},
         "axes": {"level": "WARNING"},
+        "sqlglot": {"level": "ERROR"},  # what it cannot read is told to whoever wrote it
     },
 }

@@ -13,5 +13,6 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("workerz", health.workerz, name="workerz"),
+    path("", include("integrations.tracking.urls")),
     path("", include("web.urls")),
 ]

@@ -21,7 +21,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from integrations.loading import Order, Progress, Summary, load_file
+from integrations.ledger import Progress, Summary
+from integrations.loading import Order, load_file
 from integrations.mapping import MappingFile
 from integrations.sources.files import NotReadable
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -27,12 +25,16 @@ from accounts.facts.attributes import attribute_key
 from accounts.models import AttributeDefinition, Subscription
 from core.clock import moment
 from core.intake import BadValue, short
+from integrations.ledger import Ledger, Progress, Rejects, Seen, Summary
 from integrations.mapping import SUBJECT_OF, MappingFile, Plan, make_plan
 from integrations.reading import FieldError, RowReader, read_day
 from integrations.sources.csv import BadRow, Row, Table
+from integrations.sources.tables import open_table
+from integrations.sources.xlsx import Sheet
 from usage.store import EventFact, PostgresStore
 
 SAMPLE = 2_000
+PASSED_OVER = 20_000
 
 
 @dataclass
@@ -54,86 +56,11 @@ class Order:
     batch: int = 2_000
     as_of: dt.datetime | None = None
     keep: Callable[[dict[str, str]], bool] | None = None
+    unpacked: int | None = None
 
-
-@dataclass
-class Summary:
-    """What became of a file's rows; `unknown` are the columns that nobody knows."""
-
-    rows: int = 0
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    bad_rows: int = 0
-    homeless: int = 0
-    stopped: bool = False
-    unknown: list[str] = field(default_factory=list)
-    made: list[str] = field(default_factory=list)
-    first_problems: list[str] = field(default_factory=list)
-
-    @property
-    def good_rows(self) -> int:
-        """The rows that were taken or were known already."""
-        return self.rows - self.bad_rows
-
-
-@dataclass
-class Progress:
-    """How far a load has come: bytes of the file, rows, and bad rows so far."""
-
-    place: int
-    size: int
-    rows: int
-    bad: int
-
-
-class Rejects:
-    """The file of bad rows: line, column, reason, then the cells as they were. It is made with the first bad row."""
-
-    def __init__(self, path: Path | None, header: list[str], summary: Summary) -> None:
-        self._path, self._header, self._summary = path, header, summary
-        self._file: Any = None
-        self._last = 0
-        if path is not None:
-            path.unlink(missing_ok=True)
-
-    def add(self, line: int, column: str, reason: str, cells: list[str]) -> None:
-        """Report one reason; a row with several is one bad row."""
-        if line != self._last:
-            self._summary.bad_rows += 1
-            self._last = line
-        if len(self._summary.first_problems) < 5:
-            self._summary.first_problems.append(f"line {line}{', ' + column if column else ''}: {reason}")
-        if self._path is None:
-            return
-        if self._file is None:
-            self._file = self._path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
-            csv.writer(self._file).writerow(["line", "column", "reason", *self._header])
-        csv.writer(self._file).writerow([line, column, reason, *cells])
-
-    def close(self) -> None:
-        """Finish the file, if there is one."""
-        if self._file is not None:
-            self._file.close()
-
-
-class Seen:
-    """The keys that were met in this file, on disk, so that a million of them cost no memory."""
-
-    def __init__(self) -> None:
-        self._base = sqlite3.connect("")
-        self._base.execute("PRAGMA cache_size = -4000")
-        self._base.execute("CREATE TABLE seen (key TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID")
-
-    def earlier(self, key: str, line: int) -> int | None:
-        """The line on which the key was met before; None if this is the first."""
-        if self._base.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (key, line)).rowcount:
-            return None
-        return int(self._base.execute("SELECT line FROM seen WHERE key = ?", (key,)).fetchone()[0])
-
-    def close(self) -> None:
-        """Forget everything."""
-        self._base.close()
+    def open(self) -> Table | Sheet:
+        """The file's rows. Raises NotReadable."""
+        return open_table(self.path, self.encoding, self.unpacked)
 
 
 def load_file(
@@ -141,32 +68,52 @@ def load_file(
     *,
     watch: Callable[[Progress], None] = lambda progress: None,
     stop: Callable[[], bool] = lambda: False,
+    ledger: Ledger | None = None,
 ) -> Summary:
     """Load one file. Raises NotReadable or BadMapping if it cannot be loaded at all.
 
-    Each batch is a transaction of its own, so what was loaded stays when `stop` says so or the machine ends. A dry run
-    is one transaction that is taken back.
+    Each batch is a transaction of its own, so what was loaded stays when `stop` says so or the machine ends; a `ledger`
+    that knows how far an earlier attempt came makes this one go on there. A dry run is one transaction that is taken
+    back.
     """
-    summary = Summary()
+    ledger = ledger or Ledger()
+    summary = ledger.summary
     with ExitStack() as stack:
         if order.dry_run:
             stack.enter_context(transaction.atomic())
             stack.callback(transaction.set_rollback, True)
         plan = prepare(order, summary)
-        table = Table(order.path, order.encoding)
-        stack.enter_context(closing(table))
-        rejects = stack.enter_context(closing(Rejects(order.rejects, table.header, summary)))
+        table = stack.enter_context(closing(order.open()))
+        rejects = stack.enter_context(closing(Rejects(order.rejects, table.header, ledger)))
         seen = None if plan.kind == "events" or plan.has("at") else stack.enter_context(closing(Seen()))
         present = moment()
-        reader = RowReader(plan, present.zone, order.as_of or present.now, order.clear_empty)
-        rows = iter(table)
+        reader = RowReader(
+            plan, present.zone, order.as_of or present.now, order.clear_empty, typed=isinstance(table, Sheet)
+        )
+        rows, position = iter(table), ledger.position
+        _pass_over(islice(rows, position), reader, seen, ledger)
         while batch := list(islice(rows, order.batch)):
-            _load_batch(order, reader, batch, seen, rejects, summary)
-            watch(Progress(table.opened.place(), table.opened.size, summary.rows, summary.bad_rows))
+            position += len(batch)
+            with transaction.atomic():
+                ledger.begin()
+                _load_batch(order, reader, batch, seen, rejects, ledger)
+                progress = Progress(table.place(), table.size, summary.rows, summary.bad_rows)
+                ledger.end(progress, position)
+            watch(progress)
             if stop():
                 summary.stopped = True
                 break
     return summary
+
+
+def _pass_over(rows: Iterable[Row | BadRow], reader: RowReader, seen: Seen | None, ledger: Ledger) -> None:
+    """Rows that an earlier attempt has dealt with: only their keys matter, so that a repetition is still found."""
+    for count, item in enumerate(rows):
+        if count % PASSED_OVER == 0:
+            ledger.alive()
+        if seen and isinstance(item, Row):
+            with suppress(FieldError):
+                seen.earlier(_key(reader.fact(item.cells)), item.line)
 
 
 def prepare(order: Order, summary: Summary) -> Plan:
@@ -174,7 +121,7 @@ def prepare(order: Order, summary: Summary) -> Plan:
     for key, words in order.mapping.attributes.items():
         _define(order.kind, key, **dict(words))
     asked = {column: name for column, name in order.overrides.items() if name.startswith("custom.")}
-    with closing(Table(order.path, order.encoding)) as table:
+    with closing(order.open()) as table:
         if not (order.new_attributes and order.kind in SUBJECT_OF):
             plan = make_plan(order.kind, table.header, order.mapping, order.overrides, date_format=order.date_format)
             summary.unknown = plan.unknown
@@ -216,8 +163,9 @@ def _guess(samples: list[str], date_format: str | None) -> tuple[str, list[str]]
 
 
 def _load_batch(
-    order: Order, reader: RowReader, batch: list[Row | BadRow], seen: Seen | None, rejects: Rejects, summary: Summary
+    order: Order, reader: RowReader, batch: list[Row | BadRow], seen: Seen | None, rejects: Rejects, ledger: Ledger
 ) -> None:
+    summary = ledger.summary
     facts: list[Any] = []
     rows: list[Row] = []
     bad: list[tuple[int, str, str, list[str]]] = []
@@ -239,7 +187,8 @@ def _load_batch(
             continue
         facts.append(fact)
         rows.append(item)
-    for index, key, reason in _record(order, reader, facts, rows, summary):
+    ledger.facts(order.kind, facts, [row.line for row in rows])
+    for index, key, reason in _record(order, reader, facts, rows, ledger):
         bad.append((rows[index].line, reader.plan.header_of(key), reason, rows[index].cells))
     for problem in sorted(bad, key=lambda item: item[0]):
         rejects.add(*problem)
@@ -256,7 +205,7 @@ def _key_field(kind: str) -> str:
 
 
 def _record(
-    order: Order, reader: RowReader, facts: list[Any], rows: list[Row], summary: Summary
+    order: Order, reader: RowReader, facts: list[Any], rows: list[Row], ledger: Ledger
 ) -> Iterator[tuple[int, str, str]]:
     source = order.source or order.mapping.source or f"file {order.path.name}"[:80]
     match order.kind:
@@ -269,9 +218,10 @@ def _record(
         case "subscriptions":
             outcome = record_subscriptions(facts, source=source, create_missing=order.create_missing)
         case _:
-            yield from _record_events(order, reader, facts, rows, source, summary)
+            yield from _record_events(order, reader, facts, rows, source, ledger)
             return
-    _count(outcome, summary)
+    _count(outcome, ledger.summary)
+    ledger.recorded(outcome)
     for reject in outcome.rejected:
         yield reject.index, reject.key, reject.reason
 
@@ -283,7 +233,7 @@ def _count(outcome: Outcome, summary: Summary) -> None:
 
 
 def _record_events(
-    order: Order, reader: RowReader, facts: list[EventFact], rows: list[Row], source: str, summary: Summary
+    order: Order, reader: RowReader, facts: list[EventFact], rows: list[Row], source: str, ledger: Ledger
 ) -> Iterator[tuple[int, str, str]]:
     places = list(range(len(facts)))
     by_subscription = next((target.index for target in reader.plan.targets if target.field == "subscription"), None)
@@ -305,8 +255,9 @@ def _record_events(
             places_kept.append(place)
         facts, places = placed, places_kept
     result = PostgresStore().append(facts, source=source, create_missing=order.create_missing)
-    summary.created += result.stored
-    summary.unchanged += result.repeated
-    summary.homeless += result.homeless
+    ledger.summary.created += result.stored
+    ledger.summary.unchanged += result.repeated
+    ledger.summary.homeless += result.homeless
+    ledger.appended(result)
     for reject in result.rejected:
         yield places[reject.index], reject.key, reject.reason

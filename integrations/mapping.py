@@ -154,7 +154,7 @@ def make_plan(
     need_all: bool = True,
 ) -> Plan:
     """Decide about every column: `--map` first, then the mapping file, then the usual names. Raises BadMapping."""
-    known_attributes = _attributes(kind)
+    known_attributes = attribute_keys(kind)
     absent = [name for name in [*overrides, *mapping.columns] if name not in header]
     if absent:
         raise BadMapping(f"The file has no column {', '.join(absent)}. It has: {', '.join(header)}.")
@@ -168,7 +168,7 @@ def make_plan(
         elif name in mapping.columns:
             wanted = mapping.columns[name]
         else:
-            wanted = _usual(kind, name, known_attributes)
+            wanted = usual_field(kind, name, known_attributes)
             if wanted is None:
                 unknown.append(name)
         if wanted is not None:
@@ -189,12 +189,14 @@ def _columns(header: list[str]) -> str:
     return f"The columns are: {short(', '.join(header), 300)}."
 
 
-def _attributes(kind: str) -> set[str]:
+def attribute_keys(kind: str) -> set[str]:
+    """The keys of the custom attributes that rows of this kind can have."""
     subject = SUBJECT_OF.get(kind)
     return set(AttributeDefinition.objects.filter(subject=subject, active=True).values_list("key", flat=True))
 
 
-def _usual(kind: str, name: str, attributes: set[str]) -> str | None:
+def usual_field(kind: str, name: str, attributes: set[str]) -> str | None:
+    """The field that a column of this name usually feeds; None if nobody knows."""
     key = attribute_key(name)
     if key in FIELDS[kind]:
         return key
@@ -210,7 +212,7 @@ def _check_target(kind: str, name: str, wanted: str, mapping: MappingFile) -> No
         return
     if kind != "events" and wanted.startswith("custom."):
         key = wanted.removeprefix("custom.")
-        if key in mapping.attributes or key in _attributes(kind):
+        if key in mapping.attributes or key in attribute_keys(kind):
             return
         raise BadMapping(f"There is no attribute “{key}” for {kind}. --new-attributes makes those that are missing.")
     raise BadMapping(f"Column {name}: “{wanted}” is not a field of {kind}. Allowed: {', '.join(FIELDS[kind])}.")

@@ -16,6 +16,7 @@ from integrations.mapping import SUBJECT_OF, Plan
 from usage.store import EventFact
 
 _NUMERIC_DATE = re.compile(r"(\d{1,4})[./-](\d{1,2})[./-](\d{1,4})\b")
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d(T|$)")
 _TIMES = ("", " %H:%M", " %H:%M:%S", "T%H:%M", "T%H:%M:%S")
 TIME_FIELDS = ("at", "started_at", "ended_at")
 
@@ -62,10 +63,14 @@ class RowReader:
     """Turns the rows of one file into facts.
 
     `as_of` is the time at which rows without a time of their own were true; `clear_empty` makes an empty cell clear the
-    value instead of leaving it as it is.
+    value instead of leaving it as it is. In a `typed` file (a spreadsheet) dates come in ISO form, whatever form those
+    have that were typed in as texts.
     """
 
-    def __init__(self, plan: Plan, zone: dt.tzinfo, as_of: dt.datetime, clear_empty: bool = False) -> None:
+    def __init__(
+        self, plan: Plan, zone: dt.tzinfo, as_of: dt.datetime, clear_empty: bool = False, *, typed: bool = False
+    ) -> None:
+        self.typed = typed
         self.plan, self.zone, self.as_of, self.clear_empty = plan, zone, as_of, clear_empty
         self._index = {name: place for place, name in enumerate(plan.header)}
         self._dates = self._date_fields()
@@ -106,8 +111,9 @@ class RowReader:
         if read is None:
             found[name] = text
             return
+        form = None if self.typed and _ISO_DATE.match(text) else self.plan.date_format
         try:
-            found[name] = read(text, self.plan.date_format, self.zone)
+            found[name] = read(text, form, self.zone)
         except BadValue as error:
             raise FieldError(name, str(error)) from error
 

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from integrations.loading import Order, Progress, Summary
+from integrations.ledger import Progress, Summary
+from integrations.loading import Order
 
 EVERY = 5.0  # seconds between plain lines
 

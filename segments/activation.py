@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from django.core.exceptions import EmptyResultSet
 from django.db.models import Case, IntegerField, Q, Value, When
 
-from accounts.fields import Kind
+from accounts.fields import Kind, Stage
 from accounts.fields.uses import texts_in
 from accounts.models import Account
 from core.models import Workspace
 from segments.questions import check_patterns
 from segments.rules.compiler import Context, compile_node
 from segments.rules.describe import Words
-from segments.rules.tree import Group, RuleError, parse, segments_of
+from segments.rules.tree import Condition, Group, RuleError, parse, segments_of, walk
 from usage.traits.definitions import Method, Scope, register_methods
 from usage.traits.properties import Sql
 from usage.traits.reading import Reading
@@ -84,6 +84,10 @@ def _read(reading: Reading) -> Activation:
             reading.fail("/rule/match", "invalid-value", "Say all: each condition counts by itself.", ("all",))
         if segments_of(steps):
             reading.fail("/rule", "wrong-field", NO_SEGMENTS)
+        for node in walk(steps):
+            if isinstance(node, Condition) and node.field.stage > Stage.FACTS:
+                text = f"{node.field.label} is only known after traits are computed."
+                reading.fail(f"/rule{node.pointer}", "later-stage", text)
     return Activation(steps, frozenset(texts_in(data)))
 
 

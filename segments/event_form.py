@@ -2,7 +2,7 @@
 
 An event's inputs are `event`, `op`, `value` (or `low` and `high`), `measure` and `of`, `window` with `n`, `unit`,
 `far`, `near` or `since`, and `anywhere`; its property filters are the nodes below, under `filter` (all, any or none).
-Two events after each other have `second`, `within` and `within_unit`; their own filters travel as they are.
+Two events after each other have `second`, `within`, `within_unit` and `anywhere`; their own filters travel as they are.
 """
 
 from __future__ import annotations
@@ -60,7 +60,11 @@ def read_event(entry: Entry, filters: list[Tree]) -> Tree:
         node["window"] = dict(MONTH)
     if not where and "first_filter" in entry.values:
         where = _kept(entry, "first_filter")
-    return node | where | ({"anywhere": True} if entry.one("anywhere") else {})
+    return node | where | _anywhere(entry)
+
+
+def _anywhere(entry: Entry) -> Tree:
+    return {"anywhere": True} if entry.one("anywhere") else {}
 
 
 def _measure(entry: Entry) -> Any:
@@ -86,7 +90,7 @@ def _sequence(entry: Entry, op: str, where: Tree) -> Tree:
     first: Tree = {"event": entry.one("event")} | (where or _kept(entry, "first_filter"))
     second: Tree = {"event": entry.one("second")} | _kept(entry, "second_filter")
     within = {"n": read_typed_number(entry.one("within") or "7"), "unit": entry.one("within_unit") or "day"}
-    return {"sequence": [first, second], "op": op, "within": within, "window": _window(entry)}
+    return {"sequence": [first, second], "op": op, "within": within, "window": _window(entry)} | _anywhere(entry)
 
 
 def _kept(entry: Entry, name: str) -> Tree:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accounts.fields import Choice, Kind, Vocabulary
+from accounts.fields.windows import WINDOW_UNITS, dates_of
 from segments.rules.event_reader import WITHIN_UNITS
-from segments.rules.events import COUNTS, EVENT_OPERATORS, OF_PROPERTY, SEQUENCE_OPERATORS, WINDOW_UNITS, dates_of
+from segments.rules.events import COUNTS, EVENT_OPERATORS, OF_PROPERTY, SEQUENCE_OPERATORS
 
 Tree = dict[str, Any]
 MEASURES = [
@@ -65,6 +66,7 @@ def event_view(tree: Tree, vocabulary: Vocabulary, properties: Mapping[str, Mapp
     view = EventView(str(steps[0].get("event") or ""), names=sorted(vocabulary.event_names))
     view.properties = sorted(properties.get(view.name, {}))
     _fill_window(view, tree.get("window"), vocabulary)
+    view.anywhere = tree.get("anywhere") is True
     if "sequence" in tree:
         _fill_sequence(view, tree, steps)
         return view
@@ -79,7 +81,6 @@ def event_view(tree: Tree, vocabulary: Vocabulary, properties: Mapping[str, Mapp
         _fill_measure(view, tree.get("measure", "count"))
     if op and op.needs:
         view.windows = [item for item in WINDOWS if item[0] == "last" or (op.needs == "start" and item[0] != "ever")]
-    view.anywhere = tree.get("anywhere") is True
     where = tree.get("where")
     view.filter = str(where.get("match", "all")) if isinstance(where, dict) else "all"
     if isinstance(where, dict) and not is_flat(where):

@@ -12,12 +12,12 @@ from django.db.models import QuerySet
 from accounts.fields import Subject
 from accounts.models import Account, EndUser
 from segments.models import Pin, Segment
-from segments.pins import pin_in_force, pin_words
+from segments.pins import pin_words
 from segments.questions import PREVIEW_LIMIT_MS, Question, Reader, bounded
 from segments.rules.describe import Words
-from segments.rules.explain import Outcome, explain, explain_rows
+from segments.rules.explain import Outcome, explain
 from segments.rules.tree import RuleError
-from segments.subjects import ABOUT, members_of
+from segments.subjects import ABOUT
 
 
 @dataclass(frozen=True)
@@ -108,37 +108,65 @@ def explain_rule(
     reader = reader or Reader.now()
     question = reader.read(data, personal=True, subject=subject)
     with bounded(PREVIEW_LIMIT_MS):
-        return _explained(question, rows, reader.words)
-
-
-def _explained(question: Question, rows: QuerySet[Any], words: Words) -> Explanation | None:
-    if question.members.subject is Subject.ACCOUNT:
-        account = rows.first()
-        outcome = explain(question.rule, question.context, words, rows) if account else None
-        return Explanation(account, outcome) if account and outcome else None
-    found = list(rows.select_related("user", "account"))
-    if not found:
-        return None
-    accounts = {row.account_id: row.account for row in found}
-    told = explain_rows(question.rule, question.context, words, rows)
-    places = [Place(accounts[account], outcome) for account, outcome in told if account in accounts]
-    places.sort(key=lambda place: (place.outcome.away, str(place.account or "")))
-    return Explanation(places[0].account, places[0].outcome, user=found[0].user, places=tuple(places))
+        return next(iter(_explained(question, rows, reader.words)), None)
 
 
 def explain_segment(segment: Segment, rows: QuerySet[Any], *, reader: Reader | None = None) -> Explanation | None:
-    """Explain a saved segment for an account (or for a user in their accounts), with its stored membership. Raises
-    RuleError for a broken rule."""
-    reader = reader or Reader.now()
-    found = explain_rule(segment.rule, rows, reader=reader, subject=segment.subject)
-    if found is None:
-        return None
-    member = found.user or found.account
+    """Explain a saved segment for the one account (or the one user in their accounts) of the query set, with its stored
+    membership; None without one. Raises RuleError for a broken rule, and PreviewTooSlow."""
+    return next(iter(explain_members(segment, rows, reader or Reader.now())), None)
+
+
+def explain_accounts(segment: Segment, accounts: Iterable[Account], reader: Reader) -> list[Explanation]:
+    """Explain a saved segment for several accounts, in their order: the rule is evaluated once for all of them.
+
+    Raises RuleError for a broken rule, and PreviewTooSlow past two seconds a statement.
+    """
+    order = {account.pk: place for place, account in enumerate(accounts)}
+    found = explain_members(segment, Account.objects.filter(pk__in=order).order_by(), reader)
+    return sorted(found, key=lambda one: order[one.account.pk if one.account else 0])
+
+
+def explain_members(segment: Segment, rows: QuerySet[Any], reader: Reader) -> list[Explanation]:
+    """Explain a saved segment for the members behind some rows that its rule is asked of, in the order of the rows: the
+    rule is evaluated once for all of them. Raises like `explain_accounts`."""
+    question = reader.read(segment.rule, personal=True, subject=segment.subject)
+    members = question.members
+    with bounded(PREVIEW_LIMIT_MS):
+        found = {_member(one).pk: one for one in _explained(question, rows, reader.words)}
+    mine = {"segment": segment, f"{members.column}__in": list(found)}
+    of = f"{members.column}_id"
+    since = dict(members.open_of(segment).filter(**mine).values_list(of, "entered_at"))
+    in_force = Pin.objects.in_force(reader.moment.today).filter(**mine).select_related("author__member")
+    pins = {getattr(pin, of): pin for pin in in_force}
+    return [replace(one, member_since=since.get(pk), segment=segment, pin=pins.get(pk)) for pk, one in found.items()]
+
+
+def _member(one: Explanation) -> Account | EndUser:
+    member = one.user or one.account
     assert member is not None
-    members = members_of(segment)
-    stored = members.open_of(segment).filter(**{members.column: member}).first()
-    pin = pin_in_force(segment, member, reader.moment.today)
-    return replace(found, member_since=stored.entered_at if stored else None, segment=segment, pin=pin)
+    return member
+
+
+def _explained(question: Question, rows: QuerySet[Any], words: Words) -> list[Explanation]:
+    """The rule alone, evaluated once for all the accounts, or for all the users in their accounts."""
+    if question.members.subject is Subject.USER:
+        rows = rows.select_related("user", "account")
+    found = list(rows)
+    outcomes = explain(question.rule, question.context, words, rows.model.objects.filter(pk__in=[r.pk for r in found]))
+    told = [row for row in found if row.pk in outcomes]
+    if question.members.subject is Subject.ACCOUNT:
+        return [Explanation(account, outcomes[account.pk]) for account in told]
+    users: dict[EndUser, list[Place]] = {}
+    for row in told:
+        users.setdefault(row.user, []).append(Place(row.account, outcomes[row.pk]))
+    return [_in_places(user, places) for user, places in users.items()]
+
+
+def _in_places(user: EndUser, places: list[Place]) -> Explanation:
+    """A user in their accounts: those that match first, then the nearest."""
+    places.sort(key=lambda place: (place.outcome.away, str(place.account or "")))
+    return Explanation(places[0].account, places[0].outcome, user=user, places=tuple(places))
 
 
 def explain_segments(
@@ -172,7 +200,7 @@ def _told(segment: Segment, member: Account | EndUser, rows: QuerySet[Any], read
     except RuleError as error:
         return Explanation(account, Outcome("", "broken", error.problems[0].message, False), user=user)
     gone = Outcome("", "broken", f"The {question.members.subject} is gone.", False)
-    return _explained(question, rows, reader.words) or Explanation(account, gone, user=user)
+    return next(iter(_explained(question, rows, reader.words)), Explanation(account, gone, user=user))
 
 
 def _distance(item: Explanation) -> tuple[int, int]:
@@ -180,4 +208,12 @@ def _distance(item: Explanation) -> tuple[int, int]:
     return (9_999 if item.outcome.kind == "broken" else item.away, 0 if item.near_miss else 1)
 
 
-__all__ = ["Explanation", "RuleError", "explain_rule", "explain_segment", "explain_segments"]
+__all__ = [
+    "Explanation",
+    "RuleError",
+    "explain_accounts",
+    "explain_members",
+    "explain_rule",
+    "explain_segment",
+    "explain_segments",
+]

@@ -6,13 +6,15 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import TruncDate
 
 from accounts.fields import Category
-from accounts.models import AttributeChange, Relationship
+from accounts.models import Assignment, AttributeChange, Relationship, Subscription
 from core.clock import Moment
 from segments.models import RefreshRun, Segment, SegmentRefresh, SegmentVersion
 from segments.questions import Reader
@@ -62,8 +64,12 @@ def sizes(segment: Segment, days: int, now: Moment, seen: QuerySet[Any] | None) 
 
 
 def definitions(segment: Segment, since: dt.date, now: Moment) -> list[tuple[dt.date, int]]:
-    """The local days on which the definition changed since a day, with the number of the version, oldest first."""
-    rows = SegmentVersion.objects.filter(segment=segment, created_at__gte=now.start_of(since)).order_by("number")
+    """The local days on which the definition changed since a day, with the number of the version, oldest first.
+
+    The first version is no change: the segment was made with it.
+    """
+    rows = SegmentVersion.objects.filter(segment=segment, number__gt=1, created_at__gte=now.start_of(since))
+    rows = rows.order_by("number")
     return [(row.created_at.astimezone(now.zone).date(), row.number) for row in rows]
 
 
@@ -123,7 +129,7 @@ class _Causes:
     """Why members moved, read refresh by refresh.
 
     A new definition is the cause of all that moved in the first refresh with it. Otherwise new data is, if the refresh
-    was for new data, or if a value or an event of the member was recorded since the refresh before. If nothing was,
+    was for new data, or if anything about the member was recorded since the refresh before. If nothing was,
     and the rule's answer can change with time alone (relative dates, and figures over the last days), time is.
     """
 
@@ -160,25 +166,36 @@ class _Causes:
         return self.clocks[version]
 
     def recorded(self, refresh: SegmentRefresh, members: Collection[int]) -> set[int]:
-        """Those of the members of which a value or an event was recorded since the refresh before.
-
-        A user's values are also those of their relationships and accounts.
+        """Those of the members about which anything was recorded since the refresh before: a value, an event, a user or
+        a subscription of the account, a change of the team. Of a user that is also what was recorded of their accounts.
         """
         earlier = SegmentRefresh.objects.filter(segment=self.segment, pk__lt=refresh.pk).order_by("-pk").first()
         if earlier is None:
             return set(members)
-        window: dict[str, Any] = {"gt": earlier.at, "lte": refresh.at}
-        column = members_of(self.segment).column
+
+        def since(*columns: str) -> Q:
+            spans = (Q(**{f"{column}__gt": earlier.at, f"{column}__lte": refresh.at}) for column in columns)
+            return reduce(or_, spans)
+
+        owners = self.owners(members)
         found: set[int] = set()
-        for subject, owners in self.owners(members).items():
-            changes = AttributeChange.objects.filter(subject=subject, object_id__in=owners)
-            changes = changes.filter(**{f"recorded_at__{name}": at for name, at in window.items()})
-            for told in changes.order_by().values_list("object_id", flat=True).distinct():
-                found |= owners[told]
-        events = Event.objects.filter(at__gt=earlier.at - dt.timedelta(days=LATE_DAYS))
-        events = events.filter(**{f"{column}_id__in": members})
-        events = events.filter(**{f"received_at__{name}": at for name, at in window.items()})
-        return found | set(events.order_by().values_list(f"{column}_id", flat=True).distinct())
+        for subject in ("account", "user", "relationship"):
+            mine = owners.get(subject, {})
+            told = AttributeChange.objects.filter(since("recorded_at"), subject=subject, object_id__in=mine)
+            for pk in told.order_by().values_list("object_id", flat=True).distinct():
+                found |= mine[pk]
+        rows: list[tuple[str, QuerySet[Any]]] = [
+            ("account", Subscription.objects.filter(since("updated_at"))),
+            ("account", Assignment.objects.filter(since("started_at", "ended_at"))),
+        ]
+        happened = Event.objects.filter(since("received_at"), at__gt=earlier.at - dt.timedelta(days=LATE_DAYS))
+        belong = Relationship.objects.filter(since("updated_at", "user__updated_at"))
+        column = members_of(self.segment).column
+        for owner, queried in [(column, happened), (column, belong), *rows]:
+            wanted = queried.filter(**{f"{owner}_id__in": owners[owner]}).order_by()
+            for pk in wanted.values_list(f"{owner}_id", flat=True).distinct():
+                found |= owners[owner][pk]
+        return found
 
     def owners(self, members: Collection[int]) -> dict[str, dict[int, set[int]]]:
         """What has the values that count: by subject, its ids with the members that each counts for."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from accounts.fields import Category, Field, Kind, Owner, Subject, Vocabulary
+from accounts.fields import Category, Choice, Field, Kind, Owner, Subject, Vocabulary
 from accounts.models import Account, Relationship, Subscription
 from segments.questions import Reader
 from segments.rule_view import ICONS
@@ -76,9 +76,11 @@ def catalogue(reader: Reader) -> Catalogue:
     """The picker for the present vocabulary; one statement per kind of row for the examples."""
     vocabulary = reader.vocabulary
     examples = _examples(vocabulary)
+    # Fields that share a list of choices (the colleagues of every role) share its statement.
+    lists = {function: function() for function in {item.choices for item in vocabulary.values()}}
     shelves = []
     for category, fields in vocabulary.by_category().items():
-        options = [_option(item, vocabulary, examples.get(item.key)) for item in fields]
+        options = [_option(item, vocabulary, lists[item.choices], examples.get(item.key)) for item in fields]
         shelves.append(Shelf(category.name.lower(), category.value, ICONS.get(category, "tag"), options))
     if vocabulary.event_names:
         shelves.append(Shelf("events", Category.EVENTS.value, ICONS[Category.EVENTS], _events(vocabulary)))
@@ -110,16 +112,15 @@ def _events(vocabulary: Vocabulary) -> list[Option]:
     ]
 
 
-def _option(item: Field, vocabulary: Vocabulary, example: Any) -> Option:
+def _option(item: Field, vocabulary: Vocabulary, choices: list[Choice], example: Any) -> Option:
     rows = vocabulary.rows_of(item.owner)
     name = rows.name.value if rows and rows.name in ("users", "subscriptions") else ""
-    return Option(item.key, item.label, MARKS[item.kind], _example_text(item, example), name)
+    return Option(item.key, item.label, MARKS[item.kind], _example_text(item, choices, example), name)
 
 
-def _example_text(item: Field, example: Any) -> str:
+def _example_text(item: Field, choices: list[Choice], example: Any) -> str:
     if item.kind is Kind.BOOLEAN:
         return "Yes, No"
-    choices = item.choices()
     if choices:
         return ", ".join(choice.label for choice in choices[:3])
     if isinstance(example, dict):

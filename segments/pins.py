@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from accounts.models import Account, EndUser
+from accounts.models import Account
 from segments.models import Pin, Segment
 from segments.subjects import members_of
 
@@ -25,12 +25,6 @@ def author_name(pin: Pin) -> str:
         return "somebody"
     member = getattr(pin.author, "member", None)
     return str(member.name if member else pin.author.get_username())
-
-
-def pin_in_force(segment: Segment, member: Account | EndUser, today: dt.date) -> Pin | None:
-    """The pin that decides whether an account, or a user, is in a segment; None leaves it to the rule."""
-    found = Pin.objects.in_force(today).filter(segment=segment, **{members_of(segment).column: member})
-    return found.select_related("author__member").first()
 
 
 def pins_of(account: Account, today: dt.date) -> list[Pin]:

@@ -5,19 +5,23 @@ Reads only. Saved segments, previews and list filters all pass through `read_rul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from django.core.exceptions import EmptyResultSet
-from django.db import DataError, OperationalError, connection, transaction
+from django.db import DataError, connection
 from django.db.models import Q, QuerySet, Subquery
+from django.utils import timezone
 
 from accounts.fields import Subject, Vocabulary, vocabulary
 from accounts.models import Account
-from core.clock import Moment, moment
+from core.clock import Moment
+from core.deadline import TooSlow, time_limit
 from core.models import Workspace
 from segments.models import Segment
 from segments.pins import PinEffect, pin_effect
@@ -27,6 +31,11 @@ from segments.rules.tree import Condition, Group, Problem, RuleError, parse, wal
 from segments.subjects import ABOUT, Members, members_of
 
 PREVIEW_LIMIT_MS = 2_000
+PATTERN_LIMIT_MS = 2_000  # for all patterns of a rule together
+PROBE = "a1 " * 300
+ALONE_LIMIT_MS = 800  # for what each condition matches alone, which is told besides
+
+Answer = TypeVar("Answer")
 
 
 class PreviewTooSlow(Exception):
@@ -73,7 +82,15 @@ class Reader:
         rows = list(Segment.everything.values_list("key", "pk", "name", "subject"))
         named = {key: (pk, name) for key, pk, name, _ in rows}
         about = {key: subject for key, _, _, subject in rows}
-        return cls(vocabulary(), at or moment(), named, Workspace.get().currency, me, about)
+        workspace = Workspace.get()
+        present = at or Moment(timezone.now(), workspace.zone)
+        return cls(vocabulary(), present, named, workspace.currency, me, about)
+
+    @property
+    def context(self) -> Context:
+        """What rules are compiled against."""
+        ids = {key: pk for key, (pk, _) in self.segments.items()}
+        return Context(self.vocabulary, self.moment, ids, self.me, subject=self.subject)
 
     @property
     def words(self) -> Words:
@@ -95,9 +112,7 @@ class Reader:
         vocabulary = self.vocabulary.about(about)
         rule = parse(data, vocabulary, segments=self.subjects, personal=personal, subject=about)
         check_patterns(rule)
-        ids = {key: pk for key, (pk, _) in self.segments.items()}
-        context = Context(vocabulary, self.moment, ids, self.me, subject=about)
-        return Question(rule, context, self.words.rule(rule, about))
+        return Question(rule, self.about(about).context, self.words.rule(rule, about))
 
 
 def read_rule(data: Any, *, personal: bool = True, viewer: Any = None, subject: str = Subject.ACCOUNT) -> Question:
@@ -107,25 +122,34 @@ def read_rule(data: Any, *, personal: bool = True, viewer: Any = None, subject: 
 
 
 def check_patterns(rule: Group) -> None:
-    """Refuse a regular expression that PostgreSQL cannot read, before a refresh meets it."""
+    """Refuse a regular expression that PostgreSQL cannot read, or not in time, before a refresh meets it.
+
+    Matching takes time in proportion to the text, but nested repetitions can take for ever to be read.
+    """
+    end = time.monotonic() + PATTERN_LIMIT_MS / 1000
     for node in walk(rule):
         if not (isinstance(node, Condition) and node.op.key in ("matches", "not_matches")):
             continue
+        left = max(1, round(1000 * (end - time.monotonic())))
         try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SELECT '' ~* %s", [node.value])
+            with bounded(left), connection.cursor() as cursor:
+                cursor.execute("SELECT %s ~* %s", [PROBE, node.value])
         except DataError as error:
             reason = str(error).splitlines()[0]
             problem = Problem(f"{node.pointer}/value", "invalid-regex", f"The pattern cannot be read: {reason}.")
             raise RuleError([problem]) from error
+        except PreviewTooSlow as error:
+            text = "The pattern takes too long. Use fewer repetitions inside repetitions."
+            raise RuleError([Problem(f"{node.pointer}/value", "invalid-regex", text)]) from error
 
 
 @dataclass(frozen=True)
 class Preview:
     """What a rule matches now, in members (accounts, or users). `joins` and `leaves` are against the stored members of
     the segment being edited, with its pins; `pins` says how many those bring in and keep out besides. `alone` gives the
-    count for the JSON pointer of each condition and group; `mrr` is a month's worth. A rule about users has no
-    `stages`; `accounts` says in how many accounts they match, and `mrr` is that of those."""
+    count for the JSON pointer of each condition and group, `uncounted` the pointers for which there was no time; `mrr`
+    is a month's worth. A rule about users has no `stages`; `accounts` says in how many accounts they match, and `mrr`
+    is that of those."""
 
     total: int
     count: int
@@ -137,6 +161,7 @@ class Preview:
     sample: list[Any]
     pins: PinEffect = PinEffect()
     accounts: int = 0
+    uncounted: tuple[str, ...] = ()
 
 
 _PREVIEW = """
@@ -181,7 +206,7 @@ def preview(question: Question, *, base: QuerySet[Any], segment: Segment | None 
         kinds, ids = _matched(question, base, segment)
         count = sum(kind["n"] for kind in kinds)
         joins = sum(kind["joins"] for kind in kinds) if segment else 0
-        alone = _alone(question, base, count)
+        alone, uncounted = _alone(question, base, count)
         kept = _members(base, segment)
         today = question.context.moment.today
         pins = pin_effect(segment, question.matching(base), base, today) if segment else PinEffect()
@@ -197,6 +222,7 @@ def preview(question: Question, *, base: QuerySet[Any], segment: Segment | None 
         sample=[found[pk] for pk in ids if pk in found],
         pins=pins,
         accounts=sum(kind.get("accounts", 0) for kind in kinds),
+        uncounted=uncounted,
     )
 
 
@@ -229,27 +255,45 @@ def _members(base: QuerySet[Any], segment: Segment | None) -> int:
     return members.count(base.filter(**{f"{members.pk}__in": members.inside(segment)}))
 
 
-def _alone(question: Question, base: QuerySet[Any], count: int) -> dict[str, int]:
-    """What each condition and group matches by itself, by JSON pointer.
+def _alone(question: Question, base: QuerySet[Any], count: int) -> tuple[dict[str, int], tuple[str, ...]]:
+    """What each condition and group matches by itself, by JSON pointer; the pointers for which there was no time.
 
     Plain comparisons share one pass over the accounts. One about other rows is counted by a query of its own, because
-    PostgreSQL can join for a WHERE but must look row by row for a FILTER.
+    PostgreSQL can join for a WHERE but must look row by row for a FILTER; these together have a time limit.
     """
     rule = question.rule
     nodes = [node for node in walk(rule) if node.pointer and "/where" not in node.pointer]
     if len(rule.rules) == len(nodes) == 1 and rule.match != "none":
-        return {nodes[0].pointer: count}
-    found: dict[str, int] = {}
+        return {nodes[0].pointer: count}, ()
     plain: dict[str, Any] = {}
+    others: dict[str, Any] = {}
     for node in nodes:
         condition = compile_node(node, question.context)
-        if any(isinstance(part, Subquery | Q) for part in _parts(condition)):
-            found[node.pointer] = question.members.count(base.filter(condition))
-        else:
-            plain[node.pointer] = condition
+        apart = any(isinstance(part, Subquery | Q) for part in _parts(condition))
+        (others if apart else plain)[node.pointer] = condition
     counts = {f"alone_{i}": question.members.counted(condition) for i, condition in enumerate(plain.values())}
     sums = base.order_by().aggregate(**counts) if counts else {}
-    return found | {pointer: sums[f"alone_{i}"] for i, pointer in enumerate(plain)}
+    found = {pointer: sums[f"alone_{i}"] for i, pointer in enumerate(plain)}
+    until = time.monotonic() + ALONE_LIMIT_MS / 1000
+    for pointer, condition in others.items():
+        number = _in_time(until, partial(question.members.count, base.filter(condition)))
+        if number is not None:
+            found[pointer] = number
+    return found, tuple(pointer for pointer in others if pointer not in found)
+
+
+def _in_time(until: float, ask: Callable[[], Answer]) -> Answer | None:
+    """The answer to one statement; None if it does not come in time."""
+    left = int((until - time.monotonic()) * 1000)
+    if left <= 0:
+        return None
+    try:
+        with bounded(left):
+            return ask()
+    except PreviewTooSlow:
+        if time.monotonic() < until:
+            raise  # not the time limit: somebody ended it
+        return None
 
 
 def _parts(condition: Any) -> Iterator[Any]:
@@ -260,28 +304,12 @@ def _parts(condition: Any) -> Iterator[Any]:
 
 @contextmanager
 def bounded(milliseconds: int) -> Iterator[None]:
-    """Give the statements of a block so much time each; past it the database ends them."""
+    """Give the statements of a block so much time each; past it the database ends them. Raises PreviewTooSlow."""
     try:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
+        with time_limit(milliseconds):
             yield
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", "") == "57014":
-            raise PreviewTooSlow from error
-        raise
-    finally:
-        _reset_timeout()
-
-
-def _reset_timeout() -> None:
-    """A timeout set inside an outer transaction would last to its end; give the connection its own back."""
-    if connection.in_atomic_block and not connection.needs_rollback:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT set_config('statement_timeout', reset_val, true)"
-                " FROM pg_settings WHERE name = 'statement_timeout'"
-            )
+    except TooSlow as error:
+        raise PreviewTooSlow from error
 
 
 def users_of_segment(key: str, among: Iterable[Segment] | None = None) -> list[Segment]:

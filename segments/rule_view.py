@@ -10,6 +10,7 @@ from typing import Any
 
 from accounts.fields import Category, Choice, Field, Kind, Subject, Vocabulary
 from core.intake import fold
+from core.spans import UNITS
 from segments.event_form import PROPERTY_FIELD
 from segments.event_view import EventView, event_view, operators
 from segments.questions import Reader
@@ -17,7 +18,6 @@ from segments.rule_form import Place, Tree, children
 from segments.rules.event_reader import kind_meant, property_operators
 from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, Shape, operators_for
 from segments.rules.tree import Problem, RuleError, walk
-from segments.rules.values import UNITS
 
 OFFERED_LEVELS, OFFERED_CONDITIONS = 3, 50
 ICONS = {

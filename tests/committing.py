@@ -12,7 +12,8 @@ from django.db import connection, connections
 # With all that refers to them; the terms of a new installation stay.
 TABLES = (
     "accounts_account, accounts_enduser, accounts_attributedefinition, accounts_attributechange, "
-    "accounts_exchangerate, usage_event, usage_eventname, usage_messagereceipt, usage_dirtyday, core_workspace"
+    "accounts_exchangerate, accounts_touchedaccount, usage_event, usage_eventname, usage_messagereceipt, "
+    "usage_dirtyday, core_workspace, integrations_import, integrations_source, integrations_identity"
 )
 
 

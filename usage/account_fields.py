@@ -26,6 +26,7 @@ from accounts.fields.attributes import column, where_known
 from accounts.fields.rows import OnlyRow
 from usage.models import DailyUsage, Event, UserActivity
 from usage.properties import distinct, event_names, number, property_field, recent_properties
+from usage.recent import recent_counts, recent_windows
 from usage.traits.fields import trait_fields
 
 
@@ -107,6 +108,8 @@ register_events(
         number=number,
         distinct=distinct,
         properties=recent_properties,
+        windows=recent_windows,
+        recent=recent_counts,
     )
 )
 provide(trait_fields)

@@ -9,7 +9,17 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from core.backoffice import ReadOnly
-from usage.models import AccountUsage, DailyUsage, DirtyDay, Event, EventName, UserActivity
+from usage.models import (
+    AccountUsage,
+    DailyUsage,
+    DirtyDay,
+    Event,
+    EventName,
+    RecentCount,
+    RecentDay,
+    RecentMark,
+    UserActivity,
+)
 from usage.traits.admin import TraitAdmin
 
 __all__ = ["TraitAdmin"]
@@ -65,6 +75,33 @@ class DailyUsageAdmin(FiguresAdmin):
 
     list_display = ("day", "account", "user", "name", "count")
     list_select_related = ("account", "user", "name")
+
+
+@admin.register(RecentCount)
+class RecentCountAdmin(FiguresAdmin):
+    """Counts of the last 7, 30 and 90 days, per account and event."""
+
+    list_display = ("day", "days", "account", "name", "count", "users", "active_days")
+    list_select_related = ("account", "name")
+    list_filter = ("days",)
+    search_fields = ("account__name_folded", "account__external_id")
+    sortable_by = ()
+
+
+@admin.register(RecentDay)
+class RecentDayAdmin(ReadOnly):
+    """The day for which those counts are kept."""
+
+    list_display = ("day",)
+    list_display_links = None
+
+
+@admin.register(RecentMark)
+class RecentMarkAdmin(ReadOnly):
+    """Writes to the daily usage that those counts do not know of yet; the next roll-up empties the list."""
+
+    list_display = ("made_by",)
+    list_display_links = None
 
 
 @admin.register(UserActivity)

@@ -15,6 +15,9 @@ __all__ = [
     "Event",
     "EventName",
     "MessageReceipt",
+    "RecentCount",
+    "RecentDay",
+    "RecentMark",
     "Trait",
     "UserActivity",
     "UserTraits",
@@ -116,6 +119,58 @@ class DailyUsage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day}: {self.count}"
+
+
+class RecentDay(models.Model):
+    """The day for which recent counts are kept."""
+
+    day = models.DateField(primary_key=True)
+
+    def __str__(self) -> str:
+        return str(self.day)
+
+
+class RecentMark(models.Model):
+    """That the daily usage was written (by a trigger), with the transaction that did. While there is one, the recent
+    counts are not used."""
+
+    made_by = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"transaction {self.made_by}"
+
+
+class RecentCount(models.Model):
+    """The daily usage of an account in the last so many days up to a day, summed up once for all questions about it.
+
+    The database does not check the references: that would take as long again as the rows, which are made from rows that
+    were checked, and one that lost its account is met by no question.
+    """
+
+    day = models.DateField()
+    days = models.PositiveSmallIntegerField()
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, db_constraint=False, related_name="+")
+    name = models.ForeignKey(EventName, models.PROTECT, db_index=False, db_constraint=False, related_name="+")
+    count = models.PositiveBigIntegerField()
+    users = models.PositiveIntegerField()
+    active_days = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints = [
+            # "Event X at least so often in the last N days", for every account from the index alone.
+            models.UniqueConstraint(
+                fields=["name", "days", "day", "account"],
+                include=["count", "users", "active_days"],
+                name="one_recent_count",
+            ),
+        ]
+        indexes = [
+            # Counting some accounts again, and deleting an account.
+            models.Index(fields=["account", "day"], name="recent_count_of_account"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} in {self.days} days up to {self.day}"
 
 
 class UserActivity(models.Model):

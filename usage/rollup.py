@@ -15,6 +15,7 @@ from django.db import connection, transaction
 
 from core.clock import Moment, moment
 from core.locks import xact_lock
+from usage.recent import count_recent, marks
 
 # The marks are taken first and in order; a writer that still holds one is waited for, and the statements after this one
 # see its events.
@@ -33,10 +34,14 @@ WITH counted AS MATERIALIZED (
     DELETE FROM usage_dailyusage d WHERE d.day = ANY(%(days)s) AND NOT EXISTS (
         SELECT 1 FROM counted c WHERE c.name_id = d.name_id AND c.day = d.day AND c.account_id = d.account_id
             AND coalesce(c.user_id, 0) = coalesce(d.user_id, 0))
+    RETURNING d.account_id
+), written AS (
+    INSERT INTO usage_dailyusage (name_id, day, account_id, user_id, count) SELECT * FROM counted
+    ON CONFLICT (name_id, day, account_id, user_id) DO UPDATE SET count = EXCLUDED.count
+    WHERE usage_dailyusage.count <> EXCLUDED.count
+    RETURNING account_id
 )
-INSERT INTO usage_dailyusage (name_id, day, account_id, user_id, count) SELECT * FROM counted
-ON CONFLICT (name_id, day, account_id, user_id) DO UPDATE SET count = EXCLUDED.count
-WHERE usage_dailyusage.count <> EXCLUDED.count
+SELECT account_id FROM gone UNION SELECT account_id FROM written
 """  # noqa: S608  # constants of this module
 _SEEN_USERS = f"""
 INSERT INTO usage_useractivity (account_id, user_id, first_seen_at, last_seen_at)
@@ -73,9 +78,14 @@ def roll_up(present: Moment | None = None) -> set[int]:
     while True:
         with transaction.atomic():
             xact_lock("usage.rollup")
+            seen = marks()
             days = _take(BATCH)
+            changed: set[int] = set()
             for _, group in groupby(days, key=lambda day: (day.year, day.month)):
-                touched |= _count(list(group), present)
+                active, recounted = _count(list(group), present)
+                touched |= active
+                changed |= recounted
+            count_recent(present.today, changed, seen)
         if len(days) < BATCH:
             return touched
 
@@ -86,7 +96,8 @@ def _take(limit: int) -> list[dt.date]:
         return sorted(day for (day,) in cursor.fetchall())
 
 
-def _count(days: Sequence[dt.date], present: Moment) -> set[int]:
+def _count(days: Sequence[dt.date], present: Moment) -> tuple[set[int], set[int]]:
+    """Count days of one month; the accounts that had events on them, and those whose figures became others."""
     values: dict[str, Any] = {
         "days": list(days),
         "start": present.start_of(days[0]),
@@ -94,7 +105,9 @@ def _count(days: Sequence[dt.date], present: Moment) -> set[int]:
         "zone": present.zone.key,
     }
     with connection.cursor() as cursor:
-        for statement in (_COUNT, _SEEN_USERS, _SEEN_ACCOUNTS):
+        cursor.execute(_COUNT, values)
+        changed = {account for (account,) in cursor.fetchall()}
+        for statement in (_SEEN_USERS, _SEEN_ACCOUNTS):
             cursor.execute(statement, values)
         cursor.execute(_ACCOUNTS, values)
-        return {account for (account,) in cursor.fetchall()}
+        return {account for (account,) in cursor.fetchall()}, changed

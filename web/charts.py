@@ -142,7 +142,7 @@ def size_chart(points: Sequence[tuple[dt.date, int]], markers: Sequence[tuple[dt
     every = max(1, len(points) // 6)
     drawings = [
         usage_chart(points, licences=None, width=width, height=190, every=every * dense)
-        for width, dense in ((760, 1), (340, 2))
+        for width, dense in ((1120, 1), (340, 2))
     ]
     placed = [_markers(points, markers, drawing) for drawing in drawings]
     first, last = points[0], points[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Expression, F, OrderBy, OuterRef, Subquery
@@ -33,17 +34,17 @@ class Column:
     label: str
     field: Field | None = None
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """Decides the look of a cell."""
         return self.field.kind.value if self.field else self.key
 
-    @property
+    @cached_property
     def numeric(self) -> bool:
         """True if the cell is set to the right."""
         return self.field is not None and self.field.kind.numeric
 
-    @property
+    @cached_property
     def css(self) -> str:
         """A class that may be used in a style sheet."""
         return "c-" + self.key.replace(".", "-").replace("_", "-")

@@ -14,13 +14,11 @@ from typing import Any, cast
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Count, Expression, F, OrderBy, Q, QuerySet
-from django.db.models.fields.json import KeyTextTransform
+from django.db.models import Count, Expression, F, OrderBy, QuerySet
 from django.db.models.functions import TruncWeek
 
 from accounts.models import Account
 from core.clock import Moment
-from core.intake import fold
 from usage.models import DailyUsage
 from web.charts import Spark, spark
 from web.columns import METER, WEEKLY, Column, Labels, readable, selection
@@ -29,7 +27,9 @@ from web.liststate import COUNT_CAP, PAGE_SIZE
 WEEKS = 12
 _NARROWED = """
 WITH found (id, mrr, {keys}) AS MATERIALIZED ({matching} LIMIT {enough})
-SELECT ARRAY(SELECT id FROM found ORDER BY {order} OFFSET %s LIMIT %s), count(*), coalesce(sum(mrr), 0) FROM found
+SELECT CASE WHEN count(*) <= %s THEN ARRAY(SELECT id FROM found ORDER BY {order} OFFSET %s LIMIT %s) END,
+    count(*), coalesce(sum(mrr), 0)
+FROM found
 """
 
 
@@ -50,18 +50,6 @@ class Row:
     name: str
     cells: list[Cell]
     facts: list[Cell]
-
-
-def searched(accounts: QuerySet[Account], text: str) -> QuerySet[Account]:
-    """Those whose name, domain or id holds the text."""
-    wanted = fold(text)
-    if not wanted:
-        return accounts
-    texts = {f"{name}_text": KeyTextTransform(name, "folded") for name in ("domain", "external_id")}
-    in_name = Q(name_folded__contains=wanted)
-    return accounts.alias(**texts).filter(
-        in_name | Q(domain_text__contains=wanted) | Q(external_id_text__contains=wanted)
-    )
 
 
 def ordered(accounts: QuerySet[Account], column: Column, descending: bool) -> QuerySet[Account]:
@@ -96,7 +84,7 @@ def narrowed_page(accounts: QuerySet[Account], page: int) -> tuple[list[int], bo
     start = (page - 1) * PAGE_SIZE
     with connection.cursor() as cursor:
         statement = _NARROWED.format(matching=matching, keys=", ".join(named), order=order, enough=COUNT_CAP + 1)
-        cursor.execute(statement, [*params, start, PAGE_SIZE + 1])
+        cursor.execute(statement, [*params, COUNT_CAP, start, PAGE_SIZE + 1])
         ids, number, mrr = cursor.fetchone()
     if number > COUNT_CAP:
         return *page_ids(accounts, page), number, None

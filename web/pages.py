@@ -134,11 +134,19 @@ def _nav(request: HttpRequest) -> list[tuple[str, list[Link]]]:
                 link("Subscription 360", "cycle", "subscriptions"),
                 link("Users", "users", "users"),
                 link("Segments", "layers", "segments"),
-                link("Traits", "pulse", "traits"),
+                link("Traits", "tag", "traits"),
                 link("Account levels", "flag", "levels"),
             ],
-        )
+        ),
+        ("Automation", [link("Health 360", "pulse", "health")]),
     ]
+    if may_edit_segments(request):
+        data = [
+            ("Imports", "upload", "imports"),
+            ("Sources", "plug", "sources"),
+            ("Connections", "cycle", "connections"),
+        ]
+        groups.append(("Data", [link(*one) for one in data]))
     if getattr(request.user, "is_staff", False):
         groups.append(("Administration", [link("Admin", "sliders", "admin:index")]))
     return groups

@@ -18,9 +18,9 @@ from segments.rules.tree import RuleError
 from segments.subjects import ABOUT
 from segments.trends import joined_left
 from web.charts import Mix, mix
-from web.liststate import ListState
+from web.liststate import COUNT_CAP, ListState
 
-STRIP_SECONDS = 60
+STRIP_SECONDS, COUNT_SECONDS = 60, 10
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,18 @@ def members_of(accounts: QuerySet[Account], segment: Segment | None) -> QuerySet
     if segment is None:
         return accounts
     return accounts.filter(memberships__segment=segment, memberships__left_at__isnull=True)
+
+
+def everybody_for(request: HttpRequest) -> int:
+    """How many accounts this person may see. A large number, which takes its time, is kept for some seconds."""
+    seen = Account.objects.visible_to(request.user)
+    if is_restricted(request) or seen.query.is_empty():
+        return seen.count()
+    kept: int | None = cache.get("accounts:live")
+    number = seen.count() if kept is None else kept
+    if kept is None and number > COUNT_CAP:
+        cache.set("accounts:live", number, COUNT_SECONDS)
+    return number
 
 
 def tabs_for(

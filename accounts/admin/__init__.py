@@ -3,6 +3,7 @@
 from accounts.admin.account import AccountAdmin
 from accounts.admin.people import EndUserAdmin, NoteAdmin, RelationshipAdmin, SubscriptionAdmin
 from accounts.admin.team import AssignmentAdmin, AttributeDefinitionAdmin, TeamAdmin, TeamMemberAdmin
+from accounts.admin.touched import TouchedAccountAdmin
 
 __all__ = [
     "AccountAdmin",
@@ -14,4 +15,5 @@ __all__ = [
     "SubscriptionAdmin",
     "TeamAdmin",
     "TeamMemberAdmin",
+    "TouchedAccountAdmin",
 ]

@@ -2,6 +2,7 @@
 
 from accounts.api.account import AccountFilters, AccountViewSet
 from accounts.api.attribute import AttributeViewSet
+from accounts.api.bulk import BulkAccountsView, BulkRelationshipsView, BulkSubscriptionsView, BulkUsersView
 from accounts.api.note import NoteViewSet
 from accounts.api.people import RelationshipViewSet, UserFilters, UserViewSet
 from accounts.api.subscription import SubscriptionFilters, SubscriptionViewSet
@@ -12,6 +13,10 @@ __all__ = [
     "AccountViewSet",
     "AssignmentViewSet",
     "AttributeViewSet",
+    "BulkAccountsView",
+    "BulkRelationshipsView",
+    "BulkSubscriptionsView",
+    "BulkUsersView",
     "MeView",
     "MemberViewSet",
     "NoteViewSet",

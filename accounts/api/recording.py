@@ -56,8 +56,13 @@ def source_of(request: Request) -> str:
 
 def refused(rejects: Sequence[Reject]) -> ApiProblem:
     """The problem that rejected facts mean."""
-    faults = [Fault(reject.reason, "invalid-value", pointer_to(*_path(reject.key))) for reject in rejects]
+    faults = [fault_of(reject) for reject in rejects]
     return ApiProblem("validation", faults[0].detail, 400, faults)
+
+
+def fault_of(reject: Reject, *above: object) -> Fault:
+    """The wrong place that a rejected fact names, below `above`."""
+    return Fault(reject.reason, "invalid-value", pointer_to(*above, *_path(reject.key)))
 
 
 def _path(key: str) -> list[str]:

@@ -6,7 +6,7 @@ one. Rows are locked in one order, so that writers wait for each other and never
 """
 
 from accounts.facts.attributes import define_attribute, guess_kind
-from accounts.facts.base import Fact, Outcome, Reject
+from accounts.facts.base import CLEARED, Fact, Outcome, Reject
 from accounts.facts.money import ensure_base_rate, set_rate
 from accounts.facts.people import RelationshipFact, record_relationships
 from accounts.facts.rows import record_accounts, record_subscriptions, record_users
@@ -15,6 +15,7 @@ from accounts.facts.team import AssignmentFact, record_assignments
 
 __all__ = [
     "ACCOUNT",
+    "CLEARED",
     "RELATIONSHIP",
     "SHAPES",
     "SUBSCRIPTION",

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+
+class Cleared(enum.Enum):
+    """A value that its sender removed."""
+
+    CLEARED = "cleared"
+
+
+# None for an attribute that may not be defined yet: its time is kept, so that an older value that comes later, and with
+# which the attribute is defined, does not count.
+CLEARED = Cleared.CLEARED
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
     """Some values of one row, as they were at an instant.
 
-    `values` holds `{column or "custom.<key>": value}`; None clears a value, a key that is not named stays as it is.
+    `values` holds `{column or "custom.<key>": value}`; None clears a value (CLEARED one
+    that may not be defined yet), a key that is not named stays as it is.
     `at` is the sender's time, with a zone.
     """
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.facts.base import Fact, Outcome, Reject
@@ -82,8 +82,22 @@ def record_subscriptions(facts: Sequence[Fact], *, source: str, create_missing: 
 
 def account_ids(external_ids: Iterable[Any]) -> dict[str, int]:
     """The primary keys of the accounts that exist among these ids; what is no id is left out."""
+    return _primary_keys("accounts_account", external_ids)
+
+
+def user_ids(external_ids: Iterable[Any]) -> dict[str, int]:
+    """The primary keys of the users that exist among these ids; what is no id is left out."""
+    return _primary_keys("accounts_enduser", external_ids)
+
+
+def _primary_keys(table: str, external_ids: Iterable[Any]) -> dict[str, int]:
+    """By an array and not by IN, which costs several times as much for hundreds of ids."""
     wanted = {text for text in map(_maybe_id, external_ids) if text}
-    return dict(Account.objects.filter(external_id__in=wanted).values_list("external_id", "pk"))
+    if not wanted:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT external_id, id FROM {table} WHERE external_id = ANY(%s)", [list(wanted)])  # noqa: S608
+        return dict(cursor.fetchall())
 
 
 def ensure_accounts(named: Iterable[tuple[Any, dt.datetime]], source: str) -> None:
@@ -97,9 +111,9 @@ def ensure_accounts(named: Iterable[tuple[Any, dt.datetime]], source: str) -> No
 def ensure_users(named: Iterable[tuple[Any, dt.datetime]], source: str) -> None:
     """Make the users that do not exist yet."""
     known = {text: at for value, at in named if (text := _maybe_id(value))}
-    found = set(USER.model._default_manager.filter(external_id__in=known).values_list("external_id", flat=True))
-    if known.keys() - found:
-        record_users([Fact(text, {}, known[text]) for text in sorted(known.keys() - found)], source=source)
+    missing = known.keys() - user_ids(known).keys()
+    if missing:
+        record_users([Fact(text, {}, known[text]) for text in sorted(missing)], source=source)
 
 
 def _maybe_id(value: Any) -> str:
@@ -188,7 +202,7 @@ def _record(
                 pending.append(row)
         if finish:
             finish(pending)
-        _write(shape, pending)
+        write_rows(shape, pending)
         log_changes(shape, log, source, now)
     return outcome
 
@@ -262,7 +276,7 @@ def _circle_check() -> Callable[[Any], None]:
     return refuse_circle
 
 
-def _write(shape: Shape, rows: list[Any]) -> None:
+def write_rows(shape: Shape, rows: list[Any]) -> None:
     """Write rows that exist: one statement, through the fields' `pre_save`, so that folds and `updated_at` follow."""
     if rows:
         left_out = {"id", "external_id", "created_at"}

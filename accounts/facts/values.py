@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from accounts.facts.base import CLEARED
 from accounts.facts.shapes import CUSTOM, Column, Form, Shape
 from accounts.models import AttributeDefinition, Subscription
 from core.intake import (
@@ -27,6 +28,7 @@ from core.models import Workspace
 
 MAX_COUNT = 2_147_483_647
 MAX_LIST = 200
+_CUSTOM_KEY = re.compile(r"custom\.[a-z][a-z0-9_]{0,59}")
 EXACT_DIGITS = 15  # a JSON reader with binary fractions keeps this many
 PERIODS = {
     "monthly": "monthly", "month": "monthly", "quarterly": "quarterly", "quarter": "quarterly", "yearly": "yearly",
@@ -142,6 +144,8 @@ class Reader:
 
     def read(self, key: str, value: Any) -> Any:
         """The value as it is stored, None if it is missing; raises BadValue for an unknown key or a bad value."""
+        if value is CLEARED and _CUSTOM_KEY.fullmatch(key):
+            return None
         if key.startswith(CUSTOM):
             definition = self.definitions.get(key.removeprefix(CUSTOM))
             if definition is None:

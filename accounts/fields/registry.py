@@ -8,8 +8,9 @@ app.
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -168,6 +169,8 @@ class EventSource:
     day (columns account, user, name, day, count), `events` each event (account, user, name, at). Of a property of an
     event, `field` gives the field of a kind (None: of any type, to ask whether there is one), `number` and `distinct`
     the expressions that are summed up and told apart. `properties` names the properties seen lately, with their kinds.
+    `windows` gives the lengths in days for which the sums up to a day are kept, `recent` those sums (columns account,
+    name, count, users, active_days; no row where nothing happened).
     """
 
     names: Callable[[], Mapping[str, int]]
@@ -177,6 +180,8 @@ class EventSource:
     number: Callable[[str], Combinable]
     distinct: Callable[[str], Combinable]
     properties: Callable[[], Mapping[str, Mapping[str, Kind]]]
+    windows: Callable[[dt.date], Collection[int]]
+    recent: Callable[[dt.date, int], QuerySet[Any]]
 
 
 _fields: dict[str, Field] = {}
@@ -220,6 +225,7 @@ class Vocabulary(Mapping[str, Field]):
         self._source = source
         self.subject = Subject.ACCOUNT
         self._by_subject = {self.subject: self}
+        self._windows: dict[dt.date, Collection[int]] = {}
 
     def about(self, subject: Subject) -> Vocabulary:
         """The same fields, found from what rules about a subject are asked of."""
@@ -240,6 +246,12 @@ class Vocabulary(Mapping[str, Field]):
     def event_names(self) -> Mapping[str, int]:
         """The events there are, with their numbers; read when a rule first names one."""
         return self._source.names() if self._source else {}
+
+    def event_windows(self, today: dt.date) -> Collection[int]:
+        """The lengths in days for which the sums up to this day are kept; asked for once."""
+        if today not in self._windows:
+            self._windows[today] = self.events.windows(today)
+        return self._windows[today]
 
     def __getitem__(self, key: str) -> Field:
         return self._fields[key]

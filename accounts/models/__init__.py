@@ -6,6 +6,7 @@ from accounts.models.note import Note
 from accounts.models.people import EndUser, Relationship, UserInAccount
 from accounts.models.subscription import ExchangeRate, Subscription, SubscriptionStatus
 from accounts.models.team import Assignment, AssignmentRole, Team, TeamMember
+from accounts.models.touched import TouchedAccount
 
 __all__ = [
     "Account",
@@ -25,5 +26,6 @@ __all__ = [
     "SubscriptionStatus",
     "Team",
     "TeamMember",
+    "TouchedAccount",
     "UserInAccount",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.db import models
@@ -28,6 +29,34 @@ class FoldedField(models.TextField):
     def pre_save(self, model_instance: models.Model, add: bool) -> str:
         """Fold the source column as it stands."""
         value = fold(getattr(model_instance, self.of) or "")
+        setattr(model_instance, self.attname, value)
+        return value
+
+
+class SearchTextField(models.TextField):
+    """The folds of several text columns in one: what a list is searched in, kept by the model like `FoldedField`.
+
+    They are parted by a character that no clean text holds. NULL where it is not written yet, or longer than an index
+    entry may be; such rows are searched column by column.
+    """
+
+    SEPARATOR = "\x1f"
+    MAX_BYTES = 800  # an entry of the index that holds it has room for 2,704 bytes, and other columns need theirs
+
+    def __init__(self, *args: Any, of: Sequence[str] = (), **kwargs: Any) -> None:
+        self.of = tuple(of)
+        kwargs |= {"editable": False, "null": True, "default": None}
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+        """Keep `of` in migrations."""
+        name, path, args, kwargs = super().deconstruct()
+        return name, path, list(args), kwargs | {"of": self.of}
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str | None:
+        """Fold the columns as they stand."""
+        text = self.SEPARATOR.join(fold(getattr(model_instance, name) or "") for name in self.of)
+        value = text if len(text.encode()) <= self.MAX_BYTES else None
         setattr(model_instance, self.attname, value)
         return value
 

@@ -68,6 +68,14 @@ class ManagersWrite(permissions.BasePermission):
         return reads or may_manage(request.user)
 
 
+class ManagersOnly(permissions.BasePermission):
+    """For administrators and managers, reading too."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Whatever the method."""
+        return may_manage(request.user)
+
+
 class AdministratorsWrite(permissions.BasePermission):
     """Reading is for every member; writing for administrators."""
 

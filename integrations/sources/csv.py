@@ -40,9 +40,10 @@ class _TooLong(Exception):
 class Table:
     """A CSV file with a header. Iterate over it for its rows; memory does not grow with the file."""
 
-    def __init__(self, path: Path, encoding: str | None = None) -> None:
+    def __init__(self, path: Path, encoding: str | None = None, unpacked: int | None = None) -> None:
         self.path = path
-        self.opened: Opened = open_file(path, encoding)
+        self.opened: Opened = open_file(path, encoding, unpacked)
+        self.size = self.opened.size
         self._again: deque[str] = deque()
         self._taken: list[str] = []
         self._line = 0
@@ -78,6 +79,10 @@ class Table:
         if self.opened.was_cut() and self._whole:
             yield BadRow(self._line + 1, "", "The file is cut off after the line before; what followed is lost.", [])
 
+    def place(self) -> int:
+        """The bytes passed, of `size`."""
+        return self.opened.place()
+
     def close(self) -> None:
         """Let the file go."""
         self.opened.close()
@@ -94,14 +99,7 @@ class Table:
             header = [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
         except csv.Error as error:
             raise NotReadable(f"The header of {self.path} cannot be read: {error}.") from error
-        if not any(header):
-            raise NotReadable(f"{self.path} has no header on line 1.")
-        if len(header) > MAX_COLUMNS:
-            raise NotReadable(f"{self.path} has {len(header):,} columns; at most {MAX_COLUMNS:,} are read.")
-        twice = sorted({name for name in header if name and header.count(name) > 1})
-        if twice:
-            raise NotReadable(f"{self.path} has the column {', '.join(twice)} twice. Rename one of them.")
-        return header, delimiter
+        return check_header(header, self.path), delimiter
 
     def _reader(self) -> Iterator[list[str]]:
         return csv.reader(self._lines(), delimiter=self.delimiter)
@@ -145,10 +143,8 @@ class Table:
         if not self._whole and self.opened.was_cut():
             return BadRow(row.line, "", "The file is cut off in this row.", row.cells)
         if len(row.cells) != len(self.header):
-            words = f"The row has {len(row.cells)} cells, the header {len(self.header)}."
-            if not self._whole and len(row.cells) < len(self.header):
-                words += " The file seems to be cut off here."
-            return BadRow(row.line, "", words, row.cells)
+            cut = not self._whole and len(row.cells) < len(self.header)
+            return check_width(row, self.header, " The file seems to be cut off here." if cut else "")
         for name, cell in zip(self.header, row.cells, strict=True):
             if not cell.isascii() and (REPLACED in cell or not _is_text(cell)):
                 reason = (
@@ -158,6 +154,25 @@ class Table:
             if "\x00" in cell:
                 return BadRow(row.line, name, "The cell holds a NUL character. Remove it.", row.cells)
         return row
+
+
+def check_header(header: list[str], path: Path) -> list[str]:
+    """The names of the columns. Raises NotReadable if they cannot be told apart."""
+    if not any(header):
+        raise NotReadable(f"{path} has no header on line 1.")
+    if len(header) > MAX_COLUMNS:
+        raise NotReadable(f"{path} has {len(header):,} columns; at most {MAX_COLUMNS:,} are read.")
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        raise NotReadable(f"{path} has the column {', '.join(twice)} twice. Rename one of them.")
+    return header
+
+
+def check_width(row: Row, header: list[str], more: str = "") -> Row | BadRow:
+    """The row, if it has a cell for each column."""
+    if len(row.cells) == len(header):
+        return row
+    return BadRow(row.line, "", f"The row has {len(row.cells)} cells, the header {len(header)}.{more}", row.cells)
 
 
 def _is_text(cell: str) -> bool:

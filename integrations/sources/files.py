@@ -28,8 +28,9 @@ class NotReadable(ValueError):
 class Inflating(io.RawIOBase):
     """A gzip stream that ends quietly where the file was cut off, and remembers that it was."""
 
-    def __init__(self, raw: io.BufferedIOBase) -> None:
+    def __init__(self, raw: io.BufferedIOBase, most: int | None = None) -> None:
         self._raw = raw
+        self._left = most
         self._engine = zlib.decompressobj(31)
         self._waiting = b""
         self.cut = False
@@ -55,6 +56,10 @@ class Inflating(io.RawIOBase):
                 self.cut = True
                 return 0
             self._waiting = self._engine.unused_data or self._engine.unconsumed_tail
+            if self._left is not None:
+                self._left -= len(text)
+                if self._left < 0:
+                    raise NotReadable("The file unpacks to more than is allowed here. Split it.")
             if text:
                 buffer[: len(text)] = text
                 return len(text)
@@ -74,10 +79,11 @@ class Opened:
         self.text.close()
 
 
-def open_file(path: Path, encoding: str | None = None) -> Opened:
+def open_file(path: Path, encoding: str | None = None, unpacked: int | None = None) -> Opened:
     """Open a file for reading lines. A byte-order mark decides the encoding; UTF-8 is meant where there is none.
 
-    Bytes that are not valid stay visible as lone surrogates, so that their row can be told. Raises NotReadable.
+    Bytes that are not valid stay visible as lone surrogates, so that their row can be told. `unpacked` bounds the
+    bytes that a gzip file may grow to. Raises NotReadable.
     """
     try:
         raw = path.open("rb")
@@ -86,7 +92,7 @@ def open_file(path: Path, encoding: str | None = None) -> Opened:
         raw.seek(0)
     except OSError as error:
         raise NotReadable(f"{path} cannot be read: {error.strerror}.") from error
-    inflating = Inflating(raw) if packed else None
+    inflating = Inflating(raw, unpacked) if packed else None
     plain = io.BufferedReader(inflating or raw, CHUNK)  # type: ignore[arg-type]
     start = plain.peek(8)[:8]
     if not start:

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import Case, CharField, F, Q, Value, When
 
+from accounts.fields import Stage
 from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in
 from accounts.levels import open_to_rules, set_levels
 from accounts.models import Account, AccountLevel
@@ -45,6 +46,9 @@ def read_level_rule(data: Any, reader: Reader) -> Question:
             problems.append(Problem(node.pointer, "wrong-field", text))
         elif isinstance(node, Condition) and node.field.key == LEVEL_FIELD:
             problems.append(Problem(node.pointer, "wrong-field", "The rule of a level cannot ask for the level."))
+        elif isinstance(node, Condition) and node.field.stage > Stage.FACTS:
+            text = f"{node.field.label} is only known after levels are decided."
+            problems.append(Problem(node.pointer, "later-stage", text))
     if problems:
         raise RuleError(problems)
     return question

@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0004_users_in_accounts"),
+        ("accounts", "0008_users_in_accounts"),
         ("segments", "0003_levels"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

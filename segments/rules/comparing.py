@@ -7,20 +7,47 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import DecimalField, ExpressionWrapper, Func, Subquery, TextField, Value
+from django.db.models import BigIntegerField, Func, IntegerField, Subquery, TextField, Value
 
 from accounts.fields import Field, Kind
 from accounts.fields.rows import OnlyRow
 from core.clock import Moment
 from core.intake import fold
-from segments.rules.dates import ONE_DAY, days_meant, instants_meant
-from segments.rules.sql import Call, EndsWith, In, Infix, Known, all_of
-from segments.rules.values import Between, Percent, Span
+from core.spans import ONE_DAY, Span
+from segments.rules.dates import days_meant, instants_meant
+from segments.rules.sql import Call, EndsWith, In, Infix, Known, Truth, all_of
+from segments.rules.values import Between, Percent
 
 Bind = Callable[[Field], Any]
 
 _COMPARE = {"at_least": ">=", "more_than": ">", "at_most": "<=", "less_than": "<", "equals": "="}
-_DECIMAL = DecimalField(max_digits=60, decimal_places=18)
+_INTEGER = 2**31
+
+
+class Share(Truth):
+    """A number beside a part of another one. Multiplied, not divided: a licence count of 0 is a value like any other.
+
+    Two whole numbers are compared as such, which takes a fifth of the time that decimals take.
+    """
+
+    def __init__(self, left: Any, operator: str, whole: Any, part: Decimal) -> None:
+        self.operator, self.part = operator, part
+        super().__init__(left, whole)
+
+    def as_sql(self, compiler: Any, connection: Any, *_: Any, **__: Any) -> tuple[str, Any]:
+        """`left * d >= whole * n` for a part of n/d, or `left >= whole * part`."""
+        (left, given), (whole, of) = (compiler.compile(part) for part in self.source_expressions)
+        above, below = self.part.as_integer_ratio()
+        if max(abs(above), below) < _INTEGER and all(map(_is_integer, self.source_expressions)):
+            sql = f"({left}::bigint * %s::bigint {self.operator} {whole}::bigint * %s::bigint)"
+            return sql, [*given, below, *of, above]
+        return f"({left} {self.operator} {whole} * %s)", [*given, *of, self.part]
+
+
+def _is_integer(expression: Any) -> bool:
+    """True for a column of at most 32 bits, so that a product with another such number fits into 64."""
+    field = expression.output_field
+    return isinstance(field, IntegerField) and not isinstance(field, BigIntegerField)
 
 
 def positive(op: str, field: Field, value: Any, bind: Bind, moment: Moment) -> Any:
@@ -67,9 +94,7 @@ def _number(op: str, left: Any, value: Any, bind: Bind) -> Any:
     if isinstance(value, Between):
         return all_of([Infix(left, ">=", Value(value.low)), Infix(left, "<=", Value(value.high))])
     if isinstance(value, Percent):
-        # Multiplied, not divided: a licence count of 0 is a value like any other and must not break the query.
-        share = bind(value.of) * Value(value.percent / Decimal(100), output_field=_DECIMAL)
-        return Infix(left, _COMPARE[op], ExpressionWrapper(share, output_field=_DECIMAL))
+        return Share(left, _COMPARE[op], bind(value.of), value.percent / Decimal(100))
     return Infix(left, _COMPARE[op], Value(value))
 
 

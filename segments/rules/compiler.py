@@ -15,9 +15,10 @@ from django.db.models import Count, Exists, OuterRef, Q, Value
 
 from accounts.fields import Field, Rows, RowSet, Subject, Vocabulary
 from core.clock import Moment
+from core.spans import ONE_DAY
 from segments.rules.comparing import positive
 from segments.rules.counting import Counting, followed, happened, measured
-from segments.rules.dates import ONE_DAY, days_meant, instants_meant
+from segments.rules.dates import days_meant, instants_meant
 from segments.rules.nodes import Belongs, Condition, Group, Happened, InSegment, Node, Quantified
 from segments.rules.nodes import Sequence as EventSequence
 from segments.rules.operators import OPERATORS

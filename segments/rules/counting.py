@@ -32,15 +32,17 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, JSONObject, TruncDate
 
 from accounts.fields import EventSource, Kind, Vocabulary
+from accounts.fields.windows import Window
 from core.clock import Moment
-from segments.rules.dates import ONE_DAY
-from segments.rules.events import COUNTS, Measure, Window, holds_at
+from core.spans import ONE_DAY
+from segments.rules.events import COUNTS, Measure, holds_at
 from segments.rules.nodes import Happened, Sequence
 from segments.rules.sql import Infix, Not, Truth, all_of
 from segments.rules.values import Between
 
 OWN, ANYWHERE, BY_USER = "account", "user__relationships__account", ""
 _COMPARE = {"at_least": ">=", "more_than": ">", "at_most": "<=", "less_than": "<", "exactly": "="}
+_KEPT = {"count": "count", "users": "users", "days": "active_days"}
 _AGGREGATES = {"sum": Sum, "avg": Avg, "min": Min, "max": Max}
 
 
@@ -61,6 +63,17 @@ class Among(Truth):
         same = " AND ".join(f"met.{name} = {key}" for name, (key, _) in zip(names, keys, strict=True))
         bound = [*params, *(param for _, given in keys for param in given)]
         return f"EXISTS (SELECT 1 FROM {found} AS met ({', '.join(names)}) WHERE {same})", bound  # noqa: S608 - compiled parts
+
+
+def in_context(home: str) -> dict[str, Any]:
+    """That an event is of an account; or, anywhere, that its user belongs to one now.
+
+    To be given to the same `filter` as all else about that account: a second one would join the user's relationships
+    a second time, and so speak of another account.
+    """
+    known = {"account__isnull": False}
+    belongs = {"user__relationships__ended_at__isnull": True, "user__relationships__isnull": False}
+    return known | belongs if home == ANYWHERE else known
 
 
 @dataclass(frozen=True)
@@ -92,7 +105,7 @@ class Counting:
         """Both, in the rows that are counted and in the row in hand."""
         return (("user_id",), ("user_id",)) if home == BY_USER else (self.keys(home), self.outer)
 
-    def home(self, node: Happened) -> str:
+    def home(self, node: Happened | Sequence) -> str:
         """Whose the events are: of the account, of an account that a user of theirs belongs to, or only the user's.
 
         What one user did anywhere needs no account, unless the window begins with a date of it.
@@ -138,28 +151,42 @@ class _Rows:
         keys, outer = self.counting.pair(self.home)
         return Among(found.values(*keys), outer)
 
-    def rows(self, *times: Any) -> QuerySet[Any]:
+    def rows(self, *times: Any, **of: Any) -> QuerySet[Any]:
         """The events by name and filter, in the context of an account, narrowed to some time."""
-        source, node = self.counting.source, self.node
-        narrowed = {"name_id": self.counting.vocabulary.event_names[node.event], "account__isnull": False}
-        if self.home == ANYWHERE:
-            narrowed |= {"user__relationships__ended_at__isnull": True, "user__relationships__isnull": False}
-        # In one step, so that the window and the narrowing are about the same relationship.
-        found = (source.events() if self.raw else source.daily()).order_by().filter(*map(Q, times), **narrowed)
-        return found if self.where is None else found.filter(self.where)
+        source, name = self.counting.source, self.counting.vocabulary.event_names[self.node.event]
+        found = (source.events() if self.raw else source.daily()).order_by().filter(name_id=name)
+        if self.where is not None:
+            found = found.filter(self.where)
+        return found.filter(*times, **in_context(self.home), **of)
 
     def grouped(self, *times: Any) -> QuerySet[Any]:
         """One group for each account, or for each user of an account."""
         return self.rows(*times).values(*self.counting.pair(self.home)[0])
 
+    def recent(self) -> QuerySet[Any] | None:
+        """The sums of just this window where they are kept: one row for each account for which it happened."""
+        node, counting = self.node, self.counting
+        if self.raw or node.anywhere or counting.by_user or node.window.kind != "last" or node.window.unit != "day":
+            return None
+        today = counting.moment.today
+        if node.window.n not in counting.vocabulary.event_windows(today):
+            return None
+        found = counting.source.recent(today, node.window.n).order_by()
+        return found.filter(name_id=counting.vocabulary.event_names[node.event])
+
     def within(self) -> QuerySet[Any]:
         """Those for which it happened at all in the window."""
+        if (kept := self.recent()) is not None:
+            return kept
         return self.grouped(*self.time.inside()).distinct()
 
     def measured(self, *, met: bool) -> QuerySet[Any]:
         """Those whose measure meets the comparison, or does not."""
-        left = self.measure(self.node.measure)
+        kept = self.recent()
+        left = self.measure(self.node.measure) if kept is None else F(_KEPT[self.node.measure.name])
         test = _compare(self.node.op.key, left, self.node.value)
+        if kept is not None:
+            return kept.filter(test if met else Not(test))
         return self.grouped(*self.time.inside()).annotate(met=test if met else Not(test)).filter(met=True)
 
     def measure(self, measure: Measure, only: Q | None = None) -> Any:
@@ -185,19 +212,26 @@ class _Rows:
         return found.filter(base__gt=0).filter(moved)
 
     def turned(self) -> QuerySet[Any]:
-        """First time in the window, in the window before but no more, or again after a window of silence."""
+        """First time in the window, in the window before but no more, or again after a window of silence.
+
+        Rows are counted, not their keys, which the index of the daily counts does not hold.
+        """
         inside, before = Q(all_of(self.time.inside())), Q(all_of(self.time.before()))
         if self.node.op.key == "first_time_in":
             earlier = Q(all_of(self.time.earlier()))
             found = self.grouped(*self.time.up_to_end())
-            return found.annotate(now=Count("pk", filter=inside), old=Count("pk", filter=earlier)).filter(
-                now__gt=0, old=0
-            )
+            return found.annotate(
+                now=Count("account_id", filter=inside), old=Count("account_id", filter=earlier)
+            ).filter(now__gt=0, old=0)
         if self.node.op.key == "stopped":
             found = self.grouped(*self.time.both())
-            return found.annotate(now=Count("pk", filter=inside)).filter(now=0)
+            return found.annotate(now=Count("account_id", filter=inside)).filter(now=0)
         found = self.grouped(*self.time.up_to_end())
-        counts = {"now": Count("pk", filter=inside), "then": Count("pk", filter=before), "ever": Count("pk")}
+        counts = {
+            "now": Count("account_id", filter=inside),
+            "then": Count("account_id", filter=before),
+            "ever": Count("account_id"),
+        }
         return found.annotate(**counts).filter(now__gt=0, then=0, ever__gt=F("now"))
 
     def told(self) -> Any:
@@ -209,7 +243,7 @@ class _Rows:
             parts["before"] = self.measure(self.node.measure, Q(all_of(self.time.before())))
         keys, outer = self.counting.pair(self.home)
         mine = dict(zip(keys, map(OuterRef, outer), strict=True))
-        rows = self.rows(*(self.time.both() if with_before else self.time.inside())).filter(**mine)
+        rows = self.rows(*(self.time.both() if with_before else self.time.inside()), **mine)
         told = rows.values(*keys).annotate(told=JSONObject(**parts))
         return Subquery(told.values("told"))
 
@@ -307,28 +341,24 @@ class Times:
 def followed(node: Sequence, wheres: tuple[Any, Any], counting: Counting) -> Any:
     """The first event in the window with, or without, the second one within the span after it.
 
-    "And then not" counts a first event only once its time is up; until then nothing can be said.
+    "And then not" counts a first event only once its time is up; until then nothing can be said. Within a users group
+    both are of the same user; "anywhere", both are of users of the same account, wherever they did it.
     """
-    names, events = counting.vocabulary.event_names, counting.source.events
+    home = counting.home(node)
+    names, source = counting.vocabulary.event_names, counting.source
     span = dt.timedelta(**{f"{node.within.unit}s": node.within.n})
-    first = events().order_by().filter(name_id=names[node.first.event], account__isnull=False)
-    second = (
-        events()
-        .order_by()
-        .filter(
-            name_id=names[node.second.event],
-            account=OuterRef("account_id"),
-            at__gt=OuterRef("at"),
-            at__lte=ExpressionWrapper(OuterRef("at") + Value(span), DateTimeField()),
-        )
+    first, second = (
+        source.events().order_by().filter(*([where] if where is not None else []), name_id=names[step.event])
+        for step, where in zip((node.first, node.second), wheres, strict=True)
     )
-    first = first.filter(wheres[0]) if wheres[0] is not None else first
-    second = second.filter(wheres[1]) if wheres[1] is not None else second
-    second = second.filter(user=OuterRef("user_id")) if counting.by_user else second
-    for time in Times(node.window, counting.moment, True, OWN).inside():
-        first = first.filter(time)
+    keys, outer = counting.pair(home)
+    first = first.filter(*Times(node.window, counting.moment, True, home).inside(), **in_context(home))
+    first = first.annotate(**{f"key_{place}": F(key) for place, key in enumerate(keys)})
+    same = {key: OuterRef(f"key_{place}") for place, key in enumerate(keys)}
+    until = ExpressionWrapper(OuterRef("at") + Value(span), DateTimeField())
+    second = second.filter(at__gt=OuterRef("at"), at__lte=until, **(in_context(home) | same))
     if node.op.key == "then":
         first = first.filter(Exists(second))
     else:
         first = first.filter(Not(Exists(second)), at__lte=counting.moment.now - span)
-    return Among(first.values(*counting.keys(OWN)).distinct(), counting.outer)
+    return Among(first.values(*[f"key_{place}" for place in range(len(keys))]).distinct(), outer)

@@ -11,24 +11,16 @@ from typing import Any
 
 from dateutil.relativedelta import MO, relativedelta
 
-from segments.rules.values import Between, Span
+from core.spans import ONE_DAY, Span, shifted
+from segments.rules.values import Between
 
 Days = tuple[dt.date | None, dt.date | None]
-ONE_DAY = dt.timedelta(days=1)
 _LENGTH = {
     "week": relativedelta(weeks=1),
     "month": relativedelta(months=1),
     "quarter": relativedelta(months=3),
     "year": relativedelta(years=1),
 }
-
-
-def shifted(day: dt.date, span: Span, sign: int) -> dt.date:
-    """The day that lies a span before (-1) or after (1) another, as far as calendars reach."""
-    try:
-        return day + relativedelta(**{f"{span.unit}s": sign * span.n})  # type: ignore[arg-type]
-    except (ValueError, OverflowError):
-        return dt.date.min if sign < 0 else dt.date.max
 
 
 def period(when: str, unit: str, today: dt.date) -> Days:

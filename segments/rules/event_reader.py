@@ -6,22 +6,22 @@ import difflib
 from typing import Any, Protocol
 
 from accounts.fields import Kind, Rows, Vocabulary
+from accounts.fields.windows import Window, read_window
 from core.intake import short
+from core.spans import Span, ValueProblem
 from segments.rules.events import (
     EVENT_OPERATORS,
     PROPERTIES,
     SEQUENCE_OPERATORS,
     EventOperator,
     Measure,
-    Window,
     read_event_value,
     read_measure,
     read_property,
-    read_window,
 )
 from segments.rules.nodes import Condition, Group, Happened, Sequence, Step
 from segments.rules.operators import OPERATORS, Operator, operators_for
-from segments.rules.values import Span, ValueProblem, read_span, read_value
+from segments.rules.values import read_span, read_value
 
 PREFIX = "event."
 PROPERTY_KINDS = (Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN)
@@ -51,9 +51,7 @@ def read_happened(
     except ValueProblem as problem:
         return reader.fail(f"{pointer}/measure{problem.below}", problem.code, str(problem), problem.allowed)  # type: ignore[no-any-return]
     window = _window(reader, data, pointer)
-    anywhere = data.get("anywhere", False)
-    if not isinstance(anywhere, bool):
-        reader.fail(f"{pointer}/anywhere", "wrong-type", "Say true or false.")
+    anywhere = _anywhere(reader, data, pointer)
     if op is None or window is None or name is None:
         return None
     _check_fit(reader, op, measure, window, pointer)
@@ -91,9 +89,10 @@ def read_sequence(
         found.append(Step(name or "", where))
     op = _operator(reader, data.get("op"), f"{pointer}/op", SEQUENCE_OPERATORS)
     window, within = _window(reader, data, pointer), _within(reader, data.get("within"), f"{pointer}/within")
+    anywhere = _anywhere(reader, data, pointer)
     if op is None or window is None or within is None:
         return None
-    return Sequence(found[0], found[1], op, within, window, pointer)
+    return Sequence(found[0], found[1], op, within, window, anywhere, pointer)
 
 
 def _event(
@@ -123,6 +122,14 @@ def _operator(reader: Reader, key: Any, pointer: str, table: dict[str, EventOper
         allowed = tuple(table)
         reader.fail(pointer, "unknown-operator", f"Use one of {', '.join(allowed)}.", allowed)
     return found
+
+
+def _anywhere(reader: Reader, data: dict[str, Any], pointer: str) -> bool:
+    """The switch that counts what the account's users did in any account."""
+    found = data.get("anywhere", False)
+    if not isinstance(found, bool):
+        reader.fail(f"{pointer}/anywhere", "wrong-type", "Say true or false.")
+    return bool(found)
 
 
 def _window(reader: Reader, data: dict[str, Any], pointer: str) -> Window | None:

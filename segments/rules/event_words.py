@@ -6,7 +6,8 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
-from segments.rules.events import Measure, Window
+from accounts.fields.windows import window_words
+from segments.rules.events import Measure
 from segments.rules.nodes import Group, Happened, Sequence
 from segments.rules.values import Between
 
@@ -22,23 +23,6 @@ def plain(value: Any) -> str:
 
 def _amount(value: Any) -> str:
     return f"{value:,f}" if isinstance(value, Decimal) else f"{value.low:,f} and {value.high:,f}"
-
-
-def window_words(window: Window) -> str:
-    """ "in the last 30 days"."""
-    if window.kind == "last":
-        return f"in the last {_units(window.n, window.unit)}"
-    if window.kind == "between":
-        return f"between {window.n:,} and {_units(window.to, window.unit)} ago"
-    return f"since {_lower(window.field.label)}" if window.field else "ever"
-
-
-def _units(n: int, unit: str) -> str:
-    return f"{n:,} {unit}{'' if n == 1 else 's'}"
-
-
-def _lower(label: str) -> str:
-    return label if label[:2].isupper() else label[:1].lower() + label[1:]
 
 
 def happened_words(node: Happened, filter_words: str) -> str:
@@ -78,9 +62,9 @@ def _noun(measure: Measure) -> str:
 
 
 def sequence_words(node: Sequence, first: str, second: str) -> str:
-    """ "Trial Started and then Plan Chosen within 7 days, in the last 30 days"."""
+    """ "Trial Started and then Plan Chosen within 7 days, in the last 30 days, in any account"."""
     when = window_words(node.window)
-    after = "" if when == "ever" else f", {when}"
+    after = ("" if when == "ever" else f", {when}") + (", in any account" if node.anywhere else "")
     return f"{node.first.event}{first} {node.op.words} {node.second.event}{second} within {node.within}{after}"
 
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from accounts.fields import Field, Kind, Owner, Vocabulary
-from core.clock import Moment
-from core.intake import short
-from segments.rules.dates import ONE_DAY, shifted
-from segments.rules.values import MAX_SPAN, UNITS, Between, Span, ValueProblem, read_number, read_range, write_value
+from core.spans import ValueProblem
+from segments.rules.values import Between, read_number, read_range, write_value
 
 PROPERTIES = "properties."
 COUNTS = ("count", "users", "days")
 OF_PROPERTY = ("sum", "avg", "min", "max", "distinct")
-WINDOW_UNITS = ("hour", *UNITS)
 
 
 @dataclass(frozen=True)
@@ -71,34 +65,6 @@ class Measure:
         return None if self.name in ("avg", "min", "max") else Decimal(0)
 
 
-@dataclass(frozen=True)
-class Window:
-    """The time in which events count: the last `n` units, from `n` to `to` units ago, since a date, or ever."""
-
-    kind: str
-    n: int = 0
-    unit: str = "day"
-    to: int = 0
-    field: Field | None = None
-
-    @property
-    def by_hours(self) -> bool:
-        """True if it is exact to the instant; all others are whole local days."""
-        return self.unit == "hour"
-
-    def days(self, today: dt.date) -> tuple[dt.date | None, dt.date | None]:
-        """First and last local day, both included; None is an open end."""
-        if self.kind == "last":
-            return shifted(today, Span(self.n, self.unit), -1) + ONE_DAY, today
-        if self.kind == "between":
-            return shifted(today, Span(self.n, self.unit), -1), shifted(today, Span(self.to, self.unit), -1)
-        return None, today if self.kind == "since" else None
-
-    def instants(self, moment: Moment) -> tuple[dt.datetime, dt.datetime]:
-        """First and last instant of a window by hours, both included."""
-        return moment.now - dt.timedelta(hours=self.n), moment.now - dt.timedelta(hours=self.to)
-
-
 def read_measure(data: Any) -> Measure:
     """ "users", or {"sum": "properties.pages"}; without any, how often it happened."""
     allowed = (*COUNTS, *OF_PROPERTY)
@@ -120,56 +86,6 @@ def read_property(data: Any, below: str = "") -> str:
     if not name.strip() or len(name) > 255 or "\x00" in name or any("\ud800" <= char <= "\udfff" for char in name):
         raise ValueProblem("Name a property like “properties.pages”.", code="invalid-value", below=below)
     return name
-
-
-def read_window(data: Any, vocabulary: Vocabulary) -> Window:
-    """The typed form of a window; without any, ever."""
-    if data is None or data == "ever":
-        return Window("ever")
-    if isinstance(data, dict) and set(data) == {"last", "unit"}:
-        unit = _unit(data["unit"])
-        return Window("last", _count(data["last"], unit, 1, "/last"), unit)
-    if isinstance(data, dict) and set(data) == {"between", "unit"}:
-        unit, ends = _unit(data["unit"]), data["between"]
-        if not isinstance(ends, list) or len(ends) != 2:
-            raise ValueProblem("Expected two ages: [60, 30].", below="/between")
-        far, near = (_count(end, unit, 0, f"/between/{place}") for place, end in enumerate(ends))
-        if far < near:
-            raise ValueProblem("The older age comes first. Swap them.", code="out-of-range", below="/between")
-        return Window("between", far, unit, near)
-    if isinstance(data, dict) and set(data) == {"since"}:
-        return Window("since", field=_since(data["since"], vocabulary))
-    raise ValueProblem(
-        "A window is {“last”: 30, “unit”: “day”}, {“between”: [60, 30], …}, {“since”: a date} or “ever”."
-    )
-
-
-def _unit(data: Any) -> str:
-    if not isinstance(data, str) or data not in WINDOW_UNITS:
-        raise ValueProblem(f"The unit is one of {', '.join(WINDOW_UNITS)}.", below="/unit", allowed=WINDOW_UNITS)
-    return data
-
-
-def _count(data: Any, unit: str, least: int, below: str) -> int:
-    if isinstance(data, bool) or not isinstance(data, int):
-        raise ValueProblem(f"Enter a number of {unit}s, for example 30.", below=below)
-    if not least <= data <= MAX_SPAN[unit]:
-        raise ValueProblem(f"Enter a number from {least} to {MAX_SPAN[unit]:,}.", code="out-of-range", below=below)
-    return data
-
-
-def _since(key: Any, vocabulary: Vocabulary) -> Field:
-    found = vocabulary.get(key) if isinstance(key, str) else None
-    if found is None or found.owner is not Owner.ACCOUNT or found.kind not in (Kind.DATE, Kind.DATETIME):
-        message = f"“{short(key)}” is not a date of the account."
-        raise ValueProblem(message, code="unknown-field", below="/since", allowed=tuple(dates_of(vocabulary)))
-    return found
-
-
-def dates_of(vocabulary: Vocabulary) -> Iterable[str]:
-    """The keys of the fields that a window may begin with."""
-    dates = (Kind.DATE, Kind.DATETIME)
-    return [key for key, item in vocabulary.items() if item.owner is Owner.ACCOUNT and item.kind in dates]
 
 
 def read_event_value(op: EventOperator, measure: Measure, data: Any) -> Decimal | Between | None:
@@ -225,12 +141,3 @@ def write_event_value(op: EventOperator, value: Decimal | Between | None) -> Any
 def write_measure(measure: Measure) -> Any:
     """The JSON form of a measure."""
     return {measure.name: PROPERTIES + measure.of} if measure.of else measure.name
-
-
-def write_window(window: Window) -> Any:
-    """The JSON form of a window."""
-    if window.kind == "last":
-        return {"last": window.n, "unit": window.unit}
-    if window.kind == "between":
-        return {"between": [window.n, window.to], "unit": window.unit}
-    return {"since": window.field.key} if window.field else "ever"

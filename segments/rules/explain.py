@@ -1,20 +1,21 @@
 """Why an account is in, or why not: the tree with true or false, what is, and what was needed.
 
 The answer comes from the same compiled conditions as the refresh, selected instead of filtered by, so the two cannot
-disagree; there is no second evaluator. One query answers for the account, one more for each group about users or
-subscriptions.
+disagree; there is no second evaluator. One statement answers for any number of accounts, two more for each group about
+users or subscriptions, so that what a rule counts is counted once and not for each account.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import BooleanField, Count, ExpressionWrapper, F, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models import BooleanField, Count, ExpressionWrapper, F, Q, QuerySet, Subquery, Value, Window
+from django.db.models.functions import Coalesce, RowNumber
 
 from accounts.fields import Field, Owner, RowSet
 from segments.rules.compiler import Context, account_in, compile_node, measure_of, memberships_of, rows_of
@@ -76,21 +77,18 @@ class Outcome:
         return sum(outcome.met for outcome in self.outcomes)
 
 
-def explain(root: Group, context: Context, words: Words, accounts: QuerySet[Any]) -> Outcome | None:
-    """Explain a rule for the one account of the query set; None if there is no such account."""
-    return next((outcome for _, outcome in explain_rows(root, context, words, accounts[:1])), None)
-
-
-def explain_rows(root: Group, context: Context, words: Words, rows: QuerySet[Any]) -> list[tuple[int | None, Outcome]]:
-    """Explain a rule for each of the rows that it is asked of, with the id of the account of each (None: of none)."""
+def explain(root: Group, context: Context, words: Words, rows: QuerySet[Any]) -> dict[int, Outcome]:
+    """Explain a rule for each of the rows that it is asked of, by the row's id: accounts, or users in accounts."""
     reading = _Reading(context, words, context.asked)
     nodes = about_same_row(root) if root.rules else []
     picked = [node for node in nodes if "/where" not in node.pointer]
-    found = rows.annotate(**reading.annotations(picked), **reading.known()).values(*reading.names, *reading.known())
+    marked = rows.annotate(**reading.annotations(picked), **reading.known())
+    found = {row["pk"]: row for row in marked.values("pk", *reading.names, *reading.known())}
     if not root.rules:
-        everybody = Outcome(root.pointer, "group", words.rule(root, context.subject), True)
-        return [(row["of_account"], everybody) for row in found]
-    return [(row["of_account"], _Teller(reading, row).outcome(root)) for row in found]
+        return {pk: Outcome(root.pointer, "group", words.rule(root, context.subject), True) for pk in found}
+    accounts = {row["of_account"] for row in found.values()} - {None}
+    about = {node.pointer: _rows_of(node, reading, accounts) for node in picked if isinstance(node, Quantified)}
+    return {pk: _Teller(reading, row, about).outcome(root) for pk, row in found.items()}
 
 
 @dataclass
@@ -161,12 +159,63 @@ class _Reading:
         return ArraySubquery(listed.values("is_shown")[:SHOWN_VALUES])
 
 
+@dataclass(frozen=True)
+class _Looked:
+    """How many rows an account has, how many meet a group, and those that meet it or come closest."""
+
+    of: int = 0
+    meeting: int = 0
+    rows: tuple[RowOutcome, ...] = ()
+
+
+def _rows_of(node: Quantified, reading: _Reading, accounts: Collection[int]) -> dict[int, _Looked]:
+    """What was looked at for a group about users or subscriptions, by account; accounts without rows are left out."""
+    context = reading.context
+    rows = context.vocabulary.row_sets[node.rows]
+    met = Coalesce(ExpressionWrapper(Q(compile_node(node.where, context, rows)), BooleanField()), Value(False))
+    each: dict[str, Any] = {"partition_by": F(rows.link)}
+    counted = (
+        rows.rows()
+        .filter(**{f"{rows.link}__in": list(accounts)})
+        .annotate(is_met=met)
+        .annotate(
+            place=Window(RowNumber(), order_by=["-is_met", "pk"], **each),
+            of=Window(Count("pk"), **each),
+            meeting=Window(Count("pk", filter=Q(is_met=True)), **each),
+        )
+        .filter(place__lte=SHOWN_ROWS)
+        .order_by("place")
+        .values_list(rows.link, "pk", "of", "meeting")
+    )
+    shown: defaultdict[int, list[int]] = defaultdict(list)
+    counts = {}
+    for account, pk, of, meeting in counted:
+        shown[account].append(pk)
+        counts[account] = of, meeting
+    told = _told_rows(node, _Reading(context, reading.words, rows), [pk for pks in shown.values() for pk in pks])
+    return {account: _Looked(*counts[account], tuple(told[pk] for pk in pks)) for account, pks in shown.items()}
+
+
+def _told_rows(node: Quantified, reading: _Reading, wanted: Sequence[int]) -> dict[int, RowOutcome]:
+    """The wanted rows with each condition of the group."""
+    assert reading.inside is not None
+    below = about_same_row(node.where)
+    theirs = reading.inside.rows().filter(pk__in=wanted)
+    marked = theirs.annotate(**reading.annotations(below), title_shown=reading.inside.title)
+    return {
+        row["pk"]: RowOutcome(str(row["title_shown"]), outcome.met, (outcome,))
+        for row in marked.values("pk", "title_shown", *reading.names)
+        for outcome in (_Teller(reading, row, {}).outcome(node.where),)
+    }
+
+
 @dataclass
 class _Teller:
-    """Turns a selected row into outcomes."""
+    """Turns a selected row into outcomes; `about` is what was looked at for each group about rows, by its pointer."""
 
     reading: _Reading
     row: Mapping[str, Any]
+    about: Mapping[str, Mapping[int, _Looked]]
 
     def outcome(self, node: Node) -> Outcome:
         """One node with everything below it."""
@@ -215,27 +264,15 @@ class _Teller:
 
     def quantified(self, node: Quantified, met: bool) -> Outcome:
         """A group about users or subscriptions: how many meet it, and the rows that meet it or come closest."""
-        context = self.reading.context
-        rows = context.vocabulary.row_sets[node.rows]
-        mine = rows.rows().filter(**{rows.link: self.row["of_account"]})
-        where = Q(compile_node(node.where, context, rows))
-        counts = mine.aggregate(of=Count("pk"), meeting=Count("pk", filter=where))
-        reading = _Reading(context, self.reading.words, rows)
-        below = about_same_row(node.where)
-        marked = mine.annotate(**reading.annotations(below), title_shown=rows.title)
-        closest = marked.order_by("-met_0", "pk").values("pk", "title_shown", *reading.names)[:SHOWN_ROWS]
-        shown = tuple(
-            RowOutcome(str(row["title_shown"]), bool(row["met_0"]), (_Teller(reading, row).outcome(node.where),))
-            for row in closest
-        )
+        looked = self.about[node.pointer].get(self.row["of_account"], _Looked())
         return Outcome(
             node.pointer,
             node.rows.value,
             self.reading.words.node(node),
             met,
-            actual=f"{counts['meeting']:,} of {counts['of']:,}",
+            actual=f"{looked.meeting:,} of {looked.of:,}",
             match=node.quantifier,
-            meeting=counts["meeting"],
-            of=counts["of"],
-            rows=shown,
+            meeting=looked.meeting,
+            of=looked.of,
+            rows=looked.rows,
         )

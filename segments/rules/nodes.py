@@ -10,9 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.fields import Field, Rows, Subject
-from segments.rules.events import EventOperator, Measure, Window, write_event_value, write_measure, write_window
+from accounts.fields.windows import Window, write_window
+from core.spans import Span
+from segments.rules.events import EventOperator, Measure, write_event_value, write_measure
 from segments.rules.operators import Operator, SegmentOperator
-from segments.rules.values import Between, Span, write_value
+from segments.rules.values import Between, write_value
 
 
 @dataclass(frozen=True)
@@ -87,13 +89,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Sequence:
-    """The first event in the window, and then, or then not, the second one within a span after it."""
+    """The first event in the window, and then, or then not, the second one within a span after it.
+
+    `anywhere` takes what the account's users did in any account.
+    """
 
     first: Step
     second: Step
     op: EventOperator
     within: Span
     window: Window
+    anywhere: bool = False
     pointer: str = declared(default="", compare=False)
 
 
@@ -141,12 +147,14 @@ def to_json(node: Node) -> dict[str, Any]:
         return {node.rows.value: plain, "where": to_json(node.where)}
     if isinstance(node, Happened):
         return _happened_json(node)
+    found: dict[str, Any]
     if isinstance(node, Sequence):
         steps = [{"event": step.event} | _where_json(step.where) for step in (node.first, node.second)]
         within = write_value(node.within)
-        return {"sequence": steps, "op": node.op.key, "within": within, "window": write_window(node.window)}
+        found = {"sequence": steps, "op": node.op.key, "within": within, "window": write_window(node.window)}
+        return found | _anywhere_json(node)
     if isinstance(node, InSegment):
-        found: dict[str, Any] = {"segment": node.key, "op": node.op.key}
+        found = {"segment": node.key, "op": node.op.key}
         return found if node.value is None else found | {"value": write_value(node.value)}
     found = {"field": node.field.key, "op": node.op.key}
     return found if node.value is None else found | {"value": write_value(node.value)}
@@ -163,7 +171,11 @@ def _happened_json(node: Happened) -> dict[str, Any]:
     if node.op.measured:
         found["measure"] = write_measure(node.measure)
     found["window"] = write_window(node.window)
-    return found | _where_json(node.where) | ({"anywhere": True} if node.anywhere else {})
+    return found | _where_json(node.where) | _anywhere_json(node)
+
+
+def _anywhere_json(node: Happened | Sequence) -> dict[str, Any]:
+    return {"anywhere": True} if node.anywhere else {}
 
 
 def fingerprint(node: Node) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from accounts.fields import Field, Rows, Subject, Vocabulary
 from core.intake import short
+from core.spans import ValueProblem
 from segments.rules.event_reader import read_condition_on, read_happened, read_sequence
 from segments.rules.nodes import (
     EVERY_ACCOUNT,
@@ -32,7 +33,7 @@ from segments.rules.nodes import (
     walk,
 )
 from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, operators_for
-from segments.rules.values import ValueProblem, read_number, read_span, read_value
+from segments.rules.values import read_number, read_span, read_value
 
 __all__ = [
     "EVERY_ACCOUNT",
@@ -70,7 +71,7 @@ NODE_KEYS = {
     "subscriptions": {"subscriptions", "where"},
     "segment": {"segment", "op", "value"},
     "event": {"event", "op", "value", "measure", "window", "where", "anywhere"},
-    "sequence": {"sequence", "op", "within", "window"},
+    "sequence": {"sequence", "op", "within", "window", "anywhere"},
 }
 
 

@@ -13,32 +13,10 @@ from typing import Any
 
 from accounts.fields import Field, Kind, Vocabulary
 from core.intake import BadValue, clean_date, clean_number, clean_text, fold, short
+from core.spans import MAX_SPAN, UNITS, Span, ValueProblem
 from segments.rules.operators import Shape
 
 MAX_ITEMS, MAX_TEXT, MAX_PATTERN = 1000, 1000, 200
-UNITS = ("day", "week", "month", "year")
-MAX_SPAN = {"hour": 87_600, "day": 36_500, "week": 5_200, "month": 1_200, "year": 100}
-
-
-class ValueProblem(ValueError):
-    """What is wrong with a value; `below` is the JSON pointer under it, `code` is stable."""
-
-    def __init__(
-        self, message: str, *, code: str = "wrong-type", below: str = "", allowed: tuple[str, ...] = ()
-    ) -> None:
-        self.code, self.below, self.allowed = code, below, allowed
-        super().__init__(message)
-
-
-@dataclass(frozen=True)
-class Span:
-    """A length of time in calendar units (hours are exact)."""
-
-    n: int
-    unit: str
-
-    def __str__(self) -> str:
-        return f"{self.n:,} {self.unit}{'' if self.n == 1 else 's'}"
 
 
 @dataclass(frozen=True)

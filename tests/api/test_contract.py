@@ -40,7 +40,8 @@ def patterns(found: list[Any], above: str = "") -> Iterator[str]:
 ADDRESSES = sorted(set(patterns(api.urlpatterns)))
 LISTS = [
     "accounts", "users", "relationships", "subscriptions", "teams", "members", "assignments", "attributes", "notes",
-    "segments", "refresh-runs", "usage", "events", "traits", "levels",
+    "segments", "refresh-runs", "usage", "events", "traits", "levels", "health-configs", "health", "band-changes",
+    "sources", "connections", "connection-runs",
 ]  # fmt: skip
 
 

@@ -81,6 +81,14 @@ def test_conditions_on_events_are_measured_with_their_plans() -> None:
     assert never["accounts"] + once["accounts"] == 300
 
 
+def test_previews_are_measured_and_all_of_them_counted() -> None:
+    found = bench("preview", "--accounts", "100", "--rounds", "1")
+    for kind in ("attributes", "users and events"):
+        assert found[kind]["not_counted"] == []
+        assert found[kind]["goal_p95_ms"] == 300 and 0 < found[kind]["p50_ms"] <= found[kind]["p95_ms"]
+        assert len(found[kind]["rules"]) >= 15
+
+
 def test_no_other_database_can_be_named() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench", "list", "--database", "postgres"],
@@ -92,3 +100,11 @@ def test_no_other_database_can_be_named() -> None:
     )
     assert done.returncode != 0
     assert "csbox_bench" in done.stderr
+
+
+def test_messages_over_http_are_measured_beside_copy() -> None:
+    found = bench("ingest", "--accounts", "200", "--events", "500", "--rounds", "1")
+    assert found["stored"] == 500 + 500 + 500  # to warm up, a round, and while a refresh runs
+    assert 0 < found["share_of_copy"] < 2
+    assert found["batch_of_100_during_a_refresh"]["batches"] == 5
+    assert found["batch_of_100_during_a_refresh"]["refresh_went_on"]

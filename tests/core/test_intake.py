@@ -140,3 +140,4 @@ def test_depth_is_counted_outside_of_quoted_text() -> None:
 def test_what_is_repeated_in_a_message_is_short_and_clean() -> None:
     assert short("a" * 100) == "a" * 59 + "…"
     assert "\x00" not in short("a\x00b")
+    assert short("a\ud800").encode() == b"a?"

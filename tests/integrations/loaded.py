@@ -27,6 +27,9 @@ def loaded(name: str, now: dt.datetime) -> Iterator[None]:
     with transaction.atomic():
         run("load_dataset", name, data_set(name))
         refigure(now)
+        with connection.cursor() as cursor:
+            # Once, not after each test again; and plans of today, not of what earlier tests left in the statistics.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED; ANALYZE")
         yield
         transaction.set_rollback(True)
 

@@ -14,10 +14,13 @@ from accounts.models import Account, Assignment, AttributeChange, EndUser, Note,
 from core.clock import moment
 from integrations.demo.company import invent
 from integrations.demo.usage import happenings
-from segments.models import RefreshRun, Segment
+from segments.levels.models import LevelRule
+from segments.models import Pin, RefreshRun, Segment
 from segments.refresh import refresh_segments
+from tests.integrations.explained import explanations_end_as_membership_does
 from tests.integrations.reading import run
 from usage.models import AccountUsage, Event
+from usage.traits.models import Trait
 
 pytestmark = pytest.mark.django_db
 NOW = dt.datetime(2026, 5, 20, 14, tzinfo=dt.UTC)
@@ -51,6 +54,11 @@ def test_there_is_something_for_every_page(company: str) -> None:
     assert set(Assignment.objects.values_list("role_id", flat=True)) == {"csm", "account-manager", "onboarding-manager"}
     assert Note.objects.filter(kind="call").exists() and Event.objects.filter(user=None).exists()
     assert AttributeChange.objects.filter(key="stage", old="trial").exists()
+    traits = Trait.objects.all()
+    assert {trait.subject for trait in traits} == {"account", "user"}
+    assert all(trait.active and not trait.error for trait in traits)
+    assert Account.objects.filter(level="at-risk").exists() and LevelRule.objects.get().error == ""
+    assert Pin.objects.get().segment.name == "At risk"
 
 
 def test_every_segment_has_members_and_none_has_all(company: str) -> None:
@@ -94,3 +102,8 @@ def test_no_event_lies_in_the_future_or_before_its_account() -> None:
 def test_too_few_accounts_are_refused() -> None:
     with pytest.raises(CommandError, match="from 8 to"):
         run("load_demo", "--accounts", "3")
+
+
+def test_every_explanation_ends_as_membership_does(company: str) -> None:
+    assert Segment.objects.count() >= 12
+    explanations_end_as_membership_does(moment().now)

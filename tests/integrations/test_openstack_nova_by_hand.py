@@ -14,6 +14,7 @@ import pytest
 from django.db.models import Count, Q, Sum
 
 from accounts.models import Account, EndUser, Relationship
+from tests.integrations.explained import explanations_end_as_membership_does, take_every_segment
 from tests.integrations.loaded import ask, condition, fingerprint, loaded, refigure
 from tests.integrations.reading import data_set, run
 from usage.models import AccountUsage, DailyUsage, Event, UserActivity
@@ -21,6 +22,8 @@ from usage.models import AccountUsage, DailyUsage, Event, UserActivity
 FOLDER = data_set("openstack-nova")
 NOW = dt.datetime(2026, 8, 14, 18, tzinfo=dt.UTC)  # the evening of the last commit
 TODAY = NOW.date()
+
+pytestmark = pytest.mark.django_db  # by which pytest-django knows that a test database is needed
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -194,3 +197,8 @@ def test_ignoring_the_context_would_have_matched_the_wrong_accounts(record_prope
     named = sorted(Account.objects.filter(external_id__in=wrong).values_list("name", flat=True))
     assert len(named) == len(wrong) == 8
     record_property("accounts that would match wrongly", named)
+
+
+def test_every_explanation_ends_as_membership_does() -> None:
+    take_every_segment()
+    explanations_end_as_membership_does(NOW)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Account, Subscription
+from tests.integrations.explained import explanations_end_as_membership_does, take_every_segment
 from tests.integrations.loaded import ask, condition, fingerprint, loaded, refigure
 from tests.integrations.reading import data_set, run
 from usage.models import AccountUsage, DailyUsage, Event
@@ -22,6 +23,8 @@ from usage.models import AccountUsage, DailyUsage, Event
 FOLDER = data_set("ravenstack")
 TODAY = dt.date(2024, 12, 31)
 NOW = dt.datetime(2024, 12, 31, 18, tzinfo=dt.UTC)
+
+pytestmark = pytest.mark.django_db  # by which pytest-django knows that a test database is needed
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -220,3 +223,8 @@ def test_events_and_active_days_of_thirty_days_and_last_seen() -> None:
     assert ask(NOW, condition("account.last_seen_at", "more_than_ago", {"n": 14, "unit": "day"})) == silent
     busy = {name for name, (n, *_) in expected.items() if n >= 8}
     assert ask(NOW, condition("account.events_30d", "at_least", 8)) == busy != set()
+
+
+def test_every_explanation_ends_as_membership_does() -> None:
+    take_every_segment()
+    explanations_end_as_membership_does(NOW)

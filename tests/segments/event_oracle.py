@@ -165,7 +165,7 @@ def is_earlier(at: dt.datetime, window: Any, account: Account, world: World) -> 
 
 def followed(node: Node, account: Account, person: int | None, by_user: bool, world: World) -> bool:
     """A first event in the window with the second after it in time; "not then" waits until the time is up."""
-    events = in_scope({}, account, person, by_user, world)
+    events = in_scope(node, account, person, by_user, world)
     one, two = (chosen(step, events) for step in node["sequence"])
     within = dt.timedelta(**{node["within"]["unit"] + "s": node["within"]["n"]})
     for first in one:

@@ -47,7 +47,7 @@ class EventPool:
     """The instants and windows of one example."""
 
     def __init__(self, dice: Random, now: dt.datetime, zone: dt.tzinfo) -> None:
-        self.dice = dice
+        self.dice, self.zone = dice, zone
         self.spans = [dice.choice(SPANS) for _ in range(2)]
         today = now.astimezone(zone).date()
         instants = {now, now + TICK, now - TICK}
@@ -64,6 +64,11 @@ class EventPool:
     def pick(self, options: Any) -> Any:
         """One of the options."""
         return self.dice.choice(options)
+
+    def since(self, values: dict[str, Any]) -> dict[str, Any]:
+        """A day for the windows since a date, where the world has none of its own."""
+        day = self.pick(self.instants).astimezone(self.zone).date()
+        return {} if "account.customer_since" in values or self.pick(range(3)) == 0 else {"account.customer_since": day}
 
     def events(self) -> list[dict[str, Any]]:
         """What happened in one account."""
@@ -149,7 +154,8 @@ class EventPool:
             for _ in range(2)
         ]
         n, unit = self.pick([(1, "hour"), (2, "hour"), (1, "day"), (7, "day"), (1, "week")])
-        return {
+        anywhere = {"anywhere": True} if self.pick(range(3)) == 0 else {}
+        return anywhere | {
             "sequence": steps,
             "op": self.pick(["then", "not_then"]),
             "within": {"n": n, "unit": unit},

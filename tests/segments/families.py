@@ -134,7 +134,7 @@ class Pool:
             return [dice.choice(self.asked) for _ in range(dice.randint(1, 3))]
         if op in ("between", "not_between"):
             return sorted([dice.choice(self.asked), dice.choice(self.asked)])
-        if self.kind in ("number", "money", "percent") and others and dice.randint(0, 3) == 0:
+        if self.kind in ("number", "money", "percent") and others and dice.randint(0, 1) == 0:
             percent = dice.choice([100, 50, 200, 0, 33.3, 12.5, 100.000001])
             return {"percent": percent, "of": dice.choice(others)}
         return dice.choice(self.asked)

@@ -130,7 +130,7 @@ def _store_events(world: dict[str, Any], accounts: list[Account], people: list[E
                 "properties": properties,
                 "folded": folds_of(properties),
                 "source": "drawn",
-                "message_id": str(len(events)),
+                "message_id": f"{world['name']}-{len(events)}",
             }
             events.append(
                 Event(account=account, user_id=user, name_id=name, at=one["at"], received_at=one["at"], **told)
@@ -163,7 +163,7 @@ def _people(world: dict[str, Any]) -> list[EndUser]:
     }
     return [
         EndUser(
-            external_id=f"u{number}",
+            external_id=f"{world['name']}u{number}",
             attributes=_attributes(values.get(number, {}), "user"),
             **_columns(values.get(number, {}), "user", ("name", "email", "title", "first_seen_at")),
         )

@@ -95,7 +95,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("no time between", sequence(within=None), f"{N}/within"),
     ("a month between", sequence(within={"n": 1, "unit": "month"}), f"{N}/within/unit"),
     ("a count of a sequence", sequence(op="at_least"), f"{N}/op"),
-    ("a sequence anywhere", sequence(anywhere=True), f"{N}/anywhere"),
+    ("a sequence somewhere", sequence(anywhere="yes"), f"{N}/anywhere"),
 ]  # fmt: skip
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.db.models import Count, F, Q
 
+from accounts.fields.windows import Window
 from segments.rules import compiler, counting
 from segments.rules.counting import ANYWHERE, Among, Counting, Times, _Rows
-from segments.rules.events import Measure, Window
+from segments.rules.events import Measure
 from tests.segments.judging import worlds_survived
 from tests.segments.storing import furnish
 from tests.segments.test_mutants import Mutant, Patch

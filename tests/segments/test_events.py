@@ -255,26 +255,6 @@ def test_numbers_written_differently_are_one_value() -> None:
     assert who(event("Print", op="exactly", value=2, measure={"distinct": "properties.pages"})) == {"none"}
 
 
-def test_a_user_of_two_accounts_exporting_in_one_never_makes_the_other_match() -> None:
-    one, two = Account.objects.get(external_id="some"), Account.objects.get(external_id="none")
-    person = factories.end_user(external_id="dee")
-    factories.relationship(one, person)
-    factories.relationship(two, person)
-    did("some", "Merge", ago(1), "dee")
-    assert who(event("Merge", value=1)) == {"some"}
-    assert who(users("any", event("Merge", value=1))) == {"some"}
-    assert who(event("Merge", value=1, anywhere=True)) == {"some", "none"}
-    assert who(users("any", event("Merge", value=1, anywhere=True))) == {"some", "none"}
-    assert who(users("all", event("Merge", op="never"))) == {"none"}
-
-
-def test_in_any_account_leaves_out_people_who_have_gone() -> None:
-    person = factories.end_user(external_id="dee")
-    factories.relationship(Account.objects.get(external_id="some"), person, ended_at=ago(5), started_at=ago(9))
-    did("busy", "Merge", ago(1), "dee")
-    assert who(event("Merge", value=1, anywhere=True)) == set()
-
-
 @pytest.mark.parametrize("how", ["any", "all", "none", {"at_least": 1}, {"at_least": 2}])
 @pytest.mark.parametrize("doing", range(4))
 def test_how_many_users_did_it(how: Any, doing: int) -> None:

@@ -34,9 +34,15 @@ def test_an_account_meets_the_explained_rule_exactly_if_it_matches(furnished: No
         reader = reader_of(case.world)
         for drawn in case.rules:
             question, matched = reader.read(drawn, personal=True), answers(drawn, reader)
-            for pk, key in Account.objects.live().values_list("pk", "external_id"):
-                told = explain(question.rule, question.context, reader.words, Account.objects.filter(pk=pk))
-                assert told is not None
+            live = Account.objects.live()
+            found = explain(question.rule, question.context, reader.words, live)
+            one = live.first()
+            if one is not None:
+                alone = explain(question.rule, question.context, reader.words, live.filter(pk=one.pk))
+                assert alone == {one.pk: found[one.pk]}, "an account is explained alike alone and among others"
+            assert len(found) == live.count()
+            for pk, key in live.values_list("pk", "external_id"):
+                told = found[pk]
                 assert told.met == (key in matched), drawn
                 assert (told.away == 0) == told.met or told.match == "none" or not told.outcomes
                 _hangs_together(told)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from accounts.models import Account, AttributeChange
+from accounts.models import Account, Assignment, AttributeChange, EndUser, Relationship, TeamMember
 from core.clock import Moment, moment
 from core.models import Workspace
 from segments.editing import save_segment
@@ -127,6 +127,28 @@ def test_an_event_that_was_received_since_the_refresh_before_is_data(received: b
     assert causes(segment) == {"Alder in": cause}
 
 
+@pytest.mark.parametrize("what", ["nothing", "a user", "a user's name", "a subscription", "a colleague"])
+def test_what_is_recorded_about_users_subscriptions_and_the_team_is_data(what: str) -> None:
+    account = factories.account("Alder", renews_on=moment().today + dt.timedelta(days=31))
+    user = factories.relationship(account).user
+    long_ago = moment().now - dt.timedelta(days=9)
+    for model in (EndUser, Relationship):
+        model.objects.update(updated_at=long_ago)
+    segment = factories.segment("Renews soon", SOON)
+    if what == "a user":
+        factories.relationship(account)
+    elif what == "a user's name":
+        user.name = "Renamed"
+        user.save()
+    elif what == "a subscription":
+        factories.subscription(account)
+    elif what == "a colleague":
+        member = factories.member(TeamMember.Access.CSM)
+        Assignment.objects.create(account=account, member=member, role_id="csm")
+    daily(days=1)
+    assert causes(segment) == {"Alder in": "time" if what == "nothing" else "data"}
+
+
 def test_older_movements_come_page_by_page_without_gaps() -> None:
     segment = factories.segment("Nobody", LARGE)
     for number in range(7):
@@ -147,7 +169,9 @@ def test_older_movements_come_page_by_page_without_gaps() -> None:
 
 def test_a_changed_definition_is_marked_on_its_day() -> None:
     segment = factories.segment("Large", LARGE)
-    save_segment(segment, name="Large", rule=rule(SOON))
     now = moment()
-    assert definitions(segment, now.today, now) == [(now.today, 1), (now.today, 2)]
+    assert definitions(segment, now.today, now) == [], "to be made is not to be changed"
+    save_segment(segment, name="Large", rule=rule(SOON))
+    save_segment(segment, name="Large", rule=rule(LARGE))
+    assert definitions(segment, now.today, now) == [(now.today, 2), (now.today, 3)]
     assert definitions(segment, now.today + dt.timedelta(days=1), now) == []

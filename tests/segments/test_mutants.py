@@ -16,9 +16,10 @@ from accounts.fields.attributes import TypedKey
 from accounts.models import Account
 from accounts.models.account import AccountQuerySet
 from core.clock import Moment
+from core.spans import Span
 from segments.rules import comparing, compiler, dates, sql
 from segments.rules.compiler import Negated, Some, _Compiler
-from segments.rules.values import Between, Span
+from segments.rules.values import Between
 from tests.segments.judging import worlds_survived
 from tests.segments.storing import furnish
 

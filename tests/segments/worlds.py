@@ -110,40 +110,50 @@ MOMENTS = [
 
 @dataclass(frozen=True)
 class Case:
-    """A world for the oracle and the database, and rules about it."""
+    """Worlds of one moment for the oracle and the database, each with accounts and people of its own, and rules about
+    any of them."""
 
-    world: dict[str, Any]
+    worlds: list[dict[str, Any]]
     rules: list[dict[str, Any]]
 
+    @property
+    def world(self) -> dict[str, Any]:
+        """The first world, and the only one unless more were asked for."""
+        return self.worlds[0]
 
-def cases(rules: int = 20, accounts: int = 6, depth: int = 5) -> st.SearchStrategy[Case]:
+
+def cases(rules: int = 20, accounts: int = 6, depth: int = 5, worlds: int = 1) -> st.SearchStrategy[Case]:
     """Worlds with rules. One seed per example and even odds from there on: the library's own search repeats itself too
     much for rare operators to be met."""
-    return st.randoms(use_true_random=True).map(lambda dice: case_of(dice, rules, accounts, depth))
+    return st.randoms(use_true_random=True).map(lambda dice: case_of(dice, rules, accounts, depth, worlds))
 
 
 def case_of(
-    dice: Random, rules: int = 20, accounts: int = 6, depth: int = 5, maker: Callable[..., Rules] | None = None
+    dice: Random,
+    rules: int = 20,
+    accounts: int = 6,
+    depth: int = 5,
+    worlds: int = 1,
+    maker: Callable[..., Rules] | None = None,
 ) -> Case:
-    """A world of a few accounts with rules about a handful of fields in focus."""
+    """Worlds of a few accounts with rules about a handful of fields in focus."""
     zone_name, now_text = dice.choice(MOMENTS)
     zone, now = zoneinfo.ZoneInfo(zone_name), dt.datetime.fromisoformat(now_text)
     focus = _focus(dice)
     pools = {key: families.pool(dice, FIELDS[key], key, now, zone, PAIRS.get(key, [])) for key in focus}
     stays = families.pool(dice, "datetime", "segment", now, zone, [])
-    people = [_values(dice, pools, "user.") for _ in range(3)]
     happens = EventPool(dice, now, zone)
-    world = {
-        "now": now,
-        "zone": zone,
-        "rates": RATES,
-        "kinds": FIELDS,
-        "choices": PAIRS,
-        "me": "bo",
-        "accounts": [_account(dice, n, pools, people, stays) | {"events": happens.events()} for n in range(accounts)],
-    }
+    same = {"now": now, "zone": zone, "rates": RATES, "kinds": FIELDS, "choices": PAIRS, "me": "bo"}
+    made = []
+    for name in ("", *(f"w{number}" for number in range(1, worlds))):
+        people = [_values(dice, pools, "user.") for _ in range(3)]
+        found = [_account(dice, n, pools, people, stays) | {"events": happens.events()} for n in range(accounts)]
+        for account in found:
+            account["id"] = f"{name}{account['id']}"
+            account["values"] |= happens.since(account["values"]) if "account.customer_since" not in pools else {}
+        made.append(same | {"name": name, "accounts": found})
     rules_of = (maker or Rules)(dice, pools, stays, depth, happens)
-    return Case(world, [rules_of.root() for _ in range(rules)])
+    return Case(made, [rules_of.root() for _ in range(rules)])
 
 
 def _focus(dice: Random) -> list[str]:

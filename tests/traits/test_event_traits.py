@@ -99,6 +99,13 @@ class TestWindows:
         tell(account, "Login", at=midnight - dt.timedelta(microseconds=1), ok=True)
         assert computed(account, present, "count", event="Login", window=LAST_30, where=where) == 1
 
+    def test_a_year_is_a_unit_as_in_rules_and_nothing_looks_past_today(self, present: Moment, tell: Tell) -> None:
+        account = factories.account()
+        for at in (NOW - dt.timedelta(days=300), NOW, NOW + dt.timedelta(days=2)):
+            tell(account, "Login", at=at)
+        assert computed(account, present, "count", event="Login", window={"last": 1, "unit": "year"}) == 2
+        assert computed(account, present, "count", event="Login", window="ever") == 2
+
     def test_between_two_ages_includes_both_days(self, present: Moment, tell: Tell) -> None:
         account = factories.account()
         for days in (61, 60, 45, 30, 29):

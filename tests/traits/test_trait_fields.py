@@ -146,7 +146,7 @@ class TestEditing:
             ("count", {"event": "a", "colour": 1}, "/colour"),
             ("count", {"event": "a", "window": {"last": 0, "unit": "day"}}, "/window/last"),
             ("count", {"event": "a", "window": {"last": 1.5, "unit": "day"}}, "/window/last"),
-            ("count", {"event": "a", "window": {"last": 5, "unit": "year"}}, "/window/unit"),
+            ("count", {"event": "a", "window": {"last": 5, "unit": "fortnight"}}, "/window/unit"),
             ("count", {"event": "a", "window": {"between": [30, 60], "unit": "day"}}, "/window/between"),
             ("count", {"event": "a", "window": "always"}, "/window"),
             ("count", {"event": "a", "where": [{"property": "p", "op": "like", "value": 1}]}, "/where/0/op"),

@@ -65,7 +65,7 @@ class TestPage:
         answer = client().post("/traits/new/", FORM | {"window.n": "x", "event": "Export\nShare"})
         text = answer.content.decode()
         assert answer.status_code == 422 and not Trait.objects.exists()
-        assert "Enter a whole number from 1 to 3,650." in text
+        assert "Enter a number of days, for example 30." in text
         assert "Export\nShare" in text and 'value="Exports made"' in text
 
     @pytest.mark.parametrize("method", ["count", "first", "ratio", "tenure", "unique_list"])

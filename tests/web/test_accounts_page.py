@@ -10,6 +10,8 @@ from datetime import date, timedelta
 from urllib.parse import quote
 
 import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.test import Client
 
 from accounts.models import Account, TeamMember
@@ -272,3 +274,23 @@ def test_a_viewer_has_no_bulk_assignment(browse: Callable[[TeamMember], Client],
     assert "Assign CSM" not in client.get("/accounts/").content.decode()
     data = {"account": company.accounts["Fir"].pk, "member": company.csm.key}
     assert client.post("/accounts/assign/", data).status_code == 403
+
+
+def test_markup_in_a_value_is_shown_as_text(manager: Client, company: Company) -> None:
+    Account.objects.filter(name="Birch").update(plan='<b>&"x', attributes={"region": "<i>y</i>"})
+    html = manager.get("/accounts/?cols=plan,custom.region,mrr,active_licences").content.decode()
+    assert "<b>&" not in html and "<i>y" not in html
+    assert "&lt;b&gt;&amp;&quot;x" in html and "&lt;i&gt;y&lt;/i&gt;" in html
+
+
+def test_a_large_count_is_kept_but_never_told_to_somebody_who_sees_nobody(
+    manager: Client, company: Company, browse: Callable[[User], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.tabs.COUNT_CAP", 3)
+    assert "All accounts 6" in text(manager.get("/accounts/").content.decode())
+    factories.account("Seventh")
+    assert "All accounts 6" in text(manager.get("/accounts/").content.decode())
+    stranger = browse(User.objects.create_user("stranger"))
+    assert "All accounts 0" in text(stranger.get("/accounts/").content.decode())
+    cache.clear()
+    assert "All accounts 7" in text(manager.get("/accounts/").content.decode())

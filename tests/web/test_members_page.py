@@ -10,6 +10,7 @@ from django.test import Client
 from accounts.models import Account
 from core.clock import moment
 from core.models import Workspace
+from segments.editing import save_segment
 from segments.models import AccountMembership, Segment
 from tests.web.conftest import Company
 from tests.web.reading import text
@@ -56,9 +57,12 @@ def test_a_day_that_cannot_be_shown_says_so(manager: Client, past: Segment, aske
 
 
 def test_the_size_is_a_line_with_a_sentence_and_a_table(manager: Client, past: Segment) -> None:
+    made = manager.get(f"/segments/{past.pk}/members/?days=30").content.decode()
+    assert 'class="marker"' not in made and "definition" not in text(made[made.index("The segment stayed") :])[:80]
+    save_segment(past, name=past.name, rule=past.rule | {"match": "any"})
     page = manager.get(f"/segments/{past.pk}/members/?days=30").content.decode()
     assert page.count('class="chart ') == 2 and "The segment stayed at 2 between" in text(page)
-    assert 'class="marker"' in page and ">v1<" in page
+    assert 'class="marker"' in page and ">v2<" in page and "Its definition changed 1 time." in text(page)
     table = text(page[page.index("<details") : page.index("</details>")])
     assert "Show as table" in table
     rows = page[page.index("<details") : page.index("</details>")].count("<tr>")

@@ -71,6 +71,13 @@ CONDITIONS: list[Tree] = [
         "within": {"n": 36, "unit": "hour"},
         "window": {"last": 30, "unit": "day"},
     },
+    {
+        "sequence": [{"event": "Export"}, {"event": "Export"}],
+        "op": "then",
+        "within": {"n": 2, "unit": "week"},
+        "window": {"since": "account.customer_since"},
+        "anywhere": True,
+    },
     {"segment": "other", "op": "entered", "value": {"n": 7, "unit": "day"}},
 ]
 USER_CONDITIONS: list[Tree] = [

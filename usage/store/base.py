@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -26,21 +26,69 @@ class EventFact:
     properties: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class EventPlace:
+    """Where a stored event is found: its time, source and message id, and the account that it has (a primary key)."""
+
+    at: dt.datetime
+    source: str
+    message_id: str
+    account: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a caller has done for its events in this transaction.
+
+    The partitions of their months are there, their message ids are claimed and told apart, and the accounts and users
+    that they name are looked up (external id to primary key).
+    """
+
+    accounts: Mapping[str, int]
+    users: Mapping[str, int]
+
+
 @dataclass(slots=True)
 class Appended:
-    """What became of a batch: events stored, repetitions left out, events stored for no account, and rejects."""
+    """What became of a batch: events stored, repetitions left out, events stored for no account, and rejects.
+
+    `accounts` holds, by place in the batch, the primary key of the account of each event that was not rejected, None
+    for no account.
+    `received_at` is what the stored events bear, so that a batch can be withdrawn as a whole.
+    """
 
     stored: int = 0
     repeated: int = 0
     homeless: int = 0
     rejected: list[Reject] = field(default_factory=list)
+    accounts: dict[int, int | None] = field(default_factory=dict)
+    received_at: dt.datetime | None = None
 
 
 class EventStore(Protocol):
     """An append-only store of events."""
 
-    def append(self, events: Sequence[EventFact], *, source: str, create_missing: bool = False) -> Appended:
+    def claim(self, message_ids: Iterable[str], *, source: str) -> set[str]:
+        """The ids that this source has not used before; from now on they are used. Works as a lock until the commit."""
+
+    def append(
+        self,
+        events: Sequence[EventFact],
+        *,
+        source: str,
+        create_missing: bool = False,
+        prepared: Prepared | None = None,
+    ) -> Appended:
         """Store each event exactly once, and mark the local days that must be counted again."""
+
+    def complete(self, events: Sequence[EventPlace], *, user: int | None, account: int | None) -> int:
+        """Give stored events the user or account (primary keys) that they lack; how many there were."""
+
+    def move_user(self, old: int, new: int) -> int:
+        """Make the events of one user (a primary key) those of another one; how many there were."""
+
+    def withdraw(self, source: str, received_at: dt.datetime, first: dt.datetime, last: dt.datetime) -> int:
+        """Take back what a batch stored (its events lie from `first` to `last`) as if it had never come; how many."""
 
     def drop_before(self, month: dt.date) -> list[str]:
         """Forget the events of whole months before the given one; daily usage stays."""

@@ -17,14 +17,15 @@ from django.db.models import Count, Min
 from django.utils import timezone
 
 from accounts.facts import Reject
-from accounts.facts.rows import account_ids, ensure_accounts, ensure_users
-from accounts.models import EndUser, Relationship
+from accounts.facts.rows import account_ids, ensure_accounts, ensure_users, user_ids
+from accounts.models import Relationship
 from core.clock import Moment, moment
 from core.intake import MAX_JSON, BadValue, clean_id, clean_text, fold, short
 from usage import partitions
 from usage.models import EventName
-from usage.store.base import Appended, EventFact
+from usage.store.base import Appended, EventFact, EventPlace, Prepared
 
+_PLAIN_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 FUTURE = dt.timedelta(days=1)  # a sender's clock may be wrong by a zone, not by more
 MAX_NAMES = 30_000
 _STAGE = """
@@ -34,6 +35,13 @@ CREATE TEMPORARY TABLE IF NOT EXISTS usage_arrival (
 ) ON COMMIT DELETE ROWS
 """
 _COPY = "COPY usage_arrival (place, account_id, user_id, name_id, at, properties, folded, message_id) FROM STDIN"
+_INTO_EVENTS = """
+COPY usage_event (account_id, user_id, name_id, at, received_at, properties, folded, source, message_id) FROM STDIN
+"""
+_CLAIM = """
+INSERT INTO usage_messagereceipt (source, message_id) SELECT %s, message_id FROM unnest(%s::text[]) message_id
+ON CONFLICT DO NOTHING RETURNING message_id
+"""
 _STORE = """
 WITH once AS (
     SELECT DISTINCT ON (message_id) * FROM usage_arrival ORDER BY message_id, place
@@ -48,25 +56,73 @@ WITH once AS (
 )
 SELECT (at AT TIME ZONE %(zone)s)::date, count(*), count(*) FILTER (WHERE account_id IS NULL) FROM stored GROUP BY 1
 """
+# Two statements for one question, because an index answers "is null" and "equals" and not "is the same as".
+_COMPLETE = """
+UPDATE usage_event e SET user_id = coalesce(e.user_id, %(user)s), account_id = coalesce(e.account_id, %(account)s)
+FROM unnest(%(ats)s::timestamptz[], %(sources)s::text[], %(ids)s::text[], %(accounts)s::bigint[])
+    AS wanted (at, source, message_id, account_id)
+WHERE e.at = wanted.at AND e.message_id = wanted.message_id AND e.source = wanted.source AND {same_account}
+    AND (e.user_id IS NULL AND %(user)s::bigint IS NOT NULL OR e.account_id IS NULL AND %(account)s::bigint IS NOT NULL)
+RETURNING (e.at AT TIME ZONE %(zone)s)::date
+"""
+_SAME_ACCOUNT = ("e.account_id = wanted.account_id", "e.account_id IS NULL AND wanted.account_id IS NULL")
+_MOVE = """
+UPDATE usage_event SET user_id = %(new)s
+WHERE user_id = %(old)s AND (account_id IS NULL OR account_id IN (
+    SELECT account_id FROM usage_useractivity WHERE user_id = %(old)s
+    UNION SELECT account_id FROM accounts_relationship WHERE user_id = %(old)s))
+RETURNING (at AT TIME ZONE %(zone)s)::date
+"""
+_WITHDRAW = """
+WITH gone AS (
+    DELETE FROM usage_event
+    WHERE source = %(source)s AND received_at = %(received)s AND at BETWEEN %(first)s AND %(last)s
+    RETURNING message_id, at
+), receipts AS (
+    DELETE FROM usage_messagereceipt r USING gone WHERE r.source = %(source)s AND r.message_id = gone.message_id
+)
+SELECT (at AT TIME ZONE %(zone)s)::date, count(*) FROM gone GROUP BY 1
+"""
 
 
 class PostgresStore:
     """The event store of an installation that has nothing but PostgreSQL."""
 
+    def claim(self, message_ids: Iterable[str], *, source: str) -> set[str]:
+        """The ids that this source has not used before; from now on they are used. Works as a lock until the commit.
+
+        In the order of the ids, so that two writers of the same messages wait for each other and never deadlock.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(_CLAIM, [source, sorted(set(message_ids))])
+            return {message_id for (message_id,) in cursor.fetchall()}
+
     @transaction.atomic
-    def append(self, events: Sequence[EventFact], *, source: str, create_missing: bool = False) -> Appended:
+    def append(
+        self,
+        events: Sequence[EventFact],
+        *,
+        source: str,
+        create_missing: bool = False,
+        prepared: Prepared | None = None,
+    ) -> Appended:
         """Store each event exactly once, and mark the local days that must be counted again.
 
         An unknown account or user is a reject, unless `create_missing` makes it. A user and an account in one event
-        open no relationship.
+        open no relationship. Events that the caller has prepared go straight into their table.
         """
         source, result, present = clean_text(source, 80), Appended(), moment()
+        if prepared is not None:
+            rows = _read(events, prepared.accounts, prepared.users, present, result)
+            return _append_prepared(rows, source, present, result)
         # First of all: a new partition locks the accounts against writers, which must not hold that lock themselves.
         partitions.ensure_months({partitions.month_of(e.at) for e in events if e.at <= present.now + FUTURE})
         if create_missing:
             ensure_accounts([(event.account, event.at) for event in events if event.account], source)
             ensure_users([(event.user, event.at) for event in events if event.user], source)
-        rows = _read(events, present, result)
+        accounts = account_ids(event.account for event in events if event.account)
+        users = user_ids(event.user for event in events if event.user)
+        rows = _read(events, accounts, users, present, result)
         if not rows:
             return result
         with connection.cursor() as cursor:
@@ -81,11 +137,60 @@ class PostgresStore:
         result.stored = sum(count for _, count, _ in days)
         result.homeless = sum(homeless for _, _, homeless in days)
         result.repeated = len(rows) - result.stored
+        result.received_at = present.now
         return result
+
+    def complete(self, events: Sequence[EventPlace], *, user: int | None, account: int | None) -> int:
+        """Give stored events the user or account (primary keys) that they lack; how many there were."""
+        values = {
+            "user": user, "account": account, "zone": moment().zone.key, "ats": [event.at for event in events],
+            "sources": [event.source for event in events], "ids": [event.message_id for event in events],
+            "accounts": [event.account for event in events],
+        }  # fmt: skip
+        return sum(_change_and_mark(_COMPLETE.format(same_account=same), values) for same in _SAME_ACCOUNT)
+
+    def move_user(self, old: int, new: int) -> int:
+        """Make the events of one user (a primary key) those of another one; how many there were."""
+        return _change_and_mark(_MOVE, {"old": old, "new": new, "zone": moment().zone.key})
+
+    @transaction.atomic
+    def withdraw(self, source: str, received_at: dt.datetime, first: dt.datetime, last: dt.datetime) -> int:
+        """Take back what a batch stored, with its receipts, so that the same messages can come again; how many."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _WITHDRAW, {"source": source, "received": received_at, "first": first, "last": last,
+                            "zone": moment().zone.key},
+            )  # fmt: skip
+            days = cursor.fetchall()
+        mark_days([day for day, _ in days])
+        return sum(count for _, count in days)
 
     def drop_before(self, month: dt.date) -> list[str]:
         """Forget the events of whole months before the given one; daily usage stays."""
         return partitions.drop_before(month)
+
+
+def _append_prepared(rows: list[tuple[Any, ...]], source: str, present: Moment, result: Appended) -> Appended:
+    """COPY events that are known to be new into their table."""
+    if not rows:
+        return result
+    now = present.now.isoformat()
+    with connection.cursor() as cursor, cursor.copy(_INTO_EVENTS) as copy:
+        for _, account, user, name, at, properties, folded, message_id in rows:
+            copy.write_row((account, user, name, at.isoformat(), now, properties, folded, source, message_id))
+    mark_days({row[4].astimezone(present.zone).date() for row in rows})
+    result.stored = len(rows)
+    result.homeless = sum(row[1] is None for row in rows)
+    return result
+
+
+def _change_and_mark(statement: str, values: Mapping[str, Any]) -> int:
+    """Run a statement that returns the days of the events it changed, and mark these; the number of events."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        days = [day for (day,) in cursor.fetchall()]
+    mark_days(days)
+    return len(days)
 
 
 def mark_days(days: Iterable[dt.date]) -> None:
@@ -110,10 +215,15 @@ def mark_days(days: Iterable[dt.date]) -> None:
             transaction.savepoint_rollback(mark)
 
 
-def _read(events: Sequence[EventFact], present: Moment, result: Appended) -> list[tuple[Any, ...]]:
-    accounts = account_ids(event.account for event in events if event.account)
-    users = _user_ids(event.user for event in events if event.user)
-    homes = _only_homes({users[event.user] for event in events if not event.account and event.user in users})
+def _read(
+    events: Sequence[EventFact],
+    accounts: Mapping[str, int],
+    users: Mapping[str, int],
+    present: Moment,
+    result: Appended,
+) -> list[tuple[Any, ...]]:
+    named = {event.user for event in events if event.user and not event.account}
+    homes = _only_homes({users[user] for user in named if user in users})
     names = _name_ids({event.name for event in events if isinstance(event.name, str)})
     rows = []
     for index, event in enumerate(events):
@@ -142,22 +252,18 @@ def _read(events: Sequence[EventFact], present: Moment, result: Appended) -> lis
         if problems:
             result.rejected += problems
         else:
+            result.accounts[index] = account
             rows.append((index, account, user, name, event.at, properties, json.dumps(folded), message_id))
     return rows
 
 
-def _find(ids: dict[str, int], value: str | None, what: str, tell: Any) -> int | None:
+def _find(ids: Mapping[str, int], value: str | None, what: str, tell: Any) -> int | None:
     if not value:
         return None
     if value not in ids:
         tell(what, f"There is no {what} “{short(value)}”. Load {what}s first.")
         return None
     return ids[value]
-
-
-def _user_ids(external_ids: Iterable[str]) -> dict[str, int]:
-    wanted = {text for text in external_ids if "\x00" not in text and len(text) <= 255}
-    return dict(EndUser.objects.filter(external_id__in=wanted).values_list("external_id", "pk"))
 
 
 def _only_homes(users: set[int]) -> dict[int, int]:
@@ -179,15 +285,21 @@ def _name_ids(names: set[str]) -> dict[str, int]:
             continue
         if text:
             clean[name] = text
-    known = dict(EventName.objects.filter(name__in=set(clean.values())).values_list("name", "pk"))
+    known = _known_names(clean.values())
     missing = sorted(set(clean.values()) - known.keys())
     if missing and EventName.objects.count() + len(missing) <= MAX_NAMES:
         now = timezone.now()
         EventName.objects.bulk_create(
             [EventName(name=name, first_seen_at=now) for name in missing], ignore_conflicts=True
         )
-        known = dict(EventName.objects.filter(name__in=set(clean.values())).values_list("name", "pk"))
+        known = _known_names(clean.values())
     return {name: known[text] for name, text in clean.items() if text in known}
+
+
+def _known_names(names: Iterable[str]) -> dict[str, int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, id FROM usage_eventname WHERE name = ANY(%s)", [sorted(set(names))])
+        return dict(cursor.fetchall())
 
 
 def folds_of(properties: Mapping[str, Any]) -> dict[str, str]:
@@ -199,7 +311,7 @@ def folds_of(properties: Mapping[str, Any]) -> dict[str, str]:
 def _properties(properties: Any) -> str:
     """The properties as JSON text; what PostgreSQL cannot keep is refused with its reason."""
     try:
-        text = json.dumps(dict(properties), allow_nan=False, ensure_ascii=False)
+        text = _PLAIN_JSON.encode(dict(properties))
         text.encode()
     except (ValueError, TypeError, RecursionError) as error:
         raise BadValue("The properties are not plain JSON (texts, numbers, lists, objects; no NaN).") from error

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accounts.fields import Kind
+from accounts.fields.windows import Window, window_words
 from usage.traits.definitions import Method, Scope, register_methods
 from usage.traits.properties import PropertyCondition, Sql, number_of, read_conditions, text_of
 from usage.traits.reading import Reading
-from usage.traits.windows import Window
+from usage.traits.windows import days_of, instants_of
 
 LONGEST_LIST = 100
 MOST_EVENTS = 20
@@ -49,7 +50,7 @@ class EventTrait:
         else:
             made = f"{LABELS[self.method]} of {self.name} in {of} events"
         narrowed = f" where {' and '.join(c.words for c in self.where)}" if self.where else ""
-        return f"{made} {self.window.words}{narrowed}"
+        return f"{made} {window_words(self.window)}{narrowed}"
 
     def fields(self) -> set[str]:
         """It reads events only."""
@@ -57,7 +58,7 @@ class EventTrait:
 
     def source(self, scope: Scope) -> Sql:
         """One pass over the events of the window."""
-        if self.method == "count" and not self.where and self.window.unit != "hour":
+        if self.method == "count" and not self.where and not self.window.by_hours:
             return self.counted_days(scope)
         if self.method == "count":
             return self.grouped("to_jsonb(count(*))", [], scope)
@@ -72,7 +73,7 @@ class EventTrait:
 
     def where_sql(self, scope: Scope, *, further: Sequence[str] = ()) -> Sql:
         """The events that count, as a condition on `e`."""
-        start, end = self.window.instants(scope.moment)
+        start, end = instants_of(self.window, scope.moment)
         names = "e.name_id IN (SELECT id FROM usage_eventname WHERE name = ANY(%s))"
         parts, params = ["e.account_id IS NOT NULL", names, "e.at < %s"], [list(self.events), end]
         if scope.subject == "user":
@@ -88,7 +89,7 @@ class EventTrait:
 
     def counted_days(self, scope: Scope) -> Sql:
         """Whole days without conditions are counted already."""
-        first, last = self.window.days(scope.moment)
+        first, last = days_of(self.window, scope.moment)
         keys = scope.keys.replace("e.", "d.")
         mine = " AND d.user_id IS NOT NULL" if scope.subject == "user" else ""
         since, params = ("", []) if first is None else (" AND d.day >= %s", [first])

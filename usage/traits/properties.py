@@ -24,6 +24,10 @@ _TEXT = (
     " THEN nullif(btrim(left(e.properties ->> %s, 255)), '') END)"
 )
 _FOLD = "(e.folded ->> %s)"
+_KNOWN = (
+    "(CASE WHEN jsonb_typeof(e.properties -> %s) = 'string' THEN nullif(e.folded ->> %s, '')"
+    " ELSE nullif(e.properties -> %s, 'null'::jsonb)::text END IS NOT NULL)"
+)
 
 
 def number_of(name: str) -> Sql:
@@ -68,7 +72,7 @@ def _boolean(wanted: str) -> Callable[[str, Any], Sql]:
 
 
 def _is_set(name: str, _: Any) -> Sql:
-    return "(coalesce(e.properties ->> %s, '') <> '')", [name]
+    return _KNOWN, [name] * 3
 
 
 COMPARISONS: Mapping[str, Comparison] = {

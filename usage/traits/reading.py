@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from accounts.fields import Field, Kind, Owner, Vocabulary
+from accounts.fields import Field, Kind, Owner, Stage, Vocabulary
+from accounts.fields.windows import Window, read_window
 from core.intake import BadValue, clean_number, clean_text, short
-from usage.traits.windows import MOST, UNITS, Window
+from core.spans import ValueProblem
 
 OWNERS = {"account": (Owner.ACCOUNT,), "user": (Owner.USER, Owner.RELATIONSHIP)}
 
@@ -117,26 +118,14 @@ class Reading:
 
     def window(self) -> Window:
         """{"last": 30, "unit": "day"}, {"between": [60, 30], "unit": "day"} or "ever"."""
-        data = self.raw("window")
-        if data in (None, "ever"):
-            return Window()
-        if not isinstance(data, Mapping) or set(data) not in ({"last", "unit"}, {"between", "unit"}):
-            self.fail("/window", "invalid-value", "Expected “ever”, {“last”: 30, “unit”: “day”} or a “between”.")
-            return Window()
-        unit = data["unit"]
-        if unit not in UNITS:
-            self.fail("/window/unit", "invalid-value", f"The unit is one of {', '.join(UNITS)}.", UNITS)
-            return Window()
-        if "last" in data:
-            return Window(unit, self.whole(data["last"], "/window/last", 1, MOST[unit]))
-        ends = data["between"]
-        if not isinstance(ends, list) or len(ends) != 2:
-            self.fail("/window/between", "invalid-value", "Expected two ages, the older one first: [60, 30].")
-            return Window()
-        old, new = (self.whole(end, f"/window/between/{i}", i and 0, MOST[unit]) for i, end in enumerate(ends))
-        if old < new:
-            self.fail("/window/between", "out-of-range", "The first age is below the second. Swap them.")
-        return Window(unit, old, new)
+        try:
+            found = read_window(self.raw("window"), self.vocabulary)
+        except ValueProblem as problem:
+            self.fail(f"/window{problem.below}", problem.code, str(problem), problem.allowed)
+            return Window("ever")
+        if found.field is not None:
+            self.fail("/window/since", "wrong-field", "A trait's window has ages, not a date: one is the same for all.")
+        return found
 
     def field(self, name: str, kinds: tuple[Kind, ...], what: str) -> Field | None:
         """A field of the same subject by its key."""
@@ -148,6 +137,8 @@ class Reading:
             self.fail(f"/{name}", "wrong-field", f"{found.label} is not a field of the {self.subject}.")
         elif found.kind not in kinds:
             self.fail(f"/{name}", "wrong-field", f"{found.label} is not {what}.")
+        elif found.stage > Stage.FACTS:
+            self.fail(f"/{name}", "later-stage", f"{found.label} is only known after traits are computed.")
         else:
             return found
         return None

@@ -1,16 +1,19 @@
 """What SQL a trait may hold: exactly one SELECT, over the published views, with functions that only compute.
 
 Everything is allowed by name: kinds of node, functions, relations, types. What is not named here is refused with the
-construct in question, before any database sees the text. The role that runs it is the wall behind this fence.
+construct in question, before any database sees the text; so is what the parser reads as a mere command, and every way
+to write a text but '…', where two readers could differ. The role that runs it is the wall behind this fence.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from pglast import ast, parse_sql
-from pglast.parser import ParseError
-from pglast.visitors import Visitor
+from sqlglot import exp
+from sqlglot.dialects.postgres import Postgres
+from sqlglot.errors import SqlglotError
+from sqlglot.parsers.postgres import PostgresParser
+from sqlglot.tokenizer_core import TokenType
 
 from core.intake import short
 from usage.traits.reading import Problem, TraitError
@@ -32,111 +35,145 @@ FUNCTIONS = frozenset(
     }
 )  # fmt: skip
 TYPES = frozenset(
+    getattr(exp.DType, name)
+    for name in (
+        "BOOLEAN", "DATE", "DECIMAL", "DOUBLE", "FLOAT", "INT", "SMALLINT", "BIGINT", "INTERVAL", "JSONB", "JSON",
+        "TEXT", "TIMESTAMP", "TIMESTAMPTZ", "VARCHAR", "BPCHAR", "CHAR", "ARRAY",
+    )
+)  # fmt: skip
+ROOTS = (exp.Select, exp.Subquery, exp.Union, exp.Except, exp.Intersect, exp.Values)
+NODES = frozenset(
     {
-        "bool", "boolean", "date", "decimal", "double", "float4", "float8", "int", "int2", "int4", "int8",
-        "integer", "interval", "jsonb", "json", "numeric", "real", "text", "timestamp", "timestamptz",
-        "varchar", "bpchar",
+        *ROOTS,
+        # clauses
+        exp.Alias, exp.CTE, exp.Column, exp.Cube, exp.Distinct, exp.Fetch, exp.From, exp.Group, exp.GroupingSets,
+        exp.Having, exp.Identifier, exp.Join, exp.Lateral, exp.Limit, exp.LimitOptions, exp.Offset, exp.Order,
+        exp.Ordered, exp.Rollup, exp.Star, exp.Table, exp.TableAlias, exp.Where, exp.Window, exp.WindowSpec, exp.With,
+        # values
+        exp.Array, exp.Boolean, exp.DataType, exp.DataTypeParam, exp.Interval, exp.IntervalSpan, exp.Kwarg, exp.Literal,
+        exp.Null, exp.Tuple, exp.Var,
+        # operators
+        exp.Add, exp.All, exp.And, exp.Any, exp.ArrayContainsAll, exp.ArrayContainedBy, exp.ArrayOverlaps,
+        exp.AtTimeZone, exp.Between, exp.Bracket, exp.DPipe, exp.Div, exp.Dot, exp.EQ, exp.Exists, exp.GT, exp.GTE,
+        exp.ILike, exp.In, exp.IntDiv, exp.Is, exp.JSONArrayContains, exp.JSONBContains, exp.JSONBExtract,
+        exp.JSONBExtractScalar, exp.JSONExtract, exp.JSONExtractScalar, exp.JSONPath, exp.JSONPathKey, exp.JSONPathRoot,
+        exp.JSONPathSubscript, exp.LT, exp.LTE, exp.Like, exp.Mod, exp.Mul, exp.NEQ, exp.Neg, exp.Not, exp.NullSafeEQ,
+        exp.NullSafeNEQ, exp.Or, exp.Paren, exp.Pow, exp.RegexpILike, exp.RegexpLike, exp.Slice, exp.Sub,
+        # functions, and what is written like one; the names of all others are checked
+        exp.Anonymous, exp.Case, exp.Cast, exp.Ceil, exp.Extract, exp.Filter, exp.Floor, exp.If, exp.Initcap,
+        exp.StrPosition, exp.Substring, exp.Trim, exp.WithinGroup,
     }
 )  # fmt: skip
-NODES = (
-    ast.A_ArrayExpr, ast.A_Const, ast.A_Expr, ast.A_Indices, ast.A_Indirection, ast.A_Star, ast.Alias, ast.BitString,
-    ast.BoolExpr, ast.Boolean, ast.BooleanTest, ast.CaseExpr, ast.CaseWhen, ast.CoalesceExpr, ast.ColumnRef,
-    ast.CommonTableExpr, ast.Float, ast.FuncCall, ast.GroupingSet, ast.Integer, ast.JoinExpr, ast.MinMaxExpr,
-    ast.NullTest, ast.RangeSubselect, ast.RangeVar, ast.RawStmt, ast.ResTarget, ast.RowExpr, ast.SelectStmt,
-    ast.SortBy, ast.String, ast.SubLink, ast.TypeCast, ast.TypeName, ast.WindowDef, ast.WithClause,
-)  # fmt: skip
 
 
-class _Fence(Visitor):  # type: ignore[misc]  # the library has no types
-    """Walks the whole tree and notes what is not allowed."""
+class _Dialect(Postgres):
+    """PostgreSQL as it is written: no function has a meaning of its own here, so each keeps the name to be judged by;
+    -> is the JSON operator only."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    class Parser(PostgresParser):
+        """Reads functions by name."""
+
+        FUNCTIONS: ClassVar[dict[str, Any]] = {}
+        LAMBDAS: ClassVar[dict[Any, Any]] = {TokenType.FARROW: PostgresParser.LAMBDAS[TokenType.FARROW]}
+
+
+class _Fence:
+    """Looks at every node of a statement and notes what is not allowed."""
+
+    def __init__(self, statement: exp.Expr) -> None:
         self.problems: list[Problem] = []
-        self.named: set[str] = set()
+        self.named = {_folded(cte.args["alias"].this) for cte in statement.find_all(exp.CTE) if cte.args.get("alias")}
+        for node in statement.walk():
+            self.look(node)
 
     def refuse(self, code: str, message: str) -> None:
         """Note a construct; the statement is refused at the end."""
-        self.problems.append(Problem("/sql", code, message))
+        self.problems.append(Problem("/sql", code, f"{message} is not allowed in a trait."))
 
-    def visit(self, ancestors: Any, node: Any) -> None:
-        """Any node without a method of its own."""
-        if not isinstance(node, NODES):
-            self.refuse("sql-not-allowed", f"{type(node).__name__} is not allowed in a trait.")
+    def look(self, node: exp.Expr) -> None:
+        """Any node."""
+        if isinstance(node, exp.Into):
+            self.refuse("sql-not-allowed", "SELECT INTO")
+        elif isinstance(node, exp.Lock):
+            self.refuse("sql-not-allowed", "FOR UPDATE or FOR SHARE")
+        elif isinstance(node, exp.ObjectIdentifier) or (isinstance(node, exp.DataType) and not _is_plain(node)):
+            self.refuse("sql-not-allowed", f"The type {short(node.sql('postgres').lower())}")
+        elif type(node) not in NODES:
+            self.refuse("sql-not-allowed", type(node).__name__)
+        elif isinstance(node, exp.With) and node.args.get("recursive"):
+            self.refuse("sql-not-allowed", "WITH RECURSIVE")
+        elif isinstance(node, exp.Table | exp.Lateral):
+            self.relation(node)
+        elif isinstance(node, exp.Anonymous):
+            self.function(node)
 
-    def visit_SelectStmt(self, ancestors: Any, node: Any) -> None:
-        """No INTO, no locks."""
-        if node.intoClause is not None:
-            self.refuse("sql-not-allowed", "SELECT INTO is not allowed in a trait.")
-        if node.lockingClause:
-            self.refuse("sql-not-allowed", "FOR UPDATE and FOR SHARE are not allowed in a trait.")
-
-    def visit_WithClause(self, ancestors: Any, node: Any) -> None:
-        """No recursion."""
-        if node.recursive:
-            self.refuse("sql-not-allowed", "WITH RECURSIVE is not allowed in a trait.")
-
-    def visit_CommonTableExpr(self, ancestors: Any, node: Any) -> None:
-        """Queries that only read."""
-        if not isinstance(node.ctequery, ast.SelectStmt):
-            self.refuse("sql-not-allowed", f"{type(node.ctequery).__name__} is not allowed in a trait.")
-
-    def visit_FuncCall(self, ancestors: Any, node: Any) -> None:
+    def function(self, node: exp.Anonymous) -> None:
         """Functions by name, from the system's own schema."""
-        parts = [part.sval for part in node.funcname]
-        known = parts[-1] in FUNCTIONS and (len(parts) == 1 or parts[:-1] == ["pg_catalog"])
-        if not known:
-            self.refuse("function-not-allowed", f"The function {short('.'.join(parts))} is not allowed in a trait.")
+        parts, above = [_folded(node.this)], node.parent
+        if isinstance(above, exp.Dot) and above.expression is node:
+            parts = [_folded(above.this if isinstance(above.this, exp.Identifier) else above.this.sql()), *parts]
+        if parts[-1] not in FUNCTIONS or parts[:-1] not in ([], ["pg_catalog"]):
+            self.refuse("function-not-allowed", f"The function {short('.'.join(parts))}")
 
-    def visit_RangeVar(self, ancestors: Any, node: Any) -> None:
+    def relation(self, node: exp.Table | exp.Lateral) -> None:
         """Published views, and names that the statement itself gives."""
-        own = node.schemaname is None and node.catalogname is None
-        published = node.relname in VIEWS and node.catalogname is None and node.schemaname in (None, SCHEMA)
-        if not published and not (own and node.relname in self.named):
-            name = ".".join(filter(None, (node.catalogname, node.schemaname, node.relname)))
-            text = f"{short(name)} cannot be read. There are: {', '.join(VIEWS)}."
+        if isinstance(node, exp.Lateral):
+            if not isinstance(node.this, exp.Subquery):
+                self.refuse("sql-not-allowed", "A function in FROM")
+            return
+        if not isinstance(node.this, exp.Identifier):
+            self.refuse("sql-not-allowed", "A function in FROM")
+            return
+        parts = [_folded(part) for part in node.parts]
+        published = parts[-1] in VIEWS and parts[:-1] in ([], [SCHEMA])
+        if not published and not (len(parts) == 1 and parts[0] in self.named):
+            text = f"{short('.'.join(parts))} cannot be read. There are: {', '.join(VIEWS)}."
             self.problems.append(Problem("/sql", "relation-not-allowed", text, VIEWS))
 
-    def visit_TypeName(self, ancestors: Any, node: Any) -> None:
-        """Plain types; a type such as regclass reads the catalogue."""
-        parts = [part.sval for part in node.names or ()]
-        if not parts or parts[-1] not in TYPES or parts[:-1] not in ([], ["pg_catalog"]):
-            self.refuse("sql-not-allowed", f"The type {short('.'.join(parts))} is not allowed in a trait.")
+
+def _is_plain(node: exp.DataType) -> bool:
+    """A type such as regclass or name reads the catalogue."""
+    return node.this in TYPES or isinstance(node.this, exp.Interval)
+
+
+def _folded(name: Any) -> str:
+    """A name as PostgreSQL looks it up."""
+    if isinstance(name, exp.Identifier):
+        return str(name.this) if name.quoted else str(name.this).lower()
+    return str(name).lower()
 
 
 def check_sql(text: str) -> None:
     """Refuse what a trait may not hold. Raises TraitError with every construct that is not allowed."""
     if len(text) > LONGEST_SQL:
-        raise TraitError([Problem("/sql", "sql-not-allowed", f"The SQL is longer than {LONGEST_SQL:,} characters.")])
+        raise _refused(f"The SQL is longer than {LONGEST_SQL:,} characters.")
     try:
-        statements = parse_sql(text)
-    except (ParseError, ValueError, RecursionError) as error:
-        reason = short(str(error.args[0] if error.args else error), 200)
-        raise TraitError([Problem("/sql", "sql-not-allowed", f"The SQL cannot be read: {reason}.")]) from error
+        dialect = _Dialect()
+        tokens = dialect.tokenize(text)
+        parsed = dialect.parser().parse(tokens, text)
+    except (SqlglotError, ValueError, RecursionError) as error:
+        raise _refused(f"The SQL cannot be read: {_reason(error)}.") from error
+    statements = [one for one in parsed if one is not None and not isinstance(one, exp.Semicolon)]
     if len(statements) != 1:
-        text = f"A trait holds one statement; there are {len(statements)}."
-        raise TraitError([Problem("/sql", "sql-not-allowed", text)])
-    statement = statements[0].stmt
-    if not isinstance(statement, ast.SelectStmt):
-        name = type(statement).__name__.removesuffix("Stmt")
-        raise TraitError(
-            [Problem("/sql", "sql-not-allowed", f"{name} is not allowed in a trait: it begins with SELECT.")]
-        )
-    names, fence = _Names(), _Fence()
-    names(statement)
-    fence.named = names.found
-    fence(statement)
-    if fence.problems:
-        raise TraitError(list(dict.fromkeys(fence.problems))[:20])
+        raise _refused(f"A trait holds one statement; there are {len(statements)}.")
+    statement = statements[0]
+    if not isinstance(statement, ROOTS):
+        raise _refused(f"{short(tokens[0].text.upper())} is not allowed in a trait: it begins with SELECT.")
+    problems = _Fence(statement).problems
+    if problems:
+        raise TraitError(list(dict.fromkeys(problems))[:20])
 
 
-class _Names(Visitor):  # type: ignore[misc]
-    """The names that WITH gives."""
+def _refused(message: str) -> TraitError:
+    return TraitError([Problem("/sql", "sql-not-allowed", message)])
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: set[str] = set()
 
-    def visit_CommonTableExpr(self, ancestors: Any, node: Any) -> None:
-        """One name."""
-        self.found.add(node.ctename)
+def _reason(error: Exception) -> str:
+    """What the parser says, without the terminal's underlining of the place."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    found = getattr(error, "errors", None)
+    if found and found[0].get("description"):
+        place = found[0]
+        return f"{place['description'].rstrip('.')} in line {place['line']}, near {short(str(place['highlight']))}"
+    return short(str(error), 200)

@@ -20,6 +20,7 @@ from segments.questions import Reader
 from web.account_page import RANGES, USERS_A_PAGE, attributes_of, memberships_of, usage_of, users_of
 from web.columns import short_key
 from web.filters import reader_for
+from web.health_card import health_card
 from web.liststate import PAGE_SIZE
 from web.notices import notify
 from web.pages import may_change_accounts, may_edit_segments, member_of, page
@@ -93,6 +94,7 @@ def _whole(request: HttpRequest, found: Account, reader: Reader) -> dict[str, An
         "open_subscriptions": sum(1 for item in subscriptions if item.status.kind == "active"),
         "attributes": attributes_of(found, reader.vocabulary),
         "memberships": memberships_of(found),
+        "health": health_card(found, reader),
         "pins": pins_of(found, reader.moment.today),
         "pin_targets": pin_targets() if may_edit_segments(request) else [],
         "may_edit_segments": may_edit_segments(request),

@@ -20,12 +20,12 @@ from segments.models import Segment
 from segments.questions import Reader
 from web.columns import DEFAULT_SORT, Column, Labels, all_columns, chosen_columns, readable, selection, sort_column
 from web.filters import Filters, dropped_notice, narrow, read_filters, reader_for
-from web.listing import load_rows, narrowed_page, ordered, page_ids, searched
+from web.listing import load_rows, narrowed_page, ordered, page_ids
 from web.liststate import ListState, pager, state_of
 from web.notices import notify
 from web.pages import may_change_accounts, may_edit_segments, page
 from web.preferences import read_preferences
-from web.tabs import is_restricted, members_of, strip_for, tabs_for
+from web.tabs import everybody_for, is_restricted, members_of, strip_for, tabs_for
 
 PARTS = {"results": "web/accounts/_results_part.html", "list": "web/accounts/_list_part.html"}
 
@@ -71,8 +71,9 @@ def list_of(request: HttpRequest, query: QueryDict, path: str) -> AccountList:
         unknown.append(f"sort {state.sort}")
         state = state.but(sort="", page=state.page)
         sort = sort_column(available, DEFAULT_SORT) or (Column("name", "Account"), False)
-    scope = members_of(Account.objects.visible_to(request.user), segment)
-    accounts = ordered(searched(narrow(scope, filters), state.q), *sort)
+    seen = Account.objects.visible_to(request.user)
+    scope = members_of(seen, segment)
+    accounts = ordered(narrow(members_of(seen.holding(state.q), segment), filters), *sort)
     return AccountList(
         state, segments, segment, filters, reader, available, sort, scope, accounts, [*filters.problems, *unknown]
     )
@@ -84,7 +85,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
     """The list: whole, its results (another segment), or its rows (search, sort, page)."""
     found = read_list(request, reverse("accounts"))
     state = found.state
-    everybody = Account.objects.visible_to(request.user).count()
+    everybody = everybody_for(request)
     in_segment = everybody
     if found.segment:
         in_segment = found.scope.count() if is_restricted(request) else found.segment.member_count

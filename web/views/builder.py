@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -12,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.fields import Subject
 from core.intake import BadValue
+from core.superseding import Superseded, newest
 from segments.editing import NameTaken, SegmentInUse, StaleSegment, save_segment
 from segments.impact import knock_on
 from segments.linting import TITLES, note_rule
@@ -176,14 +179,22 @@ def _words(reader: Reader, tree: Tree) -> str:
 
 
 def _preview(
-    request: HttpRequest, reader: Reader, tree: Tree, segment: Segment | None, view: RuleView
+    request: HttpRequest,
+    reader: Reader,
+    tree: Tree,
+    segment: Segment | None,
+    view: RuleView,
+    counting: AbstractContextManager[None] | None = None,
 ) -> dict[str, Any]:
-    """What the rule would match now; the counts of single conditions are put at their nodes."""
+    """What the rule would match now; the counts of single conditions are put at their nodes. All counting is done
+    within `counting`."""
     try:
         question = reader.read(tree)
-        seen = preview(question, base=question.members.seen_by(request.user), segment=segment)
-        knocks = knock_on(segment, question, reader, request.user) if segment else []
-        notes = note_rule(question.rule, reader, reader.subject)
+        base = question.members.seen_by(request.user)
+        with counting or nullcontext():
+            seen = preview(question, base=base, segment=segment)
+            knocks = knock_on(segment, question, reader, request.user) if segment else []
+            notes = note_rule(question.rule, reader, reader.subject)
     except RuleError as error:
         return {"preview": None, "why_not": error.problems[0].message}
     except PreviewTooSlow:
@@ -219,8 +230,20 @@ def segment_preview(request: HttpRequest) -> HttpResponse:
     nodes = [node for node in view.by_pointer().values() if node.pointer]
     context: dict[str, Any] = {"words": _words(reader, tree), "rule": view, "segment": segment, "all_nodes": nodes}
     context |= {"may_edit": True, "subject": reader.subject}
-    context |= _preview(request, reader, tree, segment, view)
+    try:
+        context |= _preview(request, reader, tree, segment, view, _newest(request))
+    except Superseded:
+        return HttpResponse(status=204)
     return part(request, "web/builder/_preview_part.html", context)
+
+
+def _newest(request: HttpRequest) -> AbstractContextManager[None]:
+    """The preview of one builder in one window ends the older ones that still count for it; a form without scripts has
+    one at a time."""
+    window, asked = request.POST.get("preview-window", ""), request.POST.get("preview-asked", "")
+    if not (re.fullmatch(r"[a-f0-9]{12}", window) and re.fullmatch(r"[0-9]{1,16}", asked)):
+        return nullcontext()
+    return newest(f"preview.{request.user.pk}.{window}", int(asked))
 
 
 def _problems(reader: Reader, tree: Tree) -> list[Any]:

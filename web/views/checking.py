@@ -28,6 +28,11 @@ class Cell:
     percent: int
     own: bool
 
+    @property
+    def quarters(self) -> int:
+        """How dark the cell is, from 0 for nothing shared to 4 for more than three quarters of the row."""
+        return -(-self.percent // 25)
+
 
 @login_required
 @require_GET

@@ -13,11 +13,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.fields import Subject
+from accounts.models import Account
 from core.clock import moment
 from core.intake import BadValue, clean_date, fold, short
 from segments.models import Pin, PinQuerySet, Segment
 from segments.pinning import pin_member, restore_pin, unpin_member
-from segments.subjects import ABOUT, members_of
+from segments.subjects import ABOUT, Members, members_of
 from web.notices import back_to, notify
 from web.pages import may_edit_segments, page
 from web.undo import inverse, keep_inverse
@@ -54,7 +55,7 @@ def pin_add(request: HttpRequest) -> HttpResponse:
     back = back_to(request, reverse("segments"))
     try:
         segment = _segment(request)
-        member = _member(request, segment)
+        member = member_named(request, members_of(segment))
         earlier = Pin.objects.open().filter(segment=segment, **{members_of(segment).column: member}).first()
         pin = pin_member(
             segment,
@@ -86,9 +87,16 @@ def _segment(request: HttpRequest) -> Segment:
     return found
 
 
-def _member(request: HttpRequest, segment: Segment) -> Any:
+def account_named(request: HttpRequest) -> Account:
+    """The account that a form names in `account`, by its id or its name. Raises BadValue."""
+    found: Account = member_named(request, ABOUT[Subject.ACCOUNT])
+    return found
+
+
+def member_named(request: HttpRequest, about: Members) -> Any:
+    """The account, or the user, that a form names in `account`: by id, by name, a user also by email. Raises
+    BadValue."""
     given = request.POST.get("account", "").replace("\x00", "").strip()
-    about = members_of(segment)
     seen = about.model.objects.filter(pk__in=about.ids(about.seen_by(request.user)))
     found = list(seen.filter(external_id=given)[:1]) or list(seen.filter(name=given)[:2])
     if not found and about.subject is Subject.USER:

@@ -23,7 +23,7 @@ from web.filters import dropped_notice, reader_for
 from web.liststate import COUNT_CAP, PAGE_SIZE, ListState, pager, state_of
 from web.notices import notify
 from web.pages import may_edit_segments, page
-from web.tabs import is_restricted, members_of, strip_for, tabs_for
+from web.tabs import everybody_for, is_restricted, members_of, strip_for, tabs_for
 
 PARTS = {"results": "web/subscriptions/_results_part.html", "list": "web/subscriptions/_list_part.html"}
 DEFAULT_SORT = "renews_on"
@@ -125,7 +125,7 @@ def subscriptions(request: HttpRequest) -> HttpResponse:
     sums = Subscription.objects.filter(pk__in=some).aggregate(
         n=Count("pk"), active=Sum("mrr_base", filter=Q(status__kind="active"))
     )
-    everybody = Account.objects.visible_to(request.user).count()
+    everybody = everybody_for(request)
     in_segment = everybody
     if found.segment:
         in_segment = found.scope.count() if is_restricted(request) else found.segment.member_count

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from core import jobs, processes
 from core.supervisor import Limits, Progress, Supervisor
 from csbox import schedules
+from integrations.tracking import spool
 
 
 class Command(BaseCommand):
@@ -36,6 +37,7 @@ class Command(BaseCommand):
             jobs.run_cluster(progress.take, progress.done, progress.saved)
             return
         schedules.sync()
+        spool.drain()  # what was kept when this machine went down
         patience = options["patience"]
         limits = Limits(idle=patience, silent=patience * 2)
         Supervisor(limits, options["grace"]).run()

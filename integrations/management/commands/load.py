@@ -1,4 +1,4 @@
-"""Load a CSV file."""
+"""Load a CSV or Excel file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Exit code: 0 when a row was taken or there was none, 1 when none could be taken,
 class Command(BaseCommand):
     """`manage.py load accounts|users|relationships|subscriptions|events FILE.csv[.gz]`."""
 
-    help = "Load a CSV file (also gzip) of accounts, users, relationships, subscriptions or events."
+    help = "Load a CSV (also gzip) or Excel file of accounts, users, relationships, subscriptions or events."
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
         """Keep the lines of the explanation."""

@@ -5,13 +5,28 @@
   const builder = $("[data-rule-builder]"), picker = $("#picker"), query = $("#pick-q"), list = $("#pick-list");
   const form = builder?.closest("form"), editor = $("#rule-editor");
   let target = null, opener = null, open = () => {}, active = -1, dirty = Boolean(form?.hasAttribute("data-dirty")), timer;
+  let turn = Promise.resolve(true), waiting = 0, refused = false;
 
   // ---- steps ------------------------------------------------------------------------------------------------------
+  // Steps go one after another, each with the conditions as the one before left them, so that none of two quick ones is lost.
   function step(what, focus) {
     touch();
-    return htmx.ajax("POST", builder.dataset.stepUrl, { source: form, target: "#rule-editor", swap: "innerHTML", values: { do: what } })
-      .then(() => { settle(focus); preview(0); });
+    waiting += 1;
+    const done = turn.then(() => {
+      refused = false;
+      return htmx.ajax("POST", builder.dataset.stepUrl, { source: form, target: "#rule-editor", swap: "innerHTML", values: { do: what } });
+    }).finally(() => { waiting -= 1; });
+    turn = done.then(() => !refused, () => false);
+    return done.then(() => { settle(focus); preview(0); });
   }
+  form?.addEventListener("htmx:responseError", () => { refused = true; });
+  // A form that is sent while a step is on its way would send the conditions as they were before it.
+  form?.addEventListener("submit", (event) => {
+    if (!waiting) return;
+    event.preventDefault(); event.stopImmediatePropagation();
+    const by = event.submitter;
+    turn.then((done) => { if (done) form.requestSubmit(by); });
+  });
   function settle(focus) {
     if (editor.hasAttribute("data-kept")) return;
     const mark = $("[data-focus]", editor)?.dataset.focus;
@@ -71,7 +86,12 @@
     if (!box) return;
     const state = $("#pv-state");
     if (state) state.textContent = "Counting…";
-    timer = setTimeout(() => htmx.trigger(box, "preview"), wait);
+    // A newer preview ends the older one in the database too: by this window's name and the time it was asked for.
+    builder.querySelector("[name=preview-window]").value ||= Array.from(crypto.getRandomValues(new Uint8Array(6)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    timer = setTimeout(() => {
+      builder.querySelector("[name=preview-asked]").value = Date.now();
+      htmx.trigger(box, "preview");
+    }, wait);
   }
 
   // ---- the picker: a combobox over a list that is already in the page ------------------------------------------------

@@ -17,7 +17,7 @@ CREATE VIEW accounts_user_in_account AS
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0003_list_indexes")]
+    dependencies = [("accounts", "0007_indexes_of_lists")]
     operations = [
         migrations.RunSQL(CREATE, "DROP VIEW accounts_user_in_account"),
         migrations.CreateModel(

@@ -1,0 +1,102 @@
+"""Health as fields: known once health is scored, for segments, filters, columns and alerts after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from django.db.models import Case, DecimalField, ExpressionWrapper, F, OuterRef, Subquery, TextField, Value, When
+from django.db.models.expressions import Combinable
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Coalesce
+
+from accounts.fields import Category, Choice, Field, Kind, Owner, Stage, provide, register
+from accounts.fields.attributes import column
+from health import editing
+from health.models import Band, HealthConfig, Pulse
+
+USES = (editing.configs_of_segment, editing.configs_that_read)  # importing it declares what uses a segment or a field
+SCORE = DecimalField(max_digits=5, decimal_places=1)
+
+
+def bands() -> list[Choice]:
+    """The four words for health."""
+    return [Choice(value, str(label)) for value, label in Band.choices]
+
+
+def band(prefix: str) -> Combinable:
+    """The band of an account; one that was never scored is Not scored."""
+    return Coalesce(f"{prefix}health__band", Value("none"), output_field=TextField())
+
+
+def change(days: int) -> Callable[[str], Combinable]:
+    """How many points the score has risen in so many days; missing where there was no score then."""
+    return lambda prefix: ExpressionWrapper(
+        F(f"{prefix}health__score") - F(f"{prefix}health__score_{days}d"), output_field=SCORE
+    )
+
+
+def newest_pulse(name: str) -> Callable[[str], Combinable]:
+    """A column of the newest pulse of an account."""
+    return lambda prefix: Subquery(
+        Pulse.objects.filter(account=OuterRef(f"{prefix}pk")).order_by("-at").values(name)[:1]
+    )
+
+
+def overridden(prefix: str) -> Combinable:
+    """Whether a person has given the band by hand."""
+    return Case(When(**{f"{prefix}health__overridden": True}, then=Value(True)), default=Value(False))
+
+
+def of_dimension(key: str) -> Callable[[str], Combinable]:
+    """The score of a dimension; missing where the account's config has none of this key, or no data for it."""
+    return lambda prefix: Cast(KeyTextTransform(key, f"{prefix}health__dimensions"), SCORE)
+
+
+health = partial(Field, owner=Owner.ACCOUNT, category=Category.HEALTH, stage=Stage.HEALTH)
+register(
+    health(key="health.band", label="Health", kind=Kind.CHOICE, value=band, choices=bands),
+    health(key="health.score", label="Health score", kind=Kind.NUMBER, value=column("health__score"), unit="of 100"),
+    health(key="health.change_7d", label="Health change, 7 days", kind=Kind.NUMBER, value=change(7), unit="points"),
+    health(key="health.change_30d", label="Health change, 30 days", kind=Kind.NUMBER, value=change(30), unit="points"),
+    health(key="health.change_90d", label="Health change, 90 days", kind=Kind.NUMBER, value=change(90), unit="points"),
+    health(
+        key="health.band_since",
+        label="Health in this band since",
+        kind=Kind.DATETIME,
+        value=column("health__band_since"),
+    ),
+    health(key="health.overridden", label="Health set by hand", kind=Kind.BOOLEAN, value=overridden),
+    health(
+        key="health.coverage", label="Health coverage", kind=Kind.PERCENT, value=column("health__coverage"),
+        description="The share of the weights of the health config for which there is data.",
+    ),
+    Field(
+        key="account.pulse", label="CSM pulse", category=Category.HEALTH, kind=Kind.NUMBER, value=newest_pulse("value"),
+        unit="of 5", description="From 1, about to leave, to 5, delighted; the newest one that was noted.",
+    ),
+    Field(
+        key="account.pulse_at", label="CSM pulse noted", category=Category.HEALTH, kind=Kind.DATETIME,
+        value=newest_pulse("at"),
+    ),
+)  # fmt: skip
+
+
+@provide
+def dimension_fields() -> list[Field]:
+    """One score for every dimension that a config has, by its key."""
+    names: dict[str, str] = {}
+    for definition in HealthConfig.objects.values_list("definition", flat=True):
+        for row in definition.get("dimensions", []) if isinstance(definition, dict) else []:
+            names.setdefault(str(row.get("key", "")), str(row.get("name", "")))
+    return [
+        health(
+            key=f"health.dimension.{key}",
+            label=f"Health: {name}",
+            kind=Kind.NUMBER,
+            value=of_dimension(key),
+            unit="of 100",
+        )
+        for key, name in names.items()
+        if key
+    ]

@@ -1,0 +1,208 @@
+"""Health in the back office: configs are edited through `health.editing`, scores and changes are looked at."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from core.backoffice import BackOffice, ReadOnly
+from core.intake import BadValue
+from health.definition import DefinitionError
+from health.editing import delete_config, end_override, override_health, reorder_configs, save_config, take_pulse
+from health.models import AccountHealth, BandChange, HealthConfig, HealthConfigVersion, HealthDay, HealthOverride, Pulse
+from health.refresh import refresh_health
+
+
+class ConfigForm(forms.ModelForm):
+    """A config; what saving refuses is said in the form, each with its place."""
+
+    reason = forms.CharField(max_length=255, required=False, help_text="One line for the history of the config.")
+
+    class Meta:
+        model = HealthConfig
+        fields: ClassVar[list[str]] = ["name", "segment", "active", "definition"]
+
+    def clean(self) -> dict[str, Any]:
+        """Try the whole of it and take it back."""
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors:
+            try:
+                with transaction.atomic():
+                    save_config(self.instance if self.instance.pk else None, **cleaned)
+                    transaction.set_rollback(True)
+            except DefinitionError as error:
+                raise ValidationError([f"{one.pointer}: {one.message}" for one in error.problems]) from error
+        return cleaned
+
+    def validate_constraints(self) -> None:
+        """Saving says it better."""
+
+
+@admin.register(HealthConfig)
+class HealthConfigAdmin(BackOffice):
+    """How the accounts of a segment are scored, in the order in which configs are asked; the default comes last."""
+
+    form = ConfigForm
+    list_display = ("name", "segment", "active", "position", "version", "scored_at", "state")
+    list_select_related = ("segment",)
+    list_filter = ("active",)
+    search_fields = ("name", "segment__name_folded")
+    autocomplete_fields = ("segment",)
+    readonly_fields = ("position", "version", "problems", "scored_at", "author")
+    actions = ("score_now", "move_first")
+
+    @admin.display(description="state")
+    def state(self, config: HealthConfig) -> str:
+        """Whether all of its measures could be scored."""
+        number = len(config.problems)
+        return f"{number} measure{'' if number == 1 else 's'} not scored" if number else "Fine"
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save through the one way in which configs change."""
+        made = save_config(obj if change else None, author=request.user, **form.cleaned_data)
+        obj.pk = made.pk
+        obj.refresh_from_db()
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete, and have its accounts scored by the next config."""
+        delete_config(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[HealthConfig]) -> None:
+        """One by one."""
+        for config in queryset:
+            delete_config(config)
+
+    @admin.action(description="Score now", permissions=["change"])
+    def score_now(self, request: HttpRequest, queryset: QuerySet[HealthConfig]) -> None:
+        """Score every account, because the order of all configs decides."""
+        run = refresh_health()
+        self.message_user(request, f"Scored {run.scored:,} accounts; {run.band_changes:,} changed their band.")
+
+    @admin.action(description="Ask first", permissions=["change"])
+    def move_first(self, request: HttpRequest, queryset: QuerySet[HealthConfig]) -> None:
+        """Put the selected configs before all others."""
+        reorder_configs(list(queryset.values_list("pk", flat=True)))
+        self.message_user(request, "Moved to the top.")
+
+
+@admin.register(HealthConfigVersion)
+class HealthConfigVersionAdmin(ReadOnly):
+    """Definitions as they were saved."""
+
+    list_display = ("config", "number", "author", "reason", "created_at")
+    list_display_links = ("number",)
+    list_select_related = ("config", "author")
+    list_filter = ("config",)
+
+
+@admin.register(AccountHealth)
+class AccountHealthAdmin(ReadOnly):
+    """The newest score of every account."""
+
+    list_display = ("account", "band", "score", "coverage", "config", "overridden", "band_since")
+    list_select_related = ("account", "config")
+    list_filter = ("band", "overridden", "config")
+    search_fields = ("account__name_folded",)
+
+
+@admin.register(HealthDay)
+class HealthDayAdmin(ReadOnly):
+    """Scores by the day."""
+
+    list_display = ("account", "day", "band", "score", "config", "version")
+    list_select_related = ("account", "config")
+    list_filter = ("band",)
+    search_fields = ("account__name_folded",)
+
+
+@admin.register(BandChange)
+class BandChangeAdmin(ReadOnly):
+    """Changes of the band, the newest first, with their cause."""
+
+    list_display = ("account", "at", "before", "after", "score_before", "score_after", "cause", "config")
+    list_select_related = ("account", "config")
+    list_filter = ("after", "cause")
+    search_fields = ("account__name_folded",)
+
+
+class OverrideForm(forms.ModelForm):
+    """A band by hand."""
+
+    class Meta:
+        model = HealthOverride
+        fields: ClassVar[list[str]] = ["account", "band", "reason", "until"]
+
+    def clean(self) -> dict[str, Any]:
+        """Try it and take it back."""
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors:
+            try:
+                with transaction.atomic():
+                    override_health(**cleaned)
+                    transaction.set_rollback(True)
+            except BadValue as error:
+                raise ValidationError(str(error)) from error
+        return cleaned
+
+    def validate_constraints(self) -> None:
+        """An override that is there is replaced."""
+
+
+@admin.register(HealthOverride)
+class HealthOverrideAdmin(BackOffice):
+    """Bands that people gave, with what the score said then."""
+
+    form = OverrideForm
+    list_display = ("account", "band", "computed_band", "reason", "author", "until", "created_at", "ended_at")
+    list_select_related = ("account", "author")
+    list_filter = ("band", ("ended_at", admin.EmptyFieldListFilter))
+    search_fields = ("account__name_folded",)
+    autocomplete_fields = ("account",)
+    actions = ("end",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """An override is replaced, not changed, so that its history stays."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """An override ends, and stays as history."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Override, and score."""
+        obj.pk = override_health(**form.cleaned_data, author=request.user).pk
+        obj.refresh_from_db()
+
+    @admin.action(description="End", permissions=["add"])
+    def end(self, request: HttpRequest, queryset: QuerySet[HealthOverride]) -> None:
+        """Leave the accounts to their scores again."""
+        done = sum(end_override(one.account) for one in queryset.filter(ended_at=None).select_related("account"))
+        self.message_user(request, f"Ended {done} override{'' if done == 1 else 's'}.")
+
+
+@admin.register(Pulse)
+class PulseAdmin(BackOffice):
+    """How colleagues felt about accounts."""
+
+    list_display = ("account", "value", "note", "author", "at")
+    list_select_related = ("account", "author")
+    list_filter = ("value",)
+    search_fields = ("account__name_folded",)
+    autocomplete_fields = ("account",)
+    fields = ("account", "value", "note")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A pulse is noted anew, not changed."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Note it, and score."""
+        made = take_pulse(obj.account, obj.value, note=obj.note, author=request.user)
+        obj.pk = made.pk
+        obj.refresh_from_db()

@@ -1,0 +1,221 @@
+"""Every way to change a health config, an override or a pulse. Each is one transaction that ends with a scoring."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from accounts.fields import Stage
+from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in
+from accounts.models import Account
+from core.clock import moment
+from core.intake import BadValue, clean_text
+from core.jobs import enqueue
+from core.locks import xact_lock
+from health.definition import Definition, DefinitionError, read_definition
+from health.models import AccountHealth, Band, HealthConfig, HealthConfigVersion, HealthOverride, Pulse
+from health.refresh import refresh_health
+from segments.models import Segment
+from segments.questions import Reader, named_in
+from segments.rules.compiler import compile_rule
+from segments.rules.tree import Problem
+from segments.stages import stages_of
+from segments.uses import Use, find_uses_with
+
+DEFAULT_NAME = "Default"
+
+
+class StaleConfig(Exception):
+    """Somebody saved the config since it was read; `current` is what they saved."""
+
+    def __init__(self, current: HealthConfig) -> None:
+        self.current = current
+        super().__init__(f"{current.name} was changed meanwhile (version {current.version}).")
+
+
+def save_config(
+    config: HealthConfig | None,
+    *,
+    name: str,
+    definition: Any,
+    segment: Segment | None = None,
+    active: bool = True,
+    author: Any = None,
+    reason: str = "",
+    expected_version: int | None = None,
+) -> HealthConfig:
+    """Make or change a config, and have all accounts scored; a version is kept whenever the definition differs.
+
+    Without a segment it is the default config, of which there is one. Raises DefinitionError with every problem (Good
+    and Poor rules that hold for one account among them), StaleConfig if `expected_version` is not the present one.
+    """
+    with transaction.atomic():
+        xact_lock("health configs")
+        found = HealthConfig(author=author) if config is None else HealthConfig.objects.get(pk=config.pk)
+        if expected_version is not None and found.version != expected_version:
+            raise StaleConfig(found)
+        reader = Reader.now()
+        problems = _named(found, name, segment, reader)
+        try:
+            meant = read_definition(definition, reader)
+            problems += overlaps(meant, reader)
+        except DefinitionError as error:
+            problems += error.problems
+        if problems:
+            raise DefinitionError(problems)
+        different = not found.version or found.definition != definition
+        found.definition, found.active = definition, active
+        found.segment, found.is_default = segment, segment is None
+        if config is None:
+            last = HealthConfig.objects.aggregate(last=Max("position"))["last"]
+            found.position = 0 if last is None else last + 1
+        found.version += different
+        found.save()
+        if different:
+            HealthConfigVersion.objects.create(
+                config=found, number=found.version, definition=definition, author=_person(author),
+                reason=clean_text(reason, 255),
+            )  # fmt: skip
+        request_scoring()
+    return found
+
+
+def _named(config: HealthConfig, name: str, segment: Segment | None, reader: Reader) -> list[Problem]:
+    """Set the name and check the segment; what is wrong is returned."""
+    problems = []
+    try:
+        config.name = clean_text(name, 120) or (DEFAULT_NAME if segment is None else segment.name)
+    except BadValue as error:
+        problems.append(Problem("/name", "invalid-text", str(error)))
+    others = HealthConfig.objects.exclude(pk=config.pk)
+    if segment is None:
+        if others.filter(is_default=True).exists():
+            problems.append(Problem("/segment", "required", "There is a default config already. Choose a segment."))
+        return problems
+    if segment.subject != Segment.Subject.ACCOUNT:
+        problems.append(Problem("/segment", "wrong-subject", f"{segment.name} is about users. Accounts are scored."))
+    if others.filter(segment=segment).exists():
+        problems.append(Problem("/segment", "segment-taken", f"{segment.name} has a health config already."))
+    if stages_of(Segment.everything.all(), reader.vocabulary).get(segment.key, Stage.FACTS) >= Stage.HEALTH:
+        text = f"{segment.name} reads health, so it cannot decide how health is scored."
+        problems.append(Problem("/segment", "later-stage", text))
+    return problems
+
+
+def overlaps(definition: Definition, reader: Reader) -> list[Problem]:
+    """The measures whose Good and Poor rules hold for the same account, found among the live accounts."""
+    problems = []
+    for d, dimension in enumerate(definition.dimensions):
+        for m, measure in enumerate(dimension.measures):
+            if measure.good_rule is None or measure.poor_rule is None:
+                continue
+            both = Account.objects.live()
+            for question in (measure.good_rule, measure.poor_rule):
+                both = both.filter(compile_rule(question.rule, reader.context))
+            names = list(both.order_by("name_folded").values_list("name", flat=True)[:1])
+            if names:
+                text = f"Good and Poor overlap: both hold for {names[0]}{_more(both.count() - 1)}. Narrow one of them."
+                problems.append(Problem(f"/dimensions/{d}/measures/{m}/good", "bands-overlap", text))
+    return problems
+
+
+def _more(number: int) -> str:
+    return f" and {number:,} more account{'' if number == 1 else 's'}" if number > 0 else ""
+
+
+def reorder_configs(ids: Sequence[int]) -> None:
+    """Put the configs in this order, which decides who scores an account of several segments; the others follow."""
+    with transaction.atomic():
+        xact_lock("health configs")
+        known = list(HealthConfig.objects.order_by("is_default", "position", "id").values_list("pk", flat=True))
+        wanted = [pk for pk in dict.fromkeys(ids) if pk in known]
+        for position, pk in enumerate(wanted + [pk for pk in known if pk not in wanted]):
+            HealthConfig.objects.filter(pk=pk).exclude(position=position).update(position=position)
+        request_scoring()
+
+
+def delete_config(config: HealthConfig) -> None:
+    """Delete a config; its accounts are scored by the next one that fits. Their history stays."""
+    with transaction.atomic():
+        xact_lock("health configs")
+        config.delete()
+        request_scoring()
+
+
+def override_health(
+    account: Account, *, band: str, reason: str, until: dt.date | None = None, author: Any = None
+) -> HealthOverride:
+    """Give an account a band by hand; an override that is there ends. Raises BadValue for what cannot be."""
+    reason = clean_text(reason, 255)
+    if band not in (Band.GOOD, Band.AVERAGE, Band.POOR):
+        raise BadValue("Choose Good, Average or Poor.")
+    if not reason:
+        raise BadValue("Give a reason, for example “Their sponsor left, the new one is not convinced”.")
+    if until is not None and until < moment().today:
+        raise BadValue("The last day is past. Give today or a later day, or none.")
+    with transaction.atomic():
+        xact_lock("health override", account.pk)
+        end_override(account)
+        now = AccountHealth.objects.filter(account=account).first()
+        made = HealthOverride.objects.create(
+            account=account, band=band, reason=reason, until=until, author=_person(author),
+            computed_band=now.computed_band if now else Band.NONE,
+        )  # fmt: skip
+        request_scoring([account.pk])
+    return made
+
+
+def end_override(account: Account) -> bool:
+    """Leave the account to its score again; False if there was no override."""
+    with transaction.atomic():
+        ended = HealthOverride.objects.filter(account=account, ended_at__isnull=True).update(ended_at=timezone.now())
+        if ended:
+            request_scoring([account.pk])
+    return bool(ended)
+
+
+def take_pulse(account: Account, value: int, *, note: str = "", author: Any = None) -> Pulse:
+    """Note how a CSM feels about an account, 1 to 5. Raises BadValue for another number."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 5:
+        raise BadValue("Give a whole number from 1 (about to leave) to 5 (delighted).")
+    with transaction.atomic():
+        made = Pulse.objects.create(
+            account=account, value=value, note=clean_text(note, 255), author=_person(author), at=timezone.now()
+        )
+        request_scoring([account.pk])
+    return made
+
+
+def request_scoring(accounts: Collection[int] = ()) -> None:
+    """Have everybody scored soon after the caller's commit; of the accounts given, at once and in its transaction."""
+    if accounts:
+        refresh_health(accounts=accounts)
+    else:
+        enqueue("health.tasks.score")
+
+
+def _person(author: Any) -> Any:
+    return author if getattr(author, "pk", None) else None
+
+
+@find_uses_with
+def configs_of_segment(segment: Segment) -> list[Use]:
+    """The health config of a segment, and those whose rules name it."""
+    found = HealthConfig.objects.select_related("segment")
+    return [
+        Use("health config", one.name, one.pk)
+        for one in found
+        if one.segment_id == segment.pk or segment.key in named_in(one.definition)
+    ]
+
+
+@find_field_uses_with
+def configs_that_read(key: str) -> list[FieldUse]:
+    """Health configs whose measures name a field."""
+    found = HealthConfig.objects.all()
+    return [FieldUse("health config", one.name, one.pk) for one in found if key in texts_in(one.definition)]

@@ -1,0 +1,14 @@
+"""The back office of what comes in and goes out; importing the modules registers their forms."""
+
+from integrations.imports.admin import ImportAdmin, ImportRejectAdmin, ScheduledImportAdmin
+from integrations.tracking.admin import IdentityAdmin, MessageAdmin, SourceAdmin, WriteKeyAdmin
+
+__all__ = [
+    "ImportAdmin",
+    "ImportRejectAdmin",
+    "ScheduledImportAdmin",
+    "IdentityAdmin",
+    "MessageAdmin",
+    "SourceAdmin",
+    "WriteKeyAdmin",
+]

@@ -1,0 +1,1 @@
+"""Connections: billing from Stripe and customers from HubSpot, fetched by the clock through their own APIs."""

@@ -1,0 +1,24 @@
+"""What integrations keep of their own: where things came from, how far, and what became of them."""
+
+from integrations.models.connection import Connection, ConnectionLink, ConnectionRun
+from integrations.models.identity import Identity, PendingEvent
+from integrations.models.importing import Import, ImportedRow, ImportReject, ScheduledImport
+from integrations.models.message import Message, Outcome
+from integrations.models.source import Source, SourceTally, WriteKey
+
+__all__ = [
+    "Connection",
+    "ConnectionLink",
+    "ConnectionRun",
+    "Identity",
+    "Import",
+    "ImportReject",
+    "ImportedRow",
+    "Message",
+    "Outcome",
+    "PendingEvent",
+    "ScheduledImport",
+    "Source",
+    "SourceTally",
+    "WriteKey",
+]

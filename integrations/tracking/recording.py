@@ -1,0 +1,298 @@
+"""Recording a request's messages: in one transaction, each once, in one order of locks.
+
+The order is: message ids, attribute definitions, identities, accounts, users, relationships, names of events, events,
+marks. Every step locks its rows in the order of their ids. Whoever waits, waits for somebody further on, so nobody
+waits in a circle.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import replace
+from typing import Any
+
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
+
+from accounts.facts import (
+    Fact,
+    Reject,
+    RelationshipFact,
+    record_accounts,
+    record_relationships,
+    record_users,
+)
+from accounts.facts import Outcome as Recorded
+from accounts.facts.rows import account_ids, user_ids
+from accounts.models import Relationship, Subject
+from accounts.touching import touch
+from core.intake import short
+from integrations.models import Outcome, Source
+from integrations.tracking.identities import Identities
+from integrations.tracking.messages import Envelope, Tracked
+from integrations.tracking.tallies import log_messages, tally
+from integrations.tracking.traits import Definitions, values_of
+from usage import partitions
+from usage.store import EventFact, PostgresStore, Prepared
+
+log = logging.getLogger(__name__)
+ATTEMPTS = 4
+# Another writer won a race that PostgreSQL has ended; the same work succeeds the next time.
+RACES = ("40P01", "40001")
+
+
+def record(source: Source, messages: Sequence[Tracked], envelope: Envelope) -> None:
+    """Record messages and set what became of each. On return all is committed.
+
+    Raises what the database raises when it is away; then nothing is recorded and nothing is set.
+    """
+    one_by_one = False
+    for attempt in range(1, ATTEMPTS + 1):
+        work = [copy(message) for message in messages]  # recording changes them, and an attempt may be in vain
+        try:
+            with transaction.atomic():
+                _record_once(source, work, envelope, one_by_one=one_by_one)
+        except InterfaceError:
+            raise
+        except OperationalError as error:
+            if sqlstate(error) not in RACES or attempt == ATTEMPTS:
+                raise
+        except Exception:
+            if one_by_one:
+                raise
+            log.exception("a batch of %s failed and is taken message by message", source.key)
+            one_by_one = True
+        else:
+            for message, done in zip(messages, work, strict=True):
+                message.outcome, message.reason = done.outcome, done.reason
+            return
+
+
+def sqlstate(error: BaseException) -> str:
+    """PostgreSQL's five-character code of an error; empty for one that it never saw."""
+    return str(getattr(error.__cause__ or error, "sqlstate", "") or "")
+
+
+def _record_once(source: Source, messages: Sequence[Tracked], envelope: Envelope, *, one_by_one: bool) -> None:
+    good = [message for message in messages if not message.outcome]
+    store = PostgresStore()
+    # Before everything else: a new partition locks the accounts against writers.
+    partitions.ensure_months({partitions.month_of(message.at) for message in good if message.is_event})
+    fresh = store.claim([message.message_id for message in good], source=source.key)
+    new: list[Tracked] = []
+    for message in good:
+        if message.message_id in fresh:
+            fresh.discard(message.message_id)
+            new.append(message)
+        else:
+            message.drop("A message with this messageId was taken before.", Outcome.DUPLICATE)
+    if new and one_by_one:
+        _record_or_set_aside(source, new, envelope)
+    elif new:
+        Batch(source, new, envelope).record()
+    log_messages(source, messages, envelope.received_at)
+    tally(source, messages, envelope.received_at)
+
+
+def _record_or_set_aside(source: Source, messages: list[Tracked], envelope: Envelope) -> None:
+    """Record one message after the other, so that the one at fault stands in nobody's way."""
+    for message in messages:
+        try:
+            with transaction.atomic():
+                Batch(source, [message], envelope).record()
+        except (OperationalError, InterfaceError):
+            raise
+        except (DataError, IntegrityError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            message.drop(f"{type(error).__name__}: {short(error, 200)}", Outcome.FAILED)
+
+
+class Batch:
+    """Messages that were not recorded before, on their way into facts and events."""
+
+    def __init__(self, source: Source, messages: Sequence[Tracked], envelope: Envelope) -> None:
+        self.source, self.messages, self.envelope = source, messages, envelope
+        self.accounts: list[tuple[Tracked | None, Fact]] = []
+        self.users: list[tuple[Tracked | None, Fact]] = []
+        self.relationships: list[tuple[Tracked | None, RelationshipFact]] = []
+        self.touched: set[int] = set()
+        self.account_ids: dict[str, int] = {}
+        self.user_ids: dict[str, int] = {}
+        self.identities = Identities(source, messages, envelope.received_at)
+
+    def record(self) -> None:
+        """All steps, in the order of locks."""
+        facts = [message for message in self.messages if message.traits or message.relationship]
+        if facts:
+            self._prepare_traits(facts)
+        self.identities.resolve()
+        for message in self.messages:
+            self._translate(message)
+        for place in self.identities.told:
+            self._collect(None, place)
+        self._ensure_rows()
+        self._write(self.accounts, record_accounts, touches=True)
+        self._write(self.users, record_users)
+        self._write(self.relationships, record_relationships)
+        self._touch_people()
+        self.identities.link()
+        self._find_new_rows()
+        self._append_events()
+        self.touched |= self.identities.touched
+        touch(self.touched)
+        for message in self.messages:
+            message.outcome = message.outcome or Outcome.STORED
+
+    def _prepare_traits(self, messages: Sequence[Tracked]) -> None:
+        """Traits into values, with the attributes that they need; before any row is locked."""
+        definitions = Definitions(may_define=self.source.new_attributes)
+        read = []
+        for message in messages:
+            subject = Subject.ACCOUNT if message.kind == "group" else Subject.USER
+            read.append(
+                (
+                    message,
+                    subject,
+                    values_of(subject, message.traits),
+                    values_of(Subject.RELATIONSHIP, message.relationship),
+                )
+            )
+        definitions.prepare((subject, values) for _, subject, values, _ in read)
+        definitions.prepare((Subject.RELATIONSHIP, values) for _, _, _, values in read)
+        for message, subject, values, relationship in read:
+            message.traits, remarks = definitions.usable(subject, values)
+            message.relationship, more = definitions.usable(Subject.RELATIONSHIP, relationship)
+            for text in (*remarks, *more):
+                message.remark(text)
+
+    def _translate(self, message: Tracked) -> None:
+        """The facts that one message states about a person or an account that is known by id."""
+        if message.deletes:
+            self._take_away(message)
+            return
+        if message.kind == "group":
+            self.accounts.append((message, Fact(message.account, message.traits, message.at)))
+        if message.kind == "identify" and message.user:
+            self.users.append((message, Fact(message.user, message.traits, message.at)))
+        if message.user and message.account and (message.kind == "group" or message.relationship or message.leaves):
+            ended = message.at if message.leaves else None
+            fact = RelationshipFact(message.user, message.account, message.at, message.relationship, ended_at=ended)
+            self.relationships.append((message, fact))
+
+    def _take_away(self, message: Tracked) -> None:
+        """An account goes to the archive; a user leaves every account."""
+        if message.kind == "group":
+            self.accounts.append((message, Fact(message.account, {"archived_at": message.at.isoformat()}, message.at)))
+            return
+        homes = Relationship.objects.open().filter(user__external_id=message.user)
+        for account in homes.order_by("account__external_id").values_list("account__external_id", flat=True):
+            fact = RelationshipFact(message.user, account, message.at, ended_at=message.at)
+            self.relationships.append((message, fact))
+
+    def _collect(self, message: Tracked | None, told: Fact | RelationshipFact) -> None:
+        if isinstance(told, RelationshipFact):
+            self.relationships.append((message, told))
+        else:
+            self.users.append((message, told))
+
+    def _ensure_rows(self) -> None:
+        """Rows for every account and user that is named and does not exist yet, with the first time they were named."""
+        accounts: dict[str, Any] = {}
+        users: dict[str, Any] = {}
+        for message in self.messages:
+            if account := message.account or self.identities.home_of(message):
+                accounts.setdefault(account, message.at)
+            if message.user:
+                users.setdefault(message.user, message.at)
+        for _, fact in self.relationships:
+            accounts.setdefault(fact.account, fact.at)
+            users.setdefault(fact.user, fact.at)
+        self.account_ids, self.user_ids = account_ids(accounts), user_ids(users)
+        told = {fact.external_id for _, fact in self.accounts}
+        self.accounts += [
+            (None, Fact(key, {}, at)) for key, at in accounts.items() if key not in self.account_ids and key not in told
+        ]
+        told = {fact.external_id for _, fact in self.users}
+        self.users += [
+            (None, Fact(key, {}, at)) for key, at in users.items() if key not in self.user_ids and key not in told
+        ]
+
+    def _find_new_rows(self) -> None:
+        """The primary keys of what was made on the way."""
+        events = [message for message in self.messages if message.is_event]
+        accounts = {message.account or self.identities.home_of(message) for message in events} - {""}
+        users = {message.user for message in events} - {""}
+        self.account_ids |= account_ids(accounts - self.account_ids.keys())
+        self.user_ids |= user_ids(users - self.user_ids.keys())
+
+    def _write(
+        self, items: Sequence[tuple[Tracked | None, Any]], write: Callable[..., Recorded], *, touches: bool = False
+    ) -> None:
+        """Write facts; a value that cannot be kept is left out with a remark, the rest of its fact is kept."""
+        while items:
+            outcome = write([fact for _, fact in items], source=self.source.key)
+            if touches:
+                self.touched |= outcome.touched
+            items = self._mended(items, outcome.rejected)
+
+    @staticmethod
+    def _mended(
+        items: Sequence[tuple[Tracked | None, Any]], rejects: Sequence[Reject]
+    ) -> list[tuple[Tracked | None, Any]]:
+        again: dict[int, tuple[Tracked | None, Any]] = {}
+        for reject in rejects:
+            message, fact = again.get(reject.index, items[reject.index])
+            if reject.key in fact.values:
+                values = {key: value for key, value in fact.values.items() if key != reject.key}
+                again[reject.index] = (message, replace(fact, values=values))
+                if message:
+                    message.remark(f"“{short(reject.key.removeprefix('custom.'))}” left out: {reject.reason}")
+            elif message:
+                message.drop(reject.reason)
+        return [again[index] for index in sorted(again)]
+
+    def _touch_people(self) -> None:
+        """The accounts of everybody whose values or belonging may have changed."""
+        people = {fact.external_id for _, fact in self.users if fact.values} | {
+            fact.user for _, fact in self.relationships
+        }
+        if people:
+            found = Relationship.objects.filter(user__external_id__in=people)
+            self.touched |= set(found.values_list("account_id", flat=True))
+
+    def _append_events(self) -> None:
+        """Events, and for those without a user or an account the place to find them again."""
+        events = [message for message in self.messages if message.is_event and not message.outcome]
+        if not events:
+            return
+        facts = [
+            EventFact(
+                message.message_id, message.name, message.at,
+                message.account or self.identities.home_of(message) or None, message.user or None, message.properties,
+            )
+            for message in events
+        ]  # fmt: skip
+        prepared = Prepared(self.account_ids, self.user_ids)
+        result = PostgresStore().append(facts, source=self.source.key, prepared=prepared)
+        for reject in result.rejected:
+            events[reject.index].drop(reject.reason)
+        self.touched |= {account for account in result.accounts.values() if account is not None}
+        self.identities.keep_pending(events, result.accounts)
+        self._explain([events[place] for place, account in result.accounts.items() if account is None])
+
+    @staticmethod
+    def _explain(events: Sequence[Tracked]) -> None:
+        """Say of events without an account why they have none."""
+        people = {event.user for event in events if event.user}
+        several: set[str] = set()
+        if people:
+            open_ones = Relationship.objects.open().filter(user__external_id__in=people)
+            several = set(open_ones.values_list("user__external_id", flat=True))
+        for event in events:
+            event.outcome = Outcome.NO_ACCOUNT
+            if not event.user:
+                event.remark("Nobody has been identified by this anonymousId yet. Send context.groupId or identify.")
+            elif event.user in several:
+                event.remark("The user belongs to several accounts. Send context.groupId to say in which it happened.")
+            else:
+                event.remark("The user belongs to no account yet. Send a group call, or context.groupId.")

@@ -1,0 +1,217 @@
+"""Requests on the disk while the database is away: acknowledged once they are there for good, recorded when it is back.
+
+Each request is a file of its own, written under another name, flushed to the disk and then renamed, so that there are
+only whole ones. They are recorded in the order in which they came. A request may be recorded twice by a crash between
+the commit and the removal of its file; its message ids make that harmless. What cannot be recorded is moved to `aside`
+with its reason, so that it stands in nobody's way and is not lost either.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import fcntl
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from django.conf import settings
+from django.db import Error, InterfaceError, OperationalError, connection, connections
+
+from integrations.models import WriteKey
+from integrations.tracking import keys
+from integrations.tracking.bodies import BadRequest
+from integrations.tracking.requests import BAD_KEY, Received, take
+
+log = logging.getLogger(__name__)
+PAUSE = 5.0  # seconds for which a database that did not answer is not asked again
+LOOK_EVERY = 2.0  # seconds between two looks whether anything waits
+TRIES = 5  # of a request that the database refuses although it is there
+_state = {"away_until": 0.0, "looked": 0.0, "measured": 0.0, "bytes": 0.0}
+_draining = threading.Lock()
+
+
+def folder() -> Path:
+    """Where requests wait; made on first use, for nobody else to read."""
+    place = Path(settings.SPOOL_DIR)
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return place
+
+
+def waiting() -> list[Path]:
+    """The requests that wait, the first that came first."""
+    return sorted(folder().glob("[0-9]*.json"))
+
+
+def is_database_away() -> bool:
+    """True for some seconds after the database did not answer, so that not every request waits for it in vain."""
+    return time.monotonic() < _state["away_until"]
+
+
+def note_database_away() -> None:
+    """The database has just not answered."""
+    _state["away_until"] = time.monotonic() + PAUSE
+
+
+def keep_if_known(received: Received) -> bool:
+    """Keep a request unless its key is known to open nothing; False if the disk has no room or fails.
+
+    Raises BadRequest for a key that is known to open nothing. One that this process has not met is looked at later.
+    """
+    if keys.is_remembered(received.digest) and keys.remembered_source(received.digest) is None:
+        raise BAD_KEY
+    try:
+        if _room_left():
+            _write(received)
+            return True
+        log.error("the spool holds %s MB, which is its limit", settings.SPOOL_MB)
+    except OSError as error:
+        log.error("a request could not be kept on the disk: %s", error)
+    return False
+
+
+def _room_left() -> bool:
+    now = time.monotonic()
+    if now - _state["measured"] > LOOK_EVERY:
+        _state["bytes"] = float(sum(path.stat().st_size for path in waiting()))
+        _state["measured"] = now
+    return _state["bytes"] < settings.SPOOL_MB * 1_000_000
+
+
+def _write(received: Received) -> None:
+    place = folder()
+    micros = int(received.received_at.timestamp() * 1_000_000)
+    name = f"{micros:020d}-{received.request_id}.0.json"
+    text = json.dumps(asdict(received) | {"received_at": received.received_at.isoformat()})
+    draft = place / f".{name}"
+    try:
+        with open(draft, "x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(place / name)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    _sync(place)
+    _state["bytes"] += len(text)
+
+
+def _sync(place: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def drain_if_waiting() -> None:
+    """Record in the background what waits, if anything does. Called after a request that went to the database."""
+    now = time.monotonic()
+    if now - _state["looked"] < LOOK_EVERY:
+        return
+    _state["looked"] = now
+    if waiting() and not _draining.locked():
+        threading.Thread(target=_drain_and_close, daemon=True).start()
+
+
+def _drain_and_close() -> None:
+    try:
+        drain()
+    except Exception:
+        log.exception("the spool could not be recorded and is tried again")
+    finally:
+        connections.close_all()
+
+
+def drain() -> int:
+    """Record what waits, in the order in which it came; how many requests are done with. One process does it at a time.
+
+    Ends early when the database is away again.
+    """
+    done = 0
+    with _draining, _alone() as mine:
+        for path in waiting() if mine else ():
+            try:
+                done += _record(path)
+            except (OperationalError, InterfaceError) as error:
+                if not _is_there():
+                    note_database_away()
+                    return done
+                _try_later(path, error)
+    return done
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[bool]:
+    """The right to record, which the kernel takes back when its process ends; False if another process has it."""
+    with open(folder() / ".lock", "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+def _record(path: Path) -> int:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        received = Received(**data | {"received_at": dt.datetime.fromisoformat(data["received_at"])})
+    except FileNotFoundError:
+        return 0
+    except (ValueError, TypeError, KeyError) as error:
+        set_aside(path, f"The file cannot be read: {error}")
+        return 1
+    found = WriteKey.objects.select_related("source").filter(digest=received.digest).first()
+    over = found is not None and found.valid_until is not None and found.valid_until <= received.received_at
+    if found is None or over or found.source.disabled_at:
+        set_aside(path, BAD_KEY.message)
+        return 1
+    try:
+        take(received, found.source)
+    except BadRequest as error:
+        set_aside(path, error.message)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        log.exception("a request of the spool failed")
+        set_aside(path, f"{type(error).__name__}: {error}")
+    else:
+        path.unlink()
+    return 1
+
+
+def _try_later(path: Path, error: Error) -> None:
+    """The database is there and refuses this one: a few times more, then aside."""
+    stem, tries = path.name.split(".")[0], int(path.name.split(".")[1]) + 1
+    if tries >= TRIES:
+        set_aside(path, f"The database refused it {tries} times: {error}")
+    else:
+        path.rename(path.with_name(f"{stem}.{tries}.json"))
+
+
+def set_aside(path: Path, reason: str) -> None:
+    """Move a request out of the way, with the reason beside it."""
+    place = folder() / "aside"
+    place.mkdir(mode=0o700, exist_ok=True)
+    (place / f"{path.name}.reason").write_text(reason + "\n", encoding="utf-8")
+    path.rename(place / path.name)
+    _sync(place)
+    log.error("a request was set aside in %s: %s", place / path.name, reason)
+
+
+def _is_there() -> bool:
+    connection.close()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error:
+        return False
+    return True

@@ -1,0 +1,100 @@
+"""Sources and the event debugger in a real browser: added, sent to, watched live, narrowed, by keyboard too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.request import Request, urlopen
+
+import pytest
+
+from integrations.models import Message, Source
+from integrations.tracking import keys
+from tests.browser.conftest import NARROW, WIDE, until
+from tests.browser.test_quality import WIDTHS, findings
+from tests.ingest.conftest import KEY, basic, batch, group, identify, track
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
+
+
+def send(site: str, **more: str) -> None:
+    """A few messages of every fate, through the server's own address."""
+    calls = [
+        group(traits={"plan_tier": "pro"}), identify(traits={"title": "CFO"}), track(), track(user="stranger"),
+        track("Report Opened"), track(event=""),
+    ]  # fmt: skip
+    body = json.dumps(
+        {"batch": [call | {key: f"{value}{n}" for key, value in more.items()} for n, call in enumerate(calls)]}
+    )
+    request = Request(f"{site}/v1/batch", body.encode(), {"Authorization": basic()})
+    assert urlopen(request, timeout=10).status == 200
+
+
+@pytest.fixture
+def source(site: str) -> Source:
+    """A source that has sent something."""
+    keys.forget_known()
+    made, _ = keys.create_source("Web app", key=KEY)
+    send(site, messageId="a")
+    return made
+
+
+def test_a_source_is_added_and_its_messages_appear_by_themselves(page: Page, site: str) -> None:
+    keys.forget_known()
+    page.goto("/sources/")
+    page.get_by_role("link", name="Add source").first.click()
+    page.keyboard.type("Back end")  # the field has the focus
+    page.keyboard.press("Enter")
+    key = page.locator(".key-text").inner_text()
+    assert page.locator("pre", has_text=key).first.is_visible()
+    page.get_by_role("link", name="Event debugger").click()
+    assert page.get_by_text("Nothing has come yet").is_visible()
+    body = json.dumps(batch(group(), track()))
+    urlopen(Request(f"{site}/v1/batch", body.encode(), {"Authorization": basic(key)}), timeout=10)
+    until(page, "document.querySelectorAll('[id^=m-]').length === 2")
+    link = page.locator("[id^=m-]").first
+    link.focus()
+    page.keyboard.press("Enter")
+    until(page, "document.querySelector('#message-detail pre') !== null")
+    assert '"event": "Report Exported"' in page.locator("#message-detail").inner_text()
+    page.wait_for_timeout(2_500)  # a new list leaves the open message alone, and the focus where it was
+    assert '"event": "Report Exported"' in page.locator("#message-detail").inner_text()
+    assert page.evaluate("document.activeElement.id") == f"m-{Message.objects.order_by('-id')[0].pk}"
+    page.get_by_role("link", name="Pause").click()
+    assert page.get_by_role("link", name="Resume").is_visible()
+
+
+def test_the_debugger_is_narrowed_by_keyboard(page: Page, source: Source) -> None:
+    page.goto("/sources/debugger/?pause=1")
+    page.locator("#do").focus()
+    page.keyboard.type("Dropped")
+    page.locator("#dq").focus()
+    page.keyboard.press("Enter")
+    until(page, "document.querySelectorAll('[id^=m-]').length === 1")
+    assert "No event" in page.locator("#message-list").inner_text()
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1440", "390"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_of_sources_has_a_finding(
+    context_for: Callable[..., BrowserContext], source: Source, trouble: list[str], scheme: str, size: dict[str, int]
+) -> None:
+    page = context_for(viewport=size, color_scheme=scheme).new_page()
+    newest = Message.objects.order_by("-id")[0].pk
+    addresses = [
+        "/sources/", "/sources/new/", f"/sources/{source.pk}/", f"/sources/debugger/?pause=1&message={newest}",
+        "/sources/debugger/?pause=1&q=zenith",
+    ]  # fmt: skip
+    wrong = {}
+    for address in addresses:
+        page.goto(address)
+        if found := findings(page):
+            wrong[address] = found
+        for width in WIDTHS if (scheme, size) == ("light", WIDE) else ():
+            page.set_viewport_size({"width": width, "height": 900})
+            if (reach := page.evaluate("document.documentElement.scrollWidth")) > width:
+                wrong[f"{address} at {width}"] = [str(reach)]
+        page.set_viewport_size(size)
+    assert not wrong and not trouble

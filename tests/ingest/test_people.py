@@ -1,0 +1,154 @@
+"""Who did it, and in which account: relationships, visitors, former ids, users of none, one and several accounts."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from accounts.models import Account, AttributeChange, EndUser, Relationship
+from accounts.touching import take_touched
+from integrations.models import Identity, Message, Outcome, PendingEvent
+from tests.ingest.conftest import Send, batch, group, identify, outcomes, track
+from usage.models import DailyUsage, Event
+from usage.rollup import roll_up
+
+ROLE = {"Userlist": {"extensions": {"relationship": {"properties": {"role": "owner", "seatType": "full"}}}}}
+
+
+def homes() -> dict[str, tuple[str | None, str | None]]:
+    """The account and the user of every event, by its message id."""
+    rows = Event.objects.values_list("message_id", "account__external_id", "user__external_id")
+    return {message_id: (account, user) for message_id, account, user in rows}
+
+
+def test_a_group_call_joins_and_its_extension_says_as_what(send: Send) -> None:
+    send("/v1/batch", batch(group(integrations=ROLE, traits={"name": "Acme", "plan": "pro", "employees": 50})))
+    found = Relationship.objects.get()
+    assert (found.user.external_id, found.account.name, found.role) == ("u1", "Acme", "owner")
+    assert found.attributes == {"seat_type": "full"}
+    assert found.account.attributes == {"plan": "pro", "employees": 50}
+    assert take_touched() == {found.account_id}
+
+
+def test_an_event_ends_and_another_begins_a_relationship(send: Send) -> None:
+    here = {"context": {"groupId": "a1"}}
+    send("/v1/batch", batch(track("Account Added User", properties={"role": "editor"}, **here)))
+    assert Relationship.objects.open().get().role == "editor"
+    send("/v1/batch", {"batch": [track("Account Removed User", messageId="gone", **here)]})
+    assert not Relationship.objects.open().exists() and Relationship.objects.count() == 1
+    assert Event.objects.count() == 2
+
+
+def test_a_group_call_without_a_user_is_about_the_account(send: Send) -> None:
+    send(
+        "/v1/batch", batch(group(user=None, traits={"name": "Acme", "address": {"country": "Norway", "city": "Oslo"}}))
+    )
+    account = Account.objects.get()
+    assert (account.name, account.country, account.attributes["address_city"]) == ("Acme", "Norway", "Oslo")
+    assert not EndUser.objects.exists() and not Relationship.objects.exists()
+
+
+def test_the_context_decides_in_which_account_it_happened(send: Send) -> None:
+    sent = batch(
+        group("a1"), group("a2"), track(context={"groupId": "a1"}), track(), track(user="u2"),
+        group("a1", user="u2", messageId="later"), track(user="u2", messageId="then"),
+    )  # fmt: skip
+    send("/v1/batch", sent)
+    assert homes() == {"m2": ("a1", "u1"), "m3": (None, "u1"), "m4": ("a1", "u2"), "then": ("a1", "u2")}
+    lost = Message.objects.get(outcome=Outcome.NO_ACCOUNT)
+    assert lost.message_id == "m3" and "several accounts" in lost.reason
+
+
+def test_the_events_of_a_user_wait_for_the_first_account(send: Send) -> None:
+    """And the numbers are the same whichever came first."""
+    send("/v1/batch", batch(track(), track()))
+    assert homes() == {"m0": (None, "u1"), "m1": (None, "u1")}
+    roll_up()
+    assert not DailyUsage.objects.exists()
+    send("/v1/batch", {"batch": [group(messageId="g")]})
+    assert homes() == {"m0": ("a1", "u1"), "m1": ("a1", "u1")}
+    roll_up()
+    assert DailyUsage.objects.get().count == 2
+    assert not PendingEvent.objects.exists()
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))), ids=str)
+def test_a_visitor_becomes_a_user_in_whatever_order_the_calls_come(send: Send, order: tuple[int, ...]) -> None:
+    """Identify with both ids; what the visitor did and said before and after is the user's."""
+    calls = [
+        identify(anonymousId="v1"),
+        track("Seen", user=None, anonymousId="v1"),
+        identify(user=None, anonymousId="v1", traits={"title": "CFO"}),
+        group(user=None, anonymousId="v1"),
+    ]
+    for place in order:
+        send("/v1/batch", {"batch": [{"messageId": f"c{place}", "timestamp": "2026-06-01T10:00:00Z"} | calls[place]]})
+    assert homes() == {"c1": ("a1", "u1")}
+    user = EndUser.objects.get()
+    assert (user.external_id, user.title) == ("u1", "CFO")
+    assert Relationship.objects.get().user_id == user.pk
+    assert Identity.objects.get().facts == [] and not PendingEvent.objects.exists()
+
+
+def test_a_visitor_and_the_log_in_may_come_in_one_batch(send: Send) -> None:
+    send("/v1/batch", batch(track(user=None, anonymousId="v"), group(), identify(anonymousId="v")))
+    assert homes() == {"m0": ("a1", "u1")}
+
+
+def test_a_visitor_in_an_account_counts_for_the_account(send: Send) -> None:
+    send(
+        "/v1/batch",
+        batch(track(user=None, anonymousId="v", context={"groupId": "a1"}), track(user=None, anonymousId="v")),
+    )
+    assert homes() == {"m0": ("a1", None), "m1": (None, None)}
+    assert [outcome for _, outcome in outcomes()] == [Outcome.STORED, Outcome.NO_ACCOUNT]
+    assert not EndUser.objects.exists()
+    send("/v1/batch", {"batch": [{"type": "alias", "messageId": "al", "previousId": "v", "userId": "u1"}]})
+    assert homes() == {"m0": ("a1", "u1"), "m1": (None, "u1")}
+    send("/v1/batch", {"batch": [group("a1", messageId="gr")]})
+    assert homes() == {"m0": ("a1", "u1"), "m1": ("a1", "u1")}
+
+
+def test_an_alias_makes_two_users_one(send: Send) -> None:
+    """Values, relationships and events go over; the old id means the new user from now on."""
+    sent = batch(
+        identify("old", traits={"title": "Old", "email": "old@example.com"}, timestamp="2026-01-01T00:00:00Z"),
+        identify("new", traits={"title": "New"}, timestamp="2026-02-01T00:00:00Z"),
+        group("a1", user="old", integrations=ROLE), track(user="old"), track(user="new", context={"groupId": "a1"}),
+    )  # fmt: skip
+    send("/v1/batch", sent)
+    take_touched()
+    alias = {"type": "alias", "messageId": "al", "previousId": "old", "userId": "new"}
+    again = {"type": "alias", "messageId": "self", "previousId": "new", "userId": "new"}
+    send("/v1/batch", {"batch": [alias, again, track(user="old", messageId="after")]})
+    user = EndUser.objects.get()
+    assert (user.external_id, user.title, user.email) == ("new", "New", "old@example.com")
+    assert homes() == {"m3": ("a1", "new"), "m4": ("a1", "new"), "after": ("a1", "new")}
+    assert Relationship.objects.get().role == "owner"
+    assert take_touched() == {Account.objects.get().pk}
+    roll_up()
+    assert {row.user_id for row in DailyUsage.objects.all()} == {user.pk}
+
+
+def test_a_value_that_cannot_be_kept_is_left_out_with_a_remark(send: Send) -> None:
+    send("/v1/batch", batch(group(traits={"score": 7}), group(traits={"score": "high", "region": "x", "things": [{}]})))
+    assert Account.objects.get().attributes == {"score": 7, "region": "x"}
+    message = Message.objects.get(message_id="m1")
+    assert message.outcome == Outcome.STORED
+    assert "score" in message.reason and "things" in message.reason
+
+
+def test_a_source_may_be_kept_from_defining_attributes(send: Send, source: object) -> None:
+    type(source).objects.update(new_attributes=False)  # type: ignore[attr-defined]
+    send("/v1/batch", batch(group(traits={"name": "Acme", "plan": "pro"})))
+    assert Account.objects.get().attributes == {} and Account.objects.get().name == "Acme"
+    assert "plan" in Message.objects.get().reason
+
+
+def test_names_of_traits_are_equal_however_their_words_are_joined(send: Send) -> None:
+    for place, name in enumerate(("createdAt", "created_at", "Created At", "CREATED_AT")):
+        traits = {name: f"2026-01-0{place + 1}T00:00:00Z"}
+        send("/v1/batch", {"batch": [identify(messageId=f"k{place}", traits=traits)]})
+    assert EndUser.objects.get().attributes == {"created_at": "2026-01-04T00:00:00Z"}
+    assert AttributeChange.objects.filter(key="custom.created_at").count() == 4

@@ -1,0 +1,48 @@
+"""Every ready-made segment explained for every account, beside the stored membership."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from accounts.models import Account
+from core.clock import moment
+from integrations.demo.questions import SEGMENTS
+from segments.editing import free_name, save_segment
+from segments.explaining import explain_accounts
+from segments.models import AccountMembership, RefreshRun, Segment
+from segments.presets import presets, take_preset
+from segments.questions import Reader
+from segments.refresh import refresh_segments
+from segments.rules.tree import RuleError
+
+
+def take_every_segment() -> None:
+    """The whole gallery, and the demo company's segments as far as they fit the data."""
+    for preset in presets():
+        take_preset(preset.key)
+    for title, _, rule, _ in SEGMENTS:
+        try:
+            save_segment(None, name=free_name(title), rule=rule)
+        except RuleError:
+            continue  # it is about an attribute that only the demo company has
+    assert Segment.objects.count() >= len(presets()) + 6
+
+
+def explanations_end_as_membership_does(now: dt.datetime) -> None:
+    """Explain every segment for every account, and compare the end of each with what the refresh stored."""
+    at = moment(now)
+    refresh_segments(RefreshRun.Trigger.HAND, at)
+    reader, segments, accounts = Reader.now(at), list(Segment.objects.in_tab_order()), Account.objects.live()
+    stored = set(AccountMembership.objects.filter(left_at=None).values_list("account_id", "segment_id"))
+    compared = 0
+    for segment in segments:
+        for found in explain_accounts(segment, accounts, reader):
+            inside = (found.account.pk, segment.pk) in stored
+            assert (found.outcome.met, found.member, found.member_since is not None) == (inside, inside, inside), (
+                found.account.external_id,
+                segment.key,
+                found.outcome,
+            )
+            compared += 1
+    assert compared == len(segments) * accounts.count()
+    assert 0 < len(stored) < compared

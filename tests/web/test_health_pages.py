@@ -1,0 +1,101 @@
+"""Health 360, the health card of an account, and what colleagues say of it by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from accounts.models import Account, TeamMember
+from core.clock import moment
+from health.editing import save_config
+from health.models import AccountHealth, HealthConfig, HealthOverride, Pulse
+from health.refresh import refresh_health
+from health.stock import DEFAULT, ONBOARDING
+from tests.web.conftest import Company
+from tests.web.reading import text
+from usage.models import AccountUsage
+
+
+@pytest.fixture
+def scored(company: Company) -> Company:
+    """The default config, and one for a segment that comes first."""
+    for account in Account.objects.all():
+        AccountUsage.objects.update_or_create(
+            account=account, defaults={"active_users_30d": 3, "last_seen_at": moment().now - dt.timedelta(days=20)}
+        )
+    save_config(None, name="", definition=DEFAULT)
+    save_config(None, name="Big ones", segment=company.segments["large"], definition=ONBOARDING)
+    refresh_health()
+    return company
+
+
+def test_an_empty_page_leads_to_the_ready_made_config(manager: Client, company: Company) -> None:
+    assert "Start with the ready-made config" in manager.get("/health/").content.decode()
+    manager.post("/health/start/")
+    assert HealthConfig.objects.get().definition == DEFAULT
+    manager.post("/health/start/")
+    assert HealthConfig.objects.count() == 1
+
+
+def test_configs_stand_in_their_order_with_what_they_look_at(manager: Client, scored: Company) -> None:
+    page = text(manager.get("/health/").content.decode())
+    assert page.index("Big ones") < page.index("Default, last")
+    assert "Licences in use" in page and "70 % of Licences" in page and "3 days ago" in page
+    default = HealthConfig.objects.get(is_default=True)
+    chosen = text(manager.get(f"/health/?config={default.pk}").content.decode())
+    assert "Accounts that no other config scores" in chosen and "in 120 days" in chosen
+
+
+def test_the_order_moves_and_moves_back(manager: Client, scored: Company) -> None:
+    save_config(None, name="Renewals", segment=scored.segments["growth"], definition=DEFAULT)
+    names = lambda: list(HealthConfig.objects.values_list("name", flat=True))  # noqa: E731
+    assert names() == ["Big ones", "Renewals", "Default"]
+    second = HealthConfig.objects.get(name="Renewals")
+    manager.post(f"/health/{second.pk}/move/", {"dir": "-1"})
+    assert names() == ["Renewals", "Big ones", "Default"]
+    manager.post(f"/health/{second.pk}/move/", {"dir": "-1"})
+    assert names() == ["Renewals", "Big ones", "Default"]
+    default = HealthConfig.objects.get(is_default=True)
+    assert manager.post(f"/health/{default.pk}/move/", {"dir": "-1"}).status_code == 404
+
+
+def test_an_account_shows_every_measure_and_takes_a_persons_word(manager: Client, scored: Company) -> None:
+    account = Account.objects.live().order_by("pk").first()
+    assert account is not None
+    page = manager.get(f"/accounts/{account.pk}/").content.decode()
+    assert 'id="health"' in page and "Last seen" in text(page) and "20 days ago" in text(page)
+    manager.post(f"/accounts/{account.pk}/health/override/", {"band": "poor", "reason": "Their sponsor left."})
+    assert AccountHealth.objects.get(account=account).band == "poor"
+    assert "Set to Poor by hand" in text(manager.get(f"/accounts/{account.pk}/").content.decode())
+    manager.post(f"/accounts/{account.pk}/health/override/", {"end": "1"})
+    assert not HealthOverride.objects.filter(ended_at=None).exists()
+    said = manager.post(f"/accounts/{account.pk}/health/override/", {"band": "poor", "reason": ""}, follow=True)
+    assert "Give a reason" in text(said.content.decode())
+    manager.post(f"/accounts/{account.pk}/health/pulse/", {"value": "4", "note": "Content."})
+    assert Pulse.objects.get().value == 4
+    wrong = manager.post(f"/accounts/{account.pk}/health/pulse/", {"value": "9"}, follow=True)
+    assert "whole number from 1" in text(wrong.content.decode()) and Pulse.objects.count() == 1
+
+
+def test_viewers_read_and_do_not_write(browse: Callable[[TeamMember], Client], scored: Company) -> None:
+    viewer = browse(scored.viewer)
+    account = Account.objects.live().first()
+    assert account is not None
+    assert viewer.get("/health/").status_code == 200
+    config = HealthConfig.objects.get(name="Big ones")
+    for path, data in (
+        ("/health/start/", {}), (f"/health/{config.pk}/move/", {"dir": "1"}),
+        (f"/accounts/{account.pk}/health/override/", {"band": "poor", "reason": "x"}),
+        (f"/accounts/{account.pk}/health/pulse/", {"value": "1"}),
+    ):  # fmt: skip
+        assert viewer.post(path, data).status_code == 403
+
+
+def test_health_is_a_column_a_sort_and_a_filter(manager: Client, scored: Company) -> None:
+    page = manager.get("/accounts/?cols=health.band,health.score&sort=-health.score").content.decode()
+    assert 'class="pill ' in page and "Health score" in page
+    rule = '{"field": "health.band", "op": "is", "value": "good"}'
+    assert "Health is Good" in text(manager.get("/accounts/", {"f": rule}).content.decode())

@@ -1,0 +1,144 @@
+"""Health 360: the configs in the order in which they are asked, what each looks at, and whom it scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.models import Account
+from health.definition import Definition, DefinitionError, Measure, read_definition
+from health.editing import reorder_configs, save_config
+from health.explaining import limit_in_words
+from health.models import AccountHealth, Band, HealthConfig
+from health.stock import DEFAULT
+from segments.models import AccountMembership
+from segments.questions import Reader
+from web.charts import Mix, mix
+from web.filters import reader_for
+from web.notices import notify
+from web.pages import may_edit_segments, page
+from web.undo import inverse, keep_inverse
+from web.views.segments import editors_only
+
+
+@dataclass(frozen=True)
+class Row:
+    """A config of the list: its place, how many accounts it scores, and their bands."""
+
+    config: HealthConfig
+    place: int
+    scored: int
+    mix: Mix
+    first: bool
+    last: bool
+
+
+@dataclass(frozen=True)
+class MeasureRow:
+    """A measure with its two sides in words."""
+
+    measure: Measure
+    good: str
+    poor: str
+
+
+@login_required
+@require_GET
+def health(request: HttpRequest) -> HttpResponse:
+    """The configs, and one of them in full (`config`, else the first)."""
+    configs = list(HealthConfig.objects.select_related("segment"))
+    rows = rows_of(request, configs)
+    wanted = request.GET.get("config", "")
+    chosen = next((row for row in rows if str(row.config.pk) == wanted), rows[0] if rows else None)
+    reader = reader_for(request)
+    context: dict[str, Any] = {"rows": rows, "chosen": chosen, "may_edit": may_edit_segments(request)}
+    if chosen:
+        context |= {"dimensions": dimensions_of(chosen.config, reader), "elsewhere": elsewhere(request, chosen.config)}
+    return page(request, "web/health/page.html", context)
+
+
+def rows_of(request: HttpRequest, configs: list[HealthConfig]) -> list[Row]:
+    """Each config with the accounts that this person may see, in two statements however many there are."""
+    seen = Account.objects.visible_to(request.user).order_by().values("pk")
+    counted = AccountHealth.objects.filter(account__in=seen).order_by().values_list("config", "band")
+    numbers = {(config, band): number for config, band, number in counted.annotate(n=Count("pk"))}
+    movable = [config.pk for config in configs if not config.is_default]
+    found = []
+    for place, config in enumerate(configs, start=1):
+        parts = [(f"band-{band}", str(label), numbers.get((config.pk, band), 0)) for band, label in Band.choices]
+        total = sum(number for _, _, number in parts)
+        ends = movable[:1] == [config.pk], movable[-1:] == [config.pk]
+        found.append(Row(config, place, total, mix(parts), *ends))
+    return found
+
+
+def dimensions_of(config: HealthConfig, reader: Reader) -> list[tuple[Any, list[MeasureRow]]]:
+    """Each dimension with its measures in words; what cannot be read any more says so."""
+    try:
+        definition = read_definition(config.definition, reader, lenient=True)
+    except DefinitionError:
+        definition = Definition(())
+    return [(one, [measure_row(measure) for measure in one.measures]) for one in definition.dimensions]
+
+
+def measure_row(measure: Measure) -> MeasureRow:
+    """The Good and the Poor side of a measure."""
+    if measure.good_rule and measure.poor_rule:
+        return MeasureRow(measure, measure.good_rule.words, measure.poor_rule.words)
+    if measure.good and measure.poor:
+        return MeasureRow(measure, limit_in_words(measure.good, measure), limit_in_words(measure.poor, measure))
+    return MeasureRow(measure, "", "")
+
+
+def elsewhere(request: HttpRequest, config: HealthConfig) -> list[tuple[HealthConfig, int]]:
+    """The configs before this one that score some of its segment's accounts, with how many."""
+    if config.segment_id is None:
+        return []
+    members = AccountMembership.objects.filter(segment=config.segment_id, left_at__isnull=True).values("account_id")
+    seen = Account.objects.visible_to(request.user).order_by().filter(pk__in=members).values("pk")
+    rows = AccountHealth.objects.filter(account__in=seen).exclude(config=config).exclude(config=None).order_by()
+    counts = dict(rows.values_list("config").annotate(n=Count("pk")))
+    return [(one, counts[one.pk]) for one in HealthConfig.objects.filter(pk__in=counts)]
+
+
+@login_required
+@require_POST
+def health_move(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask a config earlier or later (`dir`)."""
+    editors_only(request)
+    config = get_object_or_404(HealthConfig, pk=pk, is_default=False)
+    order = list(HealthConfig.objects.filter(is_default=False).values_list("pk", flat=True))
+    place = order.index(config.pk)
+    wanted = max(0, min(len(order) - 1, place + (-1 if request.POST.get("dir") == "-1" else 1)))
+    if wanted != place:
+        before = list(order)
+        order.insert(wanted, order.pop(place))
+        reorder_configs(order)
+        token = keep_inverse(request, "health-order", {"ids": before}, back=reverse("health"))
+        notify(request, f"{config.name} is asked as number {wanted + 1}. Every account is scored anew.", undo=token)
+    return HttpResponseRedirect(f"{reverse('health')}?config={config.pk}")
+
+
+@inverse("health-order")
+def _order_back(request: HttpRequest, data: dict[str, Any]) -> str:
+    editors_only(request)
+    reorder_configs(data["ids"])
+    return "The health configs are in their earlier order."
+
+
+@login_required
+@require_POST
+def health_start(request: HttpRequest) -> HttpResponse:
+    """Take the ready-made config as the default, where there is none."""
+    editors_only(request)
+    if not HealthConfig.objects.filter(is_default=True).exists():
+        save_config(None, name="", definition=DEFAULT, author=request.user, reason="Taken ready-made")
+        notify(request, "The default config is in use. Every account is being scored.")
+    return HttpResponseRedirect(reverse("health"))
