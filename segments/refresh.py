@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,15 +64,11 @@ def refresh_segments(
     now: Moment | None = None,
     *,
     segments: Iterable[Segment] | None = None,
-    accounts: Sequence[int] | None = None,
-    users: Sequence[int] = (),
+    changed: Changed | None = None,
 ) -> RefreshRun:
-    """Refresh all segments (or the given ones), for everybody or only for the accounts whose ids are given.
-
-    With `accounts`, `users` are those of whom something changed besides; the users of the accounts go without saying.
-    """
+    """Refresh all segments (or the given ones), for everybody or only for those of whom something changed. Who joins or
+    leaves on the way is added to `changed`."""
     chosen = in_order(Segment.everything.all() if segments is None else segments)
-    changed = None if accounts is None else Changed.of(accounts, users)
     return _run(chosen, trigger, now or moment(), only_due=False, changed=changed)
 
 
@@ -102,7 +98,7 @@ class Changed:
     users: set[int]
 
     @classmethod
-    def of(cls, accounts: Collection[int], users: Collection[int]) -> Changed:
+    def of(cls, accounts: Collection[int], users: Collection[int] = ()) -> Changed:
         """These accounts with everybody who ever had to do with them; these users with their accounts."""
         was = Relationship.objects.filter(account__in=accounts).values_list("user_id", flat=True)
         did = UserActivity.objects.filter(account__in=accounts).values_list("user_id", flat=True)

@@ -16,7 +16,7 @@ from segments.history import definitions, members_on, movements, sizes
 from segments.models import AccountMembership, RefreshRun, Segment
 from segments.pinning import pin_member
 from segments.questions import Reader
-from segments.refresh import refresh_due, refresh_segments
+from segments.refresh import Changed, refresh_due, refresh_segments
 from tests import factories
 from tests.factories import rule
 from usage.models import Event, EventName
@@ -108,7 +108,7 @@ def test_a_refresh_for_new_data_is_about_data_whatever_the_rule() -> None:
     account = factories.account("Alder", renews_on=None)
     segment = factories.segment("Renews soon", SOON)
     Account.objects.filter(pk=account.pk).update(renews_on=moment().today)
-    refresh_segments(RefreshRun.Trigger.DATA, accounts=[account.pk])
+    refresh_segments(RefreshRun.Trigger.DATA, changed=Changed.of([account.pk]))
     assert causes(segment) == {"Alder in": "data"}
 
 

@@ -19,7 +19,7 @@ from segments.explaining import explain_segment
 from segments.models import AccountMembership, Pin, Segment
 from segments.pinning import pin_member, restore_pin, unpin_member
 from segments.questions import preview, read_rule
-from segments.refresh import refresh_due, refresh_segments
+from segments.refresh import Changed, refresh_due, refresh_segments
 from tests import factories
 from tests.segments.conftest import inside, mrr_from, names_in
 
@@ -195,7 +195,7 @@ def test_refreshing_some_accounts_with_pins_is_the_same_as_refreshing_all(accoun
             Pin.objects.filter(account=one).delete()
             Pin.objects.create(segment=made, account=one, kind=draw.choice(["in", "out"]), reason="Drawn")
         now = moment(moment().now + step * dt.timedelta(seconds=1))
-        refresh_segments(now=now, accounts=[one.pk for one in some])
+        refresh_segments(now=now, changed=Changed.of([one.pk for one in some]))
         some_names, count = names_in(made), Segment.objects.get(pk=made.pk).member_count
         full = refresh_segments(now=now)
         assert (full.joined, full.left) == (0, 0)

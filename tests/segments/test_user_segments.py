@@ -25,7 +25,7 @@ from segments.pinning import pin_member, unpin_member
 from segments.places import accounts_matched
 from segments.questions import Reader, preview, read_rule
 from segments.recipients import people_of, relationships_of
-from segments.refresh import refresh_due, refresh_segments
+from segments.refresh import Changed, refresh_due, refresh_segments
 from segments.rules.lint import lint
 from segments.rules.tree import RuleError
 from segments.subjects import ABOUT
@@ -193,7 +193,7 @@ def test_a_narrowed_refresh_ends_where_a_full_one_does() -> None:
             )
         elif not Relationship.objects.filter(account=account, user=user, ended_at=None).exists():
             factories.relationship(account, user, "Champion")
-        refresh_segments(RefreshRun.Trigger.DATA, accounts=[account.pk])
+        refresh_segments(RefreshRun.Trigger.DATA, changed=Changed.of([account.pk]))
         newest = SegmentRefresh.objects.latest("pk").pk
         refresh_segments(RefreshRun.Trigger.DAILY)
         late = SegmentRefresh.objects.filter(pk__gt=newest).exclude(joined=0, left=0)
@@ -204,9 +204,9 @@ def test_a_narrowed_refresh_ends_where_a_full_one_does() -> None:
 def test_a_user_of_no_account_is_refreshed_by_their_own_id(world: dict[str, Any]) -> None:
     titled = of_users("Titled", {"field": "user.title", "op": "is", "value": "CEO"})
     EndUser.objects.filter(pk=world["cy"].pk).update(title="CEO", folded={"title": "ceo"})
-    refresh_segments(RefreshRun.Trigger.DATA, accounts=[world["b"].pk])
+    refresh_segments(RefreshRun.Trigger.DATA, changed=Changed.of([world["b"].pk]))
     assert people_in(titled) == set()
-    refresh_segments(RefreshRun.Trigger.DATA, accounts=[], users=[world["cy"].pk])
+    refresh_segments(RefreshRun.Trigger.DATA, changed=Changed.of([], [world["cy"].pk]))
     assert people_in(titled) == {"Cy"}
 
 
