@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.db.models import FloatField, Func, Q, TextField, Value
+from django.db.models import DecimalField, FloatField, Func, Q, TextField, Value
 from django.db.models.functions import Cast, Concat
 
 from accounts.fields import Kind, Rows, Vocabulary
@@ -192,7 +192,10 @@ def _(patch: Patch) -> None:
     right = comparing._number
 
     def wrong(op: str, left: Any, value: Any, bind: Any) -> Any:
-        return right(op, left, value, lambda field: Func(bind(field), Value(0), function="coalesce"))
+        def zero(field: Any) -> Any:
+            return Func(bind(field), Value(0), function="coalesce", output_field=DecimalField())
+
+        return right(op, left, value, zero)
 
     patch.setattr(comparing, "_number", wrong)
 
