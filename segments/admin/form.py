@@ -48,6 +48,8 @@ class SegmentForm(forms.ModelForm):
         said = self.instance.subject if self.instance.pk else self.data.get("subject") or self.initial.get("subject")
         widget.subject = Subject.USER if said == Subject.USER else Subject.ACCOUNT
         widget.subject_elsewhere = not self.instance.pk
+        if not self.instance.pk:
+            self.fields["subject"].required = False  # accounts, unless users are asked for
         if self.instance.pk:
             self.fields["from_version"].initial = self.instance.version
             self.initial["from_version"] = self.instance.version
@@ -76,7 +78,7 @@ class SegmentForm(forms.ModelForm):
             description=data["description"],
             visible=data["visible"],
             active=data["active"],
-            subject=self.instance.subject if self.instance.pk else data["subject"],
+            subject=self.instance.subject if self.instance.pk else data["subject"] or Segment.Subject.ACCOUNT,
             reason=data.get("reason", ""),
             author=author,
             expected_version=data.get("from_version") if self.instance.pk else None,
