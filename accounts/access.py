@@ -18,14 +18,17 @@ _BY_ACCESS = {Access.ADMIN.value: ADMINISTRATORS, Access.MANAGER.value: MANAGERS
 # What managers leave to administrators: people's log-ins, settings, what the application itself keeps.
 _MANAGED_APPS = ("accounts", "segments", "usage")
 _NOT_MANAGED = ("teammember", "team", "assignmentrole", "exchangerate")
+_HIDDEN = ("erasure", "dataexport", "exportpart")
 
 
 def permissions_of(group: str) -> Q:
     """The permissions that a group has, in whatever version of the application is installed."""
     if group == ADMINISTRATORS:
         return ~Q(content_type__app_label="django_q")
-    return Q(content_type__app_label__in=_MANAGED_APPS) & (
-        Q(codename__startswith="view_") | ~Q(content_type__model__in=_NOT_MANAGED)
+    return (
+        Q(content_type__app_label__in=_MANAGED_APPS)
+        & ~Q(content_type__model__in=_HIDDEN)
+        & (Q(codename__startswith="view_") | ~Q(content_type__model__in=_NOT_MANAGED))
     )
 
 

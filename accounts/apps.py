@@ -13,5 +13,5 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Find every app's `account_fields`, so that no list of apps has to be kept here."""
-        autodiscover_modules("account_fields")
+        """Find every app's `account_fields` and `personal_data`, so that no list of apps has to be kept here."""
+        autodiscover_modules("account_fields", "personal_data")

@@ -1,50 +1,73 @@
 """Which accounts must be evaluated again because something new is known about them.
 
 Whoever stores facts or events calls `touch` in the same transaction, so that the two are seen together or not at all.
-The evaluation takes accounts with `take_touched` in the transaction of its own writes: if that fails, the marks are
-there again; if a writer commits later, its marks are for the next time.
+The evaluation reads marks, evaluates their accounts, and takes away just the marks that it has read: if it dies on its
+way they are all still there, and a mark that is committed meanwhile stays for the next time.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.db import connection
 from django.db.models import Min
 
 from accounts.models.touched import TouchedAccount
+from core.waking import wake_evaluation
 
-# The oldest first, and only what is committed; a mark that another evaluation is taking is left to it.
-_TAKE = """
-DELETE FROM accounts_touchedaccount t USING (
-    SELECT id FROM accounts_touchedaccount WHERE account_id IN (
-        SELECT account_id FROM accounts_touchedaccount GROUP BY account_id ORDER BY min(id) LIMIT %s
-    ) FOR UPDATE SKIP LOCKED
-) taken WHERE t.id = taken.id RETURNING t.account_id
+# Those that have waited longest first. By id and not "up to an id": a mark with a lower id may be committed later.
+_READ = """
+SELECT account_id, array_agg(id) FROM accounts_touchedaccount GROUP BY account_id ORDER BY min(id) LIMIT %s
 """
+_OF_USERS = "SELECT DISTINCT account_id FROM accounts_relationship WHERE user_id = ANY(%s) AND ended_at IS NULL"
+
+
+@dataclass(frozen=True)
+class Touched:
+    """Accounts that wait (primary keys), with the marks that say so."""
+
+    accounts: frozenset[int]
+    marks: tuple[int, ...]
 
 
 def touch(accounts: Iterable[int]) -> None:
-    """Mark accounts (primary keys) for the next evaluation; in the transaction that stores what is new about them."""
+    """Mark accounts (primary keys) for the next evaluation, in the transaction that stores what is new about them, and
+    wake it after the commit."""
     wanted = sorted(set(accounts))
     if wanted:
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO accounts_touchedaccount (account_id, at) SELECT unnest(%s::bigint[]), now()", [wanted]
             )
+        wake_evaluation()
 
 
-def take_touched(limit: int = 10_000) -> set[int]:
-    """Take the marks of up to `limit` accounts, those that have waited longest; their primary keys.
+def touch_users(users: Iterable[int]) -> None:
+    """Mark every account to which one of these users (primary keys) belongs."""
+    wanted = sorted(set(users))
+    if wanted:
+        with connection.cursor() as cursor:
+            cursor.execute(_OF_USERS, [wanted])
+            accounts = [account for (account,) in cursor.fetchall()]
+        touch(accounts)
 
-    Call it in the transaction in which the accounts are evaluated.
-    """
+
+def read_touched(limit: int | None = None) -> Touched:
+    """The committed marks of all accounts, or of the `limit` that have waited longest; they stay until `settle`."""
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, [limit])
-        return {account for (account,) in cursor.fetchall()}
+        cursor.execute(_READ, [limit])
+        rows = cursor.fetchall()
+    return Touched(frozenset(account for account, _ in rows), tuple(mark for _, marks in rows for mark in marks))
+
+
+def settle(touched: Touched) -> None:
+    """Take away the marks whose accounts have been evaluated."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM accounts_touchedaccount WHERE id = ANY(%s)", [list(touched.marks)])
 
 
 def waiting_since() -> dt.datetime | None:
-    """When the oldest mark that was not taken yet was set; None if there is none."""
+    """When the oldest mark that was not settled yet was set; None if there is none."""
     return TouchedAccount.objects.aggregate(first=Min("at"))["first"]

@@ -1,4 +1,4 @@
-"""`python -m bench refresh|list|events|preview|ingest`: prints JSON."""
+"""`python -m bench refresh|list|events|preview|ingest|live`: prints JSON."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ MEASURED = {
     "events": "events",
     "preview": "previewing",
     "ingest": "ingest",
+    "live": "live",
 }
 
 
@@ -28,6 +29,7 @@ def main() -> None:
     parser.add_argument("--segments", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3, help="How often each measurement is repeated.")
     parser.add_argument("--events", type=int, default=20_000, help="Messages of a round, for ingest.")
+    parser.add_argument("--seconds", type=int, default=60, help="How long `live` stores events.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", default="csbox_bench", help="A database of this name is made and dropped again.")
     asked = parser.parse_args()

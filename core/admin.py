@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from core.backoffice import BackOffice, ReadOnly
-from core.models import DailyJob, Workspace
+from core.models import DailyJob, WakeUp, Workspace
 
 
 @admin.register(Workspace)
@@ -38,3 +38,11 @@ class DailyJobAdmin(ReadOnly):
     list_display = ("name", "local_date", "attempts", "started_at", "finished_at")
     list_filter = ("name",)
     date_hierarchy = "local_date"
+
+
+@admin.register(WakeUp)
+class WakeUpAdmin(ReadOnly):
+    """Tasks that were sent and have not begun; the list empties itself."""
+
+    list_display = ("task", "at")
+    list_display_links = None

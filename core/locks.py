@@ -7,6 +7,8 @@ Only transaction-scoped ones: a session's lock would survive on a connection tha
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
@@ -23,6 +25,29 @@ def xact_lock(space: str, key: int = 0, using: str = DEFAULT_DB_ALIAS) -> None:
 def try_xact_lock(space: str, key: int = 0, using: str = DEFAULT_DB_ALIAS) -> bool:
     """Take the lock if nobody has it; False at once otherwise."""
     return bool(_ask("pg_try_advisory_xact_lock", space, key, using))
+
+
+def shared_xact_lock(space: str, key: int = 0, using: str = DEFAULT_DB_ALIAS) -> None:
+    """Wait until nobody holds the lock for itself, and keep such from taking it until the transaction ends."""
+    _ask("pg_advisory_xact_lock_shared", space, key, using)
+
+
+@contextmanager
+def held(space: str, key: int = 0, using: str = DEFAULT_DB_ALIAS) -> Iterator[bool]:
+    """Hold a lock while this process commits one transaction after the other; yields False at once if somebody has it.
+
+    A connection of its own keeps a transaction open for the lock and for nothing else. If the process dies, its
+    connection does too, and the lock is free at that moment.
+    """
+    own = connections[using].copy()
+    try:
+        own.set_autocommit(False)
+        with own.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s::int, %s::int)", [_int4(space), _wrap(key)])
+            row = cursor.fetchone()
+        yield bool(row and row[0])
+    finally:
+        own.close()
 
 
 def _ask(function: str, space: str, key: int, using: str) -> object:

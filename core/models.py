@@ -97,3 +97,13 @@ class IdempotentAnswer(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class WakeUp(models.Model):
+    """That a task was sent and has not begun yet, so that it need not be sent again (see `core.waking`)."""
+
+    task = models.CharField(max_length=120, primary_key=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.task}, {self.at:%H:%M:%S}"

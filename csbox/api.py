@@ -15,10 +15,11 @@ from accounts.fields import Subject
 from core.api.edge import nothing_here
 from core.api.views import ApiView
 from health import api as health
-from integrations.api import ImportViewSet
 from integrations.connections.api import ConnectionRunViewSet, ConnectionViewSet
+from integrations.imports.api import ImportViewSet
 from integrations.tracking.api import SourceViewSet
 from segments import api as segments
+from segments.holding.api import FeedViewSet
 from segments.levels.api import LevelViewSet
 from usage import api as usage
 from usage.traits.api import TraitViewSet
@@ -96,10 +97,13 @@ router.register("members", accounts.MemberViewSet, "api-member")
 router.register("assignments", accounts.AssignmentViewSet, "api-assignment")
 router.register("attributes", accounts.AttributeViewSet, "api-attribute")
 router.register("notes", accounts.NoteViewSet, "api-note")
+router.register("erasures", accounts.ErasureViewSet, "api-erasure")
+router.register("exports", accounts.DataExportViewSet, "api-export")
 router.register("segments", segments.SegmentViewSet, "api-segment")
 router.register("refresh-runs", segments.RefreshRunViewSet, "api-refresh-run")
 router.register("usage", usage.AccountUsageViewSet, "api-usage")
 router.register("events", usage.EventNameViewSet, "api-event-name")
+router.register("feeds", FeedViewSet, "api-feed")
 router.register("traits", TraitViewSet, "api-trait")
 router.register("imports", ImportViewSet, "api-import")
 router.register("levels", LevelViewSet, "api-level")

@@ -18,6 +18,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "Usage": (
         "usage.Trait", "usage.AccountUsage", "usage.DailyUsage", "usage.UserActivity", "usage.EventName", "usage.Event",
+        "usage.Feed", "usage.FeedSilence", "segments.HoldNotice",
     ),
     "Data": (
         "integrations.Source", "integrations.Message", "integrations.WriteKey", "integrations.SourceTally",
@@ -33,6 +34,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "accounts.TeamMember", "accounts.Team", "accounts.Assignment", "auth.User", "auth.Group",
         "authtoken.TokenProxy",
     ),
+    "Privacy": ("accounts.Erasure", "accounts.DataExport"),
     "Settings": (
         "core.Workspace", "accounts.AttributeDefinition", "accounts.LifecycleStage", "accounts.AccountLevel",
         "accounts.AccountStatus", "accounts.SubscriptionStatus", "accounts.AssignmentRole", "accounts.ExchangeRate",

@@ -1,26 +1,48 @@
-"""The refresh in order: facts, then what is made of them. This is the only place that knows all the steps."""
+"""The refresh in order: facts, then what is made of them. This is the only place that knows all the steps.
+
+The daily refresh and the evaluation of new data are the same statements, with every account or with some. Each step is
+a transaction of its own and may be repeated, so a run that dies on its way leaves nothing half, and whoever comes next
+does the rest. Steps of two runs take turns: figures that were read earlier are never written over newer ones.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
 
+from django.db import transaction
+
 from accounts.billing import roll_up_billing
 from accounts.fields import Stage, vocabulary
+from accounts.models import Account
+from accounts.touching import read_touched, settle
 from core.clock import Moment, moment
+from core.locks import xact_lock
 from health.refresh import refresh_health
+from segments.holding.telling import follow
 from segments.levels.deciding import decide_levels
 from segments.models import RefreshRun, Segment
 from segments.refresh import Changed, refresh_segments
 from segments.stages import split_by_stage
+from usage.feeds.watching import watch_feeds
 from usage.metrics import refresh_metrics
 from usage.rollup import roll_up
 from usage.traits.computing import refresh_traits
 
+MOST = 20_000  # accounts that one evaluation of new data takes
+FEW = 100  # accounts that are never worth a look at everybody
+SHARE = 8  # with more than an eighth of all accounts, looking at everybody was measured to be quicker
+
 
 def refresh_everything(trigger: str = RefreshRun.Trigger.DAILY, now: Moment | None = None) -> RefreshRun:
     """Every account, every segment, at one moment."""
+    roll_up(now)
     return _refresh(trigger, now or moment(), None)
+
+
+def look_at_feeds(now: Moment | None = None) -> None:
+    """Notice feeds that fell silent or are back, before anything is evaluated by what they brought."""
+    follow(watch_feeds(now))
 
 
 def refresh_past_days(days: int) -> None:
@@ -36,13 +58,35 @@ def refresh_past_days(days: int) -> None:
 def refresh_accounts(accounts: Sequence[int], now: Moment | None = None, *, users: Sequence[int] = ()) -> RefreshRun:
     """The same steps after new data for some accounts only, and for their users; `users` are others besides, who may
     belong to no account."""
+    roll_up(now)
     return _refresh(RefreshRun.Trigger.DATA, now or moment(), accounts, users)
 
 
+def refresh_touched(now: Moment | None = None) -> RefreshRun | None:
+    """The same steps for the accounts about which something new was stored; None if there are none.
+
+    The marks are read first and taken away last. The present is read in between, so it is later than all that the marks
+    stand for. Where many of all accounts are marked, looking at everybody is quicker.
+    """
+    roll_up(now)
+    touched = read_touched(MOST)
+    if not touched.accounts:
+        return None
+    everyone = read_touched() if len(touched.accounts) == MOST else touched
+    if many := len(everyone.accounts) * SHARE > max(Account.objects.live().order_by().count(), FEW * SHARE):
+        touched = everyone
+    run = _refresh(RefreshRun.Trigger.DATA, now or moment(), None if many else sorted(touched.accounts))
+    settle(touched)
+    return run
+
+
 def _refresh(trigger: str, now: Moment, accounts: Sequence[int] | None, users: Sequence[int] = ()) -> RefreshRun:
-    roll_up()
-    roll_up_billing(now, accounts)
-    refresh_metrics(now, accounts)
+    with transaction.atomic():
+        xact_lock("pipeline.billing")
+        roll_up_billing(now, accounts)
+    with transaction.atomic():
+        xact_lock("pipeline.metrics")
+        refresh_metrics(now, accounts)
     refresh_traits(now, accounts)
     decide_levels(now, accounts)
     # Found before the first segment moves, and kept: who moves early may be asked about late.

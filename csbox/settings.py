@@ -192,6 +192,10 @@ Q_CLUSTER: dict[str, Any] = {
     "poll": 0.5,
     "label": "Background work",
 } | ({"redis": REDIS_URL} if REDIS_URL else {"orm": "default"})
+# Whole months for which events are kept besides this one; 0 keeps them for good.
+EVENT_MONTHS = number("CSBOX_EVENT_MONTHS", 0)
+# What is woken when something new was stored: the only task that the apps below csbox name.
+EVALUATION = "csbox.tasks.evaluate_new_data"
 Q_CLUSTER["sync"] = TESTING and flag("CSBOX_Q_SYNC")
 
 # --- API ------------------------------------------------------------------------------------------------------------

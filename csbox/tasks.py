@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 
+from django.conf import settings
 from django.utils import timezone
 
+from accounts.privacy import erasing, exporting
 from core.api.idempotency import KEPT, forget_answers_before
 from core.clock import moment
 from core.daily import claimed, is_open, newest_slot
 from core.jobs import enqueue, forget_results_before
 from core.models import Workspace
-from csbox.pipeline import refresh_everything
+from csbox.evaluating import evaluate_waiting, forget_empty_runs, is_waiting
+from csbox.pipeline import look_at_feeds, refresh_everything
 from integrations.connections.running import wake_due
 from integrations.imports.waking import wake_imports
 from integrations.tracking import spool
@@ -19,26 +22,38 @@ from integrations.tracking.tallies import tidy_is_due
 from segments.models import RefreshRun, Segment
 from segments.refresh import give_up_lost_runs
 from usage import partitions
-from usage.models import DirtyDay
+from usage.feeds.watching import watch_due
+from usage.retention import prune_events
 
 DAILY = "refresh"
 LOST_AFTER = dt.timedelta(minutes=30)
 RESULTS_KEPT = dt.timedelta(days=14)
+EMPTY_RUNS_KEPT = dt.timedelta(days=1)
 
 
 def tick() -> None:
-    """Once a minute: wake the daily refresh if its slot is open, and whatever a lost wake-up left behind."""
+    """Once a minute: wake the daily refresh if its slot is open, and whatever a lost wake-up left behind.
+
+    A refresh of all accounts and an evaluation of new data may run at once: their steps take turns.
+    """
     workspace = Workspace.get()
     slot = newest_slot(timezone.now().astimezone(workspace.zone), workspace.refresh_at)
     give_up_lost_runs(timezone.now() - LOST_AFTER)
     if is_open(DAILY, slot):
         enqueue("csbox.tasks.refresh_daily", slot.isoformat())
-    elif DirtyDay.objects.exists():
-        enqueue("csbox.tasks.refresh_new_data")
+    if is_waiting():
+        enqueue(settings.EVALUATION)
     if spool.waiting():
         enqueue("integrations.tracking.tasks.drain_spool")
     if tidy_is_due(timezone.now()):
         enqueue("integrations.tracking.tasks.tidy_messages")
+    if watch_due(timezone.now()):
+        enqueue("csbox.tasks.watch_feeds")
+    if erasing.unfinished():
+        enqueue(erasing.TASK)
+    if exporting.waiting_exports():
+        enqueue(exporting.TASK)
+    exporting.drop_old_exports(timezone.now())
     if any(segment.due for segment in Segment.everything.only("requested_rev", "live_rev")):
         enqueue("segments.tasks.refresh_due")
     wake_due()
@@ -50,11 +65,20 @@ def refresh_daily(local_date: str) -> None:
     with claimed(DAILY, dt.date.fromisoformat(local_date)) as mine:
         if mine:
             partitions.prepare_ahead(dt.date.fromisoformat(local_date))
+            prune_events(dt.date.fromisoformat(local_date))
             forget_results_before(timezone.now() - RESULTS_KEPT)
             forget_answers_before(timezone.now() - KEPT)
+            forget_empty_runs(timezone.now() - EMPTY_RUNS_KEPT)
+            look_at_feeds()
             refresh_everything(RefreshRun.Trigger.DAILY, moment())
 
 
-def refresh_new_data() -> None:
-    """Events came since the last count: every number and every segment that they can change."""
-    refresh_everything(RefreshRun.Trigger.DATA, moment())
+def watch_feeds() -> None:
+    """Look at every feed, every few minutes."""
+    look_at_feeds()
+
+
+def evaluate_new_data() -> None:
+    """Something new was stored: evaluate the accounts that it is about, until nothing waits."""
+    look_at_feeds()
+    evaluate_waiting()

@@ -1,14 +1,18 @@
 """The back office of what comes in and goes out; importing the modules registers their forms."""
 
+from integrations.connections.admin import ConnectionAdmin, ConnectionLinkAdmin, ConnectionRunAdmin
 from integrations.imports.admin import ImportAdmin, ImportRejectAdmin, ScheduledImportAdmin
 from integrations.tracking.admin import IdentityAdmin, MessageAdmin, SourceAdmin, WriteKeyAdmin
 
 __all__ = [
+    "ConnectionAdmin",
+    "ConnectionLinkAdmin",
+    "ConnectionRunAdmin",
+    "IdentityAdmin",
     "ImportAdmin",
     "ImportRejectAdmin",
-    "ScheduledImportAdmin",
-    "IdentityAdmin",
     "MessageAdmin",
+    "ScheduledImportAdmin",
     "SourceAdmin",
     "WriteKeyAdmin",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.core.exceptions import EmptyResultSet
-from django.db.models import Case, IntegerField, Q, Value, When
+from django.db.models import Case, F, IntegerField, Q, Value, When
 
 from accounts.fields import Kind, Stage
 from accounts.fields.uses import texts_in
@@ -17,6 +17,7 @@ from core.models import Workspace
 from segments.questions import check_patterns
 from segments.rules.compiler import Context, compile_node
 from segments.rules.describe import Words
+from segments.rules.sql import OneOf
 from segments.rules.tree import Condition, Group, RuleError, parse, segments_of, walk
 from usage.traits.definitions import Method, Scope, register_methods
 from usage.traits.properties import Sql
@@ -51,7 +52,7 @@ class Activation:
 
     def source(self, scope: Scope) -> Sql:
         """One pass over the accounts, with the conditions as a refresh compiles them."""
-        context = Context(scope.vocabulary, scope.moment, {})
+        context = Context(scope.vocabulary, scope.moment, {}, accounts=scope.accounts)
         met = {
             f"step_{i}": Case(
                 When(Q(compile_node(step, context)), then=Value(1)), default=Value(0), output_field=IntegerField()
@@ -59,7 +60,10 @@ class Activation:
             for i, step in enumerate(self.steps.rules)
         }
         try:
-            rows = Account.objects.live().order_by().annotate(**met).values_list("pk", *met)
+            found = Account.objects.live().order_by()
+            if scope.accounts is not None:
+                found = found.filter(OneOf(F("pk"), scope.accounts))
+            rows = found.annotate(**met).values_list("pk", *met)
             sql, params = rows.query.sql_with_params()
         except EmptyResultSet:
             return "SELECT NULL::bigint, NULL::jsonb WHERE false", []

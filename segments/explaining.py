@@ -58,9 +58,10 @@ class Explanation:
 
     @property
     def headline(self) -> str:
-        """The answer in one line: "Not a match. 4 of 5 conditions are met."; a pin comes first."""
+        """The answer in one line: "Not a match. 4 of 5 conditions are met."; a pin or a hold comes first."""
         text = self._by_rule()
-        return f"{self.pinned}. By the rule: {text[:1].lower()}{text[1:]}" if self.pin else text
+        before = self.pinned or (self.segment.held if self.segment else "").rstrip(".")
+        return f"{before}. By the rule: {text[:1].lower()}{text[1:]}" if before else text
 
     def _by_rule(self) -> str:
         outcome = self.outcome

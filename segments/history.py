@@ -10,7 +10,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Max, Min, Q, QuerySet
 from django.db.models.functions import TruncDate
 
 from accounts.fields import Category
@@ -71,6 +71,13 @@ def definitions(segment: Segment, since: dt.date, now: Moment) -> list[tuple[dt.
     rows = SegmentVersion.objects.filter(segment=segment, number__gt=1, created_at__gte=now.start_of(since))
     rows = rows.order_by("number")
     return [(row.created_at.astimezone(now.zone).date(), row.number) for row in rows]
+
+
+def holds_of(segment: Segment, limit: int = 20) -> list[tuple[dt.datetime, dt.datetime, str]]:
+    """The newest times in which refreshes left the members as they were for a silent feed: first, last, and why."""
+    rows = SegmentRefresh.objects.filter(segment=segment).exclude(held="").order_by()
+    found = rows.values("held").annotate(first=Min("at"), last=Max("at")).order_by("-last")
+    return list(found.values_list("first", "last", "held")[:limit])
 
 
 @dataclass(frozen=True)

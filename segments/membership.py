@@ -15,10 +15,11 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from core.clock import Moment
 from segments.models import Pin, Segment, SegmentRefresh
+from segments.rules.sql import OneOf
 from segments.subjects import Members, members_of
 
 _DIFF = """
@@ -95,7 +96,7 @@ def apply(
     data); None means every one. Running it again changes nothing.
     """
     members = members_of(segment)
-    base = matched if only is None else matched.filter(**{f"{members.pk}__in": list(only)})
+    base = matched if only is None else matched.filter(OneOf(F(members.pk), list(only)))
     sql, params = _answer(members, base)
     ids = [] if only is None else [list(only)]
     held, held_values = _held(segment, members, now, only)

@@ -12,7 +12,8 @@ from django.db.models import F, Q
 from accounts.models import Account, EndUser
 from accounts.models.traits import FoldedField
 from core.models import Timestamped
-from segments.levels.models import LevelRule  # noqa: F401 - Django looks for models here
+from segments.holding.models import HoldNotice  # noqa: F401 - Django looks for models here
+from segments.levels.models import LevelRule  # noqa: F401
 
 
 class SegmentQuerySet(models.QuerySet["Segment"]):
@@ -67,6 +68,14 @@ class Segment(Timestamped):
     live_rev = models.PositiveBigIntegerField(default=0, editable=False)
     live_version = models.PositiveIntegerField(default=0, editable=False)
     error = models.TextField(blank=True, editable=False, help_text="Why the segment is frozen; empty if it is not.")
+    held = models.CharField(
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Why its members wait for data.",
+    )
     refreshed_at = models.DateTimeField(null=True, blank=True, editable=False)
     member_count = models.PositiveIntegerField(default=0, editable=False)
     contract_value = models.DecimalField(max_digits=24, decimal_places=2, default=0, editable=False)
@@ -140,10 +149,14 @@ class RefreshRun(models.Model):
     now = models.DateTimeField(help_text="The moment that every condition of the run means.")
     started_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    accounts = models.PositiveIntegerField(null=True, help_text="Accounts that were looked at; empty means all.")
     total = models.PositiveIntegerField(default=0, help_text="Segments to refresh.")
     done = models.PositiveIntegerField(default=0)
     joined = models.PositiveIntegerField(default=0)
     left = models.PositiveIntegerField(default=0)
+    held = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Segments that kept their members for a silent feed."
+    )
 
     class Meta:
         ordering = ("-id",)
@@ -164,6 +177,9 @@ class SegmentRefresh(models.Model):
     members = models.PositiveIntegerField(default=0)
     duration_ms = models.FloatField(default=0)
     error = models.TextField(blank=True)
+    held = models.CharField(
+        max_length=300, blank=True, default="", db_default="", help_text="Why the members were left as they were."
+    )
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

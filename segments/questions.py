@@ -6,7 +6,7 @@ Reads only. Saved segments, previews and list filters all pass through `read_rul
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -75,6 +75,7 @@ class Reader:
     currency: str
     me: str = ""
     subjects: Mapping[str, str] = field(default_factory=dict)
+    accounts: Sequence[int] | None = None  # the only ones that are asked about
 
     @classmethod
     def now(cls, at: Moment | None = None, me: str = "") -> Reader:
@@ -90,7 +91,7 @@ class Reader:
     def context(self) -> Context:
         """What rules are compiled against."""
         ids = {key: pk for key, (pk, _) in self.segments.items()}
-        return Context(self.vocabulary, self.moment, ids, self.me, subject=self.subject)
+        return Context(self.vocabulary, self.moment, ids, self.me, accounts=self.accounts, subject=self.subject)
 
     @property
     def words(self) -> Words:

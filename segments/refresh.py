@@ -12,22 +12,24 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db import DatabaseError, OperationalError, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from accounts.fields import Subject
-from accounts.models import Relationship
+from accounts.models import Account, Relationship
 from core.clock import Moment, moment
 from core.jobs import enqueue
 from core.locks import xact_lock
+from segments.holding.holds import Holds
 from segments.membership import Difference, apply
 from segments.models import RefreshRun, Segment, SegmentRefresh
 from segments.ordering import in_order, with_dependents
 from segments.questions import PreviewTooSlow, Reader, bounded
+from segments.rules.sql import OneOf
 from segments.rules.tree import RuleError
 from segments.subjects import members_of, subject_of
 from usage.models import UserActivity
@@ -73,8 +75,11 @@ def refresh_segments(
 
 
 def _run(segments: list[Segment], trigger: str, now: Moment, *, only_due: bool, changed: Changed | None) -> RefreshRun:
-    run = RefreshRun.objects.create(trigger=trigger, now=now.now, total=len(segments))
-    work = _Work(run, now, only_due, changed, Reader.now(now))
+    looked_at = None if changed is None else len(changed.accounts)
+    run = RefreshRun.objects.create(trigger=trigger, now=now.now, total=len(segments), accounts=looked_at)
+    reader = Reader.now(now)
+    holds = Holds.now(reader.vocabulary)
+    work = _Work(run, now, only_due, changed, reader, holds, _changed_since_last(changed))
     failed = False
     for segment in segments:
         done = work.refresh(segment.pk)
@@ -131,6 +136,8 @@ class _Work:
     only_due: bool
     changed: Changed | None
     reader: Reader
+    holds: Holds
+    money: bool = True  # whether an account may pay something else than when it was last looked at
 
     def refresh(self, pk: int) -> SegmentRefresh | None:
         """One segment in one transaction; None if it is gone, or if its request was answered meanwhile."""
@@ -141,26 +148,60 @@ class _Work:
             if segment is None or (self.only_due and not segment.due) or self.comes_late(segment):
                 return None
             only = self.narrowed(segment)
-            done = SegmentRefresh.objects.create(
+            if self.run.trigger == Trigger.DATA and segment.frozen and not segment.due:
+                return None  # what cannot be run is tried with the next daily refresh, not with each new event
+            held = self.held(segment)
+            if held and self.changed is not None:  # once a day is enough for the record
+                self.wait(segment, held)
+                return None
+            done = SegmentRefresh(
+                pk=_next_number(),
                 run=self.run,
                 segment=segment,
                 version=segment.version,
                 new_definition=segment.live_version != segment.version,
             )
-            try:
-                difference = self.difference(segment, done, only)
-            except (RuleError, PreviewTooSlow, DatabaseError) as error:
-                self.freeze(segment, done, error)
+            if held:
+                done.held, done.members = held, segment.member_count
+                self.wait(segment, held)
             else:
-                self.settle(segment, done, difference, only)
+                self.evaluate(segment, done, only)
             done.duration_ms = (time.perf_counter() - started) * 1000
-            done.save()
+            # Members refer to it already; the database looks at that when the transaction ends. A look at a few
+            # accounts that moved nobody would fill the table for nothing.
+            if only is None or done.joined or done.left or done.error:
+                done.save(force_insert=True)
         return done
+
+    def evaluate(self, segment: Segment, done: SegmentRefresh, only: Collection[int] | None) -> None:
+        """Run the rule and record the answer, or why there is none."""
+        try:
+            difference = self.difference(segment, done, only)
+        except (RuleError, PreviewTooSlow, DatabaseError) as error:
+            self.freeze(segment, done, error)
+        else:
+            self.settle(segment, done, difference, only)
+
+    def held(self, segment: Segment) -> str:
+        """Why the members stay as they are; empty if the rule is evaluated, as it always is when a person asks."""
+        by_person = self.run.trigger in (Trigger.SAVE, Trigger.HAND) or segment.live_version != segment.version
+        if by_person or not segment.active or not self.holds.silences.open:
+            return ""
+        try:
+            return self.holds.reason(self.reader.read(segment.rule, subject=segment.subject).rule)
+        except RuleError:
+            return ""  # evaluating it says what is wrong
+
+    def wait(self, segment: Segment, held: str) -> None:
+        """Leave the members; a request that the program made is answered with that, a person's stays open."""
+        answered = {"live_rev": segment.requested_rev} if self.only_due else {}
+        Segment.everything.filter(pk=segment.pk).update(held=held, **answered)
+        RefreshRun.objects.filter(pk=self.run.pk).update(held=F("held") + 1)
 
     def comes_late(self, segment: Segment) -> bool:
         """Whether a later moment has been answered for every account while this run was held up."""
         newer = segment.refreshed_at is not None and segment.refreshed_at > self.now.now
-        return newer and self.changed is None and not segment.due
+        return newer and not segment.due
 
     def narrowed(self, segment: Segment) -> Collection[int] | None:
         """The members to look at: all of them if the stored ones do not answer the present rule."""
@@ -170,18 +211,26 @@ class _Work:
     def difference(self, segment: Segment, done: SegmentRefresh, only: Collection[int] | None) -> Difference:
         """Run the rule; whatever fails is rolled back to here, so that the freeze can be recorded."""
         with bounded(LIMIT_MS):
-            return apply(segment, self.matched(segment), refresh=done, now=self.now, only=only)
+            return apply(segment, self.matched(segment, only), refresh=done, now=self.now, only=only)
 
-    def matched(self, segment: Segment) -> QuerySet[Any]:
+    def matched(self, segment: Segment, only: Collection[int] | None) -> QuerySet[Any]:
         """The rows that match the rule of a segment; none if it is switched off."""
         if not segment.active:
             return members_of(segment).live().none()
+        accounts = self.asked_about(segment, only)
         try:
-            return self.reader.read(segment.rule, subject=segment.subject).matching()
+            return replace(self.reader, accounts=accounts).read(segment.rule, subject=segment.subject).matching()
         except RuleError:
             # The rule may name an attribute or a segment that is newer than what this run has read.
             self.reader = Reader.now(self.now)
-            return self.reader.read(segment.rule, subject=segment.subject).matching()
+            return replace(self.reader, accounts=accounts).read(segment.rule, subject=segment.subject).matching()
+
+    def asked_about(self, segment: Segment, only: Collection[int] | None) -> list[int] | None:
+        """The accounts that the rule need look at: those to look at, or all those of the users to look at."""
+        if only is None or subject_of(segment) is Subject.ACCOUNT:
+            return None if only is None else list(only)
+        places = Relationship.objects.open().filter(OneOf(F("user_id"), list(only))).order_by()
+        return list(places.values_list("account_id", flat=True).distinct())
 
     def freeze(self, segment: Segment, done: SegmentRefresh, error: Exception) -> None:
         """Keep the last good members and say why; the next daily refresh, or a save, tries again."""
@@ -199,20 +248,40 @@ class _Work:
         self, segment: Segment, done: SegmentRefresh, difference: Difference, only: Collection[int] | None
     ) -> None:
         """Record the answer with the version and the request that it answers, and the moment if all were looked at."""
-        members, mrr = difference.matched, difference.mrr
-        if only is not None:  # only some were looked at
+        members, value = difference.matched, difference.mrr * 12
+        if only is not None and not (difference.joined or difference.left or self.money):
+            members, value = segment.member_count, segment.contract_value
+        elif only is not None:  # only some were looked at
             members, mrr = members_of(segment).totals(segment)
-            assert self.changed is not None
+            value = mrr * 12
+        if only is not None and self.changed is not None:
             self.changed.follow(subject_of(segment), difference.moved)
         done.joined, done.left, done.members = difference.joined, difference.left, members
         Segment.everything.filter(pk=segment.pk).update(
             error="",
+            held="",
             live_rev=segment.requested_rev,
             live_version=segment.version,
             refreshed_at=self.now.now if only is None else segment.refreshed_at,
             member_count=members,
-            contract_value=mrr * 12,
+            contract_value=value,
         )
+
+
+def _changed_since_last(changed: Changed | None) -> bool:
+    """Whether a row of the accounts, what they pay included, was written since a refresh came to its end."""
+    whole = RefreshRun.objects.filter(trigger__in=(Trigger.DAILY, Trigger.DATA), done=F("total"))
+    last = whole.filter(finished_at__isnull=False).order_by("-pk").first()
+    if changed is None or last is None:
+        return True
+    return Account.objects.filter(OneOf(F("pk"), list(changed.accounts)), updated_at__gte=last.now).exists()
+
+
+def _next_number() -> int:
+    """The number of the next record, which is written when it is known to say something."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id'))", [SegmentRefresh._meta.db_table])
+        return int(cursor.fetchone()[0])
 
 
 def give_up_lost_runs(before: dt.datetime) -> int:

@@ -13,7 +13,9 @@ from django.db import connection, connections
 TABLES = (
     "accounts_account, accounts_enduser, accounts_attributedefinition, accounts_attributechange, "
     "accounts_exchangerate, accounts_touchedaccount, usage_event, usage_eventname, usage_messagereceipt, "
-    "usage_dirtyday, core_workspace, integrations_import, integrations_source, integrations_identity"
+    "usage_dirtyday, core_workspace, integrations_import, integrations_source, integrations_identity, "
+    "usage_feed, usage_feedarrival, accounts_erasure, accounts_dataexport, "
+    "usage_pendingusage, usage_prunedmonth, core_wakeup"
 )
 
 

@@ -15,6 +15,10 @@ from usage.models import (
     DirtyDay,
     Event,
     EventName,
+    Feed,
+    FeedSilence,
+    PendingUsage,
+    PrunedMonth,
     RecentCount,
     RecentDay,
     RecentMark,
@@ -115,7 +119,41 @@ class UserActivityAdmin(FiguresAdmin):
 
 @admin.register(DirtyDay)
 class DirtyDayAdmin(ReadOnly):
-    """Days whose events changed since they were counted; the list empties itself."""
+    """Days that are to be counted anew from their events; the list empties itself."""
 
     list_display = ("day",)
+    list_display_links = None
+
+
+@admin.register(Feed)
+class FeedAdmin(ReadOnly):
+    """The sources that events come from, with the rhythm that was learned."""
+
+    list_display = ("source", "rhythm", "first_at", "last_at", "judged_at")
+    search_fields = ("source",)
+
+
+@admin.register(FeedSilence)
+class FeedSilenceAdmin(ReadOnly):
+    """When which feed fell silent, and when rules went on."""
+
+    list_display = ("feed", "since", "noticed_at", "ended_at", "settles_at", "released_at", "released_by")
+    list_filter = (("ended_at", admin.EmptyFieldListFilter), ("released_at", admin.EmptyFieldListFilter))
+    list_select_related = ("feed",)
+
+
+@admin.register(PendingUsage)
+class PendingUsageAdmin(ReadOnly):
+    """What new events add to the daily counts; the list empties itself."""
+
+    list_display = ("id", "day", "account", "user", "name", "count")
+    list_select_related = ("account", "user", "name")
+    list_display_links = None
+
+
+@admin.register(PrunedMonth)
+class PrunedMonthAdmin(ReadOnly):
+    """Months whose events were dropped when their time was over."""
+
+    list_display = ("month", "at")
     list_display_links = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from accounts.models import Account, EndUser
+from usage.feeds.models import Feed, FeedArrival, FeedEvent, FeedHour, FeedSilence
 from usage.traits.models import AccountTraits, Trait, UserTraits
 
 __all__ = [
@@ -14,10 +15,17 @@ __all__ = [
     "DirtyDay",
     "Event",
     "EventName",
+    "Feed",
+    "FeedArrival",
+    "FeedEvent",
+    "FeedHour",
+    "FeedSilence",
     "MessageReceipt",
     "RecentCount",
     "RecentDay",
     "RecentMark",
+    "PendingUsage",
+    "PrunedMonth",
     "Trait",
     "UserActivity",
     "UserTraits",
@@ -77,8 +85,47 @@ class MessageReceipt(models.Model):
         return f"{self.source}: {self.message_id}"
 
 
+class PendingUsage(models.Model):
+    """What new events add to the daily counts (or, after a correction, take away from them).
+
+    Written with the events and in the same transaction, added up and removed by the roll-up, so each event is counted
+    once whatever happens in between. Rows are only added and taken, never changed, so no writer waits for another. No
+    foreign key is enforced: what belongs to nobody any more counts for nobody.
+    """
+
+    account = models.ForeignKey(Account, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
+    user = models.ForeignKey(
+        EndUser, models.DO_NOTHING, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    name = models.ForeignKey(EventName, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
+    day = models.DateField()
+    count = models.IntegerField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("id",)
+        verbose_name_plural = "pending usage"
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.count:+}"
+
+
+class PrunedMonth(models.Model):
+    """A month whose events were dropped; its daily counts are all that is known of it and are not made anew."""
+
+    month = models.DateField(primary_key=True, help_text="Its first day; months are cut in UTC.")
+    at = models.DateTimeField(auto_now=True, help_text="When its events were last dropped.")
+
+    class Meta:
+        ordering = ("-month",)
+
+    def __str__(self) -> str:
+        return f"{self.month:%B %Y}"
+
+
 class DirtyDay(models.Model):
-    """A local day whose events changed since it was counted; written with the events, taken by the roll-up."""
+    """A local day that must be counted anew from its events, for all accounts; taken by the roll-up."""
 
     day = models.DateField(primary_key=True)
 
@@ -115,6 +162,8 @@ class DailyUsage(models.Model):
             models.Index(fields=["account", "day"], name="daily_usage_of_account"),
             # Replacing a day as a whole.
             models.Index(fields=["day"], name="daily_usage_of_day"),
+            # Erasing a user, and the foreign key's own check when the user goes.
+            models.Index(fields=["user"], name="daily_usage_of_user", condition=models.Q(user__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from django.db import connection, transaction
 
 from core.locks import xact_lock
+from usage.models import PrunedMonth
 
 
 def month_of(at: dt.datetime | dt.date) -> dt.date:
@@ -68,8 +69,9 @@ def prepare_ahead(today: dt.date, months: int = 2) -> list[str]:
 def drop_before(month: dt.date) -> list[str]:
     """Drop the partitions of the months before this one and return their names.
 
-    Choose a month beyond any lateness you expect: an event that comes later still opens its month and its day anew,
-    and that day would then be counted from the late events alone.
+    Daily counts, first and last signs of life and receipts stay. An event that comes later still is new if its receipt
+    is missing, and adds to the counts that are there; a repetition is one as before. The months are noted, so that
+    their days are never counted anew from what is left.
     """
     xact_lock("usage.partitions")
     limit = partition_name(month_of(month))
@@ -77,4 +79,6 @@ def drop_before(month: dt.date) -> list[str]:
     with connection.cursor() as cursor:
         for name in names:
             cursor.execute(f"DROP TABLE {name}")
+    for name in names:
+        PrunedMonth.objects.update_or_create(month=dt.date(int(name[-7:-3]), int(name[-2:]), 1))
     return names

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Account, Assignment, TeamMember
+from accounts.touching import touch
 
 
 def assign(ids: Sequence[int], member: TeamMember, role: str) -> list[tuple[int, int | None]]:
@@ -29,6 +30,7 @@ def assign(ids: Sequence[int], member: TeamMember, role: str) -> list[tuple[int,
         Assignment.objects.bulk_create(
             [Assignment(account_id=pk, member=member, role_id=role, started_at=now) for pk in changed], batch_size=1000
         )
+        touch(changed)
     return [(pk, holders.get(pk)) for pk in changed]
 
 
@@ -43,6 +45,7 @@ def give_back(changes: Sequence[Sequence[Any]], role: str) -> int:
                 Assignment.objects.filter(account__in=ids, role=role, ended_at__isnull=True).update(
                     ended_at=timezone.now()
                 )
+                touch(ids)
             else:
                 assign(ids, TeamMember.objects.get(pk=holder), role)
     return len(changes)

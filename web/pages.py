@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
 from accounts.models import TeamMember
+from core.api.access import is_administrator
 from core.clock import Moment
 from core.models import Workspace
 from segments.models import RefreshRun
@@ -145,8 +146,10 @@ def _nav(request: HttpRequest) -> list[tuple[str, list[Link]]]:
             ("Imports", "upload", "imports"),
             ("Sources", "plug", "sources"),
             ("Connections", "cycle", "connections"),
+            ("Feeds", "pulse", "feeds"),
         ]
         groups.append(("Data", [link(*one) for one in data]))
+    administration = [link("Privacy", "user", "privacy")] if is_administrator(request.user) else []
     if getattr(request.user, "is_staff", False):
-        groups.append(("Administration", [link("Admin", "sliders", "admin:index")]))
-    return groups
+        administration.append(link("Admin", "sliders", "admin:index"))
+    return groups + ([("Administration", administration)] if administration else [])

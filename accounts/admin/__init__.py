@@ -2,6 +2,7 @@
 
 from accounts.admin.account import AccountAdmin
 from accounts.admin.people import EndUserAdmin, NoteAdmin, RelationshipAdmin, SubscriptionAdmin
+from accounts.admin.privacy import DataExportAdmin, ErasureAdmin
 from accounts.admin.team import AssignmentAdmin, AttributeDefinitionAdmin, TeamAdmin, TeamMemberAdmin
 from accounts.admin.touched import TouchedAccountAdmin
 
@@ -9,7 +10,9 @@ __all__ = [
     "AccountAdmin",
     "AssignmentAdmin",
     "AttributeDefinitionAdmin",
+    "DataExportAdmin",
     "EndUserAdmin",
+    "ErasureAdmin",
     "NoteAdmin",
     "RelationshipAdmin",
     "SubscriptionAdmin",

@@ -22,6 +22,7 @@ from accounts.facts import (
     record_users,
 )
 from accounts.models import EndUser, Note, Relationship, Subscription
+from accounts.notes import remove_notes, save_note
 from core.backoffice import BackOffice, FirstRowsInline
 
 
@@ -158,6 +159,18 @@ class NoteAdmin(BackOffice):
         found: dict[str, Any] = dict(super().get_changeform_initial_data(request))
         member = getattr(request.user, "member", None)
         return found | ({"author": member.pk} if member else {})
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """With the evaluation that follows."""
+        save_note(obj)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """One of them."""
+        remove_notes(Note.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Note]) -> None:
+        """All that were chosen."""
+        remove_notes(queryset)
 
     @admin.display(description="Text")
     def beginning(self, note: Note) -> str:

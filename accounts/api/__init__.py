@@ -5,6 +5,7 @@ from accounts.api.attribute import AttributeViewSet
 from accounts.api.bulk import BulkAccountsView, BulkRelationshipsView, BulkSubscriptionsView, BulkUsersView
 from accounts.api.note import NoteViewSet
 from accounts.api.people import RelationshipViewSet, UserFilters, UserViewSet
+from accounts.api.privacy import DataExportViewSet, ErasureViewSet
 from accounts.api.subscription import SubscriptionFilters, SubscriptionViewSet
 from accounts.api.team import AssignmentViewSet, MemberViewSet, MeView, TeamViewSet
 
@@ -17,6 +18,8 @@ __all__ = [
     "BulkRelationshipsView",
     "BulkSubscriptionsView",
     "BulkUsersView",
+    "DataExportViewSet",
+    "ErasureViewSet",
     "MeView",
     "MemberViewSet",
     "NoteViewSet",

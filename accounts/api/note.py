@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Account, EndUser, Note
+from accounts.notes import remove_notes, save_note, write_note
 from core.api.access import ColleaguesWrite, IsMember, may_manage, member_of
 from core.api.filters import StrictFilterSet
 from core.api.problems import ApiProblem, Fault
@@ -64,7 +65,7 @@ class NoteViewSet(ApiViewSet):
         account = Account.objects.visible_to(request.user).filter(external_id=data["account"]).first()
         if account is None:
             raise _unknown("account", data["account"])
-        made = Note.objects.create(
+        made = write_note(
             account=account,
             user=self._user(data),
             author=member_of(request.user),
@@ -86,13 +87,13 @@ class NoteViewSet(ApiViewSet):
                 found.user = self._user(data)
             for name in {"kind", "text", "at"} & data.keys():
                 setattr(found, name, data[name])
-            found.save()
+            save_note(found)
         return self.answer(found)
 
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete one's own note."""
         with transaction.atomic():
-            self._own().delete()
+            remove_notes(Note.objects.filter(pk=self._own().pk))
         return Response(status=204)
 
     def _own(self) -> Note:

@@ -11,6 +11,7 @@ from django.db.models import DecimalField, F
 from django.db.models.functions import Round
 
 from accounts.models import ExchangeRate, Subscription
+from accounts.touching import touch
 from core.intake import BadValue, clean_currency, clean_number
 from core.models import Workspace
 
@@ -37,6 +38,7 @@ def set_rate(currency: str, rate: Any) -> int:
         ExchangeRate.objects.update_or_create(currency=code, defaults={"rate": worth})
         priced = Round(F("mrr") * worth, precision=2, output_field=DecimalField(max_digits=20, decimal_places=2))
         unpriced = Subscription.objects.filter(currency=code).exclude(mrr_base__isnull=False, mrr_base=priced)
+        touch(unpriced.values_list("account_id", flat=True))
         return unpriced.update(mrr_base=priced)
 
 

@@ -24,6 +24,8 @@ from accounts.facts.rows import account_ids, ensure_accounts, ensure_users
 from accounts.facts.shapes import RELATIONSHIP
 from accounts.facts.values import Reader
 from accounts.models import EndUser, Relationship
+from accounts.privacy.gate import erased_among
+from accounts.touching import touch
 from core.intake import BadValue, clean_id, clean_text, short
 
 IN, OUT = 0, 1  # at the same instant a sighting comes before an end
@@ -108,6 +110,7 @@ def record_relationships(facts: Sequence[RelationshipFact], *, source: str, crea
     outcome.updated |= changed
     outcome.unchanged -= outcome.touched
     log_changes(RELATIONSHIP, log, source, now)
+    touch([row.account_id for row in (*new, *old) if row.pk in outcome.touched] + [row.account_id for row in gone])
     return outcome
 
 
@@ -117,9 +120,14 @@ def _read(facts: Sequence[RelationshipFact], outcome: Outcome) -> dict[Pair, lis
     ids = {fact.user for fact in facts if isinstance(fact.user, str)}
     clean = [text.strip() for text in ids if "\x00" not in text]
     users = dict(EndUser.objects.filter(external_id__in=clean).values_list("external_id", "pk"))
+    erased = erased_among({"user": clean, "account": {fact.account for fact in facts if isinstance(fact.account, str)}})
     found: dict[Pair, list[tuple[RelationshipFact, Read]]] = defaultdict(list)
     for index, fact in enumerate(facts):
-        problems: list[Reject] = []
+        gone = [(what, erased.get((what, getattr(fact, what)))) for what in ("user", "account")]
+        problems = [Reject(index, what, reason) for what, reason in gone if reason]
+        if problems:
+            outcome.rejected += problems
+            continue
         values: dict[str, Any] = {}
         account = _known(accounts, fact.account, "account", index, problems)
         user = _known(users, fact.user, "user", index, problems)

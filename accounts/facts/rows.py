@@ -17,6 +17,8 @@ from accounts.facts.money import ensure_base_rate, price
 from accounts.facts.shapes import ACCOUNT, SUBSCRIPTION, USER, Shape
 from accounts.facts.values import Reader
 from accounts.models import Account
+from accounts.privacy.gate import erased_among
+from accounts.touching import touch, touch_users
 from core.intake import BadValue, clean_id, clean_text
 from core.locks import xact_lock
 
@@ -176,6 +178,8 @@ def _record(
     source, outcome, now = clean_text(source, 80), Outcome(), timezone.now()
     with transaction.atomic():
         by_id = read_facts(Reader(shape, accounts), facts, outcome)
+        if shape is not SUBSCRIPTION:
+            _refuse_erased(shape, by_id, outcome)
         manager: Any = shape.model._default_manager  # of three models with the same columns
         known = set(manager.filter(external_id__in=by_id).values_list("external_id", flat=True))
         new, changes = _new_rows(shape, by_id, known, source, start, outcome)
@@ -204,7 +208,25 @@ def _record(
             finish(pending)
         write_rows(shape, pending)
         log_changes(shape, log, source, now)
+        _touch(shape, rows, log, outcome)
     return outcome
+
+
+def _refuse_erased(shape: Shape, by_id: dict[str, list[Read]], outcome: Outcome) -> None:
+    """Reject what is about an id that was erased."""
+    for (_, external_id), reason in erased_among({shape.subject.value: by_id}).items():
+        outcome.rejected += [Reject(fact.index, "external_id", reason) for fact in by_id.pop(external_id)]
+
+
+def _touch(shape: Shape, rows: Iterable[Any], log: Iterable[Change], outcome: Outcome) -> None:
+    """Have the accounts evaluated that the changes are about; of a subscription that moved, both."""
+    if shape is USER:
+        touch_users(outcome.updated)
+    elif shape is ACCOUNT:
+        touch(outcome.touched)
+    else:
+        owners = {row.account_id for row in rows if row.pk in outcome.touched}
+        touch(owners | {change.old for change in log if change.key == "account" and change.old})
 
 
 def _new_rows(

@@ -13,6 +13,7 @@ from django.db import transaction
 from accounts.facts.base import Outcome, Reject
 from accounts.facts.rows import account_ids
 from accounts.models import Account, Assignment, AssignmentRole, TeamMember
+from accounts.touching import touch
 from core.intake import BadValue, clean_id, clean_text, fold, short
 
 Place = tuple[int, str]
@@ -51,13 +52,14 @@ def record_assignments(facts: Sequence[AssignmentFact]) -> Outcome:
             (new if row.pk is None else old).append(row)
     changed = [row for row in old if row.moved]  # type: ignore[attr-defined]
     kept = {row.pk for row in old}
-    gone = [row.pk for place in by_place for row in rows[place] if row.pk not in kept]
-    Assignment.objects.filter(pk__in=gone).delete()
+    gone = [row for place in by_place for row in rows[place] if row.pk not in kept]
+    Assignment.objects.filter(pk__in=[row.pk for row in gone]).delete()
     Assignment.objects.bulk_update(changed, ["member", "ended_at"])
     Assignment.objects.bulk_create(new)
     outcome.created = {row.pk for row in new}
     outcome.updated = {row.pk for row in changed}
     outcome.unchanged = kept - outcome.updated
+    touch(row.account_id for row in (*new, *changed, *gone))
     return outcome
 
 

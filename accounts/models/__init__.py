@@ -4,6 +4,7 @@ from accounts.models.account import Account, AccountLevel, AccountStatus, Lifecy
 from accounts.models.attribute import AttributeChange, AttributeDefinition, Subject
 from accounts.models.note import Note
 from accounts.models.people import EndUser, Relationship, UserInAccount
+from accounts.models.privacy import DataExport, Erasure, ExportPart
 from accounts.models.subscription import ExchangeRate, Subscription, SubscriptionStatus
 from accounts.models.team import Assignment, AssignmentRole, Team, TeamMember
 from accounts.models.touched import TouchedAccount
@@ -16,8 +17,11 @@ __all__ = [
     "AssignmentRole",
     "AttributeChange",
     "AttributeDefinition",
+    "DataExport",
     "EndUser",
+    "Erasure",
     "ExchangeRate",
+    "ExportPart",
     "LifecycleStage",
     "Note",
     "Relationship",

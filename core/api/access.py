@@ -84,6 +84,14 @@ class AdministratorsWrite(permissions.BasePermission):
         return request.method in permissions.SAFE_METHODS or is_administrator(request.user)
 
 
+class AdministratorsOnly(permissions.BasePermission):
+    """Reading and writing are for administrators."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Whatever the method."""
+        return is_administrator(request.user)
+
+
 class ColleaguesWrite(permissions.BasePermission):
     """Reading is for every member; writing for all of them but viewers."""
 

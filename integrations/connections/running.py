@@ -202,8 +202,6 @@ def _next_step(held: ConnectionRun, steps: tuple[str, ...]) -> bool:
     connection.error = ""
     connection.next_run_at = now + dt.timedelta(minutes=connection.every_minutes)
     connection.save(update_fields=["since", "full_at", "error", "next_run_at"])
-    if held.created or held.updated or held.gone:
-        enqueue("csbox.tasks.refresh_new_data")
     _end(held, State.DONE)
     return False
 

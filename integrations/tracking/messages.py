@@ -52,6 +52,15 @@ class Tracked:
         """Say why it is not taken."""
         self.outcome, self.reason = outcome, reason
 
+    @property
+    def state(self) -> tuple[Any, ...]:
+        """What recording may change, so that it can begin anew."""
+        return self.user, self.traits, self.relationship, self.outcome, self.reason
+
+    @state.setter
+    def state(self, state: tuple[Any, ...]) -> None:
+        self.user, self.traits, self.relationship, self.outcome, self.reason = state
+
     def remark(self, text: str) -> None:
         """Say what was left out of it."""
         self.reason = f"{self.reason} {text}".strip()

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import replace
 from typing import Any
 
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connection, transaction
 
 from accounts.facts import (
     Fact,
@@ -38,6 +37,7 @@ from usage.store import EventFact, PostgresStore, Prepared
 
 log = logging.getLogger(__name__)
 ATTEMPTS = 4
+LONGEST_STATEMENT_MS = 10_000  # an SDK gives up after eight to fifteen seconds; the spool takes over before
 # Another writer won a race that PostgreSQL has ended; the same work succeeds the next time.
 RACES = ("40P01", "40001")
 
@@ -49,10 +49,12 @@ def record(source: Source, messages: Sequence[Tracked], envelope: Envelope) -> N
     """
     one_by_one = False
     for attempt in range(1, ATTEMPTS + 1):
-        work = [copy(message) for message in messages]  # recording changes them, and an attempt may be in vain
+        before = [message.state for message in messages]  # recording changes them, and an attempt may be in vain
         try:
-            with transaction.atomic():
-                _record_once(source, work, envelope, one_by_one=one_by_one)
+            # COPY raises psycopg's own errors, which Django does not translate by itself.
+            with connection.wrap_database_errors, transaction.atomic():
+                _record_once(source, messages, envelope, one_by_one=one_by_one)
+            return
         except InterfaceError:
             raise
         except OperationalError as error:
@@ -63,10 +65,8 @@ def record(source: Source, messages: Sequence[Tracked], envelope: Envelope) -> N
                 raise
             log.exception("a batch of %s failed and is taken message by message", source.key)
             one_by_one = True
-        else:
-            for message, done in zip(messages, work, strict=True):
-                message.outcome, message.reason = done.outcome, done.reason
-            return
+        for message, state in zip(messages, before, strict=True):
+            message.state = state
 
 
 def sqlstate(error: BaseException) -> str:
@@ -77,6 +77,8 @@ def sqlstate(error: BaseException) -> str:
 def _record_once(source: Source, messages: Sequence[Tracked], envelope: Envelope, *, one_by_one: bool) -> None:
     good = [message for message in messages if not message.outcome]
     store = PostgresStore()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(LONGEST_STATEMENT_MS)])
     # Before everything else: a new partition locks the accounts against writers.
     partitions.ensure_months({partitions.month_of(message.at) for message in good if message.is_event})
     fresh = store.claim([message.message_id for message in good], source=source.key)
@@ -99,7 +101,7 @@ def _record_or_set_aside(source: Source, messages: list[Tracked], envelope: Enve
     """Record one message after the other, so that the one at fault stands in nobody's way."""
     for message in messages:
         try:
-            with transaction.atomic():
+            with connection.wrap_database_errors, transaction.atomic():
                 Batch(source, [message], envelope).record()
         except (OperationalError, InterfaceError):
             raise

@@ -3,9 +3,11 @@
 from segments.admin.pins import PinAdmin
 from segments.admin.runs import RefreshRunAdmin, SegmentRefreshAdmin, SegmentVersionAdmin
 from segments.admin.segment import SegmentAdmin
+from segments.holding.admin import HoldNoticeAdmin
 from segments.levels.admin import LevelRuleAdmin
 
 __all__ = [
+    "HoldNoticeAdmin",
     "LevelRuleAdmin",
     "PinAdmin",
     "RefreshRunAdmin",

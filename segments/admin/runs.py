@@ -24,8 +24,24 @@ class SegmentVersionAdmin(ReadOnly):
 class SegmentRefreshAdmin(ReadOnly):
     """What each run did to each segment."""
 
-    list_display = ("at", "segment", "members", "joined", "left", "milliseconds", "new_definition", "error", "run")
-    list_filter = (("error", admin.EmptyFieldListFilter), "new_definition", "segment")
+    list_display = (
+        "at",
+        "segment",
+        "members",
+        "joined",
+        "left",
+        "milliseconds",
+        "new_definition",
+        "held",
+        "error",
+        "run",
+    )
+    list_filter = (
+        ("error", admin.EmptyFieldListFilter),
+        ("held", admin.EmptyFieldListFilter),
+        "new_definition",
+        "segment",
+    )
     list_select_related = ("segment", "run")
 
     @admin.display(description="ms", ordering="duration_ms")
@@ -38,7 +54,7 @@ class RefreshesInline(FirstRowsInline):
     """The segments of a run, those with errors first."""
 
     model = SegmentRefresh
-    fields = ("segment", "members", "joined", "left", "duration_ms", "error")
+    fields = ("segment", "members", "joined", "left", "duration_ms", "held", "error")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SegmentRefresh]:
         """With the names that are shown."""
@@ -49,9 +65,14 @@ class RefreshesInline(FirstRowsInline):
 class RefreshRunAdmin(ReadOnly):
     """Pieces of refreshing: why, when, how far, and what went wrong."""
 
-    list_display = ("now", "trigger", "state", "progress", "joined", "left", "seconds", "errors")
+    list_display = ("now", "trigger", "looked_at", "state", "progress", "joined", "left", "held", "seconds", "errors")
     list_filter = ("state", "trigger")
     inlines = (RefreshesInline,)
+
+    @admin.display(description="Accounts", ordering="accounts")
+    def looked_at(self, run: RefreshRun) -> str:
+        """Those with new data, or all."""
+        return "All" if run.accounts is None else f"{run.accounts:,}"
 
     @admin.display(description="Segments")
     def progress(self, run: RefreshRun) -> str:

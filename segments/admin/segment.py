@@ -105,6 +105,8 @@ class SegmentAdmin(BackOffice):
         """Frozen with the reason, being refreshed, off, or up to date."""
         if segment.error:
             return format_html('<strong class="state-frozen">Frozen</strong> {}', segment.error)
+        if segment.held:
+            return format_html("<strong>Held</strong> {}", segment.held)
         if segment.due:
             return "Refresh under way"
         return "Up to date" if segment.active else "Off"

@@ -23,8 +23,8 @@ class SegmentSerializer(StrictSerializer):
 
     `subject` says which; it is given with a new segment (account, if not) and never changes.
     `due` is true while a refresh that was asked for has not been answered; `error` says why a segment is frozen (its
-    members are then the last good ones). `contract_value` is a year's worth in the workspace's currency, of accounts.
-    The counts are of everybody, whoever asks.
+    members are then the last good ones), `held` why it waits for a feed that is silent. `contract_value` is a year's
+    worth in the workspace's currency, of accounts. The counts are of everybody, whoever asks.
     """
 
     key = serializers.CharField(read_only=True)
@@ -40,6 +40,7 @@ class SegmentSerializer(StrictSerializer):
     version = serializers.IntegerField(read_only=True)
     due = serializers.BooleanField(read_only=True)
     error = serializers.CharField(read_only=True)
+    held = serializers.CharField(read_only=True)
     refreshed_at = serializers.DateTimeField(read_only=True)
     member_count = serializers.IntegerField(read_only=True)
     contract_value = Amount(read_only=True)
@@ -112,10 +113,14 @@ class RunSerializer(StrictSerializer):
     now = serializers.DateTimeField(read_only=True)
     started_at = serializers.DateTimeField(read_only=True)
     finished_at = serializers.DateTimeField(read_only=True)
+    accounts = serializers.IntegerField(
+        read_only=True, allow_null=True, help_text="Accounts that were looked at; null means all."
+    )
     total = serializers.IntegerField(read_only=True)
     done = serializers.IntegerField(read_only=True)
     joined = serializers.IntegerField(read_only=True)
     left = serializers.IntegerField(read_only=True)
+    held = serializers.IntegerField(read_only=True)
     errors: Any = serializers.SerializerMethodField()
 
     def get_errors(self, run: RefreshRun) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ If one rule cannot be run, no level changes: leaving it out would hand its accou
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from django.db import DatabaseError, OperationalError, transaction
@@ -19,12 +20,13 @@ from accounts.models import Account, AccountLevel
 from core.clock import Moment, moment
 from core.deadline import TooSlow, time_limit
 from core.locks import xact_lock
+from segments.holding.holds import Holds
 from segments.levels.models import LevelRule
 from segments.models import Segment
 from segments.questions import Question, Reader
 from segments.refresh import request_refresh
 from segments.rules.compiler import compile_rule
-from segments.rules.sql import Infix
+from segments.rules.sql import Infix, OneOf
 from segments.rules.tree import Condition, InSegment, Problem, RuleError, walk
 
 LEVEL_FIELD = "account.level"
@@ -54,21 +56,27 @@ def read_level_rule(data: Any, reader: Reader) -> Question:
     return question
 
 
-def decide_levels(present: Moment | None = None, accounts: Collection[int] | None = None) -> set[int]:
-    """Give every account (or some) the level that its rules say; returns the accounts that changed."""
+def decide_levels(
+    present: Moment | None = None, accounts: Collection[int] | None = None, *, by_person: bool = False
+) -> set[int]:
+    """Give every account (or some) the level that its rules say; returns the accounts that changed.
+
+    While a rule is held for a silent feed no level changes, unless a person asks.
+    """
     now = present or moment()
     rules = list(LevelRule.objects.filter(active=True).select_related("level"))
-    reader = Reader.now(now)
+    reader = replace(Reader.now(now), accounts=None if accounts is None else list(accounts))
+    holds = Holds.now(reader.vocabulary)
     cases, broken = [], False
     for rule in rules:
         try:
             question = read_level_rule(rule.rule, reader)
             cases.append(When(Q(compile_rule(question.rule, question.context)), then=Value(rule.level_id)))
-            rule.error = ""
+            rule.error, rule.held = "", "" if by_person else holds.reason(question.rule)
         except RuleError as error:
             rule.error, broken = str(error.problems[0].message)[:500], True
     changed: set[int] = set()
-    if not broken:
+    if not broken and not any(rule.held for rule in rules):
         try:
             with time_limit(LIMIT_MS):
                 xact_lock("levels")
@@ -81,7 +89,7 @@ def decide_levels(present: Moment | None = None, accounts: Collection[int] | Non
             for rule in rules:
                 rule.error = reason
     for rule in rules:
-        LevelRule.objects.filter(pk=rule.pk).update(error=rule.error, decided_at=now.now)
+        LevelRule.objects.filter(pk=rule.pk).update(error=rule.error, held=rule.held, decided_at=now.now)
     return changed
 
 
@@ -89,7 +97,7 @@ def _wanted(cases: list[When], accounts: Collection[int] | None) -> dict[int, st
     """The accounts whose level is not what the rules say, with what they say."""
     found = Account.objects.live().filter(open_to_rules())
     if accounts is not None:
-        found = found.filter(pk__in=list(accounts))
+        found = found.filter(OneOf(F("pk"), list(accounts)))
     decided = Case(*cases, default=Value(None), output_field=CharField()) if cases else Value(None, CharField())
     rows = found.order_by().annotate(decided=decided).filter(Q(Infix(F("decided"), "IS DISTINCT FROM", F("level_id"))))
     return dict(rows.values_list("pk", "decided"))
@@ -115,7 +123,7 @@ def remove_level_rule(level: AccountLevel) -> None:
 
 
 def _follow() -> None:
-    if decide_levels():
+    if decide_levels(by_person=True):
         request_refresh([item for item in Segment.everything.all() if LEVEL_FIELD in texts_in(item.rule)])
 
 

@@ -16,6 +16,9 @@ class LevelRule(Timestamped):
     rule = models.JSONField(default=dict, blank=True)
     active = models.BooleanField(default=True)
     error = models.CharField(max_length=500, blank=True, editable=False)
+    held = models.CharField(
+        max_length=300, blank=True, default="", db_default="", editable=False, help_text="Why the rule waits for data."
+    )
     decided_at = models.DateTimeField(null=True, editable=False)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, related_name="+"

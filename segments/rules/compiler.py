@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, Value
+from django.db.models import Count, Exists, F, OuterRef, Q, Value
 
 from accounts.fields import Field, Rows, RowSet, Subject, Vocabulary
 from core.clock import Moment
@@ -22,7 +22,7 @@ from segments.rules.dates import days_meant, instants_meant
 from segments.rules.nodes import Belongs, Condition, Group, Happened, InSegment, Node, Quantified
 from segments.rules.nodes import Sequence as EventSequence
 from segments.rules.operators import OPERATORS
-from segments.rules.sql import Always, Infix, Not, NotTrue, all_of, any_of
+from segments.rules.sql import Always, Infix, Not, NotTrue, OneOf, all_of, any_of
 
 Binding = Callable[[Field, str], Any]
 
@@ -35,13 +35,18 @@ def base_tables(field: Field, prefix: str) -> Any:
 @dataclass(frozen=True)
 class Context:
     """What a rule is compiled against: the fields, the moment it means, who "me" is, the ids of segments by key, and
-    what the rule is about (a rule about users is asked of each user in each of their accounts)."""
+    what the rule is about (a rule about users is asked of each user in each of their accounts).
+
+    `accounts` says that only these (primary keys) are asked about. What is counted once for all accounts is then
+    counted for them alone; the caller asks about no others.
+    """
 
     vocabulary: Vocabulary
     moment: Moment
     segments: Mapping[str, int]
     me: str = ""
     binding: Binding = base_tables
+    accounts: Sequence[int] | None = None
     subject: Subject = Subject.ACCOUNT
 
     @property
@@ -127,7 +132,7 @@ class _Compiler:
 
     def counting(self, inside: RowSet | None) -> Counting:
         """What events are counted against."""
-        return Counting(self.context.vocabulary, self.context.moment, inside is not None)
+        return Counting(self.context.vocabulary, self.context.moment, inside is not None, self.context.accounts)
 
     def where(self, where: Group | None) -> Any:
         """The condition of a filter by properties, on an event."""
@@ -189,7 +194,10 @@ class _Compiler:
         """At least so many, or so many percent, of the rows."""
         assert node.amount is not None
         met = Count("pk", filter=Q(where))
-        groups = rows.rows().values(rows.link).order_by().annotate(met=met, of=Count("pk"))
+        found = rows.rows()
+        if self.context.accounts is not None:
+            found = found.filter(OneOf(F(rows.link), self.context.accounts))
+        groups = found.values(rows.link).order_by().annotate(met=met, of=Count("pk"))
         if node.quantifier == "at_least":
             enough = groups.filter(met__gte=int(node.amount))
         else:

@@ -36,7 +36,7 @@ from core.clock import Moment
 from segments.rules.event_times import Times
 from segments.rules.events import COUNTS, Measure, holds_at
 from segments.rules.nodes import Happened, Sequence
-from segments.rules.sql import Infix, Not, Truth, all_of
+from segments.rules.sql import Infix, Not, OneOf, Truth, all_of
 from segments.rules.values import Between
 
 OWN, ANYWHERE, BY_USER = "account", "user__relationships__account", ""
@@ -80,11 +80,13 @@ class Counting:
     """What one condition is counted against: where events are, the present, whose they are, the compiled filter.
 
     `by_user` is True inside a users group, where the row in hand is a relationship, and in a rule about users.
+    `accounts` are the only ones that are asked about (primary keys), None for all.
     """
 
     vocabulary: Vocabulary
     moment: Moment
     by_user: bool
+    accounts: Listed[int] | None = None
 
     @property
     def source(self) -> EventSource:
@@ -112,6 +114,11 @@ class Counting:
         if not node.anywhere:
             return OWN
         return BY_USER if self.by_user and node.window.field is None else ANYWHERE
+
+    def asked(self, home: str) -> list[Any]:
+        """That an event is one of the accounts that are asked about; nothing if all are, or if it needs no account."""
+        everywhere = self.accounts is None or home == BY_USER
+        return [] if everywhere else [OneOf(F(f"{home}_id"), self.accounts or ())]
 
 
 def happened(node: Happened, where: Any, counting: Counting) -> Any:
@@ -156,7 +163,8 @@ class _Rows:
         found = (source.events() if self.raw else source.daily()).order_by().filter(name_id=name)
         if self.where is not None:
             found = found.filter(self.where)
-        return found.filter(*times, **in_context(self.home), **of)
+        # In one filter, so that the account is that of the relationship which the conditions are about.
+        return found.filter(*times, *self.counting.asked(self.home), **in_context(self.home), **of)
 
     def grouped(self, *times: Any) -> QuerySet[Any]:
         """One group for each account, or for each user of an account."""
@@ -171,7 +179,7 @@ class _Rows:
         if node.window.n not in counting.vocabulary.event_windows(today):
             return None
         found = counting.source.recent(today, node.window.n).order_by()
-        return found.filter(name_id=counting.vocabulary.event_names[node.event])
+        return found.filter(*counting.asked(OWN), name_id=counting.vocabulary.event_names[node.event])
 
     def within(self) -> QuerySet[Any]:
         """Those for which it happened at all in the window."""
@@ -267,7 +275,8 @@ def followed(node: Sequence, wheres: tuple[Any, Any], counting: Counting) -> Any
         for step, where in zip((node.first, node.second), wheres, strict=True)
     )
     keys, outer = counting.pair(home)
-    first = first.filter(*Times(node.window, counting.moment, True, home).inside(), **in_context(home))
+    times = Times(node.window, counting.moment, True, home).inside()
+    first = first.filter(*times, *counting.asked(home), **in_context(home))
     first = first.annotate(**{f"key_{place}": F(key) for place, key in enumerate(keys)})
     same = {key: OuterRef(f"key_{place}") for place, key in enumerate(keys)}
     until = ExpressionWrapper(OuterRef("at") + Value(span), DateTimeField())

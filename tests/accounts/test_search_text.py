@@ -75,7 +75,7 @@ def test_the_accounts_there_are_get_theirs_from_their_folds() -> None:
     factories.account(LONG, domain="d" * 255)
     wanted = dict(Account.objects.values_list("pk", "search_text"))
     Account.objects.update(search_text=None)
-    fill: Any = importlib.import_module("accounts.migrations.0005_fill_search_text").fill
+    fill: Any = importlib.import_module("accounts.migrations.0006_fill_search_text").fill
     with connection.schema_editor() as editor:
         fill(apps, editor)
         fill(apps, editor)

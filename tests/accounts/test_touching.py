@@ -1,4 +1,4 @@
-"""Marks of accounts that must be evaluated again: none is lost, none is taken twice, nobody waits."""
+"""Marks of accounts that must be evaluated again: none is lost, none goes before its work is done, nobody waits."""
 
 from __future__ import annotations
 
@@ -8,37 +8,52 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from accounts.touching import take_touched, touch, waiting_since
+from accounts.touching import read_touched, settle, touch, waiting_since
 from tests.factories import account
 
 
 @pytest.mark.django_db
-def test_marks_are_taken_once_the_oldest_first() -> None:
-    """However often an account was marked, it is taken once, with all its marks."""
+def test_marks_are_read_the_oldest_first_and_settled_once() -> None:
+    """However often an account was marked, it is read once, with all its marks."""
     one, two, three = (account().pk for _ in range(3))
     touch([two])
     touch([one, two])
     touch([three, two])
     assert waiting_since() is not None
-    assert take_touched(limit=1) == {two}
-    assert take_touched() == {one, three}
-    assert take_touched() == set()
+    first = read_touched(limit=1)
+    assert first.accounts == {two} and len(first.marks) == 3
+    settle(first)
+    assert read_touched().accounts == {one, three}
+    settle(read_touched())
+    assert read_touched().accounts == set()
     assert waiting_since() is None
 
 
 @pytest.mark.django_db
-def test_a_failed_evaluation_gives_the_marks_back() -> None:
-    """What is taken in a transaction that is rolled back is there again."""
+def test_marks_stay_until_they_are_settled_and_later_ones_stay_after_that() -> None:
+    """An evaluation that dies settles nothing; what is touched while it runs waits for the next one."""
     one = account().pk
     touch([one])
+    assert read_touched() == read_touched()
+    taken = read_touched()
+    touch([one])
+    settle(taken)
+    assert read_touched().accounts == {one}
+    assert not set(read_touched().marks) & set(taken.marks)
+
+
+@pytest.mark.django_db
+def test_a_write_that_is_rolled_back_marks_nothing() -> None:
+    """The mark belongs to the data."""
+    one = account().pk
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        assert take_touched() == {one}
+        touch([one])
         raise ZeroDivisionError
-    assert take_touched() == {one}
+    assert read_touched().accounts == set()
 
 
 def test_many_writers_and_takers_at_once(committed: None, at_once: Callable[..., list[Any]]) -> None:
-    """Every mark of every writer is taken by one of the takers, now or later."""
+    """Every mark of every writer is read by one of the takers, now or later."""
     ids = [account().pk for _ in range(20)]
 
     def write() -> set[int]:
@@ -49,10 +64,11 @@ def test_many_writers_and_takers_at_once(committed: None, at_once: Callable[...,
     def take() -> set[int]:
         found: set[int] = set()
         for _ in range(20):
-            with transaction.atomic():
-                found |= take_touched(limit=5)
+            taken = read_touched(limit=5)
+            found |= taken.accounts
+            settle(taken)
         return found
 
     results = at_once(write, take, write, take, write, take)
     assert all(isinstance(result, set) for result in results), results
-    assert set().union(*results) | take_touched() == set(ids)
+    assert set().union(*results) | read_touched().accounts == set(ids)

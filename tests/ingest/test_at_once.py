@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 
 from accounts.models import EndUser, Relationship
 from integrations.models import Message, Outcome
-from integrations.tracking import keys
+from integrations.tracking import keys, recording, spool
 from tests.ingest.conftest import KEY, basic, batch, group, identify, track
 from usage.models import Event
 
@@ -67,3 +69,33 @@ def test_batches_about_the_same_people_in_other_orders_do_not_deadlock(at_once: 
     assert not Event.objects.filter(user=None).exists()
     assert not Message.objects.exclude(outcome__in=[Outcome.STORED, Outcome.NO_ACCOUNT]).exists()
     assert deadlocks() == before
+
+
+@pytest.mark.usefixtures("committed")
+def test_a_table_that_is_locked_keeps_nobody_waiting(
+    at_once: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path
+) -> None:
+    """The request is kept on the disk instead, and recorded once the lock is gone."""
+    keys.create_source("Web app", key=KEY)
+    settings.SPOOL_DIR = tmp_path / "spool"
+    monkeypatch.setattr(recording, "LONGEST_STATEMENT_MS", 300)
+    held, answered = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE usage_event IN ACCESS EXCLUSIVE MODE")
+            held.set()
+            answered.wait(30)
+
+    def sender() -> int:
+        held.wait(30)
+        try:
+            return post(batch(group(), track()))
+        finally:
+            answered.set()
+
+    assert at_once(hold, sender) == [None, 200]
+    assert len(spool.waiting()) == 1 and not Event.objects.exists()
+    spool._state.update(away_until=0.0)
+    assert spool.drain() == 1
+    assert Event.objects.count() == 1

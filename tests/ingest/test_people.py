@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from accounts.models import Account, AttributeChange, EndUser, Relationship
-from accounts.touching import take_touched
+from accounts.touching import read_touched, settle
 from integrations.models import Identity, Message, Outcome, PendingEvent
 from tests.ingest.conftest import Send, batch, group, identify, outcomes, track
 from usage.models import DailyUsage, Event
@@ -28,7 +28,7 @@ def test_a_group_call_joins_and_its_extension_says_as_what(send: Send) -> None:
     assert (found.user.external_id, found.account.name, found.role) == ("u1", "Acme", "owner")
     assert found.attributes == {"seat_type": "full"}
     assert found.account.attributes == {"plan": "pro", "employees": 50}
-    assert take_touched() == {found.account_id}
+    assert read_touched().accounts == {found.account_id}
 
 
 def test_an_event_ends_and_another_begins_a_relationship(send: Send) -> None:
@@ -118,7 +118,7 @@ def test_an_alias_makes_two_users_one(send: Send) -> None:
         group("a1", user="old", integrations=ROLE), track(user="old"), track(user="new", context={"groupId": "a1"}),
     )  # fmt: skip
     send("/v1/batch", sent)
-    take_touched()
+    settle(read_touched())
     alias = {"type": "alias", "messageId": "al", "previousId": "old", "userId": "new"}
     again = {"type": "alias", "messageId": "self", "previousId": "new", "userId": "new"}
     send("/v1/batch", {"batch": [alias, again, track(user="old", messageId="after")]})
@@ -126,7 +126,7 @@ def test_an_alias_makes_two_users_one(send: Send) -> None:
     assert (user.external_id, user.title, user.email) == ("new", "New", "old@example.com")
     assert homes() == {"m3": ("a1", "new"), "m4": ("a1", "new"), "after": ("a1", "new")}
     assert Relationship.objects.get().role == "owner"
-    assert take_touched() == {Account.objects.get().pk}
+    assert read_touched().accounts == {Account.objects.get().pk}
     roll_up()
     assert {row.user_id for row in DailyUsage.objects.all()} == {user.pk}
 

@@ -92,7 +92,7 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_server_is_killed(server:
     seed = random.randrange(10**6)
     chance = random.Random(seed)
     for kill in range(KILLS):
-        time.sleep(chance.uniform(0.05, 0.9))
+        time.sleep(chance.uniform(0.05, 0.6))
         if kill % 10 == 9:  # everything at once, as a power cut
             server.kill()
             server.start()

@@ -11,6 +11,7 @@ import pytest
 
 from accounts.models import Account
 from core.clock import Moment
+from core.models import Workspace
 from segments.questions import Reader
 from tests import factories
 from usage.models import DirtyDay
@@ -27,6 +28,14 @@ def did(account: str | None, name: str, at: dt.datetime, user: str | None = None
     fact = EventFact(f"m{next(_number)}", name, at, account, user, properties)
     result = PostgresStore().append([fact], source="test", create_missing=True)
     assert result.stored == 1, result
+
+
+def settle_in(zone: str) -> zoneinfo.ZoneInfo:
+    """The workspace's own zone."""
+    workspace = Workspace.get()
+    workspace.time_zone = zone
+    workspace.save()
+    return workspace.zone
 
 
 def ago(days: float, hours: float = 0) -> dt.datetime:
@@ -152,7 +161,7 @@ def test_hours_are_exact() -> None:
 
 @pytest.mark.parametrize("zone", ["Pacific/Tongatapu", "Pacific/Pago_Pago", "America/New_York", "Europe/Oslo"])
 def test_midnight_is_the_workspaces_own(zone: str) -> None:
-    here = zoneinfo.ZoneInfo(zone)
+    here = settle_in(zone)
     midnight = dt.datetime(2026, 11, 2, tzinfo=here)
     did("none", "Export", midnight - dt.timedelta(microseconds=1))
     yesterday, today = {"last": 1, "unit": "day"}, midnight + dt.timedelta(hours=1)
@@ -164,7 +173,7 @@ def test_midnight_is_the_workspaces_own(zone: str) -> None:
 
 @pytest.mark.parametrize(("hours_before", "inside"), [(24.5, True), (25.5, False)])
 def test_a_day_of_25_hours_is_one_day(hours_before: float, inside: bool) -> None:
-    here = zoneinfo.ZoneInfo("America/New_York")  # the clocks went back on 1 November 2026
+    here = settle_in("America/New_York")  # the clocks went back on 1 November 2026
     late = dt.datetime(2026, 11, 2, 4, 45, tzinfo=dt.UTC)  # 23:45 of the long day
     did("none", "Export", late - dt.timedelta(hours=hours_before))
     for day in (dt.date(2026, 10, 31), dt.date(2026, 11, 1)):

@@ -21,6 +21,7 @@ from usage.metrics import refresh_metrics
 from usage.models import AccountUsage, DailyUsage, DirtyDay, UserActivity
 from usage.rollup import roll_up
 from usage.store import EventFact, PostgresStore
+from usage.store.postgres import mark_days
 
 ZONE = "America/New_York"
 START = dt.datetime(2026, 2, 20, tzinfo=dt.UTC)
@@ -166,20 +167,42 @@ class TestMetrics:
 
 @pytest.mark.usefixtures("committed")
 class TestAtOnce:
-    def test_events_that_arrive_while_a_day_is_counted_are_not_missed(self) -> None:
-        """A sender has stored its event but not committed when the roll-up takes the day: it must be waited for."""
+    @pytest.mark.parametrize("anew", [False, True])
+    def test_an_event_that_is_committed_late_counts_once(self, anew: bool) -> None:
+        """A sender has stored its event and not committed when a roll-up runs: that one goes ahead without it, also if
+        it counts the whole day anew, and the next one adds it."""
         account = factories.account()
         store = PostgresStore()
         store.append([EventFact("first", "Login", START, account.external_id)], source="app")
         counting = threading.Thread(target=self._roll_up)
+        if anew:
+            mark_days([START.date()])
         with transaction.atomic():
             store.append([EventFact("second", "Login", START, account.external_id)], source="app")
             counting.start()
-            counting.join(1.0)
-            assert counting.is_alive(), "the roll-up went ahead without the event that was on its way"
-        counting.join(30)
+            counting.join(30)
+            assert not counting.is_alive(), "the roll-up waited for a sender"
+        assert DailyUsage.objects.get().count == 1
         roll_up()
         assert DailyUsage.objects.get().count == 2
+
+    def test_a_day_that_is_marked_waits_for_the_one_who_marks_it(self) -> None:
+        """Whoever takes events away holds the mark, so that the day is not counted before they are gone."""
+        account = factories.account()
+        PostgresStore().append([EventFact("m", "Login", START, account.external_id)], source="app")
+        roll_up()
+        mark_days([START.date()])
+        counting = threading.Thread(target=self._roll_up)
+        with transaction.atomic():
+            mark_days([START.date()])
+            with connection.cursor() as cursor:
+                cursor.execute("DELETE FROM usage_event")
+            counting.start()
+            counting.join(1.0)
+            assert counting.is_alive(), "the day was counted with the events that were on their way out"
+        counting.join(30)
+        roll_up()
+        assert not DailyUsage.objects.exists()
 
     def test_senders_and_roll_ups_at_once_lose_nothing(self, at_once: Callable[..., list[Any]]) -> None:
         accounts = [factories.account().external_id for _ in range(3)]

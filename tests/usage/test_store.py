@@ -14,7 +14,8 @@ from accounts.models import Account, EndUser, Relationship
 from core.models import Workspace
 from tests import factories
 from usage import partitions
-from usage.models import DirtyDay, Event, EventName, MessageReceipt
+from usage.models import DailyUsage, Event, EventName, MessageReceipt, PendingUsage
+from usage.rollup import roll_up
 from usage.store import Appended, EventFact, PostgresStore
 
 AT = dt.datetime(2026, 3, 31, 23, 30, tzinfo=dt.UTC)
@@ -94,8 +95,11 @@ class TestOneSender:
         workspace = Workspace.get()
         workspace.time_zone = "Asia/Tokyo"
         workspace.save()
-        send(EventFact("m", "Login", AT))
-        assert list(DirtyDay.objects.values_list("day", flat=True)) == [dt.date(2026, 4, 1)]
+        factories.account(external_id="a")
+        send(EventFact("m", "Login", AT, "a"))
+        assert list(PendingUsage.objects.values_list("day", "count")) == [(dt.date(2026, 4, 1), 1)]
+        roll_up()
+        assert list(DailyUsage.objects.values_list("day", "count")) == [(dt.date(2026, 4, 1), 1)]
 
     def test_partitions_are_made_ahead_and_dropped_by_month(self) -> None:
         assert partitions.prepare_ahead(dt.date(2031, 11, 30)) == [

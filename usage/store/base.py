@@ -79,7 +79,7 @@ class EventStore(Protocol):
         create_missing: bool = False,
         prepared: Prepared | None = None,
     ) -> Appended:
-        """Store each event exactly once, and mark the local days that must be counted again."""
+        """Store each event exactly once, with what it adds to the daily counts."""
 
     def complete(self, events: Sequence[EventPlace], *, user: int | None, account: int | None) -> int:
         """Give stored events the user or account (primary keys) that they lack; how many there were."""

@@ -1,8 +1,8 @@
 """Events in PostgreSQL: COPY into a temporary table, then one statement that stores each message once for good.
 
-The receipts decide what is a repetition, so it does not matter which time a repetition claims. The days are marked in
-the same transaction. The marks are held with a shared lock until the commit: the roll-up, which takes marks away, waits
-for the events behind them and never misses any, while two writers do not wait for each other.
+The receipts decide what is a repetition, so it does not matter which time a repetition claims. What the new events add
+to the daily counts is written in the same transaction, in rows of their own that the roll-up adds up: it sees the
+events and what they add together or not at all, and no writer waits for it or for another one.
 """
 
 from __future__ import annotations
@@ -19,9 +19,13 @@ from django.utils import timezone
 from accounts.facts import Reject
 from accounts.facts.rows import account_ids, ensure_accounts, ensure_users, user_ids
 from accounts.models import Relationship
+from accounts.privacy.gate import erased_among
 from core.clock import Moment, moment
 from core.intake import MAX_JSON, BadValue, clean_id, clean_text, fold, short
+from core.locks import xact_lock
+from core.waking import wake_evaluation
 from usage import partitions
+from usage.feeds.watching import note_arrival
 from usage.models import EventName
 from usage.store.base import Appended, EventFact, EventPlace, Prepared
 
@@ -38,6 +42,9 @@ _COPY = "COPY usage_arrival (place, account_id, user_id, name_id, at, properties
 _INTO_EVENTS = """
 COPY usage_event (account_id, user_id, name_id, at, received_at, properties, folded, source, message_id) FROM STDIN
 """
+_INTO_PENDING = """
+COPY usage_pendingusage (account_id, user_id, name_id, day, count, first_at, last_at) FROM STDIN
+"""
 _CLAIM = """
 INSERT INTO usage_messagereceipt (source, message_id) SELECT %s, message_id FROM unnest(%s::text[]) message_id
 ON CONFLICT DO NOTHING RETURNING message_id
@@ -52,26 +59,55 @@ WITH once AS (
     INSERT INTO usage_event (account_id, user_id, name_id, at, received_at, properties, folded, source, message_id)
     SELECT account_id, user_id, name_id, at, %(now)s, properties, folded, %(source)s, message_id
     FROM once JOIN fresh USING (message_id) ORDER BY place
-    RETURNING account_id, at
+    RETURNING account_id, user_id, name_id, at
+), added AS (
+    INSERT INTO usage_pendingusage (account_id, user_id, name_id, day, count, first_at, last_at)
+    SELECT account_id, user_id, name_id, (at AT TIME ZONE %(zone)s)::date AS day, count(*), min(at), max(at)
+    FROM stored WHERE account_id IS NOT NULL GROUP BY 1, 2, 3, 4
 )
-SELECT (at AT TIME ZONE %(zone)s)::date, count(*), count(*) FILTER (WHERE account_id IS NULL) FROM stored GROUP BY 1
+SELECT count(*), count(*) FILTER (WHERE account_id IS NULL) FROM stored
 """
 # Two statements for one question, because an index answers "is null" and "equals" and not "is the same as".
 _COMPLETE = """
-UPDATE usage_event e SET user_id = coalesce(e.user_id, %(user)s), account_id = coalesce(e.account_id, %(account)s)
-FROM unnest(%(ats)s::timestamptz[], %(sources)s::text[], %(ids)s::text[], %(accounts)s::bigint[])
-    AS wanted (at, source, message_id, account_id)
-WHERE e.at = wanted.at AND e.message_id = wanted.message_id AND e.source = wanted.source AND {same_account}
-    AND (e.user_id IS NULL AND %(user)s::bigint IS NOT NULL OR e.account_id IS NULL AND %(account)s::bigint IS NOT NULL)
-RETURNING (e.at AT TIME ZONE %(zone)s)::date
+WITH before AS MATERIALIZED (
+    SELECT e.id, e.at, e.account_id, e.user_id, coalesce(e.account_id, %(account)s) AS to_account,
+           coalesce(e.user_id, %(user)s) AS to_user
+    FROM usage_event e, unnest(%(ats)s::timestamptz[], %(sources)s::text[], %(ids)s::text[], %(accounts)s::bigint[])
+        AS wanted (at, source, message_id, account_id)
+    WHERE e.at = wanted.at AND e.message_id = wanted.message_id AND e.source = wanted.source AND {same_account} AND (
+        e.user_id IS NULL AND %(user)s::bigint IS NOT NULL OR e.account_id IS NULL AND %(account)s::bigint IS NOT NULL)
+    FOR UPDATE OF e
+), changed AS (
+    UPDATE usage_event e SET account_id = b.to_account, user_id = b.to_user FROM before b
+    WHERE e.id = b.id AND e.at = b.at
+    RETURNING e.name_id, e.at, b.account_id, b.user_id, b.to_account, b.to_user
+), sides AS (
+    SELECT account_id, user_id, name_id, at, -1 AS one FROM changed WHERE account_id IS NOT NULL
+    UNION ALL SELECT to_account, to_user, name_id, at, 1 FROM changed WHERE to_account IS NOT NULL
+), moved AS (
+    INSERT INTO usage_pendingusage (account_id, user_id, name_id, day, count, first_at, last_at)
+    SELECT account_id, user_id, name_id, (at AT TIME ZONE %(zone)s)::date AS day, sum(one), min(at), max(at)
+    FROM sides GROUP BY 1, 2, 3, 4, one
+)
+SELECT count(*) FROM changed
 """
 _SAME_ACCOUNT = ("e.account_id = wanted.account_id", "e.account_id IS NULL AND wanted.account_id IS NULL")
-_MOVE = """
-UPDATE usage_event SET user_id = %(new)s
-WHERE user_id = %(old)s AND (account_id IS NULL OR account_id IN (
-    SELECT account_id FROM usage_useractivity WHERE user_id = %(old)s
-    UNION SELECT account_id FROM accounts_relationship WHERE user_id = %(old)s))
-RETURNING (at AT TIME ZONE %(zone)s)::date
+# All that was counted for a user goes over, also what was counted of events that are not kept any more.
+_HAND_OVER = """
+WITH mine AS MATERIALIZED (
+    SELECT account_id, first_seen_at, last_seen_at FROM usage_useractivity WHERE user_id = %(old)s
+), owed AS (
+    SELECT d.account_id, d.name_id, d.day, d.count, m.first_seen_at AS first_at, m.last_seen_at AS last_at
+    FROM usage_dailyusage d JOIN mine m USING (account_id) WHERE d.user_id = %(old)s
+    UNION ALL SELECT account_id, name_id, day, count, first_at, last_at FROM usage_pendingusage WHERE user_id = %(old)s
+), moved AS (
+    INSERT INTO usage_pendingusage (account_id, user_id, name_id, day, count, first_at, last_at)
+    SELECT o.account_id, side.user_id, o.name_id, o.day, side.one * o.count, o.first_at, o.last_at
+    FROM owed o, (VALUES (%(old)s::bigint, -1), (%(new)s::bigint, 1)) AS side (user_id, one)
+)
+UPDATE usage_event SET user_id = %(new)s WHERE user_id = %(old)s AND (
+    account_id IS NULL OR account_id IN (SELECT account_id FROM owed
+                                         UNION SELECT account_id FROM accounts_relationship WHERE user_id = %(old)s))
 """
 _WITHDRAW = """
 WITH gone AS (
@@ -106,7 +142,7 @@ class PostgresStore:
         create_missing: bool = False,
         prepared: Prepared | None = None,
     ) -> Appended:
-        """Store each event exactly once, and mark the local days that must be counted again.
+        """Store each event exactly once, with what it adds to the daily counts.
 
         An unknown account or user is a reject, unless `create_missing` makes it. A user and an account in one event
         open no relationship. Events that the caller has prepared go straight into their table.
@@ -132,10 +168,10 @@ class PostgresStore:
                 for row in rows:
                     copy.write_row(row)
             cursor.execute(_STORE, {"source": source, "now": present.now, "zone": present.zone.key})
-            days = cursor.fetchall()
-        mark_days([day for day, _, _ in days])
-        result.stored = sum(count for _, count, _ in days)
-        result.homeless = sum(homeless for _, _, homeless in days)
+            result.stored, result.homeless = cursor.fetchone()
+        note_arrival(source, (row[3] for row in rows), present.now)
+        if result.stored:
+            wake_evaluation()
         result.repeated = len(rows) - result.stored
         result.received_at = present.now
         return result
@@ -147,11 +183,24 @@ class PostgresStore:
             "sources": [event.source for event in events], "ids": [event.message_id for event in events],
             "accounts": [event.account for event in events],
         }  # fmt: skip
-        return sum(_change_and_mark(_COMPLETE.format(same_account=same), values) for same in _SAME_ACCOUNT)
+        changed = 0
+        with connection.cursor() as cursor:
+            for same in _SAME_ACCOUNT:
+                cursor.execute(_COMPLETE.format(same_account=same), values)
+                changed += int(cursor.fetchone()[0])
+        if changed:
+            wake_evaluation()
+        return changed
 
+    @transaction.atomic
     def move_user(self, old: int, new: int) -> int:
         """Make the events of one user (a primary key) those of another one; how many there were."""
-        return _change_and_mark(_MOVE, {"old": old, "new": new, "zone": moment().zone.key})
+        xact_lock("usage.rollup")  # what is counted must not go from pending to daily meanwhile
+        with connection.cursor() as cursor:
+            cursor.execute(_HAND_OVER, {"old": old, "new": new})
+            moved = cursor.rowcount
+        wake_evaluation()
+        return moved
 
     @transaction.atomic
     def withdraw(self, source: str, received_at: dt.datetime, first: dt.datetime, last: dt.datetime) -> int:
@@ -171,30 +220,29 @@ class PostgresStore:
 
 
 def _append_prepared(rows: list[tuple[Any, ...]], source: str, present: Moment, result: Appended) -> Appended:
-    """COPY events that are known to be new into their table."""
+    """COPY events that are known to be new into their table, and what they add to the daily counts beside them."""
     if not rows:
         return result
     now = present.now.isoformat()
-    with connection.cursor() as cursor, cursor.copy(_INTO_EVENTS) as copy:
-        for _, account, user, name, at, properties, folded, message_id in rows:
-            copy.write_row((account, user, name, at.isoformat(), now, properties, folded, source, message_id))
-    mark_days({row[4].astimezone(present.zone).date() for row in rows})
+    shares: dict[tuple[int, int | None, int, dt.date], list[dt.datetime]] = {}
+    with connection.cursor() as cursor:
+        with cursor.copy(_INTO_EVENTS) as copy:
+            for _, account, user, name, at, properties, folded, message_id in rows:
+                copy.write_row((account, user, name, at.isoformat(), now, properties, folded, source, message_id))
+                if account is not None:
+                    shares.setdefault((account, user, name, at.astimezone(present.zone).date()), []).append(at)
+        with cursor.copy(_INTO_PENDING) as copy:
+            for key, times in shares.items():
+                copy.write_row((*key, len(times), min(times), max(times)))
+    note_arrival(source, (row[3] for row in rows), present.now)
     result.stored = len(rows)
     result.homeless = sum(row[1] is None for row in rows)
+    wake_evaluation()
     return result
 
 
-def _change_and_mark(statement: str, values: Mapping[str, Any]) -> int:
-    """Run a statement that returns the days of the events it changed, and mark these; the number of events."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        days = [day for (day,) in cursor.fetchall()]
-    mark_days(days)
-    return len(days)
-
-
 def mark_days(days: Iterable[dt.date]) -> None:
-    """Mark local days for the roll-up, and keep the marks from being taken until this transaction ends.
+    """Mark local days to be counted anew, and keep the marks from being taken until this transaction ends.
 
     If a mark is taken between the two statements, all are let go (the savepoint) and asked for anew: adding the one
     that is missing while holding later ones would be another order than everybody else's, and a deadlock.
@@ -213,6 +261,7 @@ def mark_days(days: Iterable[dt.date]) -> None:
             transaction.savepoint_commit(mark)
         else:
             transaction.savepoint_rollback(mark)
+    wake_evaluation()
 
 
 def _read(
@@ -222,8 +271,10 @@ def _read(
     present: Moment,
     result: Appended,
 ) -> list[tuple[Any, ...]]:
-    named = {event.user for event in events if event.user and not event.account}
-    homes = _only_homes({users[user] for user in named if user in users})
+    named = {"user": {e.user for e in events if e.user}, "account": {e.account for e in events if e.account}}
+    erased = erased_among(named)
+    unplaced = {event.user for event in events if event.user and not event.account}
+    homes = _only_homes({users[user] for user in unplaced if user in users})
     names = _name_ids({event.name for event in events if isinstance(event.name, str)})
     rows = []
     for index, event in enumerate(events):
@@ -232,6 +283,10 @@ def _read(
         def tell(key: str, reason: str, place: int = index, problems: list[Reject] = problems) -> None:
             problems.append(Reject(place, key, reason))
 
+        gone = erased.get(("user", event.user or "")) or erased.get(("account", event.account or ""))
+        if gone:
+            result.rejected.append(Reject(index, "user" if ("user", event.user) in erased else "account", gone))
+            continue
         user = _find(users, event.user, "user", tell)
         account = _find(accounts, event.account, "account", tell) if event.account else homes.get(user or 0)
         name = names.get(event.name)

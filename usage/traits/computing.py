@@ -17,6 +17,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from accounts.fields import Kind, Vocabulary, vocabulary
 from accounts.fields.uses import texts_in
 from accounts.models import Account, EndUser, Relationship
+from accounts.touching import touch
 from core.api.access import is_administrator
 from core.clock import Moment, moment
 from core.deadline import TooSlow, time_limit
@@ -29,14 +30,19 @@ from usage.traits.storing import count_values, fold_values, forget_values, write
 log = logging.getLogger(__name__)
 LIMIT_MS, PREVIEW_MS = 60_000, 5_000
 SAMPLE = 10
+PASSING = ("", "08", "40", "53")  # the database went away, a deadlock, disk or memory full
 
 
 def refresh_traits(present: Moment | None = None, accounts: Collection[int] | None = None) -> list[Trait]:
-    """Bring every active trait up to date, of every account or of some; returns the traits in the order of the work."""
+    """Bring every active trait up to date, of every account or of some; returns the traits in the order of the work.
+
+    Of some accounts, a trait that has failed waits for the next time that all are computed, or for its next save.
+    """
     words, now = vocabulary(), present or moment()
     traits = in_order(list(Trait.objects.filter(active=True)))
     for trait in traits:
-        compute(trait, now, words, accounts)
+        if accounts is None or not trait.error:
+            compute(trait, now, words, accounts)
     return traits
 
 
@@ -46,7 +52,10 @@ def compute(
     words: Vocabulary | None = None,
     accounts: Collection[int] | None = None,
 ) -> None:
-    """Compute one trait and record how it went."""
+    """Compute one trait and record how it went.
+
+    Where a value may depend on other accounts, a change of some moves all; those others are marked for an evaluation.
+    """
     started = time.perf_counter()
     fields = words or vocabulary()
     now = present or moment()
@@ -54,14 +63,19 @@ def compute(
         with time_limit(LIMIT_MS):
             xact_lock("trait", trait.pk)
             found = read_definition(trait.subject, trait.method, trait.definition, fields)
-            source = found.source(Scope(trait.subject, now, fields))
-            write_values(trait.subject, trait.key, source, accounts)
+            wanted = None if METHODS[trait.method].together else accounts
+            source = found.source(Scope(trait.subject, now, fields, None if wanted is None else list(wanted)))
+            changed = write_values(trait.subject, trait.key, source, wanted)
+            if accounts is not None:
+                touch(changed - set(accounts))
             if found.kind in (Kind.TEXT, Kind.CHOICE, Kind.LIST):
-                fold_values(trait.subject, trait.key)
-            trait.values_count, trait.error = count_values(trait.subject, trait.key), ""
+                fold_values(trait.subject, trait.key, wanted)
+            if changed or accounts is None:
+                trait.values_count = count_values(trait.subject, trait.key)
+            trait.error = ""
     except (TraitError, TooSlow, DatabaseError, TraitFailed) as error:
-        if isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", None) is None:
-            raise  # the database went away: nothing is wrong with the trait
+        if isinstance(error, OperationalError) and (getattr(error.__cause__, "sqlstate", "") or "")[:2] in PASSING:
+            raise  # nothing is wrong with the trait: whoever asked comes again
         trait.error = reason_of(error)
         log.warning("trait not computed", extra={"trait": trait.field_key, "reason": trait.error})
     trait.computed_at, trait.duration_ms = now.now, (time.perf_counter() - started) * 1000

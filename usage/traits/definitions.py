@@ -9,7 +9,7 @@ The grammar, by method (the manual's page on traits says it in full):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -23,11 +23,15 @@ SUBJECTS = ("account", "user")
 
 @dataclass(frozen=True)
 class Scope:
-    """What a computation is about: the subject, its moment, the fields it may read."""
+    """What a computation is about: the subject, its moment, the fields it may read.
+
+    `accounts` are the only ones whose values are wanted (primary keys), None for all; a source may yield others too.
+    """
 
     subject: str
     moment: Moment
     vocabulary: Vocabulary
+    accounts: Sequence[int] | None = None
 
     @property
     def keys(self) -> str:
@@ -56,7 +60,8 @@ class Definition(Protocol):
 @dataclass(frozen=True)
 class Method:
     """A way to compute a trait. `zero` says that the field is 0 where nothing was found, `needs` names the
-    keys of its definition, for forms; `administrators` keeps it to them."""
+    keys of its definition, for forms; `administrators` keeps it to them. `together` says that one account's
+    value may depend on other accounts."""
 
     key: str
     label: str
@@ -67,6 +72,7 @@ class Method:
     unit: str = ""
     needs: tuple[str, ...] = field(default=())
     administrators: bool = False
+    together: bool = False
 
 
 METHODS: dict[str, Method] = {}

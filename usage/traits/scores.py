@@ -147,4 +147,6 @@ def _read(reading: Reading) -> Engagement:
     return Engagement(weights, reading.one_of("days", DAYS, 30), _bands(reading))
 
 
-register_methods([Method("engagement", "Engagement score", "Scores", _read, needs=("weights", "days", "bands"))])
+register_methods(
+    [Method("engagement", "Engagement score", "Scores", _read, needs=("weights", "days", "bands"), together=True)]
+)

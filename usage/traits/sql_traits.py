@@ -136,4 +136,6 @@ def _read(reading: Reading) -> SqlTrait:
     return SqlTrait(text, Kind(reading.one_of("as", KINDS, "number")))
 
 
-register_methods([Method("sql", "SQL, by administrators", "SQL", _read, needs=("sql", "as"), administrators=True)])
+register_methods(
+    [Method("sql", "SQL, by administrators", "SQL", _read, needs=("sql", "as"), administrators=True, together=True)]
+)

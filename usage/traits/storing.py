@@ -24,7 +24,8 @@ WITH wanted AS MATERIALIZED (
 ), gone AS (
     UPDATE {table} t SET shown = t.shown - %s, folded = t.folded - %s
     WHERE t.shown ? %s AND (%s OR t.account_id = ANY(%s)) AND NOT EXISTS (SELECT 1 FROM wanted w WHERE {same})
-)
+    RETURNING t.account_id
+), written AS (
 INSERT INTO {table} AS t ({columns}, shown, folded)
 SELECT {wanted}, jsonb_build_object(%s::text, w.value), '{{}}'
 FROM wanted w LEFT JOIN {table} o USING ({columns})
@@ -32,9 +33,12 @@ WHERE o.account_id IS NULL OR (o.shown -> %s) IS DISTINCT FROM w.value
 ORDER BY {wanted}
 ON CONFLICT ({columns}) DO UPDATE SET shown = t.shown || EXCLUDED.shown, folded = t.folded - %s
 RETURNING account_id
+)
+SELECT account_id FROM written UNION SELECT account_id FROM gone
 """
 _UNFOLDED = """
-SELECT DISTINCT shown -> %s FROM {table} WHERE NOT folded ? %s AND jsonb_typeof(shown -> %s) IN ('string', 'array')
+SELECT DISTINCT shown -> %s FROM {table}
+WHERE NOT folded ? %s AND jsonb_typeof(shown -> %s) IN ('string', 'array') AND (%s OR account_id = ANY(%s))
 """
 _FOLD = """
 UPDATE {table} t SET folded = t.folded || jsonb_build_object(%s::text, m.folded)
@@ -45,8 +49,8 @@ BATCH = 5_000
 
 
 def write_values(subject: str, key: str, source: Sql, accounts: Collection[int] | None = None) -> set[int]:
-    """Make the stored values of a trait those of the query (of some accounts only); returns the accounts that gained
-    or changed one. Call it inside a transaction."""
+    """Make the stored values of a trait those of the query (of some accounts only); returns the accounts that gained,
+    changed or lost one. Call it inside a transaction."""
     sql, params = source
     columns = _KEYS[subject]
     everyone, ids = accounts is None, list(accounts or [])
@@ -64,11 +68,11 @@ def write_values(subject: str, key: str, source: Sql, accounts: Collection[int] 
         return {row[0] for row in cursor.fetchall()}
 
 
-def fold_values(subject: str, key: str) -> None:
-    """Write the folds of the texts and lists that have none yet."""
+def fold_values(subject: str, key: str, accounts: Collection[int] | None = None) -> None:
+    """Write the folds of the texts and lists that have none yet, of every account or of some."""
     table = _TABLES[subject]
     with connection.cursor() as cursor:
-        cursor.execute(_UNFOLDED.format(table=table), [key] * 3)
+        cursor.execute(_UNFOLDED.format(table=table), [key, key, key, accounts is None, list(accounts or [])])
         found = [json.loads(shown) for (shown,) in cursor.fetchall()]
         for start in range(0, len(found), BATCH):
             batch = found[start : start + BATCH]

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Account, Note, Subscription
+from accounts.notes import remove_notes, write_note
 from core.intake import BadValue, clean_text
 from segments.pins import pin_targets, pins_of
 from segments.questions import Reader
@@ -167,7 +168,7 @@ def account_note(request: HttpRequest, pk: int) -> HttpResponse:
     if not text or kind not in Note.Kind.values:
         notify(request, "The note is empty. Write what was said or decided.")
         return HttpResponseRedirect(f"{back}#timeline")
-    note = Note.objects.create(account=found, author=member_of(request), kind=kind, text=text, at=timezone.now())
+    note = write_note(account=found, author=member_of(request), kind=kind, text=text, at=timezone.now())
     token = keep_inverse(request, "note", {"note": note.pk}, back=f"{back}#timeline")
     notify(request, f"{note.get_kind_display()} added to the timeline.", undo=token)
     return HttpResponseRedirect(f"{back}#timeline")
@@ -175,5 +176,5 @@ def account_note(request: HttpRequest, pk: int) -> HttpResponse:
 
 @inverse("note")
 def _remove_note(request: HttpRequest, data: dict[str, Any]) -> str:
-    Note.objects.filter(pk=data["note"]).delete()
+    remove_notes(Note.objects.filter(pk=data["note"]))
     return "Note removed."

@@ -21,7 +21,7 @@ from core.clock import Moment
 from core.download import csv_response
 from core.intake import BadValue, clean_date
 from segments.editing import StaleSegment
-from segments.history import CAUSES, Movement, definitions, first_day, members_on, movements, sizes
+from segments.history import CAUSES, Movement, definitions, first_day, holds_of, members_on, movements, sizes
 from segments.models import Segment
 from segments.places import accounts_matched
 from segments.questions import Reader
@@ -79,6 +79,7 @@ def segment_members(request: HttpRequest, pk: int) -> HttpResponse:
         "chart": size_chart(points, definitions(segment, points[0][0], now)) if len(points) > 1 else None,
         "moves": [(move, CAUSES[move.cause]) for move in moves],
         "older": _older(moves),
+        "holds": holds_of(segment),
     }
     return page(request, "web/segments/members.html", context)
 

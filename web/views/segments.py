@@ -15,6 +15,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from core.intake import fold
 from segments.editing import clone_segment, delete_segment, move_segment, place_segment, set_active, set_visible
+from segments.holding.telling import unseen
+from segments.holding.telling import words_of as words_of_notice
 from segments.models import Segment
 from segments.questions import Reader
 from segments.trends import joined_left
@@ -81,6 +83,7 @@ def segments(request: HttpRequest) -> HttpResponse:
         "filtered": bool(wanted),
         "may_edit": may_edit_segments(request),
         "watch": running,
+        "banners": [(notice, words_of_notice(notice)) for notice in unseen(request.user)],
     }
     return page(request, "web/segments/page.html", context, parts=PARTS)
 

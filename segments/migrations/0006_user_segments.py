@@ -10,8 +10,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0008_users_in_accounts"),
-        ("segments", "0003_levels"),
+        ("accounts", "0009_users_in_accounts"),
+        ("segments", "0005_accounts_of_a_run"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -17,7 +17,7 @@ CREATE VIEW accounts_user_in_account AS
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0007_indexes_of_lists")]
+    dependencies = [("accounts", "0008_erasures")]
     operations = [
         migrations.RunSQL(CREATE, "DROP VIEW accounts_user_in_account"),
         migrations.CreateModel(

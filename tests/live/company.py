@@ -1,0 +1,100 @@
+"""A small company with rules that look at all that can change, and its state as it is compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accounts.models import Account, AccountLevel
+from segments.editing import save_segment
+from segments.levels.deciding import save_level_rule
+from segments.models import AccountMembership, Segment
+from usage.models import AccountTraits, AccountUsage, DailyUsage, EventName, UserActivity, UserTraits
+from usage.traits.editing import save_trait
+
+
+def is_(field: str, op: str, value: Any = None) -> dict[str, Any]:
+    node = {"field": field, "op": op}
+    return node if value is None else node | {"value": value}
+
+
+def happened(event: str, value: int, **more: Any) -> dict[str, Any]:
+    return {"event": event, "op": "at_least", "value": value, "window": {"last": 7, "unit": "day"}} | more
+
+
+def all_(*rules: Any) -> dict[str, Any]:
+    return {"match": "all", "rules": list(rules)}
+
+
+RULES: dict[str, Any] = {
+    "pays": all_(is_("account.mrr", "at_least", 100)),
+    "plan": all_({"subscriptions": "any", "where": all_(is_("subscription.plan", "is", "Pro"))}),
+    "busy": all_(happened("Export", 3)),
+    "never": all_({"event": "Export", "op": "never", "window": "ever"}),
+    "few": all_({"event": "Login", "op": "at_most", "value": 1, "window": {"last": 30, "unit": "day"}}),
+    "pages": all_(happened("Export", 1, where=all_(is_("event.properties.pages", "at_least", 5)))),
+    "anywhere": all_(happened("Login", 2, anywhere=True)),
+    "somebody": all_({"users": "any", "where": all_(happened("Login", 2))}),
+    "admins": all_({"users": {"at_least": 2}, "where": all_(is_("user.title", "is", "Admin"))}),
+    "half": all_({"users": {"at_least_percent": 50}, "where": all_(is_("relationship.role", "is", "Champion"))}),
+    "seen": all_(is_("account.last_seen_at", "within_last", {"n": 3, "unit": "day"})),
+    "active": all_(is_("account.active_users_7d", "at_least", 1)),
+    "spoken": all_(is_("account.last_touchpoint_at", "is_set")),
+    "follows": all_({"segment": "busy", "op": "in"}, {"segment": "pays", "op": "not_in"}),
+    "exports": all_(is_("account.trait.exports", "at_least", 2)),
+    "engaged": all_(is_("account.trait.engagement", "at_least", 50)),
+    "level": all_(is_("account.level", "is", "strategic")),
+}
+
+
+def furnish() -> None:
+    """Traits, a level by rule, and every segment."""
+    for name in ("Export", "Login"):
+        EventName.objects.create(name=name)
+    weights = [{"event": "Export", "weight": 3}, {"event": "Login", "weight": 1}]
+    save_trait(None, name="Exports", method="count", definition={"event": "Export"})
+    save_trait(None, name="Engagement", method="engagement", definition={"weights": weights})
+    save_trait(None, name="Pages", method="sum", definition={"event": "Export", "property": "pages"}, subject="user")
+    save_level_rule(AccountLevel.objects.get(key="strategic"), rule=all_(happened("Export", 4)))
+    for key, rule in RULES.items():
+        save_segment(None, key=key, name=key.title(), rule=rule)
+
+
+def state() -> dict[str, Any]:
+    """Everything that is derived, by names and not by row numbers."""
+    usage = ("active_users_7d", "active_users_30d", "events_30d", "active_days_30d", "first_seen_at", "last_seen_at")
+    return {
+        "members": sorted(
+            AccountMembership.objects.filter(left_at=None).values_list("segment__key", "account__external_id")
+        ),
+        "segments": sorted(Segment.everything.values_list("key", "member_count", "contract_value", "error")),
+        "usage": sorted(AccountUsage.objects.values_list("account__external_id", *usage), key=str),
+        "days": sorted(
+            DailyUsage.objects.values_list("account__external_id", "user__external_id", "name__name", "day", "count"),
+            key=str,
+        ),
+        "activity": sorted(
+            UserActivity.objects.values_list(
+                "account__external_id", "user__external_id", "first_seen_at", "last_seen_at"
+            ),
+            key=str,
+        ),
+        "traits": sorted(
+            (
+                (a, s, f)
+                for a, s, f in AccountTraits.objects.values_list("account__external_id", "shown", "folded")
+                if s
+            ),
+            key=str,
+        ),
+        "user traits": sorted(
+            (
+                row
+                for row in UserTraits.objects.values_list("account__external_id", "user__external_id", "shown")
+                if row[-1]
+            ),
+            key=str,
+        ),
+        "accounts": sorted(
+            Account.objects.values_list("external_id", "mrr", "plan", "level", "renews_on", "licences"), key=str
+        ),
+    }
