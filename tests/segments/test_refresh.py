@@ -126,8 +126,8 @@ def test_a_rule_that_takes_too_long_is_frozen(account: Any, segment: Any, monkey
     slow, quick = segment("Slow", mrr_from(1)), segment("Quick", mrr_from(1))
     right = refreshing._Work.matched
 
-    def sleeping(self: Any, segment: Segment) -> Any:
-        found = right(self, segment)
+    def sleeping(self: Any, segment: Segment, only: Any) -> Any:
+        found = right(self, segment, only)
         return found.extra(where=["pg_sleep(1) IS NOT NULL"]) if segment.pk == slow.pk else found
 
     monkeypatch.setattr(refreshing._Work, "matched", sleeping)
