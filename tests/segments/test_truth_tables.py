@@ -46,11 +46,7 @@ def counts() -> list[tuple[str, int, int]]:
         ({"at_least_percent": 66.7}, EACH),
         ({"at_least_percent": 100}, EACH),
     ],
-<<<<<<< HEAD
-    ids=lambda given: str(sorted(given) if isinstance(given, set) else given),  # a set has no order of its own
-=======
     ids=lambda value: "-".join(sorted(value)) if isinstance(value, set) else str(value),
->>>>>>> main
 )
 def test_how_many_users_meet_a_group(how: Any, expected: set[str]) -> None:
     for key, meeting, of in counts():
