@@ -25,8 +25,10 @@ from accounts.models import (
 )
 from accounts.privacy.digests import digests
 from accounts.privacy.holdings import ACCOUNT, LAST, USER, Holding, Subject, exempt, hold
+from accounts.privacy.mentions import is_named, mentioning
 from accounts.privacy.redacting import ERASED, erasable_texts, redact
 from accounts.touching import touch
+from core.models import IdempotentAnswer
 
 
 def of_account(model: type[Model], column: str = "account") -> Callable[[Subject], QuerySet[Any]]:
@@ -53,23 +55,46 @@ def _changes_that_name(subject: Subject) -> QuerySet[AttributeChange]:
     return AttributeChange.objects.filter(named, key__in=("parent", "account"))
 
 
+def mentions_in(model: type[Model], column: str) -> Callable[[Subject], QuerySet[Any]]:
+    """The rows of the person's accounts whose text holds the id, the e-mail or the name."""
+
+    def find(subject: Subject) -> QuerySet[Any]:
+        wanted = Q(pk__in=[])
+        for text in erasable_texts(subject):
+            wanted |= Q(**{f"{column}__icontains": text})
+        belongs = Relationship.objects.filter(user=subject.pk).order_by().values("account")
+        return model._default_manager.filter(wanted, account__in=belongs)
+
+    return find
+
+
+def redacting(key: str, column: str) -> Callable[[QuerySet[Any], Subject, int], Counter[str]]:
+    """Take the person out of such a text, and keep the row."""
+
+    def erase(rows: QuerySet[Any], subject: Subject, limit: int) -> Counter[str]:
+        chosen = list(rows[:limit])
+        for row in chosen:
+            text = getattr(row, column)
+            redacted = redact(text, subject)
+            # The database may know more forms of a letter.
+            setattr(row, column, redacted if redacted != text else ERASED)
+        if chosen:
+            type(chosen[0])._default_manager.bulk_update(chosen, [column])
+        return Counter({key: len(chosen)} if chosen else {})
+
+    return erase
+
+
 def _mentions(subject: Subject) -> QuerySet[Note]:
-    """Notes of the person's accounts, not about the person, whose text holds the id, the e-mail or the name."""
-    wanted = Q(pk__in=[])
-    for text in erasable_texts(subject):
-        wanted |= Q(text__icontains=text)
-    belongs = Relationship.objects.filter(user=subject.pk).order_by().values("account")
-    return Note.objects.filter(wanted, account__in=belongs).exclude(user=subject.pk)
+    """Notes of the person's accounts that name the person and are not about the person."""
+    return mentions_in(Note, "text")(subject).exclude(user=subject.pk)
 
 
 def _redact_notes(rows: QuerySet[Any], subject: Subject, limit: int) -> Counter[str]:
-    chosen = list(rows[:limit])
-    for note in chosen:
-        redacted = redact(note.text, subject)
-        note.text = redacted if redacted != note.text else ERASED  # the database may know more forms of a letter
-        note.updated_at = timezone.now()
-    Note.objects.bulk_update(chosen, ["text", "updated_at"])
-    return Counter({"note_mentions": len(chosen)} if chosen else {})
+    chosen = list(rows.values_list("pk", flat=True)[:limit])
+    done = redacting("note_mentions", "text")(Note.objects.filter(pk__in=chosen), subject, limit)
+    Note.objects.filter(pk__in=chosen).update(updated_at=timezone.now())
+    return done
 
 
 def _empty_notes(rows: QuerySet[Any], subject: Subject, limit: int) -> Counter[str]:
@@ -142,11 +167,31 @@ def _drop_exports(rows: QuerySet[Any], subject: Subject, limit: int) -> Counter[
     return Counter({"exports": done} if done else {})
 
 
+def _answers(subject: Subject) -> QuerySet[IdempotentAnswer]:
+    return mentioning(IdempotentAnswer, subject, "key", "answer")
+
+
+def _empty_answers(rows: QuerySet[Any], subject: Subject, limit: int) -> Counter[str]:
+    """That the key was used stays known, so that nothing is done twice, unless the key itself names the subject."""
+    chosen = list(rows.select_for_update(of=("self",))[:limit])
+    for row in chosen:
+        if is_named(subject, row.key):
+            row.delete()
+        else:
+            row.answer = {}
+            row.save(update_fields=["answer"])
+    return Counter({"answers": len(chosen)} if chosen else {})
+
+
 _PERSON = {"user": "user__external_id", "name": "user__name"}
 hold(
     Holding(
         key="back_office_log", label="Entries of the back office’s log (words removed)", model=LogEntry, order=20,
         find={USER: _log_of_user, ACCOUNT: _log_of_account}, erase=empty_log,
+    ),
+    Holding(
+        key="answers", label="Answers to API calls that are kept for repetitions", model=IdempotentAnswer, order=20,
+        find={USER: _answers, ACCOUNT: _answers}, erase=_empty_answers,
     ),
     Holding(
         key="exports", label="Exports that are still there", model=DataExport, order=20,

@@ -23,6 +23,7 @@ from accounts.facts import (
 )
 from accounts.facts.attributes import attribute_key
 from accounts.models import AttributeDefinition, Subscription
+from accounts.privacy.gate import erased_among
 from core.clock import moment
 from core.intake import BadValue, short
 from integrations.ledger import Ledger, Progress, Rejects, Seen, Summary
@@ -35,6 +36,7 @@ from usage.store import EventFact, PostgresStore
 
 SAMPLE = 2_000
 PASSED_OVER = 20_000
+Bad = tuple[int, str, str, list[str]]  # line, column, reason, cells
 
 
 @dataclass
@@ -168,7 +170,7 @@ def _load_batch(
     summary = ledger.summary
     facts: list[Any] = []
     rows: list[Row] = []
-    bad: list[tuple[int, str, str, list[str]]] = []
+    bad: list[Bad] = []
     for item in batch:
         if isinstance(item, BadRow):
             summary.rows += 1
@@ -190,8 +192,26 @@ def _load_batch(
     ledger.facts(order.kind, facts, [row.line for row in rows])
     for index, key, reason in _record(order, reader, facts, rows, ledger):
         bad.append((rows[index].line, reader.plan.header_of(key), reason, rows[index].cells))
-    for problem in sorted(bad, key=lambda item: item[0]):
+    for problem in sorted(_without_erased(bad), key=lambda item: item[0]):
         rejects.add(*problem)
+
+
+def _without_erased(bad: list[Bad]) -> list[Bad]:
+    """Bad rows, those that name somebody who was erased without their cells."""
+    if not bad:
+        return bad
+    ids = [{text for cell in cells if (text := cell.strip()) and len(text) <= 255} for *_, cells in bad]
+
+    def named() -> dict[str, set[str]]:
+        every = set().union(*ids)
+        return {"user": every, "account": every}
+
+    erased = {external_id: reason for (_, external_id), reason in erased_among(named).items()}
+    found: list[Bad] = []
+    for problem, texts in zip(bad, ids, strict=True):
+        why = next((erased[text] for text in sorted(texts) if text in erased), None)
+        found.append(problem if why is None else (problem[0], problem[1], why, []))
+    return found
 
 
 def _key(fact: Any) -> str:

@@ -17,7 +17,7 @@ from accounts.personal_data import of_account
 from accounts.privacy.holdings import ACCOUNT, USER, Holding, Subject, exempt, hold
 from accounts.touching import touch
 from core.locks import xact_lock
-from usage.models import AccountTraits, AccountUsage, DailyUsage, Event, UserActivity, UserTraits
+from usage.models import AccountTraits, AccountUsage, DailyUsage, Event, RecentCount, UserActivity, UserTraits
 
 # A receipt goes with its event, because a message id may have been made from the person's id.
 _ERASE_EVENTS = """
@@ -118,6 +118,11 @@ hold(
         },
     ),
     Holding(
+        key="recent_counts", label="Counts of the last days", model=RecentCount,
+        find={ACCOUNT: of_account(RecentCount)},
+        columns={"day": "day", "days": "days", "event": "name__name", "count": "count", "users": "users"},
+    ),
+    Holding(
         key="account_traits", label="Traits", model=AccountTraits, find={ACCOUNT: of_account(AccountTraits)},
         columns={"traits": "shown"},
     ),
@@ -127,4 +132,9 @@ hold(
         columns={"account": "account__external_id", "user": "user__external_id", "traits": "shown"},
     ),
 )  # fmt: skip
-exempt({"usage.MessageReceipt": "A receipt is erased together with its event."})
+exempt(
+    {
+        "usage.MessageReceipt": "Erased together with its event, or its message in the event debugger. What is left of "
+        "older identify and group calls is a sender’s number of a message, with nothing that leads to anybody."
+    }
+)

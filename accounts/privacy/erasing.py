@@ -34,6 +34,7 @@ from accounts.privacy.holdings import (
     find_subject,
     holdings,
     names_held,
+    other_ids,
 )
 from accounts.privacy.ledger import Entry, read_ledger, write_ledger
 from core.intake import clean_id
@@ -90,22 +91,27 @@ def request_erasure(kind: str, external_id: str, *, by: str, with_users: bool = 
         subject = find_subject(kind, wanted[0][1])
         wanted += [(USER, user) for user in only_here(subject.pk)] if subject.pk else []
     # Counted before the gate is closed: a writer may wait for it with tables locked that a count would wait for.
-    rows = [sum(number for _, number in counted(find_subject(*one))) for one in wanted]
+    subjects = [find_subject(*one) for one in wanted]
+    rows = [sum(number for _, number in counted(one)) for one in subjects]
+    others = {(one.kind, other) for one in subjects for other in other_ids(one)} - set(wanted)
     with transaction.atomic():
         close_gate()
         found = [_request(*one, number, by) for one, number in zip(wanted, rows, strict=True)]
+        for other in sorted(others):
+            _request(*other, 0, by, other=True)
         enqueue(TASK)
     return found[0]
 
 
-def _request(kind: str, external_id: str, rows: int, by: str) -> Erasure:
-    """The row of an erasure, to be begun or gone on with if there are rows to erase."""
+def _request(kind: str, external_id: str, rows: int, by: str, *, other: bool = False) -> Erasure:
+    """The row of an erasure, to be begun or gone on with if there are rows to erase; that of an `other` id of the same
+    subject is begun anyhow, so that the id is kept out."""
     known = Erasure.objects.filter(kind=kind, digest__in=digests(kind, external_id), lifted_at__isnull=True).first()
-    if known is None and not rows:
+    if known is None and not rows and not other:
         raise NothingHeld(f"Nothing is held about a {kind} with this id.")
     made = Erasure(kind=kind, digest=digest(kind, external_id), key_mark=key_mark(), requested_by=by[:150])
     found = known or made
-    if rows:
+    if rows or known is None:
         found.external_id, found.state, found.expected = external_id, State.WAITING, found.rows + rows
         found.save()
     return found

@@ -72,7 +72,8 @@ def write_zip(subject: Subject, out: Sink | IO[bytes], *, now: dt.datetime) -> i
 def _write_kind(archive: zipfile.ZipFile, item: Holding, subject: Subject) -> Kind:
     head = list(item.columns or {})
     kind = Kind(item.label, item.key, head, 0, [])
-    rows = item.find[subject.kind](subject).order_by("pk")
+    rows: Any = item.find[subject.kind](subject)
+    rows = rows.order_by("pk")
     if not rows.exists():
         return kind
     with archive.open(f"{item.key}.csv", "w", force_zip64=True) as file:

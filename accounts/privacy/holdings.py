@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from django.db.models import Model, QuerySet
@@ -32,9 +33,17 @@ class Subject:
     name: str = ""
 
 
-Rows = QuerySet[Any]
+class Files(list[Path]):
+    """Files that are asked for like rows; erasing deletes them."""
+
+    def exists(self) -> bool:
+        """Whether there is one."""
+        return bool(self)
+
+
+Rows = QuerySet[Any] | Files
 Find = Callable[[Subject], Rows]
-Erase = Callable[[Rows, Subject, int], "Counter[str]"]
+Erase = Callable[[Any, Subject, int], "Counter[str]"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,17 +53,19 @@ class Holding:
     `find` gives the rows by kind of subject, those still to be erased. `erase` takes the rows, the subject and a limit,
     removes (or empties) at most so many and returns how many of each kind; without it rows are deleted. `columns` are
     what an export shows: title to lookup (None: not exported). `names` yields external ids that the rows hold as text,
-    by kind of subject: after a restore they are compared with what was erased.
+    by kind of subject: after a restore they are compared with what was erased. `known_as` yields other ids under which
+    the subject would come in again; they are kept out together with its own. A kind that is files has no model.
     """
 
     key: str
     label: str
-    model: type[Model]
+    model: type[Model] | None
     find: Mapping[str, Find]
     order: int = 50
     erase: Erase | None = None
     columns: Mapping[str, str] | None = None
     names: Mapping[str, Callable[[], Iterable[str]]] = field(default_factory=dict)
+    known_as: Mapping[str, Callable[[Subject], Iterable[str]]] = field(default_factory=dict)
 
 
 _holdings: dict[str, Holding] = {}
@@ -82,7 +93,7 @@ def holdings(kind: str) -> list[Holding]:
 
 def declared() -> tuple[set[str], Mapping[str, str]]:
     """The labels of the models that are declared, and those that are exempt with their reasons."""
-    return {item.model._meta.label for item in _holdings.values()}, dict(_exempt)
+    return {item.model._meta.label for item in _holdings.values() if item.model}, dict(_exempt)
 
 
 def names_held(kind: str) -> Iterator[str]:
@@ -90,6 +101,17 @@ def names_held(kind: str) -> Iterator[str]:
     for item in _holdings.values():
         if kind in item.names:
             yield from item.names[kind]()
+
+
+def other_ids(subject: Subject) -> set[str]:
+    """The ids, besides its own, under which the subject would come in again."""
+    found = {
+        name
+        for item in _holdings.values()
+        if subject.kind in item.known_as
+        for name in item.known_as[subject.kind](subject)
+    }
+    return found - {subject.external_id}
 
 
 def find_subject(kind: str, external_id: str) -> Subject:
@@ -104,17 +126,23 @@ def find_subject(kind: str, external_id: str) -> Subject:
 
 def counted(subject: Subject) -> list[tuple[Holding, int]]:
     """How many rows of each kind there are, those of none left out."""
-    found = [(item, item.find[subject.kind](subject).order_by().count()) for item in holdings(subject.kind)]
-    return [(item, number) for item, number in found if number]
+    found = [(item, item.find[subject.kind](subject)) for item in holdings(subject.kind)]
+    numbers = [(item, len(rows) if isinstance(rows, Files) else rows.order_by().count()) for item, rows in found]
+    return [(item, number) for item, number in numbers if number]
 
 
 def erase_batch(item: Holding, subject: Subject, limit: int) -> Counter[str]:
     """Erase at most `limit` rows; nothing left gives an empty count. The caller has a transaction."""
-    rows = item.find[subject.kind](subject).order_by()
+    rows = item.find[subject.kind](subject)
+    if isinstance(rows, Files):
+        for path in rows[:limit]:
+            path.unlink(missing_ok=True)
+        return Counter({item.key: len(rows[:limit])} if rows else {})
+    rows = rows.order_by()
     if item.erase is not None:
         return item.erase(rows, subject, limit)
     chosen = list(rows.values_list("pk", flat=True)[:limit])
-    if not chosen:
+    if not chosen or item.model is None:
         return Counter()
     # The rows alone: what refers to them is a holding of its own, or is emptied by the database's own constraint.
     return Counter({item.key: delete_rows(item.model, chosen)})

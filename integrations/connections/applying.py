@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from accounts.billing import roll_up_billing
@@ -27,6 +28,7 @@ from core.clock import Moment
 from core.intake import BadValue, short
 from integrations.connections.matching import match_accounts, users_of
 from integrations.connections.records import Page, Record
+from integrations.connections.refusing import refused_records
 from integrations.models import Connection, ConnectionLink, ConnectionRun
 
 Link = ConnectionLink
@@ -71,6 +73,7 @@ class Applier:
         """Store everything that a page tells."""
         self.counts.read = len(page.records)
         self.counts.problems += page.problems
+        page = self._without_erased(page)
         counted = {(record.kind, record.id) for record in page.records}
         records = {(record.kind, record.id): record for record in [*page.others, *page.records]}
         links = self._links(records.values())
@@ -89,6 +92,16 @@ class Applier:
         self._contacts([pair for pair in live if pair[0].kind == Link.Kind.CONTACT])
         self._save(links.values())
         return self.counts
+
+    def _without_erased(self, page: Page) -> Page:
+        """The page without the records of those who were erased; how many these were is told without naming them."""
+        told = [*page.others, *page.records]
+        refused = refused_records(self.connection, told, lambda: self._links(told))
+        for reason, number in sorted(Counter(refused.values()).items()):
+            self.counts.problems.append(f"Refused ({number}): {reason}")
+        kept = [record for record in page.records if (record.kind, record.id) not in refused]
+        others = [record for record in page.others if (record.kind, record.id) not in refused]
+        return replace(page, records=kept, others=others)
 
     def sweep(self, kinds: Iterable[str], most: int) -> int:
         """Mark some records of these kinds, which a full run did not meet, as gone; returns how many."""

@@ -29,6 +29,12 @@ def host_of(text: str) -> str:
     return "" if host in FREE_MAIL or "." not in host else host
 
 
+def key_of(link: ConnectionLink) -> str:
+    """The id that an account or user gets that is made for a record: the last one of the record's keys."""
+    prefix = "hubspot:" if link.connection.kind == Connection.Kind.HUBSPOT else ""
+    return f"{prefix}{link.remote_id}"
+
+
 def match_accounts(connection: Connection, run: ConnectionRun, pairs: Pairs, mapping: Mapping[str, Any]) -> int:
     """Give the links their accounts, where one can be told; returns how many accounts were made.
 

@@ -17,6 +17,7 @@ from accounts.facts.rows import account_ids
 from accounts.facts.shapes import Shape
 from accounts.facts.values import canonical, jsonable
 from accounts.models import Account, EndUser, Relationship, Subject
+from accounts.privacy.gate import Refusal
 from core.intake import BadValue, clean_id
 from integrations.ledger import Ledger, Progress, Summary
 from integrations.mapping import SUBJECT_OF
@@ -26,6 +27,7 @@ from usage.store import Appended
 MOST_REJECTS = 50_000
 LONGEST_ROW, LONGEST_CELL = 64 * 1024, 1_000
 EVENT = "event"
+NAMES_ERASED = "names_erased"  # in the options: the file does not outlive the import
 _COUNTS = ("rows", "created", "updated", "unchanged", "bad_rows", "homeless")
 
 
@@ -132,6 +134,8 @@ class ImportLedger(Ledger):
 
     def reject(self, line: int, column: str, reason: str, cells: list[str]) -> None:
         """Keep the row for the file of rejects."""
+        if isinstance(reason, Refusal):
+            self.job.options = {**self.job.options, NAMES_ERASED: True}
         if self._kept >= MOST_REJECTS:
             return
         self._kept += 1
@@ -147,7 +151,7 @@ class ImportLedger(Ledger):
         ImportReject.objects.bulk_create(self._rejects)
         ImportedRow.objects.bulk_create(self._rows)
         counts: dict[str, Any] = {name: getattr(self.summary, name) for name in _COUNTS}
-        counts |= {"position": position, "place": progress.place, "size": progress.size}
+        counts |= {"options": self.job.options, "position": position, "place": progress.place, "size": progress.size}
         Import.objects.filter(pk=self.job.pk).update(**counts, beat_at=timezone.now(), attempts=0, error="")
         self._batch += 1
 

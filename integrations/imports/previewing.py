@@ -13,7 +13,7 @@ from accounts.facts.values import Reader
 from core.intake import BadValue
 from integrations.imports.guessing import field_label
 from integrations.imports.running import order_of
-from integrations.imports.storing import by_name, path_of
+from integrations.imports.storing import by_name, folder
 from integrations.imports.wording import on_screen
 from integrations.ledger import Ledger, Summary
 from integrations.loading import load_file
@@ -73,7 +73,7 @@ def preview(job: Import) -> Preview:
     except (NotReadable, BadMapping, FieldError) as error:
         text = str(error)
         if job.stored:
-            text = by_name(text, path_of(job), job.name)
+            text = by_name(text, folder() / job.stored, job.name)
         found.error = on_screen(text)
     rejected = {problem.line for problem in found.problems}
     shown = [(line, values) for line, values in looking.seen if line not in rejected]

@@ -21,7 +21,7 @@ from django.utils import timezone
 from core.clock import moment
 from core.intake import short
 from core.jobs import enqueue
-from integrations.imports.bookkeeping import ImportLedger, Superseded
+from integrations.imports.bookkeeping import NAMES_ERASED, ImportLedger, Superseded
 from integrations.imports.storing import by_name, folder, path_of
 from integrations.imports.undoing import outlook, undo_batch
 from integrations.imports.wording import on_screen
@@ -151,6 +151,8 @@ def _load(job: Import, over: _Slice) -> None:
         _let_go(job)
     else:
         _finish(job, Import.State.DONE, place=job.size or 1)
+        if job.options.get(NAMES_ERASED):
+            (folder() / job.stored).unlink(missing_ok=True)
 
 
 def _undo(job: Import, over: _Slice) -> None:

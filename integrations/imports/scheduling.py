@@ -19,6 +19,7 @@ from core.daily import newest_slot
 from core.fetching import FetchFailed
 from core.intake import BadValue, clean_text, short
 from core.jobs import enqueue
+from integrations.imports.bookkeeping import NAMES_ERASED
 from integrations.imports.running import start
 from integrations.imports.storing import discard, store
 from integrations.imports.wording import on_screen
@@ -67,7 +68,8 @@ def save_schedule(schedule: ScheduledImport, example: Import | None) -> None:
     if schedule.credential and not re.fullmatch(r"\w{1,40}", schedule.credential, re.ASCII):
         errors["credential"] = "A credential's name is of letters, digits and _."
     if example is not None:
-        schedule.kind, schedule.mapping, schedule.options = example.kind, example.mapping, example.options
+        schedule.kind, schedule.mapping = example.kind, example.mapping
+        schedule.options = {name: value for name, value in example.options.items() if name != NAMES_ERASED}
     elif not schedule.mapping:
         errors["example"] = "Choose an import whose mapping it takes. Import the file once by hand first."
     try:

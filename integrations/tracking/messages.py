@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,6 +108,9 @@ def read_message(data: Any, envelope: Envelope, place: int = 0, kind: str = "") 
     )
     if len(payload) * 4 > MAX_MESSAGE and (size := len(payload.encode())) > MAX_MESSAGE:
         message.payload = payload[: MAX_MESSAGE // 4]
+        with suppress(BadValue):  # whom it was about decides whether even its beginning may be kept
+            message.user = read_id(data.get("userId") or data.get("anonymousId"), "userId")
+            message.account = read_id(data.get("groupId"), "groupId")
         message.drop(f"The message is {size:,} bytes long; at most {MAX_MESSAGE:,} are taken.")
         return message
     try:

@@ -30,6 +30,7 @@ from core.intake import short
 from integrations.models import Outcome, Source
 from integrations.tracking.identities import Identities
 from integrations.tracking.messages import Envelope, Tracked
+from integrations.tracking.refusing import refuse_erased
 from integrations.tracking.tallies import log_messages, tally
 from integrations.tracking.traits import Definitions, values_of
 from usage import partitions
@@ -81,6 +82,8 @@ def _record_once(source: Source, messages: Sequence[Tracked], envelope: Envelope
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(LONGEST_STATEMENT_MS)])
     # Before everything else: a new partition locks the accounts against writers.
     partitions.ensure_months({partitions.month_of(message.at) for message in good if message.is_event})
+    refuse_erased(messages)
+    good = [message for message in good if not message.outcome]
     fresh = store.claim([message.message_id for message in good], source=source.key)
     new: list[Tracked] = []
     for message in good:

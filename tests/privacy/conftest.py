@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,23 @@ from accounts.facts import (
     record_users,
 )
 from accounts.models import Account, EndUser, Note, Subject, TeamMember
+from core.models import IdempotentAnswer
+from health.models import AccountHealth, BandChange, HealthConfig, HealthDay, HealthOverride, Pulse
+from integrations.imports.storing import store
+from integrations.models import (
+    Connection,
+    ConnectionLink,
+    ConnectionRun,
+    Identity,
+    Import,
+    ImportedRow,
+    ImportReject,
+    PendingEvent,
+)
+from integrations.tracking import spool
+from integrations.tracking.keys import create_source
+from integrations.tracking.messages import Envelope, read_batch
+from integrations.tracking.recording import record
 from segments.models import Pin, Segment, UserMembership
 from tests import factories
 from tests.committing import at_once, committed
@@ -38,7 +57,7 @@ NEEDLES = ("bob-7731", "bob.quill@example.com", "Bob Quill")
 @pytest.fixture(autouse=True)
 def ledger(settings: Any, tmp_path: Path) -> Path:
     """The log goes to a folder of this test's own."""
-    settings.DATA_DIR = tmp_path
+    settings.DATA_DIR, settings.SPOOL_DIR = tmp_path, tmp_path / "spool"
     return tmp_path / "erasures.log"
 
 
@@ -106,7 +125,84 @@ def fill() -> World:
     segment = factories.segment("All", {"field": "account.name", "op": "is_not", "value": "x"})
     Pin.objects.create(segment=segment, account=acme, reason="Board")
     factories.assign(acme, staff)
+    fill_health(acme)
+    fill_tracking(acme, bob)
+    fill_connections(acme, bob)
+    fill_imports(acme, bob)
+    IdempotentAnswer.objects.create(user=staff.user, key="k1", digest="0" * 64, status=201, answer={"id": "bob-7731"})
+    IdempotentAnswer.objects.create(user=staff.user, key="new bob-7731", digest="0" * 64, answer={"id": 3})
     return World(acme, brook, bob, ann, staff)
+
+
+def fill_health(acme: Account) -> None:
+    """Health as computed and as people gave it, with Bob in the texts."""
+    config = HealthConfig.objects.filter(is_default=True).first() or HealthConfig.objects.create(
+        name="Default", is_default=True
+    )
+    AccountHealth.objects.update_or_create(account=acme, defaults={"config": config, "score": 70, "band_since": NOW})
+    HealthDay.objects.create(account=acme, day=NOW.date(), score=70)
+    BandChange.objects.create(account=acme, at=NOW, before="good", after="poor", cause="data")
+    HealthOverride.objects.create(account=acme, band="poor", reason="Bob Quill is leaving")
+    Pulse.objects.create(account=acme, value=2, note="bob.quill@example.com is angry", at=NOW)
+    Pulse.objects.create(account=acme, value=4, note="All well", at=NOW)
+
+
+def fill_tracking(acme: Account, bob: EndUser) -> None:
+    """What a website sent of Bob before and after it knew him, and what another visitor said of him."""
+    source = create_source("Web app", key="wk_of-a-test-of-privacy")[0]
+    sent = [
+        {"type": "track", "event": "Seen", "anonymousId": "anon-bob"},
+        {"type": "identify", "userId": "bob-7731", "anonymousId": "anon-bob", "traits": {"email": NEEDLES[1]}},
+        {"type": "identify", "anonymousId": "anon-2", "traits": {"name": "Z", "referrer": NEEDLES[1]}},
+        {"type": "group", "anonymousId": "anon-2", "groupId": "acme"},
+    ]
+    sent = [{"messageId": f"web-{place}"} | message for place, message in enumerate(sent)]
+    envelope = Envelope(NOW, "request-1")
+    record(source, read_batch({"batch": sent}, envelope), envelope)
+    identity = Identity.objects.get(name="anon-bob")
+    assert identity.user == bob
+    # One of more events than are completed at once.
+    PostgresStore().append([EventFact("late", "Seen", NOW, None, None)], source=source.key)
+    PendingEvent.objects.create(identity=identity, at=NOW, source=source.key, message_id="late")
+    PendingEvent.objects.create(user=bob, account_id=acme.pk, at=NOW, source=source.key, message_id="other")
+    LogEntry.objects.create(
+        user=TeamMember.objects.get().user, content_type=ContentType.objects.get_for_model(identity),
+        object_id=str(identity.pk), object_repr="anon-bob of Bob Quill", action_flag=2,
+    )  # fmt: skip
+    aside = spool.folder() / "aside"
+    aside.mkdir()
+    for name, words in (("1.json", {"userId": "bob-7731"}), ("2.json", {"userId": "ann-1"})):
+        (aside / name).write_text(json.dumps({"data": words}))
+        (aside / f"{name}.reason").write_text("No such key")
+
+
+def fill_connections(acme: Account, bob: EndUser) -> None:
+    """A CRM that knows Acme, Bob, and others who mention them."""
+    crm = Connection.objects.create(kind="hubspot", name="CRM")
+    link = partial(ConnectionLink.objects.create, connection=crm)
+    link(kind="company", remote_id="101", label="Acme", account=acme)
+    link(kind="contact", remote_id="9", label="Bob Quill", user=bob, seen={"@accounts": ["acme"]})
+    link(kind="contact", remote_id="10", label="Ann Lee", seen={"@accounts": ["acme", "brook"]})
+    link(kind="contact", remote_id="11", label="bob.quill@example.com")
+    link(kind="company", remote_id="102", label="Bob Quill Ltd", note="Merged into Bob Quill Ltd.")
+    ConnectionRun.objects.create(
+        connection=crm, state="done", problems=["bob-7731: email: no", "Brook: fine", "acme: mrr: no"], error="acme"
+    )
+
+
+def fill_imports(acme: Account, bob: EndUser) -> None:
+    """Two files, one of which names Bob, with a row that was rejected and what was changed."""
+    rows = b"user_id,name,email\nbob-7731,Bob Quill,bob.quill@example.com\n"
+    job = store([rows], kind="users", name="Bob Quill.csv")
+    store([b"user_id,name\nann-1,Ann Lee\n"], kind="users", name="others.csv")
+    store([b"id,name\nacme,Acme\n"], kind="accounts", name="one.csv")
+    Import.objects.filter(pk=job.pk).update(error="Line 2: bob-7731 is unknown", undo_report={"kept": ["Bob Quill"]})
+    for cells, reason in ((["bob-7731", "x"], "No."), (["ann-1", "acme"], "There is no account “acme”."), (["z"], "?")):
+        ImportReject.objects.create(job=job, line=2, cells=cells, reason=reason)
+    done = partial(ImportedRow.objects.create, job=job, batch=1)
+    done(subject="user", object_id=bob.pk, before={"name": ["Bob Quill", ["x"], ["y"]]})
+    done(subject="account", object_id=acme.pk, created=True)
+    done(subject="account", object_id=0, before={"parent": ["acme", [], []], "name": ["by Bob Quill", [], []]})
 
 
 @pytest.fixture

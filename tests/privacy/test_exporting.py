@@ -33,10 +33,12 @@ def test_a_person_gets_everything_about_them_and_nothing_of_others(world: World)
     names = set(archive.namelist())
     assert {"index.html", "user.json", "events.csv", "events.json", "relationships.json", "notes.json"} <= names
     events = json.loads(archive.read("events.json"))
-    assert len(events) == 23 and {row["user"] for row in events} == {"bob-7731"}
-    assert len(list(csv.DictReader(io.StringIO(archive.read("events.csv").decode("utf-8-sig"))))) == 23
+    assert len(events) == 24 and {row["user"] for row in events} == {"bob-7731"}
+    assert len(list(csv.DictReader(io.StringIO(archive.read("events.csv").decode("utf-8-sig"))))) == 24
     (person,) = json.loads(archive.read("user.json"))
     assert person["email"] == NEEDLES[1] and person["attributes"] == {"city": "Oslo"}
+    assert {"messages.json", "identities.json", "links.json", "pulse_mentions.json", "import_rejects.json"} <= names
+    assert json.loads(archive.read("identities.json"))[0]["id"] == "anon-bob"
     page = archive.read("index.html").decode()
     assert "Bob Quill" in page and "events.csv" in page
     assert "ann@example.com" not in "".join(archive.read(name).decode() for name in names)
@@ -49,6 +51,10 @@ def test_an_account_gets_its_own(world: World) -> None:
     assert {row["account"] for row in events} == {"acme"}
     assert json.loads(archive.read("pins.json"))[0]["reason"] == "Board"
     assert json.loads(archive.read("account.json"))[0]["name"] == "Acme"
+    assert [row["value"] for row in json.loads(archive.read("pulses.json"))] == [2, 4]
+    assert {"health.json", "health_days.json", "band_changes.json", "health_overrides.json", "links.json"} <= {
+        *archive.namelist()
+    }
 
 
 def test_a_large_one_is_made_in_the_background_and_in_pieces(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,4 +105,9 @@ def test_the_command_writes_a_file_and_logs_it(world: World, tmp_path: Path) -> 
 def test_what_is_personal_is_exported(world: World) -> None:
     """Kinds without columns are about the bookkeeping alone."""
     left_out = {item.key for kind in ("user", "account") for item in holdings(kind) if not item.columns}
-    assert left_out == {"back_office_log", "exports", "naming_changes", "touched", "pins_log"}
+    assert left_out == {
+        "back_office_log", "exports", "naming_changes", "touched", "pins_log", "health_log", "integrations_log",
+        # What others said, which is cleaned of the name, or what is kept of it for a day or two.
+        "message_mentions", "visitor_facts", "link_mentions", "run_problems", "import_texts", "imported_values",
+        "answers", "set_aside",
+    }  # fmt: skip
