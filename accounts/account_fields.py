@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce, NullIf
 from accounts.fields import Category, Choice, Field, Kind, Owner, Rows, RowSet, provide, register, register_rows
 from accounts.fields.attributes import column, custom, custom_shown, filled, text
 from accounts.models import (
+    Account,
     AccountLevel,
     AccountStatus,
     Assignment,
@@ -24,6 +25,7 @@ from accounts.models import (
     SubscriptionStatus,
     Team,
     TeamMember,
+    UserInAccount,
 )
 from accounts.models.account import Term
 from core.intake import fold
@@ -41,6 +43,14 @@ register_rows(
         "account",
         {Owner.RELATIONSHIP: "", Owner.USER: "user__"},
         _first_set("user__name", "user__email", "user__external_id"),
+    ),
+    RowSet(Rows.ACCOUNTS, lambda: Account.objects.live(), "pk", {}),
+    RowSet(
+        Rows.IN_ACCOUNTS,
+        lambda: UserInAccount.objects.live(),
+        "account",
+        {Owner.RELATIONSHIP: "", Owner.USER: "user__", Owner.ACCOUNT: "account__"},
+        _first_set("account__name", "account__external_id"),
     ),
     RowSet(
         Rows.SUBSCRIPTIONS,

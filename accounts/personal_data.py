@@ -271,5 +271,6 @@ exempt(
         "accounts.Erasure": "The id is emptied when the erasure is done; the keyed hash keeps the id out.",
         "django_q.OrmQ": "Tasks take primary keys and short words of the program, never an external id (core.jobs).",
         "accounts.ExportPart": "Goes with its export.",
+        "accounts.UserInAccount": "A view of users and their relationships, which are erased themselves.",
     }
 )

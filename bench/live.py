@@ -179,7 +179,7 @@ def _runs() -> dict[str, Any]:
 
 def _compare(by_hand: list[str], rounds: int) -> dict[str, Any]:
     """The same 5,000 accounts again, nothing new: our whole run of the segments beside one statement each by hand."""
-    from segments.refresh import refresh_segments
+    from segments.refresh import Changed, refresh_segments
 
     ids = list(Account.objects.live().order_by("?").values_list("pk", flat=True)[:5_000])
     ours_of = list(Segment.everything.filter(key__startswith="ours-").order_by("position"))
@@ -187,7 +187,7 @@ def _compare(by_hand: list[str], rounds: int) -> dict[str, Any]:
     now, effort = moment(), Effort()
     for _ in range(rounds):
         began, before = time.perf_counter(), effort.spent()
-        refresh_segments(RefreshRun.Trigger.DATA, now, segments=ours_of, accounts=ids)
+        refresh_segments(RefreshRun.Trigger.DATA, now, segments=ours_of, changed=Changed.of(ids))
         ours.append(time.perf_counter() - began)
         spent.append(effort.spent() - before)
         began = time.perf_counter()

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
 from accounts import api as accounts
+from accounts.fields import Subject
 from core.api.edge import nothing_here
 from core.api.views import ApiView
 from health import api as health
@@ -31,7 +32,13 @@ class AccountFilters(segments.MembershipFilters, accounts.AccountFilters):
 class SubscriptionFilters(segments.MembershipFilters, accounts.SubscriptionFilters):
     """Subscriptions of the accounts of a segment, or of those that match a rule."""
 
-    account_path = "account"
+    member_path = "account"
+
+
+class UserFilters(segments.MembershipFilters, accounts.UserFilters):
+    """Users can be narrowed by a segment of users or by a rule about users besides."""
+
+    subject = Subject.USER
 
 
 class AccountViewSet(accounts.AccountViewSet):
@@ -41,6 +48,17 @@ class AccountViewSet(accounts.AccountViewSet):
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """A page of the accounts that you may see."""
+        with segments.answer_slow_rules(request):
+            return super().list(request, *args, **kwargs)
+
+
+class UserViewSet(accounts.UserViewSet):
+    """People, addressed by their external id; those of other people's accounts are not shown."""
+
+    filterset_class = UserFilters
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """A page of the people that you may see."""
         with segments.answer_slow_rules(request):
             return super().list(request, *args, **kwargs)
 
@@ -71,7 +89,7 @@ class DocumentationView(ApiView, SpectacularSwaggerSplitView):
 
 router = SimpleRouter()
 router.register("accounts", AccountViewSet, "api-account")
-router.register("users", accounts.UserViewSet, "api-user")
+router.register("users", UserViewSet, "api-user")
 router.register("relationships", accounts.RelationshipViewSet, "api-relationship")
 router.register("subscriptions", SubscriptionViewSet, "api-subscription")
 router.register("teams", accounts.TeamViewSet, "api-team")

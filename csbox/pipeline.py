@@ -22,7 +22,7 @@ from health.refresh import refresh_health
 from segments.holding.telling import follow
 from segments.levels.deciding import decide_levels
 from segments.models import RefreshRun, Segment
-from segments.refresh import refresh_segments
+from segments.refresh import Changed, refresh_segments
 from segments.stages import split_by_stage
 from usage.feeds.watching import watch_feeds
 from usage.metrics import refresh_metrics
@@ -55,10 +55,11 @@ def refresh_past_days(days: int) -> None:
         refresh_everything(RefreshRun.Trigger.DAILY, Moment(present.now - dt.timedelta(days=back), present.zone))
 
 
-def refresh_accounts(accounts: Sequence[int], now: Moment | None = None) -> RefreshRun:
-    """The same steps for some accounts only, after new data about them."""
+def refresh_accounts(accounts: Sequence[int], now: Moment | None = None, *, users: Sequence[int] = ()) -> RefreshRun:
+    """The same steps after new data for some accounts only, and for their users; `users` are others besides, who may
+    belong to no account."""
     roll_up(now)
-    return _refresh(RefreshRun.Trigger.DATA, now or moment(), accounts)
+    return _refresh(RefreshRun.Trigger.DATA, now or moment(), accounts, users)
 
 
 def refresh_touched(now: Moment | None = None) -> RefreshRun | None:
@@ -79,7 +80,7 @@ def refresh_touched(now: Moment | None = None) -> RefreshRun | None:
     return run
 
 
-def _refresh(trigger: str, now: Moment, accounts: Sequence[int] | None) -> RefreshRun:
+def _refresh(trigger: str, now: Moment, accounts: Sequence[int] | None, users: Sequence[int] = ()) -> RefreshRun:
     with transaction.atomic():
         xact_lock("pipeline.billing")
         roll_up_billing(now, accounts)
@@ -88,9 +89,11 @@ def _refresh(trigger: str, now: Moment, accounts: Sequence[int] | None) -> Refre
         refresh_metrics(now, accounts)
     refresh_traits(now, accounts)
     decide_levels(now, accounts)
+    # Found before the first segment moves, and kept: who moves early may be asked about late.
+    changed = None if accounts is None else Changed.of(accounts, users)
     early, late = split_by_stage(Segment.everything.all(), vocabulary(), Stage.HEALTH)
-    run = refresh_segments(trigger, now, segments=early, accounts=accounts)
+    run = refresh_segments(trigger, now, segments=early, changed=changed)
     refresh_health(trigger, now, accounts)
     if late:  # segments that read health
-        refresh_segments(trigger, now, segments=late, accounts=accounts)
+        refresh_segments(trigger, now, segments=late, changed=changed)
     return run

@@ -5,10 +5,13 @@ from __future__ import annotations
 from accounts.fields import Rows, RowSet, register_rows
 from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in
 from segments.activation import Activation
-from segments.models import AccountMembership, Segment
+from segments.models import AccountMembership, Segment, UserMembership
 
 TRAITS = (Activation,)  # importing it registers the trait's method
-register_rows(RowSet(Rows.MEMBERSHIPS, lambda: AccountMembership.objects.all(), "account", {}))
+register_rows(
+    RowSet(Rows.MEMBERSHIPS, lambda: AccountMembership.objects.all(), "account", {}),
+    RowSet(Rows.USER_MEMBERSHIPS, lambda: UserMembership.objects.all(), "user", {}),
+)
 
 
 @find_field_uses_with

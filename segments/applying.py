@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
+from accounts.fields import Subject
 from core.intake import BadValue
 from segments.editing import NameTaken, SegmentInUse, delete_segment, save_segment
 from segments.models import Segment
@@ -58,6 +59,8 @@ def apply_segments(
 def _apply_one(
     one: Written, current: Segment | None, reader: Reader, applied: Applied, *, author: Any, reason: str
 ) -> None:
+    if current is not None and current.subject != one.subject:
+        raise TextError(f"{one.key}: its members are {current.subject}s, and that is fixed. Choose another key.")
     differences = list(_differences(one, current, reader))
     if not differences:
         applied.kept.append(one.key)
@@ -72,15 +75,17 @@ def _apply_one(
         description=one.description,
         visible=one.visible,
         active=one.active,
+        subject=one.subject,
         author=author,
         reason=reason,
     )
 
 
 def _differences(one: Written, current: Segment | None, reader: Reader) -> Iterator[str]:
-    words = reader.read(one.rule).words
+    words = reader.read(one.rule, subject=one.subject).words
     if current is None:
-        yield f"{one.name}: {words}"
+        about = "" if one.subject == Subject.ACCOUNT else f" (of {one.subject}s)"
+        yield f"{one.name}{about}: {words}"
         return
     for name in ("name", "description"):
         before, after = getattr(current, name), getattr(one, name)
@@ -89,22 +94,22 @@ def _differences(one: Written, current: Segment | None, reader: Reader) -> Itera
     for name, yes, no in (("visible", "shown", "hidden"), ("active", "switched on", "switched off")):
         if getattr(current, name) != getattr(one, name):
             yield f"{yes if getattr(one, name) else no}"
-    if _same(one.rule, reader) != _same(current.rule, reader):
-        yield f"rule: {_words(current.rule, reader)}"
+    if _same(one.rule, reader, one.subject) != _same(current.rule, reader, one.subject):
+        yield f"rule: {_words(current.rule, reader, one.subject)}"
         yield f"becomes: {words}"
 
 
-def _same(rule: Any, reader: Reader) -> Any:
+def _same(rule: Any, reader: Reader, subject: str) -> Any:
     """The rule as it is compared: read, so that spellings of a number or a short root do not count; else as it is."""
     try:
-        return reader.read(rule).rule
+        return reader.read(rule, subject=subject).rule
     except RuleError:
         return rule
 
 
-def _words(rule: Any, reader: Reader) -> str:
+def _words(rule: Any, reader: Reader, subject: str) -> str:
     try:
-        return reader.read(rule).words
+        return reader.read(rule, subject=subject).words
     except RuleError:
         return "a rule that cannot be read any more"
 

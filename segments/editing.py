@@ -8,6 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
 from django.utils.text import slugify
 
+from accounts.fields import Subject
 from core.intake import BadValue, clean_text, fold
 from core.locks import xact_lock
 from segments.models import Segment, SegmentVersion
@@ -56,11 +57,13 @@ def save_segment(
     reason: str = "",
     expected_version: int | None = None,
     key: str = "",
+    subject: str = Subject.ACCOUNT,
 ) -> Segment:
     """Make or change a segment and ask for its refresh, also when nothing changed.
 
     A version is kept when the rule differs from the saved one. `expected_version` is the version the editor started
-    from; another one stored meanwhile raises StaleSegment. `key` names a new segment in place of a slug of its name.
+    from; another one stored meanwhile raises StaleSegment. `key` names a new segment in place of a slug of its name,
+    `subject` says what a new one is about; it never changes.
     Raises RuleError, NameTaken, SegmentInUse (when switching off) and BadValue (an empty or endless name).
     """
     name = _name(name)
@@ -69,8 +72,8 @@ def save_segment(
         current = None if segment is None else Segment.everything.select_for_update().get(pk=segment.pk)
         if current is not None and expected_version is not None and expected_version != current.version:
             raise StaleSegment(current)
-        question = Reader.now().read(rule)
-        target = current or Segment(key=key or free_key(name), position=_last() + 1, created_by=_known(author))
+        target = current or _new(key or free_key(name), subject, author)
+        question = Reader.now().read(rule, subject=target.subject)
         _refuse_circle(target, segments_of(question.rule))
         if current is not None and current.active and not active:
             _refuse_use(current)
@@ -94,6 +97,10 @@ def save_segment(
     return target
 
 
+def _new(key: str, subject: str, author: Any) -> Segment:
+    return Segment(key=key, subject=str(subject), position=_last() + 1, created_by=_known(author))
+
+
 def clone_segment(segment: Segment, *, author: Any = None) -> Segment:
     """A hidden copy right under the original, with a name of its own and the same rule."""
     with transaction.atomic():
@@ -103,6 +110,7 @@ def clone_segment(segment: Segment, *, author: Any = None) -> Segment:
             None,
             name=free_name(f"{original.name} (copy)"),
             rule=original.rule,
+            subject=original.subject,
             description=original.description,
             visible=False,
             author=author,

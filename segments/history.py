@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -14,12 +14,13 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 from django.db.models.functions import TruncDate
 
 from accounts.fields import Category
-from accounts.models import Account, Assignment, AttributeChange, Relationship, Subscription
+from accounts.models import Assignment, AttributeChange, Relationship, Subscription
 from core.clock import Moment
-from segments.models import AccountMembership, RefreshRun, Segment, SegmentRefresh, SegmentVersion
+from segments.models import RefreshRun, Segment, SegmentRefresh, SegmentVersion
 from segments.questions import Reader
 from segments.rules.nodes import changes_with_time, fields_of
 from segments.rules.tree import RuleError
+from segments.subjects import members_of
 from usage.models import Event
 
 # What a refresh may find late: an event that arrived now may have happened up to so many days before.
@@ -34,21 +35,22 @@ def on_day(day: dt.date, now: Moment) -> Q:
     return Q(entered_at__lt=end) & (Q(left_at=None) | Q(left_at__gte=end))
 
 
-def members_on(
-    segment: Segment, day: dt.date, now: Moment, seen: QuerySet[Account] | None
-) -> QuerySet[AccountMembership]:
-    """The members at the end of a local day, by name, among the accounts that may be seen (None: all, archived too)."""
-    rows = _rows(segment, seen).filter(on_day(day, now)).select_related("account__stage")
-    return rows.order_by("account__name_folded", "account_id")
+def members_on(segment: Segment, day: dt.date, now: Moment, seen: QuerySet[Any] | None) -> QuerySet[Any]:
+    """The stays of the members at the end of a local day, by name, among those that may be seen (None: all, archived
+    too). `seen` are rows that the segment's rule is asked of."""
+    column = members_of(segment).column
+    rows = _rows(segment, seen).filter(on_day(day, now))
+    rows = rows.select_related("account__stage" if column == "account" else column)
+    return rows.order_by(f"{column}__name_folded", f"{column}_id")
 
 
 def first_day(segment: Segment, now: Moment) -> dt.date:
     """The first day that is known about: that of the first entry, else today."""
-    first = AccountMembership.objects.filter(segment=segment).order_by("entered_at").first()
+    first = members_of(segment).memberships.objects.filter(segment=segment).order_by("entered_at").first()
     return first.entered_at.astimezone(now.zone).date() if first else now.today
 
 
-def sizes(segment: Segment, days: int, now: Moment, seen: QuerySet[Account] | None) -> list[tuple[dt.date, int]]:
+def sizes(segment: Segment, days: int, now: Moment, seen: QuerySet[Any] | None) -> list[tuple[dt.date, int]]:
     """How many members there were at the end of each of the last days, oldest first, today included."""
     came, went = _by_day(segment, "entered_at", now, seen), _by_day(segment, "left_at", now, seen)
     start = max(now.today - dt.timedelta(days=days - 1), min(first_day(segment, now), now.today))
@@ -80,9 +82,9 @@ def holds_of(segment: Segment, limit: int = 20) -> list[tuple[dt.datetime, dt.da
 
 @dataclass(frozen=True)
 class Movement:
-    """An account that joined or left: when, why (`cause`, see `causes`), and the words a pin gave for it."""
+    """A member that joined or left: when, why (`cause`, see `causes`), and the words a pin gave for it."""
 
-    account: Account
+    member: Any
     joined: bool
     at: dt.datetime
     cause: str
@@ -95,17 +97,18 @@ CAUSES = {"hand": "By hand", "definition": "Definition", "data": "New data", "ti
 def movements(
     segment: Segment,
     reader: Reader,
-    seen: QuerySet[Account] | None,
+    seen: QuerySet[Any] | None,
     *,
     before: dt.datetime | None = None,
     since: dt.datetime | None = None,
     limit: int = 50,
 ) -> list[Movement]:
     """The newest entries and exits (before an instant, since an instant), each with its cause."""
-    found: list[tuple[dt.datetime, bool, AccountMembership]] = []
+    found: list[tuple[dt.datetime, bool, Any]] = []
+    column_of = members_of(segment).column
     for column, joined in (("entered_at", True), ("left_at", False)):
         by = "opened_by__run" if joined else "closed_by__run"
-        rows = _rows(segment, seen).exclude(**{column: None}).select_related("account", by, "opened_pin", "closed_pin")
+        rows = _rows(segment, seen).exclude(**{column: None}).select_related(column_of, by, "opened_pin", "closed_pin")
         rows = rows.filter(**{f"{column}__lt": before}) if before else rows
         rows = rows.filter(**{f"{column}__gte": since}) if since else rows
         found += [(getattr(row, column), joined, row) for row in rows.order_by(f"-{column}", "-pk")[:limit]]
@@ -113,28 +116,27 @@ def movements(
     return _with_causes(segment, reader, found[:limit])
 
 
-def _with_causes(
-    segment: Segment, reader: Reader, found: list[tuple[dt.datetime, bool, AccountMembership]]
-) -> list[Movement]:
+def _with_causes(segment: Segment, reader: Reader, found: list[tuple[dt.datetime, bool, Any]]) -> list[Movement]:
+    column = members_of(segment).column
     causes = _Causes(segment, reader)
     by_refresh: dict[int, set[int]] = defaultdict(set)
     for _, joined, row in found:
         refresh = row.opened_by if joined else row.closed_by
         if refresh is not None:
-            by_refresh[refresh.pk].add(row.account_id)
+            by_refresh[refresh.pk].add(getattr(row, f"{column}_id"))
     told = []
     for at, joined, row in found:
         refresh, pin = (row.opened_by, row.opened_pin) if joined else (row.closed_by, row.closed_pin)
-        cause = "hand" if pin else causes.of(refresh, row.account_id, by_refresh)
-        told.append(Movement(row.account, joined, at, cause, pin.reason if pin else ""))
+        cause = "hand" if pin else causes.of(refresh, getattr(row, f"{column}_id"), by_refresh)
+        told.append(Movement(getattr(row, column), joined, at, cause, pin.reason if pin else ""))
     return told
 
 
 class _Causes:
-    """Why accounts moved, read refresh by refresh.
+    """Why members moved, read refresh by refresh.
 
     A new definition is the cause of all that moved in the first refresh with it. Otherwise new data is, if the refresh
-    was for new data, or if anything about the account was recorded since the refresh before. If nothing was,
+    was for new data, or if anything about the member was recorded since the refresh before. If nothing was,
     and the rule's answer can change with time alone (relative dates, and figures over the last days), time is.
     """
 
@@ -144,7 +146,7 @@ class _Causes:
         self.versions = dict(SegmentVersion.objects.filter(segment=segment).values_list("number", "rule"))
         self.clocks: dict[int, bool] = {}
 
-    def of(self, refresh: SegmentRefresh | None, account: int, by_refresh: dict[int, set[int]]) -> str:
+    def of(self, refresh: SegmentRefresh | None, member: int, by_refresh: dict[int, set[int]]) -> str:
         """The cause of one movement."""
         if refresh is None:
             return "data"
@@ -154,13 +156,14 @@ class _Causes:
             return "data"
         if refresh.pk not in self.changed:
             self.changed[refresh.pk] = self.recorded(refresh, by_refresh[refresh.pk])
-        return "data" if account in self.changed[refresh.pk] else "time"
+        return "data" if member in self.changed[refresh.pk] else "time"
 
     def moves_with_time(self, version: int) -> bool:
         """Whether the answer of a definition can change though nothing was recorded."""
         if version not in self.clocks:
             try:
-                rule = self.reader.read(self.versions.get(version), personal=True).rule
+                stored = self.versions.get(version)
+                rule = self.reader.read(stored, personal=True, subject=self.segment.subject).rule
             except RuleError:
                 self.clocks[version] = False
             else:
@@ -169,37 +172,59 @@ class _Causes:
                 self.clocks[version] = changes_with_time(rule) or any(item.category in windows for item in fields)
         return self.clocks[version]
 
-    def recorded(self, refresh: SegmentRefresh, accounts: Iterable[int]) -> set[int]:
-        """Those of the accounts about which anything was recorded since the refresh before: a value, an event, one of
-        their users or subscriptions, a change of the team."""
+    def recorded(self, refresh: SegmentRefresh, members: Collection[int]) -> set[int]:
+        """Those of the members about which anything was recorded since the refresh before: a value, an event, a user or
+        a subscription of the account, a change of the team. Of a user that is also what was recorded of their accounts.
+        """
         earlier = SegmentRefresh.objects.filter(segment=self.segment, pk__lt=refresh.pk).order_by("-pk").first()
         if earlier is None:
-            return set(accounts)
+            return set(members)
 
         def since(*columns: str) -> Q:
             spans = (Q(**{f"{column}__gt": earlier.at, f"{column}__lte": refresh.at}) for column in columns)
             return reduce(or_, spans)
 
-        changes = AttributeChange.objects.filter(since("recorded_at"), subject="account", object_id__in=accounts)
-        found = set(changes.order_by().values_list("object_id", flat=True).distinct())
-        rows: list[QuerySet[Any]] = [
-            Event.objects.filter(since("received_at"), at__gt=earlier.at - dt.timedelta(days=LATE_DAYS)),
-            Relationship.objects.filter(since("updated_at", "user__updated_at")),
-            Subscription.objects.filter(since("updated_at")),
-            Assignment.objects.filter(since("started_at", "ended_at")),
+        owners = self.owners(members)
+        found: set[int] = set()
+        for subject in ("account", "user", "relationship"):
+            mine = owners.get(subject, {})
+            told = AttributeChange.objects.filter(since("recorded_at"), subject=subject, object_id__in=mine)
+            for pk in told.order_by().values_list("object_id", flat=True).distinct():
+                found |= mine[pk]
+        rows: list[tuple[str, QuerySet[Any]]] = [
+            ("account", Subscription.objects.filter(since("updated_at"))),
+            ("account", Assignment.objects.filter(since("started_at", "ended_at"))),
         ]
-        for queried in rows:
-            wanted = queried.filter(account_id__in=accounts).order_by()
-            found |= set(wanted.values_list("account_id", flat=True).distinct())
+        happened = Event.objects.filter(since("received_at"), at__gt=earlier.at - dt.timedelta(days=LATE_DAYS))
+        belong = Relationship.objects.filter(since("updated_at", "user__updated_at"))
+        column = members_of(self.segment).column
+        for owner, queried in [(column, happened), (column, belong), *rows]:
+            wanted = queried.filter(**{f"{owner}_id__in": owners[owner]}).order_by()
+            for pk in wanted.values_list(f"{owner}_id", flat=True).distinct():
+                found |= owners[owner][pk]
         return found
 
+    def owners(self, members: Collection[int]) -> dict[str, dict[int, set[int]]]:
+        """What has the values that count: by subject, its ids with the members that each counts for."""
+        if self.segment.subject == Segment.Subject.ACCOUNT:
+            return {"account": {member: {member} for member in members}}
+        found: dict[str, dict[int, set[int]]] = {"user": {member: {member} for member in members}}
+        accounts: dict[int, set[int]] = defaultdict(set)
+        places = Relationship.objects.filter(user_id__in=members).values_list("pk", "account_id", "user_id")
+        found["relationship"] = {}
+        for pk, account, user in places:
+            found["relationship"][pk] = {user}
+            accounts[account].add(user)
+        return found | {"account": dict(accounts)}
 
-def _rows(segment: Segment, seen: QuerySet[Account] | None) -> QuerySet[AccountMembership]:
-    rows = AccountMembership.objects.filter(segment=segment)
-    return rows if seen is None else rows.filter(account__in=seen.order_by().values("pk"))
+
+def _rows(segment: Segment, seen: QuerySet[Any] | None) -> QuerySet[Any]:
+    members = members_of(segment)
+    rows: QuerySet[Any] = members.memberships.objects.filter(segment=segment)
+    return rows if seen is None else rows.filter(**{f"{members.column}__in": members.ids(seen)})
 
 
-def _by_day(segment: Segment, column: str, now: Moment, seen: QuerySet[Account] | None) -> dict[dt.date, int]:
+def _by_day(segment: Segment, column: str, now: Moment, seen: QuerySet[Any] | None) -> dict[dt.date, int]:
     rows = _rows(segment, seen).exclude(**{column: None})
     counted = rows.annotate(day=TruncDate(column, tzinfo=now.zone)).values("day").annotate(n=Count("pk"))
     return dict(counted.order_by().values_list("day", "n"))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from django.db.models import QuerySet
-
-from accounts.models import Account
-from segments.models import AccountMembership, Segment
+from accounts.fields import Rows, Subject
+from segments.models import Segment
 from segments.ordering import with_dependents
 from segments.questions import PREVIEW_LIMIT_MS, Question, Reader, bounded
 from segments.rules.compiler import compile_rule
-from segments.rules.tree import Group, InSegment, Node, RuleError
+from segments.rules.nodes import Belongs, Group, InSegment, Node, Quantified
+from segments.rules.tree import RuleError
+from segments.subjects import members_of, subject_of
 
 MOST = 20
 NOBODY = Group("any", ())
@@ -20,7 +21,7 @@ NOBODY = Group("any", ())
 
 @dataclass(frozen=True)
 class Knock:
-    """A segment that names the one being changed, at once or by way of others: how many accounts would join and leave.
+    """A segment that names the one being changed, at once or by way of others: how many would join and leave.
 
     `certain` is False if it asks who entered or left the segment lately, which only the refresh can answer.
     """
@@ -31,8 +32,9 @@ class Knock:
     certain: bool = True
 
 
-def knock_on(segment: Segment, question: Question, reader: Reader, base: QuerySet[Account]) -> list[Knock]:
-    """The segments built on this one, as they would be with the rule of `question`, among the accounts of the base.
+def knock_on(segment: Segment, question: Question, reader: Reader, viewer: Any = None) -> list[Knock]:
+    """The segments built on this one, as they would be with the rule of `question`, among what a colleague may see
+    (None: all).
 
     At most 20 are counted, by their rules; their pins stay what they are. Raises PreviewTooSlow past two seconds a
     statement.
@@ -45,31 +47,42 @@ def knock_on(segment: Segment, question: Question, reader: Reader, base: QuerySe
     with bounded(PREVIEW_LIMIT_MS):
         for one in dependents[:MOST]:
             try:
-                read = reader.read(one.rule)
+                read = reader.read(one.rule, subject=one.subject)
             except RuleError:
                 continue
-            replaced = put_in(read.rule, rules)
+            replaced = put_in(read.rule, rules, plain=subject_of(one) is Subject.ACCOUNT)
             assert isinstance(replaced, Group)
             rules[one.key] = replaced if one.active else NOBODY
-            if one.active and one.subject == Segment.Subject.ACCOUNT:
-                found.append(_counted(one, replaced, read, base, certain=not _asks_lately(read.rule, rules)))
+            if one.active:
+                found.append(_counted(one, replaced, read, viewer, certain=not _asks_lately(read.rule, rules)))
     return found
 
 
-def _counted(segment: Segment, rule: Group, read: Question, base: QuerySet[Account], *, certain: bool) -> Knock:
-    stored = AccountMembership.objects.filter(segment=segment, left_at__isnull=True).values("account_id")
+def _counted(segment: Segment, rule: Group, read: Question, viewer: Any, *, certain: bool) -> Knock:
+    members = members_of(segment)
+    base = members.live() if viewer is None else members.seen_by(viewer)
+    stored = {f"{members.pk}__in": members.inside(segment)}
     matched = base.order_by().filter(compile_rule(rule, read.context))
-    members = base.order_by().filter(pk__in=stored)
-    kept = matched.filter(pk__in=stored).count()
-    return Knock(segment, matched.count() - kept, members.count() - kept, certain)
+    kept = members.count(matched.filter(**stored))
+    return Knock(segment, members.count(matched) - kept, members.count(base.filter(**stored)) - kept, certain)
 
 
-def put_in(node: Node, rules: Mapping[str, Group]) -> Node:
-    """The node with "in segment X" replaced by the rule of X where one is given, so that no membership is read."""
+def put_in(node: Node, rules: Mapping[str, Group], *, plain: bool) -> Node:
+    """The node with "in segment X" replaced by the rule of X where one is given, so that no membership is read.
+
+    `plain`: accounts are in hand, so the rule of a segment of accounts can stand there as it is.
+    """
     if isinstance(node, Group):
-        return replace(node, rules=tuple(put_in(child, rules) for child in node.rules))
+        return replace(node, rules=tuple(put_in(child, rules, plain=plain) for child in node.rules))
+    if isinstance(node, Quantified) and node.rows is Rows.USERS:
+        where = put_in(node.where, rules, plain=False)
+        assert isinstance(where, Group)
+        return replace(node, where=where)
     if isinstance(node, InSegment) and node.value is None and node.key in rules:
         rule = rules[node.key]
+        if not plain:
+            belongs: Any = Belongs(node.about, rule)
+            return Group("none" if node.op.negates else "all", (belongs,), node.pointer)
         # The rule without conditions is everybody, which as a part of another is "none of nothing".
         inner = rule if rule.rules else Group("none", ())
         return Group("none", (inner,), node.pointer) if node.op.negates else replace(inner, pointer=node.pointer)
@@ -79,4 +92,6 @@ def put_in(node: Node, rules: Mapping[str, Group]) -> Node:
 def _asks_lately(node: Node, rules: Mapping[str, Group]) -> bool:
     if isinstance(node, Group):
         return any(_asks_lately(child, rules) for child in node.rules)
+    if isinstance(node, Quantified):
+        return _asks_lately(node.where, rules)
     return isinstance(node, InSegment) and node.value is not None and node.key in rules

@@ -13,33 +13,34 @@ from typing import Any
 from django.db import connection
 from django.db.models import Exists, QuerySet
 
-from accounts.fields import Field, Owner
+from accounts.fields import Field, Owner, Subject
 from accounts.models import Account
-from segments.models import AccountMembership, Segment
+from segments.models import Segment
 from segments.questions import PREVIEW_LIMIT_MS, Reader, bounded, named_in
 from segments.rules.describe import field_name
 from segments.rules.lint import Note, lint
 from segments.rules.nodes import Condition, Group, walk
 from segments.rules.sql import Known
 from segments.rules.tree import RuleError
+from segments.subjects import members_of, subject_of
 from segments.uses import uses_of
 
 OVERLAP_LIMIT_MS = 20_000
 _OVERLAP = """
 SELECT one.segment_id, other.segment_id, count(*)
-FROM {table} AS one JOIN {table} AS other ON other.account_id = one.account_id AND other.left_at IS NULL
-JOIN {accounts} AS account ON account.id = one.account_id AND account.archived_at IS NULL
+FROM {table} AS one JOIN {table} AS other ON other.{member} = one.{member} AND other.left_at IS NULL
+JOIN ({live}) AS live (id) ON live.id = one.{member}
 WHERE one.left_at IS NULL AND one.segment_id = ANY(%s) AND other.segment_id = ANY(%s)
 GROUP BY 1, 2
 """
 
 
-def note_rule(rule: Group, reader: Reader) -> list[Note]:
+def note_rule(rule: Group, reader: Reader, subject: str = Subject.ACCOUNT) -> list[Note]:
     """The remarks on a rule, saved or not: those that follow from it, and the fields that no account has a value of.
 
     Raises PreviewTooSlow past two seconds a statement.
     """
-    notes = lint(rule, reader.words, reader.moment.today)
+    notes = lint(rule, reader.words, reader.moment.today, Subject(str(subject)))
     nodes = {node.field.key: node for node in walk(rule) if isinstance(node, Condition)}
     listed = [node for node in nodes.values() if node.field.owner is not Owner.EVENT]
     if not listed:
@@ -59,7 +60,7 @@ def _unfed(node: Condition) -> Note:
 
 def _values(field: Field, reader: Reader) -> QuerySet[Any]:
     """The live accounts, or the rows of accounts, that have a value."""
-    rows = reader.vocabulary.rows_of(field.owner)
+    rows = reader.vocabulary.about(Subject.ACCOUNT).rows_of(field.owner)
     if rows is None:
         return Account.objects.live().filter(Known(field.value("")))
     found = rows.rows().filter(Known(field.value(rows.owners[field.owner])))
@@ -79,12 +80,15 @@ class Overlap:
 
 
 def overlap(segments: Iterable[Segment]) -> Overlap:
-    """Count, by the stored members. Raises PreviewTooSlow past twenty seconds."""
+    """Count, by the stored members, of segments about one subject. Raises PreviewTooSlow past twenty seconds."""
     listed = list(segments)
-    ids = [segment.pk for segment in listed]
-    statement = _OVERLAP.format(table=AccountMembership._meta.db_table, accounts=Account._meta.db_table)
+    if not listed:
+        return Overlap([], {})
+    ids, members = [segment.pk for segment in listed], members_of(listed[0])
+    live, params = members.ids(members.live()).distinct().query.sql_with_params()
+    column, table = f"{members.column}_id", members.memberships._meta.db_table
     with bounded(OVERLAP_LIMIT_MS), connection.cursor() as cursor:
-        cursor.execute(statement, [ids, ids])
+        cursor.execute(_OVERLAP.format(table=table, member=column, live=live), [*params, ids, ids])
         return Overlap(listed, {(one, other): count for one, other, count in cursor.fetchall()})
 
 
@@ -97,13 +101,14 @@ class Checked:
 
 
 def check_segments(reader: Reader | None = None) -> list[Checked]:
-    """Every segment of accounts that there is something to say about, in the company's order."""
+    """Every segment that there is something to say about, in the company's order."""
     reader = reader or Reader.now()
-    segments = list(Segment.objects.filter(subject=Segment.Subject.ACCOUNT).in_tab_order())
-    counted = overlap(segment for segment in segments if segment.active)
+    segments = list(Segment.objects.in_tab_order())
+    active = [segment for segment in segments if segment.active]
+    by_subject = {about: overlap(one for one in active if one.subject == about) for about in Subject}
     found = []
     for segment in segments:
-        notes = _of_rule(segment, reader) + _of_use(segment) + _of_members(segment, counted)
+        notes = _of_rule(segment, reader) + _of_use(segment) + _of_members(segment, by_subject[subject_of(segment)])
         if notes:
             found.append(Checked(segment, notes))
     return found
@@ -111,11 +116,11 @@ def check_segments(reader: Reader | None = None) -> list[Checked]:
 
 def _of_rule(segment: Segment, reader: Reader) -> list[Note]:
     try:
-        rule = reader.read(segment.rule).rule
+        rule = reader.read(segment.rule, subject=segment.subject).rule
     except RuleError as error:
         return [Note(problem.pointer, "broken", problem.message) for problem in error.problems]
     frozen = [Note("", "frozen", f"Frozen with its last members: {segment.error}")] if segment.frozen else []
-    return frozen + note_rule(rule, reader)
+    return frozen + note_rule(rule, reader, segment.subject)
 
 
 def _of_use(segment: Segment) -> list[Note]:
@@ -132,7 +137,7 @@ def _of_members(segment: Segment, counted: Overlap) -> list[Note]:
         return []
     size = counted.size(segment)
     if not size:
-        return [Note("", "empty", "No account is in it today.")]
+        return [Note("", "empty", f"No {segment.subject} is in it today.")]
     found = []
     for other in counted.segments:
         related = other.key in named_in(segment.rule) or segment.key in named_in(other.rule)

@@ -8,7 +8,7 @@ segment's lock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -17,10 +17,10 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import F, QuerySet
 
-from accounts.models import Account
 from core.clock import Moment
-from segments.models import AccountMembership, Pin, Segment, SegmentRefresh
+from segments.models import Pin, Segment, SegmentRefresh
 from segments.rules.sql import OneOf
+from segments.subjects import Members, members_of
 
 _DIFF = """
 WITH rule AS ({matched}), held AS ({held}), lifted AS ({lifted}),
@@ -30,99 +30,116 @@ matched AS MATERIALIZED (
     WHERE held.kind IS DISTINCT FROM 'out'
 ),
 stored AS (
-    SELECT id, account_id FROM {table} WHERE segment_id = %s AND left_at IS NULL {narrowed}
+    SELECT id, {member} AS member FROM {table} WHERE segment_id = %s AND left_at IS NULL {narrowed}
 ),
 difference AS (
-    SELECT matched.id AS account_id, stored.id AS membership_id, CASE WHEN by_hand THEN pin END AS pin
-    FROM matched FULL JOIN stored ON stored.account_id = matched.id
+    SELECT matched.id AS joins, stored.id AS membership_id, coalesce(matched.id, stored.member) AS member,
+           CASE WHEN by_hand THEN pin END AS pin
+    FROM matched FULL JOIN stored ON stored.member = matched.id
     WHERE matched.id IS NULL OR stored.id IS NULL
 ),
 closed AS (
     UPDATE {table} AS stay SET left_at = greatest(%s, entered_at), closed_by_id = %s, closed_pin_id = coalesce(
-        (SELECT pin FROM held WHERE held.id = stay.account_id AND kind = 'out'),
-        (SELECT pin FROM lifted WHERE lifted.id = stay.account_id AND kind = 'in'))
-    WHERE id IN (SELECT membership_id FROM difference WHERE account_id IS NULL)
+        (SELECT pin FROM held WHERE held.id = stay.{member} AND kind = 'out'),
+        (SELECT pin FROM lifted WHERE lifted.id = stay.{member} AND kind = 'in'))
+    WHERE id IN (SELECT membership_id FROM difference WHERE joins IS NULL)
     RETURNING 1
 ),
 opened AS (
-    INSERT INTO {table} (segment_id, account_id, entered_at, opened_by_id, opened_pin_id)
-    SELECT %s, account_id, %s, %s, coalesce(difference.pin, lifted.pin)
-    FROM difference LEFT JOIN lifted ON lifted.id = difference.account_id AND lifted.kind = 'out'
+    INSERT INTO {table} (segment_id, {member}, entered_at, opened_by_id, opened_pin_id)
+    SELECT %s, joins, %s, %s, coalesce(difference.pin, lifted.pin)
+    FROM difference LEFT JOIN lifted ON lifted.id = joins AND lifted.kind = 'out'
     WHERE membership_id IS NULL
     RETURNING 1
 )
-SELECT (SELECT count(*) FROM opened), (SELECT count(*) FROM closed), count(*), coalesce(sum(mrr), 0) FROM matched
+SELECT (SELECT count(*) FROM opened), (SELECT count(*) FROM closed), count(*), coalesce(sum(mrr), 0),
+       ARRAY(SELECT member FROM difference WHERE %s)
+FROM matched
 """
-# The pins that decide today, and the newest of an account that stopped deciding since the last refresh.
+# The pins that decide today, and the newest of a member that stopped deciding since the last refresh.
 _HELD = """
-    SELECT account.id, account.mrr, pin.id AS pin, pin.kind
-    FROM {pins} AS pin JOIN {accounts} AS account ON account.id = pin.account_id
+    SELECT live.id, live.mrr, pin.id AS pin, pin.kind
+    FROM {pins} AS pin JOIN ({live}) AS live ("id", "mrr") ON live.id = pin.{member}
     WHERE pin.segment_id = %s AND pin.ended_at IS NULL AND (pin.until IS NULL OR pin.until >= %s)
-    AND account.archived_at IS NULL {narrowed}
 """
 _LIFTED = """
-    SELECT DISTINCT ON (account_id) account_id AS id, id AS pin, kind FROM {pins}
+    SELECT DISTINCT ON ({member}) {member} AS id, id AS pin, kind FROM {pins}
     WHERE segment_id = %s AND (ended_at > %s OR (ended_at IS NULL AND until < %s AND until >= %s))
-    ORDER BY account_id, id DESC
+    ORDER BY {member}, id DESC
 """
 _NOBODY = "SELECT NULL::bigint AS id, NULL::numeric AS mrr, NULL::bigint AS pin, NULL::text AS kind WHERE FALSE"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How many accounts joined and left; how many are members, with their MRR (of those looked at)."""
+    """How many joined and left; how many are members, with their MRR (of those looked at). `moved` says who joined or
+    left, if only some were looked at."""
 
     joined: int
     left: int
     matched: int
     mrr: Decimal
+    moved: list[int]
 
 
 def apply(
     segment: Segment,
-    matched: QuerySet[Account],
+    matched: QuerySet[Any],
     *,
     refresh: SegmentRefresh,
     now: Moment,
-    accounts: Sequence[int] | None = None,
+    only: Collection[int] | None = None,
 ) -> Difference:
     """Make the stored members of a segment those of a query, with its pins, closing and opening intervals.
 
-    `accounts` narrows both sides to these ids (after new data); None means every account. Running it again changes
-    nothing.
+    `matched` are rows that the segment's rule is asked of. `only` narrows both sides to these members (after new
+    data); None means every one. Running it again changes nothing.
     """
-    base = matched if accounts is None else matched.filter(OneOf(F("pk"), accounts))
-    try:
-        sql, params = base.order_by().values_list("pk", "mrr").query.sql_with_params()
-        sql = f'SELECT "id", "mrr" FROM ({sql}) AS answer ("id", "mrr")'  # noqa: S608  (compiled, with bound values)
-    except EmptyResultSet:
-        sql, params = _NOBODY, ()
-    ids = [] if accounts is None else [list(accounts)]
-    held, held_values = _held(segment, now, ids)
-    lifted, lifted_values = _lifted(segment, now)
-    narrowed = "AND account_id = ANY(%s)" if ids else ""
-    table = AccountMembership._meta.db_table
-    statement = _DIFF.format(matched=sql, held=held, lifted=lifted, table=table, narrowed=narrowed)
+    members = members_of(segment)
+    base = matched if only is None else matched.filter(OneOf(F(members.pk), list(only)))
+    sql, params = _answer(members, base)
+    ids = [] if only is None else [list(only)]
+    held, held_values = _held(segment, members, now, only)
+    lifted, lifted_values = _lifted(segment, members, now)
+    column, table = f"{members.column}_id", members.memberships._meta.db_table
+    narrowed = f"AND {column} = ANY(%s)" if ids else ""
+    statement = _DIFF.format(matched=sql, held=held, lifted=lifted, table=table, member=column, narrowed=narrowed)
     values = [*params, *held_values, *lifted_values]
-    values += [segment.pk, *ids, now.now, refresh.pk, segment.pk, now.now, refresh.pk]
+    values += [segment.pk, *ids, now.now, refresh.pk, segment.pk, now.now, refresh.pk, bool(ids)]
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return Difference(*cursor.fetchone())
 
 
-def _held(segment: Segment, now: Moment, ids: list[list[int]]) -> tuple[str, list[Any]]:
+def _answer(members: Members, rows: QuerySet[Any]) -> tuple[str, list[Any]]:
+    """The members behind some rows, with their MRR, as SQL."""
+    try:
+        sql, params = members.id_and_mrr(rows).query.sql_with_params()
+    except EmptyResultSet:
+        return _NOBODY, []
+    return f'SELECT "id", "mrr" FROM ({sql}) AS answer ("id", "mrr")', list(params)  # noqa: S608  (compiled, bound values)
+
+
+def _held(segment: Segment, members: Members, now: Moment, only: Collection[int] | None) -> tuple[str, list[Any]]:
     """The pins that decide; a segment that is switched off has no members, pinned or not."""
     if not segment.active:
         return _NOBODY, []
-    narrowed = "AND account.id = ANY(%s)" if ids else ""
-    sql = _HELD.format(pins=Pin._meta.db_table, accounts=Account._meta.db_table, narrowed=narrowed)
-    return sql, [segment.pk, now.today, *ids]
+    column = f"{members.column}_id"
+    pinned = Pin.objects.in_force(now.today).filter(segment=segment)
+    if only is not None:
+        pinned = pinned.filter(**{f"{column}__in": list(only)})
+    live = members.live().filter(**{f"{members.pk}__in": pinned.values(column)})
+    sql, params = _answer(members, live)
+    if sql == _NOBODY:
+        return _NOBODY, []
+    return _HELD.format(pins=Pin._meta.db_table, live=sql, member=column), [*params, segment.pk, now.today]
 
 
-def _lifted(segment: Segment, now: Moment) -> tuple[str, list[Any]]:
+def _lifted(segment: Segment, members: Members, now: Moment) -> tuple[str, list[Any]]:
     """The pins whose end may be why somebody joins or leaves now."""
     since = segment.refreshed_at
     if since is None or not segment.active:
         return _NOBODY, []
     since_day = since.astimezone(now.zone).date()
-    return _LIFTED.format(pins=Pin._meta.db_table), [segment.pk, since, now.today, since_day]
+    sql = _LIFTED.format(pins=Pin._meta.db_table, member=f"{members.column}_id")
+    return sql, [segment.pk, since, now.today, since_day]

@@ -19,9 +19,9 @@ from segments.levels.models import LevelRule  # noqa: F401
 class SegmentQuerySet(models.QuerySet["Segment"]):
     """The ways in which segments are read."""
 
-    def tabs(self) -> Self:
-        """What Accounts 360 and Subscription 360 show, in the company's order."""
-        return self.filter(active=True, visible=True, subject=Segment.Subject.ACCOUNT).order_by("position", "id")
+    def tabs(self, subject: str = "account") -> Self:
+        """What Accounts 360 and Subscription 360 (or the Users page) show, in the company's order."""
+        return self.filter(active=True, visible=True, subject=subject).order_by("position", "id")
 
     def in_tab_order(self) -> Self:
         """All of them in the company's order."""
@@ -207,7 +207,7 @@ class PinQuerySet(models.QuerySet["Pin"]):
 
 
 class Pin(models.Model):
-    """An account put into a segment, or kept out of it, by hand, whatever the rule says.
+    """A member (an account, or a user) put into a segment, or kept out of it, by hand, whatever the rule says.
 
     `until` is its last local day; a pin that was taken out keeps `ended_at` and stays as history.
     """
@@ -219,7 +219,8 @@ class Pin(models.Model):
         OUT = "out", "Kept out"
 
     segment = models.ForeignKey(Segment, models.CASCADE, related_name="pins", db_index=False)
-    account = models.ForeignKey(Account, models.CASCADE, related_name="pins", db_index=False)
+    account = models.ForeignKey(Account, models.CASCADE, null=True, blank=True, related_name="pins", db_index=False)
+    user = models.ForeignKey(EndUser, models.CASCADE, null=True, blank=True, related_name="pins", db_index=False)
     kind = models.CharField(max_length=3, choices=Kind, default=Kind.IN)
     reason = models.CharField(max_length=255)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
@@ -236,12 +237,29 @@ class Pin(models.Model):
             models.UniqueConstraint(
                 fields=["segment", "account"], condition=Q(ended_at__isnull=True), name="one_open_pin"
             ),
+            models.UniqueConstraint(
+                fields=["segment", "user"], condition=Q(ended_at__isnull=True), name="one_open_pin_of_user"
+            ),
             models.CheckConstraint(condition=~Q(reason=""), name="pin_has_reason"),
+            models.CheckConstraint(
+                condition=Q(account__isnull=False, user__isnull=True) | Q(account__isnull=True, user__isnull=False),
+                name="pin_has_one_member",
+            ),
         ]
-        indexes = [models.Index(fields=["account", "segment"], name="pins_of_account")]
+        indexes = [
+            models.Index(fields=["account", "segment"], name="pins_of_account"),
+            models.Index(fields=["user", "segment"], name="pins_of_user"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.account} {self.get_kind_display().lower()}, {self.segment}"
+        return f"{self.member} {self.get_kind_display().lower()}, {self.segment}"
+
+    @property
+    def member(self) -> Account | EndUser:
+        """Who is pinned."""
+        found = self.account or self.user
+        assert found is not None  # a constraint of the table
+        return found
 
 
 class Membership(models.Model):
@@ -300,10 +318,17 @@ class UserMembership(Membership):
     user = models.ForeignKey(EndUser, models.CASCADE, related_name="memberships", db_index=False)
     opened_by = models.ForeignKey(SegmentRefresh, models.SET_NULL, null=True, db_index=False, related_name="+")
     closed_by = models.ForeignKey(SegmentRefresh, models.SET_NULL, null=True, db_index=False, related_name="+")
+    opened_pin = models.ForeignKey(Pin, models.SET_NULL, null=True, db_index=False, related_name="+")
+    closed_pin = models.ForeignKey(Pin, models.SET_NULL, null=True, db_index=False, related_name="+")
 
     class Meta:
         constraints = interval_constraints("user")
-        indexes = [models.Index(fields=["user", "segment", "entered_at"], name="memberships_of_user")]
+        indexes = [
+            # The same three questions as of accounts.
+            models.Index(fields=["user", "segment", "entered_at"], name="memberships_of_user"),
+            models.Index(fields=["segment", "left_at"], name="user_left_segment", condition=Q(left_at__isnull=False)),
+            models.Index(fields=["segment", "entered_at"], name="user_entered_segment"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} in {self.segment} since {self.entered_at:%d %b %Y}"

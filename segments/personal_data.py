@@ -18,19 +18,20 @@ _MEMBERSHIP = {"segment": "segment__name", "entered_at": "entered_at", "left_at"
 
 
 def _pin_log(subject: Subject) -> QuerySet[LogEntry]:
-    pins = Pin.objects.filter(account=subject.pk).values_list("pk", flat=True)
+    pins = Pin.objects.filter(**{subject.kind: subject.pk}).values_list("pk", flat=True)
     return LogEntry.objects.filter(logged(Pin, pins)).exclude(object_repr=ERASED)
 
 
 def _end_memberships(rows: QuerySet[Any], subject: Subject, limit: int) -> Counter[str]:
-    """The segments that the account was in are counted again."""
+    """The segments that the account, or the user, was in are counted again."""
     chosen = list(rows.values_list("pk", "segment", "left_at")[:limit])
     current = {segment for _, segment, left_at in chosen if left_at is None}
     if current:
         request_refresh(Segment.everything.filter(pk__in=current), RefreshRun.Trigger.DATA)
-    done = AccountMembership.objects.filter(pk__in=[pk for pk, _, _ in chosen]).delete()[1]
-    number = done.get(AccountMembership._meta.label, 0)
-    return Counter({"memberships": number} if number else {})
+    done = rows.model._default_manager.filter(pk__in=[pk for pk, _, _ in chosen]).delete()[1]
+    number = done.get(rows.model._meta.label, 0)
+    key = "memberships" if rows.model is AccountMembership else "user_memberships"
+    return Counter({key: number} if number else {})
 
 
 hold(
@@ -40,14 +41,14 @@ hold(
     ),
     Holding(
         key="user_memberships", label="Times in segments of users", model=UserMembership,
-        find={USER: of_account(UserMembership, "user")}, columns=_MEMBERSHIP,
+        find={USER: of_account(UserMembership, "user")}, erase=_end_memberships, columns=_MEMBERSHIP,
     ),
     Holding(
         key="pins_log", label="Entries of the back office’s log about pins (words removed)", model=LogEntry, order=20,
-        find={ACCOUNT: _pin_log}, erase=empty_log,
+        find={ACCOUNT: _pin_log, USER: _pin_log}, erase=empty_log,
     ),
     Holding(
-        key="pins", label="Pins", model=Pin, order=55, find={ACCOUNT: of_account(Pin)},
+        key="pins", label="Pins", model=Pin, order=55, find={ACCOUNT: of_account(Pin), USER: of_account(Pin, "user")},
         columns={
             "segment": "segment__name", "kind": "kind", "reason": "reason", "until": "until",
             "created_at": "created_at", "ended_at": "ended_at",

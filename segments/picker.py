@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from accounts.fields import Category, Choice, Field, Kind, Owner, Vocabulary
+from accounts.fields import Category, Choice, Field, Kind, Owner, Subject, Vocabulary
 from accounts.models import Account, Relationship, Subscription
+from segments.questions import Reader
 from segments.rule_view import ICONS
 
 MARKS = {
@@ -25,6 +25,15 @@ STARTERS = (
     "account.plan",
     "account.active_users_30d",
     "account.last_seen_at",
+)
+
+USER_STARTERS = (
+    "relationship.role",
+    "user.last_seen_at",
+    "user.title",
+    "user.email",
+    "account.stage",
+    "account.renews_on",
 )
 
 
@@ -55,6 +64,7 @@ class Catalogue:
 
     shelves: list[Shelf]
     starters: list[Option]
+    subject: Subject = Subject.ACCOUNT
 
     @property
     def total(self) -> int:
@@ -62,8 +72,9 @@ class Catalogue:
         return sum(len(shelf.options) for shelf in self.shelves)
 
 
-def catalogue(vocabulary: Vocabulary, segment_names: Iterable[str] = ()) -> Catalogue:
+def catalogue(reader: Reader) -> Catalogue:
     """The picker for the present vocabulary; one statement per kind of row for the examples."""
+    vocabulary = reader.vocabulary
     examples = _examples(vocabulary)
     # Fields that share a list of choices (the colleagues of every role) share its statement.
     lists = {function: function() for function in {item.choices for item in vocabulary.values()}}
@@ -73,11 +84,23 @@ def catalogue(vocabulary: Vocabulary, segment_names: Iterable[str] = ()) -> Cata
         shelves.append(Shelf(category.name.lower(), category.value, ICONS.get(category, "tag"), options))
     if vocabulary.event_names:
         shelves.append(Shelf("events", Category.EVENTS.value, ICONS[Category.EVENTS], _events(vocabulary)))
-    names = ", ".join(list(segment_names)[:3])
-    member = Option("segment", "Member of segment", "S", names)
-    shelves.append(Shelf("segments", Category.SEGMENTS.value, ICONS[Category.SEGMENTS], [member]))
+    shelves.append(Shelf("segments", Category.SEGMENTS.value, ICONS[Category.SEGMENTS], _segments(reader)))
     by_key = {option.key: option for shelf in shelves for option in shelf.options}
-    return Catalogue(shelves, [by_key[key] for key in STARTERS if key in by_key])
+    starters = STARTERS if reader.subject is Subject.ACCOUNT else USER_STARTERS
+    return Catalogue(shelves, [by_key[key] for key in starters if key in by_key], reader.subject)
+
+
+def _segments(reader: Reader) -> list[Option]:
+    """Membership of a segment; in a rule about accounts that of a segment of users belongs to conditions on users."""
+    of_users = [name for key, (_, name) in reader.segments.items() if reader.subjects.get(key) == Subject.USER]
+    if reader.subject is Subject.USER:
+        names = [name for _, name in reader.segments.values()]
+        return [Option("segment", "Member of segment", "S", ", ".join(names[:3]))]
+    names = [name for key, (_, name) in reader.segments.items() if reader.subjects.get(key) != Subject.USER]
+    member = Option("segment", "Member of segment", "S", ", ".join(names[:3]))
+    if not of_users:
+        return [member]
+    return [member, Option("user_segment", "User in segment of users", "S", ", ".join(of_users[:3]), "users")]
 
 
 def _events(vocabulary: Vocabulary) -> list[Option]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import QuerySet
 
 from accounts.models import Account
-from segments.models import AccountMembership, Pin, Segment
+from segments.models import Pin, Segment
+from segments.subjects import members_of
 
 
 def pin_words(pin: Pin) -> str:
@@ -41,7 +43,7 @@ def pin_targets() -> list[tuple[int, str]]:
 class PinEffect:
     """What pins change about a rule's answer, and about who joins and leaves with it.
 
-    `brought` accounts do not match and are in, `kept` match and are out. The other numbers correct those of a preview
+    `brought` members do not match and are in, `kept` match and are out. The other numbers correct those of a preview
     that knows only the rule: members that stay or join against the stored ones.
     """
 
@@ -51,15 +53,17 @@ class PinEffect:
     stays: int = 0
 
 
-def pin_effect(segment: Segment, matching: QuerySet[Account], base: QuerySet[Account], today: dt.date) -> PinEffect:
-    """Compare a segment's pins with the accounts of `base` that match a rule."""
-    kinds = dict(Pin.objects.in_force(today).filter(segment=segment).values_list("account_id", "kind"))
+def pin_effect(segment: Segment, matching: QuerySet[Any], base: QuerySet[Any], today: dt.date) -> PinEffect:
+    """Compare a segment's pins with the rows of `base` that match a rule."""
+    members = members_of(segment)
+    column = f"{members.column}_id"
+    kinds = dict(Pin.objects.in_force(today).filter(segment=segment).values_list(column, "kind"))
     if not kinds:
         return PinEffect()
-    seen = set(base.order_by().filter(pk__in=kinds).values_list("pk", flat=True))
-    met = set(matching.order_by().filter(pk__in=seen).values_list("pk", flat=True))
-    stored = AccountMembership.objects.filter(segment=segment, left_at__isnull=True, account_id__in=seen)
-    inside = set(stored.values_list("account_id", flat=True))
+    seen = set(base.order_by().filter(**{f"{members.pk}__in": kinds}).values_list(members.pk, flat=True))
+    met = set(matching.order_by().filter(**{f"{members.pk}__in": seen}).values_list(members.pk, flat=True))
+    stored = members.open_of(segment).filter(**{f"{column}__in": seen})
+    inside = set(stored.values_list(column, flat=True))
     brought = {pk for pk in seen - met if kinds[pk] == Pin.Kind.IN}
     kept = {pk for pk in seen & met if kinds[pk] == Pin.Kind.OUT}
     return PinEffect(

@@ -6,27 +6,29 @@ Reads only. Saved segments, previews and list filters all pass through `read_rul
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DataError, connection
-from django.db.models import Count, Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet, Subquery
 from django.utils import timezone
 
-from accounts.fields import Vocabulary, vocabulary
+from accounts.fields import Subject, Vocabulary, vocabulary
 from accounts.models import Account
 from core.clock import Moment
 from core.deadline import TooSlow, time_limit
 from core.models import Workspace
-from segments.models import AccountMembership, Segment
+from segments.models import Segment
 from segments.pins import PinEffect, pin_effect
 from segments.rules.compiler import Context, compile_node, compile_rule
 from segments.rules.describe import Words
 from segments.rules.tree import Condition, Group, Problem, RuleError, parse, walk
+from segments.subjects import ABOUT, Members, members_of
 
 PREVIEW_LIMIT_MS = 2_000
 PATTERN_LIMIT_MS = 2_000  # for all patterns of a rule together
@@ -48,10 +50,19 @@ class Question:
     context: Context
     words: str
 
+    @property
+    def members(self) -> Members:
+        """What the rule is about."""
+        return ABOUT[self.context.subject]
+
+    def matching(self, base: QuerySet[Any] | None = None) -> QuerySet[Any]:
+        """The rows that match, of those that the rule is asked of: accounts, or users in accounts."""
+        found = self.members.live() if base is None else base
+        return found.filter(compile_rule(self.rule, self.context))
+
     def accounts(self, base: QuerySet[Account] | None = None) -> QuerySet[Account]:
         """The accounts of the base (every live one) that match, in no particular order."""
-        found = Account.objects.live() if base is None else base
-        return found.filter(compile_rule(self.rule, self.context))
+        return self.matching(base)
 
 
 @dataclass(frozen=True)
@@ -63,38 +74,52 @@ class Reader:
     segments: dict[str, tuple[int, str]]
     currency: str
     me: str = ""
+    subjects: Mapping[str, str] = field(default_factory=dict)
     accounts: Sequence[int] | None = None  # the only ones that are asked about
 
     @classmethod
     def now(cls, at: Moment | None = None, me: str = "") -> Reader:
         """Everything as it is at this moment."""
-        named = {key: (pk, name) for key, pk, name in Segment.everything.values_list("key", "pk", "name")}
+        rows = list(Segment.everything.values_list("key", "pk", "name", "subject"))
+        named = {key: (pk, name) for key, pk, name, _ in rows}
+        about = {key: subject for key, _, _, subject in rows}
         workspace = Workspace.get()
         present = at or Moment(timezone.now(), workspace.zone)
-        return cls(vocabulary(), present, named, workspace.currency, me)
+        return cls(vocabulary(), present, named, workspace.currency, me, about)
 
     @property
     def context(self) -> Context:
         """What rules are compiled against."""
         ids = {key: pk for key, (pk, _) in self.segments.items()}
-        return Context(self.vocabulary, self.moment, ids, self.me, accounts=self.accounts)
+        return Context(self.vocabulary, self.moment, ids, self.me, accounts=self.accounts, subject=self.subject)
 
     @property
     def words(self) -> Words:
         """Describes rules with the names of today."""
         return Words({key: name for key, (_, name) in self.segments.items()}, self.currency, self.moment.zone)
 
-    def read(self, data: Any, *, personal: bool = False, segments: Collection[str] | None = None) -> Question:
-        """The question that a rule asks. Raises RuleError with every problem found."""
-        rule = parse(data, self.vocabulary, segments=self.segments if segments is None else segments, personal=personal)
+    @property
+    def subject(self) -> Subject:
+        """What rules are about where nothing else is said."""
+        return self.vocabulary.subject
+
+    def about(self, subject: str) -> Reader:
+        """The same, for rules about a subject."""
+        return replace(self, vocabulary=self.vocabulary.about(Subject(str(subject))))
+
+    def read(self, data: Any, *, personal: bool = False, subject: str | None = None) -> Question:
+        """The question that a rule about a subject asks. Raises RuleError with every problem found."""
+        about = Subject(str(subject or self.subject))
+        vocabulary = self.vocabulary.about(about)
+        rule = parse(data, vocabulary, segments=self.subjects, personal=personal, subject=about)
         check_patterns(rule)
-        return Question(rule, self.context, self.words.rule(rule))
+        return Question(rule, self.about(about).context, self.words.rule(rule, about))
 
 
-def read_rule(data: Any, *, personal: bool = True, viewer: Any = None) -> Question:
+def read_rule(data: Any, *, personal: bool = True, viewer: Any = None, subject: str = Subject.ACCOUNT) -> Question:
     """One rule, as sent by a person or a program. `viewer` is the log-in that "is me" means."""
     member = getattr(viewer, "member", None)
-    return Reader.now(me=member.key if member else "").read(data, personal=personal)
+    return Reader.now(me=member.key if member else "").read(data, personal=personal, subject=subject)
 
 
 def check_patterns(rule: Group) -> None:
@@ -121,10 +146,11 @@ def check_patterns(rule: Group) -> None:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a rule matches now. `joins` and `leaves` are against the stored members of the segment being edited, with
-    its pins; `pins` says how many accounts those bring in and keep out besides. `alone` gives the count for the JSON
-    pointer of each condition and group, `uncounted` the pointers for which there was no time; `mrr` is a month's
-    worth."""
+    """What a rule matches now, in members (accounts, or users). `joins` and `leaves` are against the stored members of
+    the segment being edited, with its pins; `pins` says how many those bring in and keep out besides. `alone` gives the
+    count for the JSON pointer of each condition and group, `uncounted` the pointers for which there was no time; `mrr`
+    is a month's worth. A rule about users has no `stages`; `accounts` says in how many accounts they match, and `mrr`
+    is that of those."""
 
     total: int
     count: int
@@ -133,8 +159,9 @@ class Preview:
     leaves: int
     alone: dict[str, int]
     stages: dict[str, int]
-    sample: list[Account]
+    sample: list[Any]
     pins: PinEffect = PinEffect()
+    accounts: int = 0
     uncounted: tuple[str, ...] = ()
 
 
@@ -152,23 +179,39 @@ SELECT
     ) AS of_kind),
     ARRAY(SELECT id FROM matched ORDER BY mrr DESC NULLS LAST, name, id LIMIT 5)
 """
+_PREVIEW_USERS = """
+WITH matched AS MATERIALIZED (
+    SELECT answer.*, stored.user_id IS NULL AS joins
+    FROM ({matched}) AS answer (id, account, mrr, name)
+    LEFT JOIN {table} AS stored ON stored.user_id = answer.id AND stored.segment_id = %s AND stored.left_at IS NULL
+)
+SELECT
+    (SELECT json_build_array(json_build_object(
+        'kind', '', 'n', count(DISTINCT id), 'joins', count(DISTINCT id) FILTER (WHERE joins),
+        'accounts', count(DISTINCT account),
+        'mrr', (SELECT coalesce(sum(mrr), 0)::text FROM (SELECT DISTINCT account, mrr FROM matched) AS behind)
+    )) FROM matched),
+    ARRAY(SELECT id FROM (SELECT DISTINCT name, id FROM matched ORDER BY name, id LIMIT 5) AS first)
+"""
 
 
-def preview(question: Question, *, base: QuerySet[Account], segment: Segment | None = None) -> Preview:
-    """Count what a question matches among the accounts of `base`. Raises PreviewTooSlow past two seconds a statement.
+def preview(question: Question, *, base: QuerySet[Any], segment: Segment | None = None) -> Preview:
+    """Count what a question matches among the rows of `base`, of those that it is asked of. Raises PreviewTooSlow past
+    two seconds a statement.
 
     The whole rule is evaluated once; what each condition matches alone is counted besides.
     """
+    members = question.members
     with bounded(PREVIEW_LIMIT_MS):
-        total = base.order_by().count()
+        total = members.count(base)
         kinds, ids = _matched(question, base, segment)
         count = sum(kind["n"] for kind in kinds)
         joins = sum(kind["joins"] for kind in kinds) if segment else 0
         alone, uncounted = _alone(question, base, count)
         kept = _members(base, segment)
         today = question.context.moment.today
-        pins = pin_effect(segment, question.accounts(base), base, today) if segment else PinEffect()
-        found = Account.objects.select_related("stage").in_bulk(ids)
+        pins = pin_effect(segment, question.matching(base), base, today) if segment else PinEffect()
+        found = members.shown().in_bulk(ids)
     return Preview(
         total=total,
         count=count,
@@ -176,38 +219,44 @@ def preview(question: Question, *, base: QuerySet[Account], segment: Segment | N
         joins=joins + pins.joins,
         leaves=kept - (count - joins) - pins.stays if segment else 0,
         alone=alone,
-        stages={kind["kind"]: kind["n"] for kind in kinds},
+        stages={kind["kind"]: kind["n"] for kind in kinds} if members.subject is Subject.ACCOUNT else {},
         sample=[found[pk] for pk in ids if pk in found],
         pins=pins,
+        accounts=sum(kind.get("accounts", 0) for kind in kinds),
         uncounted=uncounted,
     )
 
 
 def _matched(
-    question: Question, base: QuerySet[Account], segment: Segment | None
+    question: Question, base: QuerySet[Any], segment: Segment | None
 ) -> tuple[list[dict[str, Any]], list[int]]:
-    """Count, MRR and joiners by kind of stage; the ids of the five with the largest MRR."""
-    rows = question.accounts(base).order_by().values_list("pk", "mrr", "stage__kind", "name_folded")
+    """Count, MRR and joiners by kind of stage; the ids of the five with the largest MRR. Of users all in one, and the
+    first five by name."""
+    if question.members.subject is Subject.ACCOUNT:
+        statement, columns = _PREVIEW, ("pk", "mrr", "stage__kind", "name_folded")
+    else:
+        statement, columns = _PREVIEW_USERS, ("user_id", "account_id", "account__mrr", "user__name_folded")
+    rows = question.matching(base).order_by().values_list(*columns)
     try:
         sql, params = rows.query.sql_with_params()
     except EmptyResultSet:
         return [], []
-    statement = _PREVIEW.format(matched=sql, table=AccountMembership._meta.db_table)
+    statement = statement.format(matched=sql, table=question.members.memberships._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(statement, [*params, segment.pk if segment else 0])
         kinds, ids = cursor.fetchone()
     return kinds or [], ids
 
 
-def _members(base: QuerySet[Account], segment: Segment | None) -> int:
+def _members(base: QuerySet[Any], segment: Segment | None) -> int:
     """The stored members that can be seen from the base."""
     if segment is None:
         return 0
-    stored = AccountMembership.objects.filter(segment=segment, left_at__isnull=True)
-    return base.order_by().filter(pk__in=stored.values("account_id")).count()
+    members = members_of(segment)
+    return members.count(base.filter(**{f"{members.pk}__in": members.inside(segment)}))
 
 
-def _alone(question: Question, base: QuerySet[Account], count: int) -> tuple[dict[str, int], tuple[str, ...]]:
+def _alone(question: Question, base: QuerySet[Any], count: int) -> tuple[dict[str, int], tuple[str, ...]]:
     """What each condition and group matches by itself, by JSON pointer; the pointers for which there was no time.
 
     Plain comparisons share one pass over the accounts. One about other rows is counted by a query of its own, because
@@ -223,12 +272,12 @@ def _alone(question: Question, base: QuerySet[Account], count: int) -> tuple[dic
         condition = compile_node(node, question.context)
         apart = any(isinstance(part, Subquery | Q) for part in _parts(condition))
         (others if apart else plain)[node.pointer] = condition
-    counts = {f"alone_{i}": Count("pk", filter=Q(condition)) for i, condition in enumerate(plain.values())}
+    counts = {f"alone_{i}": question.members.counted(condition) for i, condition in enumerate(plain.values())}
     sums = base.order_by().aggregate(**counts) if counts else {}
     found = {pointer: sums[f"alone_{i}"] for i, pointer in enumerate(plain)}
     until = time.monotonic() + ALONE_LIMIT_MS / 1000
     for pointer, condition in others.items():
-        number = _in_time(until, base.order_by().filter(condition).count)
+        number = _in_time(until, partial(question.members.count, base.filter(condition)))
         if number is not None:
             found[pointer] = number
     return found, tuple(pointer for pointer in others if pointer not in found)

@@ -11,25 +11,28 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from typing import Any
 
 from django.db import DatabaseError, OperationalError, connection, transaction
-from django.db.models import Count, F, QuerySet, Sum
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from accounts.models import Account
+from accounts.fields import Subject
+from accounts.models import Account, Relationship
 from core.clock import Moment, moment
 from core.jobs import enqueue
 from core.locks import xact_lock
 from segments.holding.holds import Holds
 from segments.membership import Difference, apply
-from segments.models import AccountMembership, RefreshRun, Segment, SegmentRefresh
+from segments.models import RefreshRun, Segment, SegmentRefresh
 from segments.ordering import in_order, with_dependents
 from segments.questions import PreviewTooSlow, Reader, bounded
 from segments.rules.sql import OneOf
 from segments.rules.tree import RuleError
+from segments.subjects import members_of, subject_of
+from usage.models import UserActivity
 
 log = logging.getLogger(__name__)
 LIMIT_MS = 60_000
@@ -51,7 +54,7 @@ def refresh_due(trigger: str = Trigger.SAVE, now: Moment | None = None) -> Refre
     due = [segment for segment in everything if segment.due]
     if not due:
         return None
-    run = _run(due, trigger, now or moment(), only_due=True, accounts=None)
+    run = _run(due, trigger, now or moment(), only_due=True, changed=None)
     if not run.refreshes.exists():  # somebody else was quicker with all of them
         run.delete()
         return None
@@ -63,21 +66,20 @@ def refresh_segments(
     now: Moment | None = None,
     *,
     segments: Iterable[Segment] | None = None,
-    accounts: Sequence[int] | None = None,
+    changed: Changed | None = None,
 ) -> RefreshRun:
-    """Refresh all segments (or the given ones), for every account or only for those whose ids are given."""
+    """Refresh all segments (or the given ones), for everybody or only for those of whom something changed. Who joins or
+    leaves on the way is added to `changed`."""
     chosen = in_order(Segment.everything.all() if segments is None else segments)
-    return _run(chosen, trigger, now or moment(), only_due=False, accounts=accounts)
+    return _run(chosen, trigger, now or moment(), only_due=False, changed=changed)
 
 
-def _run(
-    segments: list[Segment], trigger: str, now: Moment, *, only_due: bool, accounts: Sequence[int] | None
-) -> RefreshRun:
-    looked_at = None if accounts is None else len(accounts)
+def _run(segments: list[Segment], trigger: str, now: Moment, *, only_due: bool, changed: Changed | None) -> RefreshRun:
+    looked_at = None if changed is None else len(changed.accounts)
     run = RefreshRun.objects.create(trigger=trigger, now=now.now, total=len(segments), accounts=looked_at)
     reader = Reader.now(now)
     holds = Holds.now(reader.vocabulary)
-    work = _Work(run, now, only_due, accounts, reader, holds, _changed_since_last(accounts))
+    work = _Work(run, now, only_due, changed, reader, holds, _changed_since_last(changed))
     failed = False
     for segment in segments:
         done = work.refresh(segment.pk)
@@ -93,13 +95,46 @@ def _run(
 
 
 @dataclass
+class Changed:
+    """Of whom something changed, so that a refresh need look at nobody else. Who joins or leaves a segment is added,
+    because other segments may ask about it: a user's accounts with the user, an account's users with the account."""
+
+    accounts: set[int]
+    users: set[int]
+
+    @classmethod
+    def of(cls, accounts: Collection[int], users: Collection[int] = ()) -> Changed:
+        """These accounts with everybody who ever had to do with them; these users with their accounts."""
+        was = Relationship.objects.filter(account__in=accounts).values_list("user_id", flat=True)
+        did = UserActivity.objects.filter(account__in=accounts).values_list("user_id", flat=True)
+        found = cls(set(accounts), {*users, *was, *did})
+        found.follow(Subject.USER, users)
+        return found
+
+    def ids(self, subject: Subject) -> set[int]:
+        """The members of a kind to look at."""
+        return self.accounts if subject is Subject.ACCOUNT else self.users
+
+    def follow(self, subject: Subject, moved: Collection[int]) -> None:
+        """Add those whom the others may be asked about."""
+        if not moved:
+            return
+        between = Relationship.objects.open()
+        if subject is Subject.ACCOUNT:
+            self.users |= set(between.filter(account__in=moved).values_list("user_id", flat=True))
+        else:
+            self.accounts |= set(between.filter(user__in=moved).values_list("account_id", flat=True))
+            self.users |= set(moved)
+
+
+@dataclass
 class _Work:
     """One run: its moment, and what rules are read against."""
 
     run: RefreshRun
     now: Moment
     only_due: bool
-    accounts: Sequence[int] | None
+    changed: Changed | None
     reader: Reader
     holds: Holds
     money: bool = True  # whether an account may pay something else than when it was last looked at
@@ -112,11 +147,11 @@ class _Work:
             segment = Segment.everything.filter(pk=pk).first()
             if segment is None or (self.only_due and not segment.due) or self.comes_late(segment):
                 return None
-            accounts = self.narrowed(segment)
+            only = self.narrowed(segment)
             if self.run.trigger == Trigger.DATA and segment.frozen and not segment.due:
                 return None  # what cannot be run is tried with the next daily refresh, not with each new event
             held = self.held(segment)
-            if held and self.accounts is not None:  # once a day is enough for the record
+            if held and self.changed is not None:  # once a day is enough for the record
                 self.wait(segment, held)
                 return None
             done = SegmentRefresh(
@@ -130,22 +165,22 @@ class _Work:
                 done.held, done.members = held, segment.member_count
                 self.wait(segment, held)
             else:
-                self.evaluate(segment, done, accounts)
+                self.evaluate(segment, done, only)
             done.duration_ms = (time.perf_counter() - started) * 1000
             # Members refer to it already; the database looks at that when the transaction ends. A look at a few
             # accounts that moved nobody would fill the table for nothing.
-            if accounts is None or done.joined or done.left or done.error:
+            if only is None or done.joined or done.left or done.error:
                 done.save(force_insert=True)
         return done
 
-    def evaluate(self, segment: Segment, done: SegmentRefresh, accounts: Sequence[int] | None) -> None:
+    def evaluate(self, segment: Segment, done: SegmentRefresh, only: Collection[int] | None) -> None:
         """Run the rule and record the answer, or why there is none."""
         try:
-            difference = self.difference(segment, done, accounts)
+            difference = self.difference(segment, done, only)
         except (RuleError, PreviewTooSlow, DatabaseError) as error:
             self.freeze(segment, done, error)
         else:
-            self.settle(segment, done, difference, accounts)
+            self.settle(segment, done, difference, only)
 
     def held(self, segment: Segment) -> str:
         """Why the members stay as they are; empty if the rule is evaluated, as it always is when a person asks."""
@@ -153,7 +188,7 @@ class _Work:
         if by_person or not segment.active or not self.holds.silences.open:
             return ""
         try:
-            return self.holds.reason(self.reader.read(segment.rule).rule)
+            return self.holds.reason(self.reader.read(segment.rule, subject=segment.subject).rule)
         except RuleError:
             return ""  # evaluating it says what is wrong
 
@@ -168,27 +203,34 @@ class _Work:
         newer = segment.refreshed_at is not None and segment.refreshed_at > self.now.now
         return newer and not segment.due
 
-    def narrowed(self, segment: Segment) -> Sequence[int] | None:
-        """The accounts to look at: all of them if the stored members do not answer the present rule."""
+    def narrowed(self, segment: Segment) -> Collection[int] | None:
+        """The members to look at: all of them if the stored ones do not answer the present rule."""
         stale = segment.due or segment.frozen or segment.live_version != segment.version
-        return None if stale else self.accounts
+        return None if stale or self.changed is None else self.changed.ids(subject_of(segment))
 
-    def difference(self, segment: Segment, done: SegmentRefresh, accounts: Sequence[int] | None) -> Difference:
+    def difference(self, segment: Segment, done: SegmentRefresh, only: Collection[int] | None) -> Difference:
         """Run the rule; whatever fails is rolled back to here, so that the freeze can be recorded."""
         with bounded(LIMIT_MS):
-            return apply(segment, self.matched(segment), refresh=done, now=self.now, accounts=accounts)
+            return apply(segment, self.matched(segment, only), refresh=done, now=self.now, only=only)
 
-    def matched(self, segment: Segment) -> QuerySet[Account]:
-        """The accounts of a segment; nobody if it is switched off."""
-        if not segment.active or segment.subject != Segment.Subject.ACCOUNT:
-            return Account.objects.none()
-        accounts = self.narrowed(segment)
+    def matched(self, segment: Segment, only: Collection[int] | None) -> QuerySet[Any]:
+        """The rows that match the rule of a segment; none if it is switched off."""
+        if not segment.active:
+            return members_of(segment).live().none()
+        accounts = self.asked_about(segment, only)
         try:
-            return replace(self.reader, accounts=accounts).read(segment.rule).accounts()
+            return replace(self.reader, accounts=accounts).read(segment.rule, subject=segment.subject).matching()
         except RuleError:
             # The rule may name an attribute or a segment that is newer than what this run has read.
             self.reader = Reader.now(self.now)
-            return replace(self.reader, accounts=accounts).read(segment.rule).accounts()
+            return replace(self.reader, accounts=accounts).read(segment.rule, subject=segment.subject).matching()
+
+    def asked_about(self, segment: Segment, only: Collection[int] | None) -> list[int] | None:
+        """The accounts that the rule need look at: those to look at, or all those of the users to look at."""
+        if only is None or subject_of(segment) is Subject.ACCOUNT:
+            return None if only is None else list(only)
+        places = Relationship.objects.open().filter(OneOf(F("user_id"), list(only))).order_by()
+        return list(places.values_list("account_id", flat=True).distinct())
 
     def freeze(self, segment: Segment, done: SegmentRefresh, error: Exception) -> None:
         """Keep the last good members and say why; the next daily refresh, or a save, tries again."""
@@ -203,35 +245,36 @@ class _Work:
         Segment.everything.filter(pk=segment.pk).update(error=reason, live_rev=segment.requested_rev)
 
     def settle(
-        self, segment: Segment, done: SegmentRefresh, difference: Difference, accounts: Sequence[int] | None
+        self, segment: Segment, done: SegmentRefresh, difference: Difference, only: Collection[int] | None
     ) -> None:
         """Record the answer with the version and the request that it answers, and the moment if all were looked at."""
         members, value = difference.matched, difference.mrr * 12
-        if accounts is not None and not (difference.joined or difference.left or self.money):
+        if only is not None and not (difference.joined or difference.left or self.money):
             members, value = segment.member_count, segment.contract_value
-        elif accounts is not None:  # only some were looked at
-            stored = AccountMembership.objects.filter(segment=segment, left_at__isnull=True)
-            sums = stored.aggregate(members=Count("pk"), mrr=Sum("account__mrr"))
-            members, value = sums["members"], (sums["mrr"] or Decimal(0)) * 12
+        elif only is not None:  # only some were looked at
+            members, mrr = members_of(segment).totals(segment)
+            value = mrr * 12
+        if only is not None and self.changed is not None:
+            self.changed.follow(subject_of(segment), difference.moved)
         done.joined, done.left, done.members = difference.joined, difference.left, members
         Segment.everything.filter(pk=segment.pk).update(
             error="",
             held="",
             live_rev=segment.requested_rev,
             live_version=segment.version,
-            refreshed_at=self.now.now if accounts is None else segment.refreshed_at,
+            refreshed_at=self.now.now if only is None else segment.refreshed_at,
             member_count=members,
             contract_value=value,
         )
 
 
-def _changed_since_last(accounts: Sequence[int] | None) -> bool:
-    """Whether a row of these accounts, what they pay included, was written since a refresh came to its end."""
+def _changed_since_last(changed: Changed | None) -> bool:
+    """Whether a row of the accounts, what they pay included, was written since a refresh came to its end."""
     whole = RefreshRun.objects.filter(trigger__in=(Trigger.DAILY, Trigger.DATA), done=F("total"))
     last = whole.filter(finished_at__isnull=False).order_by("-pk").first()
-    if accounts is None or last is None:
+    if changed is None or last is None:
         return True
-    return Account.objects.filter(OneOf(F("pk"), accounts), updated_at__gte=last.now).exists()
+    return Account.objects.filter(OneOf(F("pk"), list(changed.accounts)), updated_at__gte=last.now).exists()
 
 
 def _next_number() -> int:

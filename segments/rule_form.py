@@ -14,7 +14,7 @@ from typing import Any
 
 from django.http import QueryDict
 
-from accounts.fields import Kind, Vocabulary
+from accounts.fields import Kind, Owner, Vocabulary
 from segments.event_form import (
     EVENT_FIELD,
     PROPERTY_FIELD,
@@ -31,6 +31,7 @@ from segments.rules.tree import COUNTED
 Tree = dict[str, Any]
 Place = tuple[int, ...]
 SEGMENT_FIELD = "segment"
+USER_SEGMENT_FIELD = "user_segment"
 MAX_LEVELS = 12
 _PLACE = re.compile(r"[a-z]?\d{1,6}")
 _DEFAULT_OP = {
@@ -163,7 +164,7 @@ def node_at(tree: Tree, at: Place) -> Tree:
 
 def new_condition(key: str, vocabulary: Vocabulary) -> Tree:
     """A condition on a field, with its first comparison and no value yet."""
-    if key == SEGMENT_FIELD:
+    if key in (SEGMENT_FIELD, USER_SEGMENT_FIELD):
         return {"segment": "", "op": "in"}
     if key.startswith(EVENT_FIELD):
         return new_event(key)
@@ -174,10 +175,12 @@ def new_condition(key: str, vocabulary: Vocabulary) -> Tree:
     return node | {"op": default_operator(found.kind)} if found else node
 
 
-def wrapped(node: Tree, vocabulary: Vocabulary, inside: str) -> Tree:
+def wrapped(node: Tree, vocabulary: Vocabulary, inside: str, key: str = "") -> Tree:
     """A condition on users or subscriptions in a group that says how many of them, unless it stands in one."""
     found = vocabulary.get(node.get("field", ""))
     rows = vocabulary.rows_of(found.owner) if found else None
+    if key == USER_SEGMENT_FIELD:
+        rows = vocabulary.rows_of(Owner.USER)
     if rows is None or rows.name not in ("users", "subscriptions") or inside == rows.name:
         return node
     return {rows.name.value: "any", "where": {"match": "all", "rules": [node]}}
@@ -194,7 +197,7 @@ def rows_around(tree: Tree, at: Place) -> str:
 
 
 def _add(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
-    node = wrapped(new_condition(key, vocabulary), vocabulary, rows_around(tree, at))
+    node = wrapped(new_condition(key, vocabulary), vocabulary, rows_around(tree, at), key)
     around = node_at(tree, at)
     if "event" in around:
         around.setdefault("where", {"match": "all", "rules": []})
@@ -215,7 +218,7 @@ def _change_field(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Pl
     if key.startswith(EVENT_FIELD) and "event" in old:
         old["event"] = another_event(key)
         return at
-    new = wrapped(new_condition(key, vocabulary), vocabulary, rows_around(tree, at))
+    new = wrapped(new_condition(key, vocabulary), vocabulary, rows_around(tree, at), key)
     found, op = vocabulary.get(key), OPERATORS.get(str(old.get("op")))
     if found and op and "where" not in new and found.kind in op.shapes:
         new["op"] = op.key

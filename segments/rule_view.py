@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from accounts.fields import Category, Choice, Field, Kind, Vocabulary
+from accounts.fields import Category, Choice, Field, Kind, Subject, Vocabulary
 from core.intake import fold
 from core.spans import UNITS
 from segments.event_form import PROPERTY_FIELD
@@ -218,7 +218,7 @@ class _Builder:
     def segment(self, tree: Tree, place: Place, pointer: str, joiner: str) -> NodeView:
         """Membership of a segment."""
         op, key = str(tree.get("op", "in")), str(tree.get("segment") or "")
-        choices = [Choice(k, name) for k, (_, name) in self.reader.segments.items()]
+        choices = self.segments_named(users="/where/" in pointer)
         if key and key not in self.reader.segments:
             choices.append(Choice(key, f"{key} (deleted)"))
         known = SEGMENT_OPERATORS.get(op)
@@ -231,6 +231,18 @@ class _Builder:
             label="Member of segment", ops=[(o.key, o.words) for o in SEGMENT_OPERATORS.values()],
             op=op, control=control,
         )  # fmt: skip
+
+    def segments_named(self, *, users: bool) -> list[Choice]:
+        """The segments that can be named here: of accounts, those of users inside a group about users; a rule about
+        users names both."""
+        reader, found = self.reader, []
+        for key, (_, name) in reader.segments.items():
+            about = reader.subjects.get(key, Subject.ACCOUNT)
+            if reader.subject is Subject.USER:
+                found.append(Choice(key, name if about == Subject.USER else f"{name} (accounts)"))
+            elif users == (about == Subject.USER):
+                found.append(Choice(key, name))
+        return found
 
     def event(self, tree: Tree, place: Place, pointer: str, joiner: str, depth: int) -> NodeView:
         """What happened, with its property filters below."""

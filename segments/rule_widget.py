@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
-from accounts.fields import vocabulary
+from accounts.fields import Subject, vocabulary
 from segments.picker import catalogue
 from segments.questions import Reader
 from segments.rule_form import Tree, read_form, without_unset
@@ -36,10 +36,12 @@ class RuleWidget(forms.Widget):
     def __init__(self, attrs: Mapping[str, Any] | None = None) -> None:
         super().__init__(dict(attrs or {}))
         self.problems: list[Problem] = []
+        self.subject = Subject.ACCOUNT
+        self.subject_elsewhere = False  # True where the form has a field of its own for it
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         """The builder with the tree, and the mistakes of the last submission at their places."""
-        reader = Reader.now()
+        reader = Reader.now().about(self.subject)
         tree: Tree = value if isinstance(value, dict) and "rules" in value else {"match": "all", "rules": []}
         try:
             words = reader.read(tree).words
@@ -47,8 +49,9 @@ class RuleWidget(forms.Widget):
             words = ""
         context = {
             "rule": rule_view(tree, reader, root=name, problems=self.problems),
-            "catalogue": catalogue(reader.vocabulary, [label for _, label in reader.segments.values()]),
+            "catalogue": catalogue(reader),
             "words": words,
+            "subject_elsewhere": self.subject_elsewhere,
         }
         return mark_safe(render_to_string(self.template, context))  # noqa: S308 - the template escapes
 
@@ -74,7 +77,7 @@ class RuleField(forms.Field):
     def clean(self, value: Any) -> Tree:
         """The tree as the parser accepts it. Raises ValidationError."""
         try:
-            Reader.now().read(value)
+            Reader.now().read(value, subject=getattr(self.widget, "subject", Subject.ACCOUNT))
         except RuleError as error:
             self.widget.problems = error.problems  # type: ignore[attr-defined]
             raise ValidationError([problem.message for problem in error.problems[:5]], code="rule") from error

@@ -14,12 +14,13 @@ from typing import Any
 
 import yaml
 
+from accounts.fields import Subject
 from core.intake import BadValue, clean_text, short
 from segments.models import Segment
 from segments.rules.tree import MATCHES
 
 MAX_CHARACTERS = 2_000_000
-KEYS = ("key", "name", "description", "visible", "active", "rule")
+KEYS = ("key", "name", "description", "subject", "visible", "active", "rule")
 _KEY = re.compile(r"[-a-zA-Z0-9_]{1,80}")
 
 
@@ -37,6 +38,7 @@ class Written:
     visible: bool
     active: bool
     rule: Any
+    subject: str = Subject.ACCOUNT
 
 
 class _Loader(yaml.SafeLoader):
@@ -89,6 +91,7 @@ def write_text(segments: Iterable[Segment]) -> str:
             "key": one.key,
             "name": one.name,
             **({"description": one.description} if one.description else {}),
+            **({"subject": str(one.subject)} if one.subject != Subject.ACCOUNT else {}),
             "visible": one.visible,
             "active": one.active,
             "rule": _plain(one.rule) if one.rule else {"all": []},
@@ -149,7 +152,10 @@ def _segment(item: Any, where: str) -> Written:
     flags = [item.get(flag, True) for flag in ("visible", "active")]
     if not all(isinstance(flag, bool) for flag in flags):
         raise TextError(f"{where}: visible and active are true or false.")
-    return Written(key, name, description, flags[0], flags[1], _tree(item["rule"]))
+    subject = item.get("subject", Subject.ACCOUNT.value)
+    if subject not in list(Subject):
+        raise TextError(f"{where}: the subject is {' or '.join(Subject)}; without one it is account.")
+    return Written(key, name, description, flags[0], flags[1], _tree(item["rule"]), str(subject))
 
 
 def _plain(node: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from accounts.fields import Subject
 from segments.editing import save_segment
 from segments.models import Segment, SegmentVersion
 from segments.questions import Reader
@@ -45,7 +46,7 @@ def versions_of(segment: Segment, reader: Reader, numbers: Iterable[int] | None 
     found = list(rows)
     before = {version.number: version.rule for version in found}
     return [
-        VersionChange(version, differences(before[version.number - 1], version.rule, reader))
+        VersionChange(version, differences(before[version.number - 1], version.rule, reader, segment.subject))
         if version.number - 1 in before
         else VersionChange(version, [])
         for version in found
@@ -53,7 +54,7 @@ def versions_of(segment: Segment, reader: Reader, numbers: Iterable[int] | None 
     ]
 
 
-def differences(before: Any, after: Any, reader: Reader) -> list[Change]:
+def differences(before: Any, after: Any, reader: Reader, subject: str = Subject.ACCOUNT) -> list[Change]:
     """What was removed, changed and added between two stored rules; they need not be valid any more.
 
     A condition on the same field that has another operator or value is a change; a group about users or subscriptions
@@ -67,9 +68,9 @@ def differences(before: Any, after: Any, reader: Reader) -> list[Change]:
         if twin is not None:
             gone.remove(condition)
             come.remove(twin)
-            found.append(Change("changed", f"{words(condition, reader)} → {words(twin, reader)}"))
-    found = [Change("removed", words(condition, reader)) for condition in gone] + found
-    found += [Change("added", words(condition, reader)) for condition in come]
+            found.append(Change("changed", f"{words(condition, reader, subject)} → {words(twin, reader, subject)}"))
+    found = [Change("removed", words(condition, reader, subject)) for condition in gone] + found
+    found += [Change("added", words(condition, reader, subject)) for condition in come]
     was, now = _match(before), _match(after)
     if was != now and old and new:
         found.append(Change("regrouped", f"{_MATCH.get(was, was)} → {_MATCH.get(now, now)}"))
@@ -97,10 +98,10 @@ def restore_version(segment: Segment, number: int, *, author: Any = None) -> Seg
     )
 
 
-def words(condition: dict[str, Any], reader: Reader) -> str:
+def words(condition: dict[str, Any], reader: Reader, subject: str = Subject.ACCOUNT) -> str:
     """A stored condition in plain English; one that cannot be read any more as far as it can be named."""
     try:
-        return reader.read({"match": "all", "rules": [condition]}, personal=True).words
+        return reader.read({"match": "all", "rules": [condition]}, personal=True, subject=subject).words
     except RuleError:
         value = condition.get("value")
         shown = "" if value is None else f" {value if isinstance(value, str) else json.dumps(value)}"

@@ -22,7 +22,7 @@ from accounts.fields import (
     register_events,
     register_rows,
 )
-from accounts.fields.attributes import column
+from accounts.fields.attributes import column, where_known
 from accounts.fields.rows import OnlyRow
 from usage.models import DailyUsage, Event, UserActivity
 from usage.properties import distinct, event_names, number, property_field, recent_properties
@@ -32,7 +32,12 @@ from usage.traits.fields import trait_fields
 
 def counted(name: str) -> Callable[[str], Combinable]:
     """A count, which is 0 for an account that nothing was ever heard of."""
-    return lambda prefix: Coalesce(f"{prefix}usage__{name}", 0, output_field=IntegerField())
+
+    def value(prefix: str) -> Combinable:
+        count = Coalesce(f"{prefix}usage__{name}", 0, output_field=IntegerField())
+        return where_known(prefix.removesuffix("__"), count)
+
+    return value
 
 
 def seen_in_account(name: str) -> Callable[[str], Combinable]:

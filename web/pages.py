@@ -133,6 +133,7 @@ def _nav(request: HttpRequest) -> list[tuple[str, list[Link]]]:
             [
                 link("Accounts 360", "building", "accounts"),
                 link("Subscription 360", "cycle", "subscriptions"),
+                link("Users", "users", "users"),
                 link("Segments", "layers", "segments"),
                 link("Traits", "tag", "traits"),
                 link("Account levels", "flag", "levels"),

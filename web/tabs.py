@@ -9,11 +9,13 @@ from django.core.cache import cache
 from django.db.models import Count, QuerySet, Sum
 from django.http import HttpRequest
 
+from accounts.fields import Subject
 from accounts.models import Account, LifecycleStage
 from core.models import Workspace
-from segments.models import AccountMembership, Segment
+from segments.models import Segment
 from segments.questions import Reader
 from segments.rules.tree import RuleError
+from segments.subjects import ABOUT
 from segments.trends import joined_left
 from web.charts import Mix, mix
 from web.liststate import COUNT_CAP, ListState
@@ -69,15 +71,19 @@ def everybody_for(request: HttpRequest) -> int:
     return number
 
 
-def tabs_for(request: HttpRequest, state: ListState, segments: list[Segment], total: int) -> list[Tab]:
-    """All accounts first, then the visible segments in the company's order, with the numbers this person may see."""
+def tabs_for(
+    request: HttpRequest, state: ListState, segments: list[Segment], total: int, subject: Subject = Subject.ACCOUNT
+) -> list[Tab]:
+    """All accounts (or users) first, then the visible segments in the company's order, with the numbers this person may
+    see."""
     numbers = {item.pk: item.member_count for item in segments}
     if is_restricted(request):
-        seen = Account.objects.visible_to(request.user).values("pk")
-        rows = AccountMembership.objects.filter(left_at__isnull=True, account__in=seen, segment__in=segments)
+        about = ABOUT[subject]
+        seen = {f"{about.column}__in": about.ids(about.seen_by(request.user))}
+        rows = about.memberships.objects.filter(left_at__isnull=True, segment__in=segments, **seen)
         numbers = dict(rows.values_list("segment").annotate(n=Count("pk")).order_by())
     other = state.but(q="", filters=(), status="")
-    tabs = [Tab("All accounts", "", total, other.but(segment="").url, not state.segment)]
+    tabs = [Tab(f"All {subject.many}", "", total, other.but(segment="").url, not state.segment)]
     for item in segments:
         tabs.append(
             Tab(
@@ -108,7 +114,7 @@ def words_of(reader: Reader, segment: Segment | None) -> str:
     if segment is None:
         return "Every account"
     try:
-        return reader.read(segment.rule).words
+        return reader.read(segment.rule, subject=segment.subject).words
     except RuleError as error:
         return f"The rule cannot be read: {error.problems[0].message}"
 

@@ -33,6 +33,7 @@ from web.views import (
     sources,
     subscriptions,
     traits,
+    users,
 )
 
 urlpatterns = [
@@ -59,6 +60,10 @@ urlpatterns = [
     path("accounts/<int:pk>/notes/", account.account_note, name="account_note"),
     path("subscriptions/", subscriptions.subscriptions, name="subscriptions"),
     path("subscriptions/export/", subscriptions.subscriptions_export, name="subscriptions_export"),
+    path("users/", users.users, name="users"),
+    path("users/export/", users.users_export, name="users_export"),
+    path("users/names/", users.user_names, name="user_names"),
+    path("users/<int:pk>/", users.user, name="user"),
     path("segments/", segments.segments, name="segments"),
     path("segments/gallery/", gallery.segment_gallery, name="segment_gallery"),
     path("segments/gallery/take/", gallery.gallery_take, name="gallery_take"),

@@ -4,7 +4,7 @@ from accounts.api.account import AccountFilters, AccountViewSet
 from accounts.api.attribute import AttributeViewSet
 from accounts.api.bulk import BulkAccountsView, BulkRelationshipsView, BulkSubscriptionsView, BulkUsersView
 from accounts.api.note import NoteViewSet
-from accounts.api.people import RelationshipViewSet, UserViewSet
+from accounts.api.people import RelationshipViewSet, UserFilters, UserViewSet
 from accounts.api.privacy import DataExportViewSet, ErasureViewSet
 from accounts.api.subscription import SubscriptionFilters, SubscriptionViewSet
 from accounts.api.team import AssignmentViewSet, MemberViewSet, MeView, TeamViewSet
@@ -27,5 +27,6 @@ __all__ = [
     "SubscriptionFilters",
     "SubscriptionViewSet",
     "TeamViewSet",
+    "UserFilters",
     "UserViewSet",
 ]

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import models
-from django.db.models import Expression, F, Func, OuterRef, Subquery, Value
+from django.db.models import Case, Expression, F, Func, OuterRef, Subquery, Value, When
+from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import NullIf
 
@@ -46,6 +47,12 @@ class TypedKey(Func):
 def column(path: str) -> Callable[[str], F]:
     """A plain column of the owner."""
     return lambda prefix: F(prefix + path)
+
+
+def where_known(path: str, value: Combinable) -> Combinable:
+    """A value that is never missing, such as a count, only where the row that it is about is there; "" is the row in
+    hand. (A user of no account has no accounts' figures, not figures of 0.)"""
+    return Case(When(**{f"{path}__isnull": False}, then=value)) if path else value
 
 
 def filled(path: str) -> Callable[[str], Expression]:

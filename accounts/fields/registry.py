@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -79,13 +80,31 @@ class Owner(enum.StrEnum):
 
 
 class Rows(enum.StrEnum):
-    """The sets of rows that hang on an account and can be quantified over."""
+    """The sets of rows that hang on an account (or a user) and can be quantified over.
+
+    Two hang on nothing: ACCOUNTS, and IN_ACCOUNTS, whose rows (users in accounts) a rule about users is asked of.
+    """
 
     USERS = "users"
     SUBSCRIPTIONS = "subscriptions"
     ASSIGNMENTS = "assignments"
     MEMBERSHIPS = "memberships"
+    USER_MEMBERSHIPS = "user_memberships"
     EVENTS = "events"
+    ACCOUNTS = "accounts"
+    IN_ACCOUNTS = "in_accounts"
+
+
+class Subject(enum.StrEnum):
+    """What a rule is about, and so what the members of its segment are."""
+
+    ACCOUNT = "account"
+    USER = "user"
+
+    @property
+    def many(self) -> str:
+        """In a sentence: "12 accounts"."""
+        return f"{self}s"
 
 
 @dataclass(frozen=True)
@@ -98,8 +117,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class RowSet:
-    """A set of rows of an account: a query set of those that count, the column that leads to the account, the prefix
-    under which each owner's columns are reached from a row, and what a row is called."""
+    """A set of rows of an account: a query set of those that count, the column that leads to the account (or to the
+    user), the prefix under which each owner's columns are reached from a row, and what a row is called."""
 
     name: Rows
     rows: Callable[[], QuerySet[Any]]
@@ -204,7 +223,17 @@ class Vocabulary(Mapping[str, Field]):
         self._fields = {item.key: item for item in fields}
         self.row_sets = row_sets
         self._source = source
+        self.subject = Subject.ACCOUNT
+        self._by_subject = {self.subject: self}
         self._windows: dict[dt.date, Collection[int]] = {}
+
+    def about(self, subject: Subject) -> Vocabulary:
+        """The same fields, found from what rules about a subject are asked of."""
+        if subject not in self._by_subject:
+            made = copy(self)
+            made.subject = subject
+            self._by_subject[subject] = made
+        return self._by_subject[subject]
 
     @property
     def events(self) -> EventSource:
@@ -234,8 +263,17 @@ class Vocabulary(Mapping[str, Field]):
         return len(self._fields)
 
     def rows_of(self, owner: Owner) -> RowSet | None:
-        """The row set in which an owner's columns are found from an account; None for the account's own."""
-        return next((rows for rows in self.row_sets.values() if owner in rows.owners), None)
+        """The row set in which an owner's columns are found from an account (or a user in an account); None for those
+        of the row itself."""
+        asked = self.rows_asked(self.subject)
+        if asked is not None and owner in asked.owners:
+            return None
+        hanging = (rows for rows in self.row_sets.values() if rows.name is not Rows.IN_ACCOUNTS)
+        return next((rows for rows in hanging if owner in rows.owners), None)
+
+    def rows_asked(self, subject: Subject) -> RowSet | None:
+        """The rows that a rule about a subject is asked of; None for the accounts themselves."""
+        return self.row_sets[Rows.IN_ACCOUNTS] if subject is Subject.USER else None
 
     def by_category(self) -> dict[Category, list[Field]]:
         """For the picker: every category that has fields, in its order, fields by label."""

@@ -3,7 +3,7 @@
 from accounts.models.account import Account, AccountLevel, AccountStatus, LifecycleStage
 from accounts.models.attribute import AttributeChange, AttributeDefinition, Subject
 from accounts.models.note import Note
-from accounts.models.people import EndUser, Relationship
+from accounts.models.people import EndUser, Relationship, UserInAccount
 from accounts.models.privacy import DataExport, Erasure, ExportPart
 from accounts.models.subscription import ExchangeRate, Subscription, SubscriptionStatus
 from accounts.models.team import Assignment, AssignmentRole, Team, TeamMember
@@ -31,4 +31,5 @@ __all__ = [
     "Team",
     "TeamMember",
     "TouchedAccount",
+    "UserInAccount",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.db import models
 from django.db.models import F, Q
@@ -10,7 +10,10 @@ from django.utils import timezone
 
 from accounts.models.account import Account
 from accounts.models.traits import Attributed, FoldedField
-from core.models import Timestamped
+from core.models import Timestamped, Workspace
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 
 class EndUser(Attributed, Timestamped):
@@ -72,3 +75,46 @@ class Relationship(Attributed, Timestamped):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.account}"
+
+
+class UserInAccountQuerySet(models.QuerySet["UserInAccount"]):
+    """Which of them count."""
+
+    def live(self) -> Self:
+        """All but those in archived accounts: the base of every segment of users."""
+        return self.filter(account__archived_at__isnull=True)
+
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """The live ones whose account this person may see; users of no account where every account may be seen."""
+        seen = Account.objects.visible_to(user)
+        if seen.query.is_empty():
+            return self.none()
+        member = getattr(user, "member", None)
+        if member is None or getattr(user, "is_superuser", False) or not member.is_restricted(Workspace.get()):
+            return self.live()
+        return self.filter(account__in=seen.order_by().values("pk"))
+
+
+class UserInAccount(models.Model):
+    """A user as a rule about users sees them: one row for each open relationship; without one, one row of no account.
+
+    A view of the database, only to be read. `id` is that of the relationship, or the user's id with a minus.
+    """
+
+    user = models.ForeignKey(EndUser, models.DO_NOTHING, related_name="places")
+    account = models.ForeignKey(Account, models.DO_NOTHING, null=True, related_name="people")
+    role = models.CharField(max_length=120, null=True)  # noqa: DJ001 - the outer join leaves it empty
+    attributes = models.JSONField(null=True)
+    folded = models.JSONField(null=True)
+    stamps = models.JSONField(null=True)
+    started_at = models.DateTimeField(null=True)
+
+    objects = UserInAccountQuerySet.as_manager()
+
+    class Meta:
+        managed = False
+        ordering = ("id",)
+        db_table = "accounts_user_in_account"
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.account or 'no account'}"

@@ -11,7 +11,7 @@ from integrations.demo.company import Customer
 from integrations.demo.questions import SILENT, condition, every
 from segments.levels.deciding import save_level_rule
 from segments.models import Pin, Segment
-from segments.pinning import pin_account
+from segments.pinning import pin_member
 from usage.traits.editing import save_trait
 from usage.traits.models import Trait
 
@@ -69,7 +69,7 @@ def keep_an_eye_on(customers: list[Customer], author: Any) -> None:
     if segment is None or not content or Pin.objects.exists():
         return
     largest = max(content, key=lambda customer: (customer.mrr, customer.id))
-    pin_account(
+    pin_member(
         segment,
         Account.objects.get(external_id=largest.id),
         kind=Pin.Kind.IN,

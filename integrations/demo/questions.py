@@ -52,10 +52,17 @@ SEGMENTS: list[tuple[str, str, Rule, bool]] = [
     ("No champion", "Paying customers without anybody in the role champion.", every(PAYING, NO_CHAMPION), False),
 ]  # fmt: skip
 
+OF_USERS: list[tuple[str, str, Rule, bool]] = [
+    ("Champions who went silent", "Champions of live customers whom nobody has seen for two weeks.",
+     every(LIVE, condition("relationship.role", "is", "champion"),
+           condition("user.last_seen_at", "more_than_ago", {"n": 14, "unit": "day"})), True),
+]  # fmt: skip
+
 
 def ask(author: Any) -> list[Segment]:
-    """Save the segments; their members come with the next refresh."""
+    """Save the segments, of accounts and of users; their members come with the next refresh."""
     return [
-        save_segment(None, name=name, description=words, rule=rule, visible=visible, author=author)
-        for name, words, rule, visible in SEGMENTS
+        save_segment(None, name=name, description=words, rule=rule, visible=visible, author=author, subject=subject)
+        for subject, asked in ((Segment.Subject.ACCOUNT, SEGMENTS), (Segment.Subject.USER, OF_USERS))
+        for name, words, rule, visible in asked
     ]

@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from accounts.fields import vocabulary
+from accounts.fields import Subject, vocabulary
 from core.intake import BadValue
 from segments.editing import NameTaken, SegmentInUse, StaleSegment, save_segment
 from segments.models import Segment
@@ -25,7 +25,7 @@ class SteppingWidget(RuleWidget):
         step = data.get("do", "")
         if not step:
             return super().value_from_datadict(data, files, name)
-        words = vocabulary()
+        words = vocabulary().about(self.subject)
         tree, places = read_form(data, words, name)
         take_step(tree, places, step, words)
         return tree
@@ -40,11 +40,16 @@ class SegmentForm(forms.ModelForm):
 
     class Meta:
         model = Segment
-        fields: ClassVar[list[str]] = ["name", "description", "visible", "active", "rule"]
+        fields: ClassVar[list[str]] = ["name", "description", "subject", "visible", "active", "rule"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["rule"].widget = SteppingWidget()
+        widget = self.fields["rule"].widget = SteppingWidget()
+        said = self.instance.subject if self.instance.pk else self.data.get("subject") or self.initial.get("subject")
+        widget.subject = Subject.USER if said == Subject.USER else Subject.ACCOUNT
+        widget.subject_elsewhere = not self.instance.pk
+        if not self.instance.pk:
+            self.fields["subject"].required = False  # accounts, unless users are asked for
         if self.instance.pk:
             self.fields["from_version"].initial = self.instance.version
             self.initial["from_version"] = self.instance.version
@@ -73,6 +78,7 @@ class SegmentForm(forms.ModelForm):
             description=data["description"],
             visible=data["visible"],
             active=data["active"],
+            subject=self.instance.subject if self.instance.pk else data["subject"] or Segment.Subject.ACCOUNT,
             reason=data.get("reason", ""),
             author=author,
             expected_version=data.get("from_version") if self.instance.pk else None,

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import DecimalField, F, QuerySet, Value
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from accounts.models import Account
+from accounts.fields import Subject
 from core.backoffice import BackOffice, FirstRowsInline, page_link
 from core.download import csv_response
 from segments.admin.form import SegmentForm
 from segments.admin.pins import PinInline
 from segments.editing import SegmentInUse, clone_segment, delete_segment, move_segment, set_active, set_visible
-from segments.models import AccountMembership, RefreshRun, Segment, SegmentVersion
+from segments.models import RefreshRun, Segment, SegmentVersion
 from segments.questions import Reader
 from segments.refresh import request_refresh
 from segments.rules.tree import RuleError
+from segments.subjects import ABOUT, subject_of
 from segments.trends import joined_left
 from segments.uses import uses_of
 
@@ -46,10 +48,11 @@ class SegmentAdmin(BackOffice):
     form = SegmentForm
     page_name = "segment_edit"
     list_display = (
-        "position", "name", "members", "value_a_year", "movement", "state", "shown", "active", "refreshed_at",
+        "position", "name", "subject", "members", "value_a_year", "movement", "state", "shown", "active",
+        "refreshed_at",
     )  # fmt: skip
     list_display_links = ("name",)
-    list_filter = ("visible", "active", ("error", admin.EmptyFieldListFilter))
+    list_filter = ("subject", "visible", "active", ("error", admin.EmptyFieldListFilter))
     search_fields = ("name_folded", "key")
     ordering = ("position", "id")
     inlines = (PinInline, VersionInline)
@@ -58,7 +61,7 @@ class SegmentAdmin(BackOffice):
     )  # fmt: skip
     readonly_fields = ("state", "members", "in_words", "used_by", "key", "created_by", "created_at", "updated_at")
     fieldsets = (
-        (None, {"fields": ("name", "description", "visible", "active")}),
+        (None, {"fields": ("name", "description", "subject", "visible", "active")}),
         ("Condition", {"fields": ("rule", "reason", "from_version"), "classes": ("condition",)}),
         ("Result", {"fields": readonly_fields}),
     )
@@ -69,20 +72,26 @@ class SegmentAdmin(BackOffice):
         self.movement_now = request.movement  # type: ignore[attr-defined]
         return super().get_queryset(request)
 
-    @admin.display(description="Accounts", ordering="member_count")
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What a segment is about is chosen once."""
+        return (*self.readonly_fields, *(("subject",) if obj else ()))
+
+    @admin.display(description="Members", ordering="member_count")
     def members(self, segment: Segment) -> SafeString | str:
-        """The stored count, leading to Accounts 360."""
+        """The stored count, leading to Accounts 360 or to the users."""
         text = f"{segment.member_count:,}"
-        return page_link("accounts", text, segment=segment.key)
+        return page_link(subject_of(segment).many, text, segment=segment.key)
 
     @admin.display(description="Contract value a year", ordering="contract_value")
     def value_a_year(self, segment: Segment) -> str:
-        """Twelve months of MRR."""
+        """Twelve months of MRR; users have none."""
+        if segment.subject == Segment.Subject.USER:
+            return "–"
         return f"{segment.contract_value:,.0f}"
 
     @admin.display(description="7 days")
     def movement(self, segment: Segment) -> SafeString:
-        """How many accounts joined and left."""
+        """How many members joined and left."""
         joined, left = self.movement_now.get(segment.pk, (0, 0))
         return format_html('<span title="{} joined, {} left in 7 days">▲ {} ▼ {}</span>', joined, left, joined, left)
 
@@ -106,7 +115,7 @@ class SegmentAdmin(BackOffice):
     def in_words(self, segment: Segment) -> str:
         """The rule in plain English."""
         try:
-            return Reader.now().read(segment.rule).words
+            return Reader.now().read(segment.rule, subject=segment.subject).words
         except RuleError as error:
             return str(error)
 
@@ -137,7 +146,7 @@ class SegmentAdmin(BackOffice):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Name what goes and what is in the way, without loading a hundred thousand memberships."""
         chosen = list(objs)
-        members = AccountMembership.objects.filter(segment__in=chosen).count()
+        members = sum(about.memberships.objects.filter(segment__in=chosen).count() for about in ABOUT.values())
         blocked = [f"{one.name} is used by the {use.kind} “{use.name}”" for one in chosen for use in uses_of(one)]
         return [one.name for one in chosen], {"segments": len(chosen), "memberships": members}, set(), blocked
 
@@ -206,9 +215,16 @@ class SegmentAdmin(BackOffice):
     @admin.action(description="Export members as CSV", permissions=["view"])
     def export_members(self, request: HttpRequest, queryset: QuerySet[Segment]) -> StreamingHttpResponse:
         """The present members of the selected segments, a row for each."""
-        seen = Account.objects.visible_to(request.user).order_by().values("pk")
-        rows = AccountMembership.objects.filter(segment__in=queryset, left_at=None, account__in=seen)
-        columns = ("segment__name", "account__external_id", "account__name", "account__mrr", "entered_at")
-        rows = rows.order_by("segment__position", "account__name_folded")
-        found = rows.values_list(*columns).iterator(chunk_size=2_000)
-        return csv_response("segment-members", ["segment", "external_id", "name", "mrr", "since"], map(list, found))
+        head = ["segment", "external_id", "name", "mrr", "since"]
+        return csv_response("segment-members", head, _present_members(request, queryset))
+
+
+def _present_members(request: HttpRequest, segments: QuerySet[Segment]) -> Iterator[list[Any]]:
+    """Accounts with their MRR, then users."""
+    for about in ABOUT.values():
+        member, seen = about.column, about.ids(about.seen_by(request.user))
+        rows = about.memberships.objects.filter(segment__in=segments, left_at=None, **{f"{member}__in": seen})
+        mrr = F("account__mrr") if about.subject is Subject.ACCOUNT else Value(None, DecimalField())
+        columns = ("segment__name", f"{member}__external_id", f"{member}__name", "shown_mrr", "entered_at")
+        rows = rows.annotate(shown_mrr=mrr).order_by("segment__position", f"{member}__name_folded")
+        yield from map(list, rows.values_list(*columns).iterator(chunk_size=2_000))

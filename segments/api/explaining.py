@@ -11,7 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import Account
+from accounts.fields import Subject
 from core.api.problems import ApiProblem, Fault
 from core.api.strict import StrictSerializer, Text
 from core.api.views import ApiViewSet
@@ -19,15 +19,18 @@ from core.intake import short
 from segments.api.problems import explained
 from segments.api.serializers import Rule
 from segments.explaining import Explanation, explain_rule, explain_segment
+from segments.models import Segment
 from segments.questions import Reader
 from segments.rules.explain import Outcome
+from segments.subjects import ABOUT, Members, members_of
 
 
 class ExplainSerializer(StrictSerializer):
-    """A rule, and the external id of the account to check against it."""
+    """A rule, and the external id of the account to check against it; or of the user, for a rule about users."""
 
     rule = Rule()
-    account = Text(max_length=255)
+    account = Text(max_length=255, required=False)
+    user = Text(max_length=255, required=False)
 
 
 class OutcomeSerializer(StrictSerializer):
@@ -51,11 +54,24 @@ class OutcomeSerializer(StrictSerializer):
         return told(instance)
 
 
-class ExplanationSerializer(StrictSerializer):
-    """Whether an account matches, why, and since when it is a stored member."""
+class PlaceSerializer(StrictSerializer):
+    """One of a user's accounts (null: the user has none), and what the rule says of them there."""
 
-    account = serializers.CharField(source="account.external_id")
-    name = serializers.CharField(source="account.name")
+    account = serializers.CharField(source="account.external_id", default=None, allow_null=True)
+    met = serializers.BooleanField(source="outcome.met")
+    outcome = OutcomeSerializer()
+
+
+class ExplanationSerializer(StrictSerializer):
+    """Whether an account matches, why, and since when it is a stored member.
+
+    Of a rule about users: whether `user` does, in each of their accounts (`places`, those that match first); `account`
+    and `outcome` are those of the first.
+    """
+
+    account = serializers.CharField(source="account.external_id", default=None, allow_null=True)
+    user = serializers.CharField(source="user.external_id", default=None, allow_null=True)
+    name = serializers.SerializerMethodField()
     met = serializers.BooleanField(source="outcome.met")
     member = serializers.BooleanField()
     pinned = serializers.CharField()
@@ -64,24 +80,35 @@ class ExplanationSerializer(StrictSerializer):
     away = serializers.IntegerField()
     member_since = serializers.DateTimeField(allow_null=True)
     outcome = OutcomeSerializer()
+    places = PlaceSerializer(many=True)
+
+    def get_name(self, found: Explanation) -> str:
+        """Of the account, or of the user."""
+        return str(found.user or (found.account.name if found.account else ""))
 
 
 class ExplainActions(ApiViewSet):
-    """Why an account is in a segment, or why not; mixed into the view of segments."""
+    """Why an account, or a user, is in a segment, or why not; mixed into the view of segments."""
 
-    parameters: ClassVar[dict[str, tuple[str, ...]]] = {"explain": ("account",)}
+    parameters: ClassVar[dict[str, tuple[str, ...]]] = {"explain": ("account", "user")}
     reading_actions: ClassVar[tuple[str, ...]] = ("explain_rule",)
 
     @extend_schema(
-        parameters=[OpenApiParameter("account", OpenApiTypes.STR, required=True)], responses=ExplanationSerializer
+        parameters=[
+            OpenApiParameter("account", OpenApiTypes.STR, description="For a segment of accounts."),
+            OpenApiParameter("user", OpenApiTypes.STR, description="For a segment of users."),
+        ],
+        responses=ExplanationSerializer,
     )
     @action(detail=True)
     def explain(self, request: Request, key: str) -> Response:
-        """The segment's rule, condition by condition, for one account that you may see."""
-        wanted = request.query_params.get("account", "")
+        """The segment's rule, condition by condition, for one account (or one user) that you may see."""
+        segment: Segment = self.get_object()
+        about = members_of(segment)
+        wanted = request.query_params.get(about.column, "")
         with explained():
-            found = explain_segment(self.get_object(), self._one(request, wanted))
-        return self._told(found, Fault(self._unknown(wanted), "unknown-account", parameter="account"))
+            found = explain_segment(segment, self._one(request, about, wanted))
+        return self._told(found, self._unknown(about, wanted, parameter=about.column))
 
     @extend_schema(request=ExplainSerializer, responses=ExplanationSerializer)
     @action(detail=False, methods=["post"], url_path="explain", url_name="explain-rule")
@@ -89,25 +116,33 @@ class ExplainActions(ApiViewSet):
         """A rule that need not be saved, condition by condition; “is me” is whoever asks."""
         made = ExplainSerializer(data=request.data)
         made.is_valid(raise_exception=True)
-        wanted = made.validated_data["account"]
+        given = made.validated_data
+        if ("account" in given) == ("user" in given):
+            fault = Fault("Name one account, or one user for a rule about users.", "required", "/account")
+            raise ApiProblem("validation", fault.detail, 400, [fault])
+        about = ABOUT[Subject.ACCOUNT if "account" in given else Subject.USER]
+        wanted = given[about.column]
         member = getattr(request.user, "member", None)
         reader = Reader.now(me=member.key if member else "")
         with explained():
-            found = explain_rule(made.validated_data["rule"], self._one(request, wanted), reader=reader)
-        return self._told(found, Fault(self._unknown(wanted), "unknown-account", "/account"))
+            rows = self._one(request, about, wanted)
+            found = explain_rule(given["rule"], rows, reader=reader, subject=about.subject)
+        return self._told(found, self._unknown(about, wanted, f"/{about.column}"))
 
     @staticmethod
-    def _one(request: Request, external_id: str) -> Any:
-        return Account.objects.visible_to(request.user).filter(external_id=external_id.replace("\x00", ""))
+    def _one(request: Request, about: Members, external_id: str) -> Any:
+        path = "external_id" if about.pk == "pk" else "user__external_id"
+        return about.seen_by(request.user).filter(**{path: external_id.replace("\x00", "")})
 
     @staticmethod
-    def _unknown(wanted: str) -> str:
-        return f"There is no account “{short(wanted)}” among those that you may see."
+    def _unknown(about: Members, wanted: str, pointer: str | None = None, parameter: str | None = None) -> Fault:
+        text = f"There is no {about.column} “{short(wanted)}” among those that you may see."
+        return Fault(text, f"unknown-{about.column}", pointer, parameter)
 
     @staticmethod
     def _told(found: Explanation | None, fault: Fault) -> Response:
         if found is None:
-            raise ApiProblem("unknown-account", fault.detail, 400, [fault])
+            raise ApiProblem(fault.code, fault.detail, 400, [fault])
         return Response(ExplanationSerializer(found).data)
 
 

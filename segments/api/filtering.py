@@ -1,24 +1,26 @@
-"""Lists of accounts (or of what belongs to accounts) narrowed by a segment's stored members, or by a rule."""
+"""Lists of accounts, of what belongs to accounts, and of users narrowed by a segment's stored members, or by a rule."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import django_filters
 from django.db.models import QuerySet
 from rest_framework.request import Request
 
+from accounts.fields import Subject
 from core.api.filters import StrictFilterSet
 from core.api.parsing import read_json
 from core.api.problems import ApiProblem, Fault
 from core.api.strict import plain
 from core.intake import short
 from segments.api.problems import explained, rule_problem
-from segments.models import AccountMembership, Segment
+from segments.models import Segment
 from segments.questions import bounded, read_rule
 from segments.rules.tree import RuleError
+from segments.subjects import members_of
 
 LIST_LIMIT_MS = 5_000
 
@@ -26,10 +28,11 @@ LIST_LIMIT_MS = 5_000
 class MembershipFilters(StrictFilterSet):
     """`segment` reads stored membership; `rule` asks the question anew. Mixed into the filters of a list.
 
-    `account_path` leads from a row to its account.
+    `subject` says what the rows of the list are about, `member_path` leads from a row to it.
     """
 
-    account_path = "pk"
+    subject: ClassVar[Subject] = Subject.ACCOUNT
+    member_path = "pk"
     segment = django_filters.CharFilter(method="in_segment", help_text="The key of a segment: its members as stored.")
     rule = django_filters.CharFilter(method="matching_rule", help_text="A rule as JSON, as segments have it.")
 
@@ -39,17 +42,20 @@ class MembershipFilters(StrictFilterSet):
         if segment is None:
             fault = Fault(f"There is no segment “{short(value)}”.", "unknown-segment", parameter=name)
             raise ApiProblem("unknown-segment", fault.detail, 400, [fault])
-        members = AccountMembership.objects.filter(segment=segment, left_at=None)
-        return queryset.filter(**{f"{self.account_path}__in": members.values("account")})
+        if segment.subject != self.subject:
+            text = f"“{value}” is a segment of {segment.subject}s; this is a list about {self.subject.many}."
+            fault = Fault(text, "wrong-subject", parameter=name)
+            raise ApiProblem("wrong-subject", fault.detail, 400, [fault])
+        return queryset.filter(**{f"{self.member_path}__in": members_of(segment).inside(segment)})
 
     def matching_rule(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        """The accounts that match now; “is me” is whoever asks."""
+        """Those that match now; “is me” is whoever asks."""
         try:
-            question = read_rule(plain(read_json(value)), personal=True, viewer=self.request.user)
+            question = read_rule(plain(read_json(value)), personal=True, viewer=self.request.user, subject=self.subject)
         except RuleError as error:
             raise rule_problem(error, below="", parameter=name) from error
-        matched = question.accounts().order_by().values("pk")
-        return queryset.filter(**{f"{self.account_path}__in": matched})
+        matched = question.matching(question.members.seen_by(self.request.user))
+        return queryset.filter(**{f"{self.member_path}__in": question.members.ids(matched)})
 
 
 @contextmanager

@@ -21,9 +21,10 @@ from core.api.views import ApiViewSet
 from core.clock import moment
 from segments.api.problems import explained
 from segments.api.serializers import SegmentSerializer, VersionSerializer
-from segments.history import CAUSES, movements, sizes
+from segments.history import CAUSES, Movement, movements, sizes
 from segments.models import Segment, SegmentVersion
 from segments.questions import Reader
+from segments.subjects import members_of
 from segments.versions import UnknownVersion, restore_version, versions_of
 
 LONGEST = 1_100
@@ -38,14 +39,24 @@ class SizeSerializer(StrictSerializer):
 
 
 class MovementSerializer(StrictSerializer):
-    """An account that joined or left, when and why; `reason` is that of a pin."""
+    """A member that joined or left, when and why; `reason` is that of a pin. `account` is the id of an account, `user`
+    that of a user, in a segment of users."""
 
-    account = serializers.CharField(read_only=True, source="account.external_id")
-    name = serializers.CharField(read_only=True, source="account.name")
+    account = serializers.SerializerMethodField(allow_null=True)
+    user = serializers.SerializerMethodField(allow_null=True)
+    name = serializers.CharField(read_only=True, source="member.name")
     joined = serializers.BooleanField(read_only=True)
     at = serializers.DateTimeField(read_only=True)
     cause = serializers.ChoiceField(tuple(CAUSES.items()), read_only=True)
     reason = serializers.CharField(read_only=True)
+
+    def get_account(self, moved: Movement) -> str | None:
+        """Of a segment of accounts."""
+        return str(moved.member.external_id) if isinstance(moved.member, Account) else None
+
+    def get_user(self, moved: Movement) -> str | None:
+        """Of a segment of users."""
+        return None if isinstance(moved.member, Account) else str(moved.member.external_id)
 
 
 class HistoryActions(ApiViewSet):
@@ -84,7 +95,8 @@ class HistoryActions(ApiViewSet):
     def sizes(self, request: Request, key: str) -> Response:
         """How many members there were at the end of each of the last `days` local days (90), oldest first."""
         now = moment()
-        found = sizes(self.get_object(), self._days(request), now, Account.objects.visible_to(request.user))
+        segment: Segment = self.get_object()
+        found = sizes(segment, self._days(request), now, members_of(segment).seen_by(request.user))
         return Response({"results": SizeSerializer([{"on": day, "members": n} for day, n in found], many=True).data})
 
     @extend_schema(parameters=[DAYS], responses=MovementSerializer(many=True))
@@ -94,8 +106,9 @@ class HistoryActions(ApiViewSet):
         data, time, definition or hand."""
         reader = Reader.now()
         since = reader.moment.start_of(reader.moment.today - dt.timedelta(days=self._days(request) - 1))
-        seen = Account.objects.visible_to(request.user)
-        found = movements(self.get_object(), reader, seen, since=since, limit=1_000)
+        segment: Segment = self.get_object()
+        seen = members_of(segment).seen_by(request.user)
+        found = movements(segment, reader, seen, since=since, limit=1_000)
         return Response({"results": MovementSerializer(found, many=True).data})
 
     @staticmethod

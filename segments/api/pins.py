@@ -1,8 +1,8 @@
-"""Pins over the API: which accounts are in a segment, or kept out of it, by hand."""
+"""Pins over the API: which accounts, or users, are in a segment, or kept out of it, by hand."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from drf_spectacular.types import OpenApiTypes
@@ -12,7 +12,6 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import Account
 from core.api.filters import PAGING
 from core.api.problems import ApiProblem, Fault
 from core.api.strict import StrictSerializer, Text
@@ -21,16 +20,18 @@ from core.clock import moment
 from core.intake import short
 from segments.api.problems import explained
 from segments.models import Pin, Segment
-from segments.pinning import pin_account, unpin_account
+from segments.pinning import pin_member, unpin_member
 from segments.pins import author_name
+from segments.subjects import Members, members_of
 
 
 class PinSerializer(StrictSerializer):
-    """An account that is in a segment, or out of it, by hand; `until` is the last local day, `in_force` whether it
-    decides today. A pin that was taken out keeps `ended_at`."""
+    """An account (or, in a segment of users, a user) that is in a segment, or out of it, by hand; `until` is the last
+    local day, `in_force` whether it decides today. A pin that was taken out keeps `ended_at`."""
 
-    account = Text(max_length=255, source="account.external_id")
-    name = serializers.CharField(read_only=True, source="account.name")
+    account = Text(max_length=255, source="account.external_id", required=False)
+    user = Text(max_length=255, source="user.external_id", required=False)
+    name = serializers.CharField(read_only=True, source="member.name")
     kind = serializers.ChoiceField(Pin.Kind.choices)
     reason = Text(max_length=255)
     until = serializers.DateField(required=False, allow_null=True)
@@ -47,17 +48,19 @@ class PinSerializer(StrictSerializer):
 class PinActions(ApiViewSet):
     """The actions of a segment that are about pins; mixed into the viewset of segments."""
 
-    parameters: ClassVar[dict[str, tuple[str, ...]]] = {"pins": PAGING, "unpin": ("account",)}
+    parameters: ClassVar[dict[str, tuple[str, ...]]] = {"pins": PAGING, "unpin": ("account", "user")}
 
     @extend_schema(methods=["get"], responses=PinSerializer(many=True))
     @extend_schema(methods=["post"], request=PinSerializer, responses={201: PinSerializer})
     @action(detail=True, methods=["get", "post"])
     def pins(self, request: Request, key: str) -> Response:
-        """GET: every pin, newest first, past ones too. POST: pin an account in or keep it out; replaces its pin."""
+        """GET: every pin, newest first, past ones too. POST: pin an account (or a user) in or keep it out; replaces
+        its pin."""
         segment: Segment = self.get_object()
+        about = members_of(segment)
         if request.method == "GET":
-            seen = Account.objects.visible_to(request.user).order_by().values("pk")
-            rows = Pin.objects.filter(segment=segment, account__in=seen).select_related("account", "author__member")
+            seen = {f"{about.column}__in": about.ids(about.seen_by(request.user))}
+            rows = Pin.objects.filter(segment=segment, **seen).select_related("account", "user", "author__member")
             open_now = Q(ended_at=None) & (Q(until=None) | Q(until__gte=moment().today))
             rows = rows.annotate(in_force=ExpressionWrapper(open_now, BooleanField()))
             # The view is made anew for each request, so these are of this one alone.
@@ -66,26 +69,44 @@ class PinActions(ApiViewSet):
         made = PinSerializer(data=request.data)
         made.is_valid(raise_exception=True)
         data = dict(made.validated_data)
-        account = _account(request, data.pop("account")["external_id"], pointer="/account")
+        given = {name: data.pop(name)["external_id"] for name in ("account", "user") if name in data}
+        if set(given) != {about.column}:
+            text = f"{segment.name} is about {about.subject.many}: give “{about.column}”, and nothing else."
+            raise ApiProblem("validation", text, 400, [Fault(text, "required", f"/{about.column}")])
+        member = _member(request, about, given[about.column], pointer=f"/{about.column}")
         with explained():
-            pin = pin_account(segment, account, author=request.user, **data)
+            pin = pin_member(segment, member, author=request.user, **data)
         return Response(PinSerializer(pin).data, 201)
 
     @extend_schema(
-        request=None, responses={204: None}, parameters=[OpenApiParameter("account", OpenApiTypes.STR, required=True)]
+        request=None,
+        responses={204: None},
+        parameters=[
+            OpenApiParameter("account", OpenApiTypes.STR, description="For a segment of accounts."),
+            OpenApiParameter("user", OpenApiTypes.STR, description="For a segment of users."),
+        ],
     )
     @action(detail=True, methods=["post"])
     def unpin(self, request: Request, key: str) -> Response:
-        """Leave the account of `?account=` to the rule again; 404 if it has no pin here."""
-        account = _account(request, request.query_params.get("account", ""), parameter="account")
-        if not unpin_account(self.get_object(), account):
-            raise ApiProblem("not-found", f"{account.name} has no pin in this segment.", 404)
+        """Leave the account of `?account=` (or the user of `?user=`) to the rule again; 404 if it has no pin here."""
+        segment: Segment = self.get_object()
+        about = members_of(segment)
+        wanted = request.query_params.get(about.column, "")
+        member = _member(request, about, wanted, parameter=about.column)
+        if not unpin_member(segment, member):
+            raise ApiProblem("not-found", f"{member} has no pin in this segment.", 404)
         return Response(status=204)
 
 
-def _account(request: Request, wanted: str, pointer: str | None = None, parameter: str | None = None) -> Account:
-    found = Account.objects.visible_to(request.user).filter(external_id=wanted.replace("\x00", "")).first()
+def _member(
+    request: Request, about: Members, wanted: str, pointer: str | None = None, parameter: str | None = None
+) -> Any:
+    seen = about.ids(about.seen_by(request.user))
+    found = about.model.objects.filter(external_id=wanted.replace("\x00", ""), pk__in=seen).first()
     if found is None:
-        text = f"There is no account “{short(wanted)}” among those that you may see."
-        raise ApiProblem("unknown-account", text, 400, [Fault(text, "unknown-account", pointer, parameter)])
+        text, code = (
+            f"There is no {about.column} “{short(wanted)}” among those that you may see.",
+            f"unknown-{about.column}",
+        )
+        raise ApiProblem(code, text, 400, [Fault(text, code, pointer, parameter)])
     return found

@@ -9,12 +9,12 @@ import django_filters
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import Account
+from accounts.fields import Subject
 from core.api.filters import StrictFilterSet, YesNoFilter
 from core.api.problems import ApiProblem, Fault
 from core.clock import moment
@@ -30,15 +30,18 @@ from segments.api.serializers import (
     PreviewSerializer,
     ReorderSerializer,
     SegmentSerializer,
+    UserMembershipSerializer,
 )
 from segments.editing import clone_segment, delete_segment, reorder_segments, save_segment
 from segments.history import on_day
 from segments.impact import knock_on
 from segments.linting import note_rule
-from segments.models import AccountMembership, RefreshRun, Segment
+from segments.models import RefreshRun, Segment
+from segments.places import accounts_matched
 from segments.questions import Reader, preview, read_rule
 from segments.refresh import request_refresh
 from segments.rules.tree import RuleError
+from segments.subjects import members_of
 from segments.trends import joined_left
 from segments.uses import uses_of
 
@@ -47,6 +50,7 @@ class SegmentFilters(StrictFilterSet):
     """What the list of segments can be narrowed by."""
 
     q = django_filters.CharFilter(method="named", help_text="Part of a name.")
+    subject = django_filters.ChoiceFilter(choices=Segment.Subject.choices, help_text="What the members are.")
     visible = YesNoFilter()
     active = YesNoFilter()
     frozen = YesNoFilter(method="is_frozen", help_text="True: the rule could not be run.")
@@ -61,7 +65,7 @@ class SegmentFilters(StrictFilterSet):
 
 
 class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions, RecipientActions):
-    """Saved questions about accounts, in the company's order."""
+    """Saved questions about accounts and about users, in the company's order."""
 
     serializer_class = SegmentSerializer
     filterset_class = SegmentFilters
@@ -123,6 +127,10 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
         with transaction.atomic(), explained():
             found: Segment = self.matching()
             data = self.read_body(partial=partial)
+            subject = data.pop("subject", found.subject)
+            if subject != found.subject:
+                fault = Fault(f"It is {found.subject}, and stays so. Make another segment.", "read-only", "/subject")
+                raise ApiProblem("read-only", fault.detail, 400, [fault])
             kept = {name: getattr(found, name) for name in ("name", "description", "visible", "active", "rule")}
             author = self.request.user
             saved = save_segment(found, author=author, expected_version=found.version, **kept | data)
@@ -131,7 +139,7 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
     @extend_schema(request=PreviewSerializer, responses=OpenApiTypes.OBJECT)
     @action(detail=False, methods=["post"])
     def preview(self, request: Request) -> Response:
-        """Count what a rule would match among the accounts that you may see, and what each condition matches alone."""
+        """Count what a rule would match among what you may see, and what each condition matches alone."""
         made = PreviewSerializer(data=request.data)
         made.is_valid(raise_exception=True)
         asked = made.validated_data.get("segment")
@@ -139,18 +147,21 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
         if asked and segment is None:
             fault = Fault(f"There is no segment “{asked}”.", "unknown-segment", "/segment")
             raise ApiProblem("unknown-segment", fault.detail, 400, [fault])
+        subject = segment.subject if segment else made.validated_data.get("subject", Subject.ACCOUNT)
         with explained():
-            question = read_rule(made.validated_data["rule"], personal=False, viewer=request.user)
-            base = Account.objects.visible_to(request.user)
+            question = read_rule(made.validated_data["rule"], personal=False, viewer=request.user, subject=subject)
+            base = question.members.seen_by(request.user)
             found = preview(question, base=base, segment=segment)
             reader = Reader.now()
-            knocks = knock_on(segment, question, reader, base) if segment else []
-            notes = note_rule(question.rule, reader)
+            knocks = knock_on(segment, question, reader, request.user) if segment else []
+            notes = note_rule(question.rule, reader, subject)
         return Response(
             {
                 "words": question.words,
+                "subject": str(subject),
                 "total": found.total,
                 "count": found.count,
+                "accounts": found.accounts if question.members.subject is Subject.USER else found.count,
                 "mrr": str(found.mrr),
                 "joins": found.joins,
                 "leaves": found.leaves,
@@ -170,7 +181,7 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
                     }
                     for knock in knocks
                 ],
-                "sample": [{"account": one.external_id, "name": one.name} for one in found.sample],
+                "sample": [{str(subject): one.external_id, "name": one.name} for one in found.sample],
             }
         )
 
@@ -210,18 +221,30 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
         found.refresh_from_db()
         return self.answer(found, 202)
 
-    @extend_schema(parameters=[OpenApiParameter("on", OpenApiTypes.DATE)], responses=MembershipSerializer(many=True))
+    @extend_schema(
+        parameters=[OpenApiParameter("on", OpenApiTypes.DATE)],
+        responses=PolymorphicProxySerializer(
+            "SegmentMember", [MembershipSerializer, UserMembershipSerializer], resource_type_field_name=None, many=True
+        ),
+    )
     @action(detail=True)
     def members(self, request: Request, key: str) -> Response:
-        """The accounts in the segment, now or on a past local date (`on`, at the end of that day)."""
-        seen = Account.objects.visible_to(request.user).order_by().values("pk")
-        rows = AccountMembership.objects.filter(segment=self.get_object(), account__in=seen).select_related("account")
-        return self._listed(rows.filter(self._when(request)), MembershipSerializer, {"entered_at": "entered_at"}, "id")
-
-    def _listed(self, rows: Any, serializer: Any, orderings: dict[str, str], default: str) -> Response:
+        """The accounts (or the users, each once) in the segment, now or on a past local date (`on`, at the end of that
+        day)."""
+        segment: Segment = self.get_object()
+        about = members_of(segment)
+        seen = about.seen_by(request.user)
+        rows = about.memberships.objects.filter(segment=segment, **{f"{about.column}__in": about.ids(seen)})
+        rows = rows.filter(self._when(request)).select_related(about.column)
         # The view is made anew for each request, so these are of this one alone.
-        self.orderings, self.default_ordering = orderings, default  # type: ignore[misc]
-        return self.paged(rows, serializer)
+        self.orderings, self.default_ordering = {"entered_at": "entered_at"}, "id"  # type: ignore[misc]
+        if about.subject is Subject.ACCOUNT:
+            return self.paged(rows, MembershipSerializer)
+        shown: Any = self.paginate_queryset(rows)
+        accounts = accounts_matched(segment, [row.user_id for row in shown], seen, Reader.now())
+        for row in shown:
+            row.matching = [account.external_id for account in accounts.get(row.user_id, [])]
+        return self.get_paginated_response(UserMembershipSerializer(shown, many=True).data)
 
     @staticmethod
     def _when(request: Request) -> Q:
@@ -244,7 +267,7 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
         moved, reader = joined_left(), Reader.now()
         for segment in segments:
             try:
-                words = reader.read(segment.rule).words
+                words = reader.read(segment.rule, subject=segment.subject).words
             except RuleError as error:
                 words = f"The rule cannot be read: {error.problems[0].message}"
             joined, left = moved.get(segment.pk, (0, 0))

@@ -19,17 +19,18 @@ class Rule(serializers.JSONField):
 
 
 class SegmentSerializer(StrictSerializer):
-    """A saved question about accounts, with its newest result.
+    """A saved question about accounts, or about users, with its newest result.
 
+    `subject` says which; it is given with a new segment (account, if not) and never changes.
     `due` is true while a refresh that was asked for has not been answered; `error` says why a segment is frozen (its
     members are then the last good ones), `held` why it waits for a feed that is silent. `contract_value` is a year's
-    worth in the workspace's currency. The counts are of all accounts, whoever asks.
+    worth in the workspace's currency, of accounts. The counts are of everybody, whoever asks.
     """
 
     key = serializers.CharField(read_only=True)
     name = Text(max_length=120)
     description = Text(max_length=2_000, required=False, allow_blank=True)
-    subject = serializers.ChoiceField(Segment.Subject.choices, read_only=True)
+    subject = serializers.ChoiceField(Segment.Subject.choices, required=False)
     visible = YesNo(required=False)
     active = YesNo(required=False)
     rule = Rule()
@@ -77,10 +78,23 @@ class MembershipSerializer(StrictSerializer):
     left_at = serializers.DateTimeField(read_only=True)
 
 
+class UserMembershipSerializer(StrictSerializer):
+    """A user's time in a segment of users; `accounts` are those of the user that match its rule at present."""
+
+    user = serializers.CharField(read_only=True, source="user.external_id")
+    name = serializers.CharField(read_only=True, source="user.name")
+    email = serializers.CharField(read_only=True, source="user.email")
+    accounts = serializers.ListField(child=serializers.CharField(), read_only=True, source="matching")
+    entered_at = serializers.DateTimeField(read_only=True)
+    left_at = serializers.DateTimeField(read_only=True)
+
+
 class PreviewSerializer(StrictSerializer):
-    """A rule to count with; with `segment`, joins and leaves are against its stored members."""
+    """A rule to count with, about accounts or users; with `segment`, joins and leaves are against its stored members,
+    and the rule is about what that segment is."""
 
     rule = Rule()
+    subject = serializers.ChoiceField(Segment.Subject.choices, required=False)
     segment = Text(max_length=80, required=False, allow_null=True)
 
 

@@ -8,18 +8,18 @@ is needed. Siblings about the same rows are merged into one EXISTS where the log
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Count, Exists, F, OuterRef, Q, Value
 
-from accounts.fields import Field, Rows, RowSet, Vocabulary
+from accounts.fields import Field, Rows, RowSet, Subject, Vocabulary
 from core.clock import Moment
 from core.spans import ONE_DAY
 from segments.rules.comparing import positive
 from segments.rules.counting import Counting, followed, happened, measured
 from segments.rules.dates import days_meant, instants_meant
-from segments.rules.nodes import Condition, Group, Happened, InSegment, Node, Quantified
+from segments.rules.nodes import Belongs, Condition, Group, Happened, InSegment, Node, Quantified
 from segments.rules.nodes import Sequence as EventSequence
 from segments.rules.operators import OPERATORS
 from segments.rules.sql import Always, Infix, Not, NotTrue, OneOf, all_of, any_of
@@ -34,7 +34,8 @@ def base_tables(field: Field, prefix: str) -> Any:
 
 @dataclass(frozen=True)
 class Context:
-    """What a rule is compiled against: the fields, the moment it means, who "me" is, the ids of segments by key.
+    """What a rule is compiled against: the fields, the moment it means, who "me" is, the ids of segments by key, and
+    what the rule is about (a rule about users is asked of each user in each of their accounts).
 
     `accounts` says that only these (primary keys) are asked about. What is counted once for all accounts is then
     counted for them alone; the caller asks about no others.
@@ -46,6 +47,12 @@ class Context:
     me: str = ""
     binding: Binding = base_tables
     accounts: Sequence[int] | None = None
+    subject: Subject = Subject.ACCOUNT
+
+    @property
+    def asked(self) -> RowSet | None:
+        """The rows that the rule is asked of; None for accounts."""
+        return self.vocabulary.rows_asked(self.subject)
 
 
 @dataclass(frozen=True)
@@ -55,32 +62,47 @@ class Some:
     rows: RowSet
     narrowed: Q | None
     condition: Any
+    of: str = "pk"
 
     def exists(self) -> Exists:
-        """The EXISTS, correlated with the account in hand."""
-        return Exists(_rows(self.rows, self.narrowed).filter(self.condition))
+        """The EXISTS, correlated with the account (or the user) `of` the row in hand."""
+        return Exists(rows_of(self.rows, self.of, self.narrowed).filter(self.condition))
 
 
-def _rows(rows: RowSet, narrowed: Q | None) -> Any:
-    found = rows.rows().filter(**{rows.link: OuterRef("pk")})
+def rows_of(rows: RowSet, of: str, narrowed: Q | None = None) -> Any:
+    """The rows of a set that belong to what `of` names in the row in hand."""
+    found = rows.rows().filter(**{rows.link: OuterRef(of)})
     return found.filter(narrowed) if narrowed is not None else found
 
 
+def memberships_of(node: InSegment, context: Context, inside: RowSet | None) -> tuple[RowSet, str]:
+    """The stored membership that a node asks about, and what names the member in the row in hand."""
+    if node.about is Subject.USER:
+        return context.vocabulary.row_sets[Rows.USER_MEMBERSHIPS], "user_id"
+    return context.vocabulary.row_sets[Rows.MEMBERSHIPS], account_in(inside)
+
+
+def account_in(inside: RowSet | None) -> str:
+    """What names the account in the row in hand."""
+    return "pk" if inside is None else "account_id"
+
+
 def compile_rule(root: Group, context: Context) -> Any:
-    """The condition on accounts; the empty root holds for each. What cannot be compiled raises, it never widens."""
+    """The condition on what the rule is asked of; the empty root holds for each. What cannot be compiled raises, it
+    never widens."""
     return Always() if not root.rules else compile_node(root, context)
 
 
 def compile_node(node: Node, context: Context, inside: RowSet | None = None) -> Any:
-    """The condition of one node alone, on accounts ("matches alone") or on the rows of a set."""
+    """The condition of one node alone, on what the rule is asked of ("matches alone") or on the rows of a set."""
     compiler = _Compiler(context)
-    return compiler.sql(compiler.node(node, inside))
+    return compiler.sql(compiler.node(node, inside or context.asked))
 
 
 def measure_of(node: Happened, context: Context, inside: RowSet | None = None) -> Any:
     """What an event node measures in the row in hand, to be shown beside the condition."""
     compiler = _Compiler(context)
-    return measured(node, compiler.where(node.where), compiler.counting(inside))
+    return measured(node, compiler.where(node.where), compiler.counting(inside or context.asked))
 
 
 class _Compiler:
@@ -93,20 +115,20 @@ class _Compiler:
         """A finished condition."""
         return found.exists() if isinstance(found, Some | Negated) else found
 
-    def node(self, node: Node, inside: RowSet | None) -> Any:
+    def node(self, node: Node | Belongs, inside: RowSet | None) -> Any:
         """A condition, or a `Some` that may still be merged with its siblings."""
         if isinstance(node, Group):
             return self.group(node, inside)
         if isinstance(node, Condition):
             return self.condition(node, inside)
         if isinstance(node, Quantified):
-            return self.quantified(node)
+            return self.quantified(node, inside)
         if isinstance(node, Happened):
             return happened(node, self.where(node.where), self.counting(inside))
         if isinstance(node, EventSequence):
             wheres = self.where(node.first.where), self.where(node.second.where)
             return followed(node, wheres, self.counting(inside))
-        return self.segment(node)
+        return self.belongs(node, inside) if isinstance(node, Belongs) else self.segment(node, inside)
 
     def counting(self, inside: RowSet | None) -> Counting:
         """What events are counted against."""
@@ -131,13 +153,15 @@ class _Compiler:
     def condition(self, node: Condition, inside: RowSet | None) -> Any:
         """A comparison; about other rows than those in hand it means "some row does", its negative twin "none does"."""
         op = OPERATORS[node.op.negates or node.op.key]
-        rows = None if inside is not None else self.context.vocabulary.rows_of(node.field.owner)
+        here = inside is not None and node.field.owner in inside.owners
+        rows = None if here else self.context.vocabulary.rows_of(node.field.owner)
         found: Any
         if rows is None:
             prefix = "" if inside is None else inside.owners[node.field.owner]
             found = self.compare(op.key, node, prefix)
         else:
-            found = Some(rows, node.field.rows, self.compare(op.key, node, rows.owners[node.field.owner]))
+            there = self.compare(op.key, node, rows.owners[node.field.owner])
+            found = Some(rows, node.field.rows, there, account_in(inside))
         if not node.op.negates:
             return found
         return Negated(found) if isinstance(found, Some) else NotTrue(found)
@@ -152,17 +176,18 @@ class _Compiler:
             return Infix(bind(node.field), "=", Value(self.context.me or "\x01nobody"))
         return positive(op, node.field, node.value, bind, self.context.moment)
 
-    def quantified(self, node: Quantified) -> Any:
+    def quantified(self, node: Quantified, inside: RowSet | None) -> Any:
         """How many rows meet the group. "All" needs at least one row; "none" is true without any."""
         rows = self.context.vocabulary.row_sets[node.rows]
         where = self.sql(self.group(node.where, rows))
-        some = Some(rows, None, where)
+        of = account_in(inside)
+        some = Some(rows, None, where, of)
         if node.quantifier == "any":
             return some
         if node.quantifier == "none":
             return Negated(some)
         if node.quantifier == "all":
-            return all_of([Exists(_rows(rows, None)), Not(Some(rows, None, NotTrue(where)).exists())])
+            return all_of([Exists(rows_of(rows, of)), Not(Some(rows, None, NotTrue(where), of).exists())])
         return self.counted(rows, node, where)
 
     def counted(self, rows: RowSet, node: Quantified, where: Any) -> Any:
@@ -182,15 +207,25 @@ class _Compiler:
         # IN, not EXISTS: counted once for all accounts instead of once for each.
         return Q(pk__in=enough.values(rows.link))
 
-    def segment(self, node: InSegment) -> Any:
+    def segment(self, node: InSegment, inside: RowSet | None) -> Any:
         """Membership as it is stored; a rule never looks into another rule."""
-        rows = self.context.vocabulary.row_sets[Rows.MEMBERSHIPS]
+        rows, member = memberships_of(node, self.context, inside)
         of = Q(segment_id=self.context.segments[node.key])
         if not node.op.span:
-            found = Some(rows, of, Q(left_at__isnull=True))
+            found = Some(rows, of, Q(left_at__isnull=True), member)
             return Negated(found) if node.op.negates else found
         column = "entered_at" if node.op.key == "entered" else "left_at"
-        return Some(rows, of, self.window(column, node))
+        return Some(rows, of, self.window(column, node), member)
+
+    def belongs(self, node: Belongs, inside: RowSet | None) -> Any:
+        """The account, or the user, in hand is among those that match another rule."""
+        context = replace(self.context, subject=node.about, vocabulary=self.context.vocabulary.about(node.about))
+        matching = compile_rule(node.rule, context)
+        rows = context.asked
+        if rows is None:
+            accounts = self.context.vocabulary.row_sets[Rows.ACCOUNTS].rows()
+            return Q(**{f"{account_in(inside)}__in": accounts.filter(matching).values("pk")})
+        return Q(user_id__in=rows.rows().filter(matching).values("user_id"))
 
     def window(self, column: str, node: InSegment) -> Q:
         """Entered or left in the last so many days, by local calendar days; hours are exact."""
@@ -240,5 +275,5 @@ def _shared(parts: Sequence[Any], some_of: Callable[[Any], Some | None], wrap: C
             groups.setdefault((some.rows.name, str(some.narrowed)), []).append(some)
     for group in groups.values():
         first = group[0]
-        rest.append(wrap(Some(first.rows, first.narrowed, any_of([some.condition for some in group]))))
+        rest.append(wrap(Some(first.rows, first.narrowed, any_of([some.condition for some in group]), first.of)))
     return rest

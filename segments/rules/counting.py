@@ -29,18 +29,17 @@ from django.db.models import (
     Sum,
     Value,
 )
-from django.db.models.functions import Coalesce, JSONObject, TruncDate
+from django.db.models.functions import Coalesce, JSONObject
 
-from accounts.fields import EventSource, Kind, Vocabulary
-from accounts.fields.windows import Window
+from accounts.fields import EventSource, Vocabulary
 from core.clock import Moment
-from core.spans import ONE_DAY
+from segments.rules.event_times import Times
 from segments.rules.events import COUNTS, Measure, holds_at
 from segments.rules.nodes import Happened, Sequence
 from segments.rules.sql import Infix, Not, OneOf, Truth, all_of
 from segments.rules.values import Between
 
-OWN, ANYWHERE = "account", "user__relationships__account"
+OWN, ANYWHERE, BY_USER = "account", "user__relationships__account", ""
 _COMPARE = {"at_least": ">=", "more_than": ">", "at_most": "<=", "less_than": "<", "exactly": "="}
 _KEPT = {"count": "count", "users": "users", "days": "active_days"}
 _AGGREGATES = {"sum": Sum, "avg": Avg, "min": Min, "max": Max}
@@ -73,15 +72,15 @@ def in_context(home: str) -> dict[str, Any]:
     """
     known = {"account__isnull": False}
     belongs = {"user__relationships__ended_at__isnull": True, "user__relationships__isnull": False}
-    return known if home == OWN else known | belongs
+    return known | belongs if home == ANYWHERE else known
 
 
 @dataclass(frozen=True)
 class Counting:
     """What one condition is counted against: where events are, the present, whose they are, the compiled filter.
 
-    `by_user` is True inside a users group, where the row in hand is a relationship. `accounts` are the only ones that
-    are asked about (primary keys), None for all.
+    `by_user` is True inside a users group, where the row in hand is a relationship, and in a rule about users.
+    `accounts` are the only ones that are asked about (primary keys), None for all.
     """
 
     vocabulary: Vocabulary
@@ -103,9 +102,23 @@ class Counting:
         """The same keys in the rows that are counted."""
         return (f"{home}_id", "user_id") if self.by_user else (f"{home}_id",)
 
+    def pair(self, home: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Both, in the rows that are counted and in the row in hand."""
+        return (("user_id",), ("user_id",)) if home == BY_USER else (self.keys(home), self.outer)
+
+    def home(self, node: Happened | Sequence) -> str:
+        """Whose the events are: of the account, of an account that a user of theirs belongs to, or only the user's.
+
+        What one user did anywhere needs no account, unless the window begins with a date of it.
+        """
+        if not node.anywhere:
+            return OWN
+        return BY_USER if self.by_user and node.window.field is None else ANYWHERE
+
     def asked(self, home: str) -> list[Any]:
-        """That an event is one of the accounts that are asked about; nothing if all are."""
-        return [] if self.accounts is None else [OneOf(F(f"{home}_id"), self.accounts)]
+        """That an event is one of the accounts that are asked about; nothing if all are, or if it needs no account."""
+        everywhere = self.accounts is None or home == BY_USER
+        return [] if everywhere else [OneOf(F(f"{home}_id"), self.accounts or ())]
 
 
 def happened(node: Happened, where: Any, counting: Counting) -> Any:
@@ -136,12 +149,13 @@ class _Rows:
     def __init__(self, node: Happened, where: Any, counting: Counting) -> None:
         self.node, self.where, self.counting = node, where, counting
         self.raw = where is not None or node.measure.name not in COUNTS or node.window.by_hours
-        self.home = ANYWHERE if node.anywhere else OWN
+        self.home = counting.home(node)
         self.time = Times(node.window, counting.moment, self.raw, self.home)
 
     def among(self, found: QuerySet[Any]) -> Any:
         """The row in hand is one of those found."""
-        return Among(found.values(*self.counting.keys(self.home)), self.counting.outer)
+        keys, outer = self.counting.pair(self.home)
+        return Among(found.values(*keys), outer)
 
     def rows(self, *times: Any, **of: Any) -> QuerySet[Any]:
         """The events by name and filter, in the context of an account, narrowed to some time."""
@@ -154,7 +168,7 @@ class _Rows:
 
     def grouped(self, *times: Any) -> QuerySet[Any]:
         """One group for each account, or for each user of an account."""
-        return self.rows(*times).values(*self.counting.keys(self.home))
+        return self.rows(*times).values(*self.counting.pair(self.home)[0])
 
     def recent(self) -> QuerySet[Any] | None:
         """The sums of just this window where they are kept: one row for each account for which it happened."""
@@ -234,9 +248,10 @@ class _Rows:
         parts = {"value": self.measure(self.node.measure, inside), "last": Max(self.time.column, filter=inside)}
         if with_before:
             parts["before"] = self.measure(self.node.measure, Q(all_of(self.time.before())))
-        mine = dict(zip(self.counting.keys(self.home), map(OuterRef, self.counting.outer), strict=True))
+        keys, outer = self.counting.pair(self.home)
+        mine = dict(zip(keys, map(OuterRef, outer), strict=True))
         rows = self.rows(*(self.time.both() if with_before else self.time.inside()), **mine)
-        told = rows.values(*self.counting.keys(self.home)).annotate(told=JSONObject(**parts))
+        told = rows.values(*keys).annotate(told=JSONObject(**parts))
         return Subquery(told.values("told"))
 
 
@@ -246,104 +261,20 @@ def _compare(op: str, left: Any, value: Any) -> Any:
     return Infix(left, _COMPARE[op], Value(value))
 
 
-@dataclass(frozen=True)
-class Times:
-    """The window and the time before it as conditions on the day of a daily count or the instant of an event."""
-
-    window: Window
-    moment: Moment
-    raw: bool
-    home: str
-
-    @property
-    def column(self) -> str:
-        """When it happened."""
-        return "at" if self.raw else "day"
-
-    @property
-    def day(self) -> Any:
-        """The local day on which it happened."""
-        return TruncDate("at", tzinfo=self.moment.zone) if self.raw else F("day")
-
-    def inside(self) -> list[Any]:
-        """In the window."""
-        if self.window.by_hours:
-            start, end = self.window.instants(self.moment)
-            return [Infix(F("at"), ">=", Value(start)), Infix(F("at"), "<=", Value(end))]
-        first, last = self.window.days(self.moment.today)
-        found = [*self._from(first), *self._until(last)]
-        if self.window.field is not None:
-            found.append(Infix(self.day, ">=", self._since()))
-        return found or [Infix(F(self.column), "=", F(self.column))]
-
-    def before(self) -> list[Any]:
-        """In the window of the same length just before."""
-        if self.window.by_hours:
-            start, _ = self.window.instants(self.moment)
-            earlier = start - dt.timedelta(hours=self.window.n)
-            return [Infix(F("at"), ">=", Value(earlier)), Infix(F("at"), "<", Value(start))]
-        first, last = self.window.days(self.moment.today)
-        if first is None or last is None:
-            return [Infix(F(self.column), "<>", F(self.column))]
-        return [*self._from(first - (last - first) - ONE_DAY), *self._until(first - ONE_DAY)]
-
-    def both(self) -> list[Any]:
-        """In the window or in the one before."""
-        return [self.before()[0], *self.up_to_end()]
-
-    def earlier(self) -> list[Any]:
-        """At any time before the window."""
-        if self.window.by_hours:
-            return [Infix(F("at"), "<", Value(self.window.instants(self.moment)[0]))]
-        if self.window.field is not None:
-            return [Infix(self.day, "<", self._since())]
-        first, _ = self.window.days(self.moment.today)
-        assert first is not None
-        return self._until(first - ONE_DAY)
-
-    def up_to_end(self) -> list[Any]:
-        """In the window or at any time before it."""
-        if self.window.by_hours:
-            return [Infix(F("at"), "<=", Value(self.window.instants(self.moment)[1]))]
-        return self._until(self.window.days(self.moment.today)[1])
-
-    def _from(self, day: dt.date | None) -> list[Any]:
-        if day is None:
-            return []
-        return [Infix(F(self.column), ">=", Value(self._start(day) if self.raw else day))]
-
-    def _until(self, day: dt.date | None) -> list[Any]:
-        if day is None:
-            return []
-        if self.raw:
-            return [Infix(F("at"), "<", Value(self._start(day + ONE_DAY)))]
-        return [Infix(F("day"), "<=", Value(day))]
-
-    def _start(self, day: dt.date) -> dt.datetime:
-        return self.moment.start_of(max(day, dt.date(1, 1, 2)))
-
-    def _since(self) -> Any:
-        """The local day of the account's date; of an account without one there is no window, and so no event in it."""
-        field = self.window.field
-        assert field is not None
-        value = field.value(f"{self.home}__")
-        return TruncDate(value, tzinfo=self.moment.zone) if field.kind is Kind.DATETIME else value
-
-
 def followed(node: Sequence, wheres: tuple[Any, Any], counting: Counting) -> Any:
     """The first event in the window with, or without, the second one within the span after it.
 
     "And then not" counts a first event only once its time is up; until then nothing can be said. Within a users group
     both are of the same user; "anywhere", both are of users of the same account, wherever they did it.
     """
-    home = ANYWHERE if node.anywhere else OWN
+    home = counting.home(node)
     names, source = counting.vocabulary.event_names, counting.source
     span = dt.timedelta(**{f"{node.within.unit}s": node.within.n})
     first, second = (
         source.events().order_by().filter(*([where] if where is not None else []), name_id=names[step.event])
         for step, where in zip((node.first, node.second), wheres, strict=True)
     )
-    keys = counting.keys(home)
+    keys, outer = counting.pair(home)
     times = Times(node.window, counting.moment, True, home).inside()
     first = first.filter(*times, *counting.asked(home), **in_context(home))
     first = first.annotate(**{f"key_{place}": F(key) for place, key in enumerate(keys)})
@@ -354,4 +285,4 @@ def followed(node: Sequence, wheres: tuple[Any, Any], counting: Counting) -> Any
         first = first.filter(Exists(second))
     else:
         first = first.filter(Not(Exists(second)), at__lte=counting.moment.now - span)
-    return Among(first.values(*[f"key_{place}" for place in range(len(keys))]).distinct(), counting.outer)
+    return Among(first.values(*[f"key_{place}" for place in range(len(keys))]).distinct(), outer)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from accounts.fields import Category, Field, Kind, Owner
+from accounts.fields import Category, Field, Kind, Owner, Subject
 from core.intake import fold
 from core.spans import Span
 from segments.rules.event_words import filters_of, happened_words, sequence_words
@@ -15,7 +15,6 @@ from segments.rules.nodes import Condition, Group, Happened, InSegment, Node, Qu
 from segments.rules.nodes import Sequence as EventSequence
 from segments.rules.values import Between, Percent
 
-EVERYBODY = "Every account"
 _JOIN = {"all": " and ", "any": " or ", "none": " or "}
 _HEAD = {"all": "all of", "any": "at least one of", "none": "none of"}
 _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
@@ -27,10 +26,10 @@ class Words:
     def __init__(self, segment_names: Mapping[str, str], currency: str = "USD", zone: dt.tzinfo = dt.UTC) -> None:
         self.segment_names, self.currency, self.zone = segment_names, currency, zone
 
-    def rule(self, root: Group) -> str:
+    def rule(self, root: Group, subject: Subject = Subject.ACCOUNT) -> str:
         """The whole rule as one sentence without its full stop."""
         if not root.rules:
-            return EVERYBODY
+            return f"Every {subject}"
         text = self.group(root, top=True)
         return text[:1].upper() + text[1:]
 

@@ -99,7 +99,7 @@ def _event(
     reader: Reader, data: dict[str, Any], pointer: str, inside: Rows | None, depth: int
 ) -> tuple[str | None, Group | None]:
     """The name of an event that there is, and the filter by its properties."""
-    if inside not in (None, Rows.USERS):
+    if inside not in (None, Rows.USERS, Rows.IN_ACCOUNTS):
         return reader.fail(pointer, "invalid-node", f"An event cannot be named inside a group about {inside}."), None
     name, where = data.get("event"), data.get("where")
     names = reader.vocabulary.event_names

@@ -14,11 +14,11 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import BooleanField, Count, ExpressionWrapper, F, OuterRef, Q, QuerySet, Subquery, Value, Window
+from django.db.models import BooleanField, Count, ExpressionWrapper, F, Q, QuerySet, Subquery, Value, Window
 from django.db.models.functions import Coalesce, RowNumber
 
-from accounts.fields import Field, Rows, RowSet
-from segments.rules.compiler import Context, compile_node, measure_of
+from accounts.fields import Field, Owner, RowSet
+from segments.rules.compiler import Context, account_in, compile_node, measure_of, memberships_of, rows_of
 from segments.rules.describe import Words, field_name
 from segments.rules.event_words import told_words
 from segments.rules.nodes import Condition, Group, Happened, InSegment, Node, Quantified, about_same_row
@@ -77,22 +77,23 @@ class Outcome:
         return sum(outcome.met for outcome in self.outcomes)
 
 
-def explain(root: Group, context: Context, words: Words, accounts: QuerySet[Any]) -> dict[int, Outcome]:
-    """Explain a rule for each account of the query set, by the account's id."""
-    reading = _Reading(context, words, None)
+def explain(root: Group, context: Context, words: Words, rows: QuerySet[Any]) -> dict[int, Outcome]:
+    """Explain a rule for each of the rows that it is asked of, by the row's id: accounts, or users in accounts."""
+    reading = _Reading(context, words, context.asked)
     nodes = about_same_row(root) if root.rules else []
     picked = [node for node in nodes if "/where" not in node.pointer]
-    marked = accounts.annotate(**reading.annotations(picked)).values("pk", "stamps", *reading.names)
-    found = {row["pk"]: row for row in marked}
+    marked = rows.annotate(**reading.annotations(picked), **reading.known())
+    found = {row["pk"]: row for row in marked.values("pk", *reading.names, *reading.known())}
     if not root.rules:
-        return {pk: Outcome(root.pointer, "group", words.rule(root), True) for pk in found}
-    about = {node.pointer: _rows_of(node, reading, found) for node in picked if isinstance(node, Quantified)}
+        return {pk: Outcome(root.pointer, "group", words.rule(root, context.subject), True) for pk in found}
+    accounts = {row["of_account"] for row in found.values()} - {None}
+    about = {node.pointer: _rows_of(node, reading, accounts) for node in picked if isinstance(node, Quantified)}
     return {pk: _Teller(reading, row, about).outcome(root) for pk, row in found.items()}
 
 
 @dataclass
 class _Reading:
-    """What is selected for each node, on accounts or on the rows of a set."""
+    """What is selected for each node, on what the rule is asked of or on the rows of a set."""
 
     context: Context
     words: Words
@@ -114,35 +115,47 @@ class _Reading:
         self.names = list(found)
         return found
 
+    def known(self) -> dict[str, Any]:
+        """The account in hand, and when the values of each owner in hand were told."""
+        owners = {Owner.ACCOUNT: ""} if self.inside is None else self.inside.owners
+        return {"of_account": F(account_in(self.inside))} | {
+            f"known_{owner}": F(f"{prefix}stamps") for owner, prefix in owners.items()
+        }
+
+    def here(self, field: Field) -> str | None:
+        """The prefix of a field of the row in hand; None for one that other rows have."""
+        if self.inside is not None and field.owner in self.inside.owners:
+            return self.inside.owners[field.owner]
+        return None if self.context.vocabulary.rows_of(field.owner) is not None else ""
+
     def share(self, node: Node, number: int) -> dict[str, Any]:
         """For "at least 70% of licences": both numbers, so that the share can be told."""
         if not isinstance(node, Condition) or not isinstance(node.value, Percent):
             return {}
-        if self.inside is None and self.context.vocabulary.rows_of(node.field.owner) is not None:
+        prefix = self.here(node.field)
+        if prefix is None:
             return {}  # several rows, each with a share of its own
-        owners = {} if self.inside is None else self.inside.owners
         sides = {"part": node.field, "whole": node.value.of}
-        return {f"{name}_{number}": side.value(owners.get(side.owner, "")) for name, side in sides.items()}
+        return {f"{name}_{number}": side.value(prefix) for name, side in sides.items()}
 
     def value(self, node: Node) -> Any:
         """The expression of what there is: one value, the values of an account's rows, what happened, the entry."""
         if isinstance(node, Happened):
             return measure_of(node, self.context, self.inside)
         if isinstance(node, InSegment):
-            rows = self.context.vocabulary.row_sets[Rows.MEMBERSHIPS].rows()
-            mine = rows.filter(account=OuterRef("pk"), segment_id=self.context.segments[node.key])
-            return Subquery(mine.filter(left_at__isnull=True).values("entered_at")[:1])
+            mine = rows_of(*memberships_of(node, self.context, self.inside))
+            mine = mine.filter(segment_id=self.context.segments[node.key], left_at__isnull=True)
+            return Subquery(mine.values("entered_at")[:1])
         if not isinstance(node, Condition):
             return None
         shown = node.field.shown or node.field.value
-        if self.inside is not None:
-            return shown(self.inside.owners[node.field.owner])
-        rows_of = self.context.vocabulary.rows_of(node.field.owner)
-        if rows_of is None:
-            return shown("")
-        theirs = rows_of.rows().filter(**{rows_of.link: OuterRef("pk")})
-        theirs = theirs.filter(node.field.rows) if node.field.rows is not None else theirs
-        listed = theirs.annotate(is_shown=shown(rows_of.owners[node.field.owner])).order_by("pk")
+        prefix = self.here(node.field)
+        if prefix is not None:
+            return shown(prefix)
+        rows = self.context.vocabulary.rows_of(node.field.owner)
+        assert rows is not None
+        theirs = rows_of(rows, account_in(self.inside), node.field.rows)
+        listed = theirs.annotate(is_shown=shown(rows.owners[node.field.owner])).order_by("pk")
         return ArraySubquery(listed.values("is_shown")[:SHOWN_VALUES])
 
 
@@ -244,14 +257,14 @@ class _Teller:
         return f"{share} of {self.reading.words.actual(node.value.of, Decimal(whole))} {field_name(node.value.of)}"
 
     def known_at(self, field: Field) -> str:
-        """When the value was last told, from the account's own stamps."""
-        stamps = self.row.get("stamps") or {}
+        """When the value was last told, from the stamps of the row that has it."""
+        stamps = self.row.get(f"known_{field.owner}") or {}
         stamp = stamps.get(field.key.split(".", 1)[1])
         return str(stamp[0]) if stamp else ""
 
     def quantified(self, node: Quantified, met: bool) -> Outcome:
         """A group about users or subscriptions: how many meet it, and the rows that meet it or come closest."""
-        looked = self.about[node.pointer].get(self.row["pk"], _Looked())
+        looked = self.about[node.pointer].get(self.row["of_account"], _Looked())
         return Outcome(
             node.pointer,
             node.rows.value,

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from accounts.fields import Owner
+from accounts.fields import Owner, Subject
 from segments.rules.describe import Words
 from segments.rules.nodes import Condition, Group, InSegment, Node, Quantified, fingerprint
 from segments.rules.ranges import can_hold
@@ -26,14 +26,23 @@ class Note:
     message: str
 
 
-def lint(rule: Group, words: Words, today: dt.date) -> list[Note]:
+# The owners of whose values there is one in what a rule is asked of.
+_ONE = {
+    Subject.ACCOUNT: frozenset({Owner.ACCOUNT}),
+    Subject.USER: frozenset({Owner.ACCOUNT, Owner.USER, Owner.RELATIONSHIP}),
+}
+
+_THEIR = {Subject.ACCOUNT: "its", Subject.USER: "their"}
+
+
+def lint(rule: Group, words: Words, today: dt.date, subject: Subject = Subject.ACCOUNT) -> list[Note]:
     """The remarks on a rule, in the order of the tree; "today" decides what relative dates leave room for."""
-    linter = _Linter(words, today)
+    linter = _Linter(words, today, _ONE[subject])
     verdict = linter.verdict(rule, inside=False) if rule.rules else None
     if verdict is False and not any(note.pointer == rule.pointer for note in linter.notes):
-        linter.note(rule, "never-true", "No account can ever match.")
+        linter.note(rule, "never-true", f"No {subject} can ever match.")
     if verdict is True:
-        linter.note(rule, "always-true", "Every account matches, whatever its data.")
+        linter.note(rule, "always-true", f"Every {subject} matches, whatever {_THEIR[subject]} data.")
     return sorted(dict.fromkeys(linter.notes), key=lambda note: note.pointer)
 
 
@@ -58,6 +67,7 @@ def _denies(negative: Node, positive: Node) -> bool:
 class _Linter:
     words: Words
     today: dt.date
+    one: frozenset[Owner]
     notes: list[Note] = field(default_factory=list)
 
     def note(self, node: Node, code: str, message: str) -> None:
@@ -123,12 +133,11 @@ class _Linter:
                 self.note(child, "twice", f"“{self.said(child)}” stands here twice.")
             seen.add(mark)
 
-    @staticmethod
-    def by_field(parts: Iterable[Node], *, inside: bool) -> dict[str, list[Condition]]:
+    def by_field(self, parts: Iterable[Node], *, inside: bool) -> dict[str, list[Condition]]:
         """Conditions that are about the same value of the same row, those of one field together."""
         found: dict[str, list[Condition]] = defaultdict(list)
         for part in parts:
-            if isinstance(part, Condition) and (inside or part.field.owner is Owner.ACCOUNT):
+            if isinstance(part, Condition) and (inside or part.field.owner in self.one):
                 found[part.field.label].append(part)
         return {name: listed for name, listed in found.items() if len(listed) > 1}
 

@@ -9,7 +9,7 @@ from dataclasses import field as declared
 from decimal import Decimal
 from typing import Any
 
-from accounts.fields import Field, Rows
+from accounts.fields import Field, Rows, Subject
 from accounts.fields.windows import Window, write_window
 from core.spans import Span
 from segments.rules.events import EventOperator, Measure, write_event_value, write_measure
@@ -29,12 +29,13 @@ class Condition:
 
 @dataclass(frozen=True)
 class InSegment:
-    """Membership of another segment, now or entered or left within a span."""
+    """Membership of another segment, now or entered or left within a span; `about` says what that one's members are."""
 
     key: str
     op: SegmentOperator
     value: Span | None
     pointer: str = declared(default="", compare=False)
+    about: Subject = Subject.ACCOUNT
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,16 @@ class Sequence:
 
 Node = Group | Condition | Quantified | InSegment | Happened | Sequence
 EVERY_ACCOUNT = Group("all", ())
+
+
+@dataclass(frozen=True)
+class Belongs:
+    """That the account, or the user, of the row in hand matches a rule about it. It stands in for "in segment X" where
+    X is only thought of (what would change if it were saved); it has no written form."""
+
+    about: Subject
+    rule: Group
+    pointer: str = declared(default="", compare=False)
 
 
 def walk(node: Node) -> Iterator[Node]:

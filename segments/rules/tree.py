@@ -7,12 +7,12 @@ so that a person or a program can mend all of them at once; a tree with a proble
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from accounts.fields import Field, Rows, Vocabulary
+from accounts.fields import Field, Rows, Subject, Vocabulary
 from core.intake import short
 from core.spans import ValueProblem
 from segments.rules.event_reader import read_condition_on, read_happened, read_sequence
@@ -56,6 +56,12 @@ __all__ = [
 ]
 MAX_DEPTH, MAX_CONDITIONS, MAX_BYTES = 6, 100, 64 * 1024
 MATCHES = ("all", "any", "none")
+ABOUT_USERS = (
+    "In a segment of users every condition is about the user already: take these out of the group. For a condition on "
+    "the other users of the account, make a segment of accounts and name it here."
+)
+IN_GROUP = "Put it inside a group about users: {“users”: “any”, “where”: …}."
+OUT_OF_GROUP = "Inside a group about users only segments of users can be named; take it out of the group."
 QUANTIFIERS = ("any", "all", "none")
 COUNTED = ("at_least", "at_least_percent")
 NODE_KEYS = {
@@ -88,12 +94,18 @@ class RuleError(ValueError):
 
 
 def parse(
-    data: Any, vocabulary: Vocabulary, *, segments: Collection[str] | None = None, personal: bool = True
+    data: Any,
+    vocabulary: Vocabulary,
+    *,
+    segments: Collection[str] | None = None,
+    personal: bool = True,
+    subject: Subject = Subject.ACCOUNT,
 ) -> Group:
     """Read a rule as it was sent or stored.
 
-    `segments` are the keys that may be referred to (None: any well-formed key); `personal` allows "is me", which means
-    nothing in a stored segment. Raises RuleError with every problem found.
+    `segments` are the keys that may be referred to (None: any well-formed key), with what each is about if it is a
+    mapping; `personal` allows "is me", which means nothing in a stored segment; `subject` is what the rule is about.
+    Raises RuleError with every problem found.
     """
     reader = _Reader(vocabulary, segments, personal)
     if data in (None, {}):
@@ -104,7 +116,7 @@ def parse(
         raise RuleError([Problem("", "rule-too-large", "The rule is not JSON, or nested too deep to read.")]) from None
     if size > MAX_BYTES:
         raise RuleError([Problem("", "rule-too-large", f"The rule is {size:,} bytes; at most {MAX_BYTES:,} are kept.")])
-    root = reader.node(data, "", None, 1)
+    root = reader.node(data, "", Rows.IN_ACCOUNTS if subject is Subject.USER else None, 1)
     if not reader.problems and not isinstance(root, Group):
         reader.fail("", "invalid-node", "The rule must begin with a group: {“match”: “all”, “rules”: [ … ]}.")
     if reader.problems:
@@ -128,7 +140,7 @@ class _Reader:
         return None
 
     def node(self, data: Any, pointer: str, inside: Rows | None, depth: int) -> Node | None:
-        """Any node; `inside` is the row set whose fields may be named here (None: the account's)."""
+        """Any node; `inside` is the row set that conditions here are about (None: accounts)."""
         if not isinstance(data, dict):
             return self.fail(pointer, "invalid-node", f"Expected an object, got {short(data)}.")
         kind = next((name for name in NODE_KEYS if name in data), None)
@@ -168,7 +180,9 @@ class _Reader:
         self, rows: Rows, data: dict[str, Any], pointer: str, inside: Rows | None, depth: int
     ) -> Quantified | None:
         """A users or subscriptions node."""
-        if inside is not None:
+        if inside is Rows.IN_ACCOUNTS and rows is Rows.USERS:
+            return self.fail(pointer, "wrong-subject", ABOUT_USERS)
+        if inside not in (None, Rows.IN_ACCOUNTS):
             return self.fail(pointer, "invalid-node", f"Conditions on {rows} cannot stand inside another such group.")
         quantifier, amount = self.quantifier(rows, data[rows.value], f"{pointer}/{rows}")
         where = data.get("where")
@@ -223,18 +237,28 @@ class _Reader:
         found = self.vocabulary.get(key) if isinstance(key, str) else None
         if found is None:
             return self.fail(pointer, "unknown-field", f"There is no field “{short(key)}”. It may have been deleted.")
-        if inside is not None and found.owner not in self.vocabulary.row_sets[inside].owners:
+        if inside not in (None, Rows.IN_ACCOUNTS) and found.owner not in self.vocabulary.row_sets[inside].owners:
             fits = ", ".join(self.vocabulary.row_sets[inside].owners)
             return self.fail(pointer, "wrong-field", f"{found.label} is not about {inside}; use a field of: {fits}.")
         return found
 
+    def about(self, key: str, inside: Rows | None) -> Subject:
+        """What a segment's members are; where that is not told, what fits."""
+        told = self.segments.get(key) if isinstance(self.segments, Mapping) else None
+        return Subject(told) if told else Subject.USER if inside is Rows.USERS else Subject.ACCOUNT
+
     def segment(self, data: dict[str, Any], pointer: str, inside: Rows | None) -> InSegment | None:
         """Membership of another segment."""
         key, op = data["segment"], data.get("op")
-        if inside is not None:
+        if inside not in (None, Rows.USERS, Rows.IN_ACCOUNTS):
             return self.fail(pointer, "invalid-node", f"A segment cannot be named inside a group about {inside}.")
         if not isinstance(key, str) or not key or (self.segments is not None and key not in self.segments):
             return self.fail(f"{pointer}/segment", "unknown-segment", f"There is no segment “{short(key)}”.")
+        about = self.about(key, inside)
+        if inside is None and about is Subject.USER:
+            return self.fail(f"{pointer}/segment", "wrong-subject", f"“{key}” is a segment of users. {IN_GROUP}")
+        if inside is Rows.USERS and about is Subject.ACCOUNT:
+            return self.fail(pointer, "invalid-node", f"“{key}” is a segment of accounts. {OUT_OF_GROUP}")
         operator = SEGMENT_OPERATORS.get(op) if isinstance(op, str) else None
         if operator is None:
             allowed = tuple(SEGMENT_OPERATORS)
@@ -242,8 +266,8 @@ class _Reader:
         if not operator.span:
             if data.get("value") is not None:
                 self.fail(f"{pointer}/value", "unexpected-value", f"“{operator.words}” takes no value. Remove it.")
-            return InSegment(key, operator, None, pointer)
+            return InSegment(key, operator, None, pointer, about)
         try:
-            return InSegment(key, operator, read_span(data.get("value"), hours=True), pointer)
+            return InSegment(key, operator, read_span(data.get("value"), hours=True), pointer, about)
         except ValueProblem as problem:
             return self.fail(f"{pointer}/value{problem.below}", problem.code, str(problem), problem.allowed)

@@ -64,7 +64,12 @@ def test_every_model_of_ours_is_in_the_back_office() -> None:
     known = {model._meta.label for model in admin.site._registry}
     ours = {model._meta.label for label in OURS for model in apps.get_app_config(label).get_models()}
     # Members are read at their segment, values of traits at their account; a receipt has no key a form could name.
-    unlisted = {"segments.AccountMembership", "segments.UserMembership", "usage.MessageReceipt"}
+    unlisted = {
+        "accounts.UserInAccount",
+        "segments.AccountMembership",
+        "segments.UserMembership",
+        "usage.MessageReceipt",
+    }
     unlisted |= {"usage.AccountTraits", "usage.UserTraits"}
     # What only undoing reads, and answers that repeat what a sender was told.
     unlisted |= {"integrations.ImportedRow", "core.IdempotentAnswer"}

@@ -14,9 +14,9 @@ from core.models import Workspace
 from segments.editing import save_segment
 from segments.history import definitions, members_on, movements, sizes
 from segments.models import AccountMembership, RefreshRun, Segment
-from segments.pinning import pin_account
+from segments.pinning import pin_member
 from segments.questions import Reader
-from segments.refresh import refresh_due, refresh_segments
+from segments.refresh import Changed, refresh_due, refresh_segments
 from tests import factories
 from tests.factories import rule
 from usage.models import Event, EventName
@@ -68,7 +68,7 @@ def test_members_and_size_of_a_day_are_those_at_its_end_in_the_workspaces_zone()
 def causes(segment: Segment) -> dict[str, str]:
     """The newest cause of each account, with the direction."""
     found = movements(segment, Reader.now(), None)
-    return {f"{move.account.name} {'in' if move.joined else 'out'}": move.cause for move in reversed(found)}
+    return {f"{move.member.name} {'in' if move.joined else 'out'}": move.cause for move in reversed(found)}
 
 
 def daily(days: int = 0) -> None:
@@ -89,10 +89,10 @@ def test_data_time_definition_and_hand_are_told_apart() -> None:
     save_segment(segment, name="Renews soon", rule=rule(SOON, {"field": "account.mrr", "op": "less_than", "value": 50}))
     refresh_due(now=moment(moment().now + dt.timedelta(days=1)))
     assert {causes(segment)[f"{name} out"] for name in ("Near", "Far", "New")} == {"definition"}
-    pin_account(segment, near, kind="in", reason="Board")
+    pin_member(segment, near, kind="in", reason="Board")
     refresh_due(now=moment(moment().now + dt.timedelta(days=1, hours=1)))
     newest = movements(segment, Reader.now(), None, limit=1)[0]
-    assert (newest.account, newest.joined, newest.cause, newest.reason) == (near, True, "hand", "Board")
+    assert (newest.member, newest.joined, newest.cause, newest.reason) == (near, True, "hand", "Board")
     assert far.pk != new.pk
 
 
@@ -108,7 +108,7 @@ def test_a_refresh_for_new_data_is_about_data_whatever_the_rule() -> None:
     account = factories.account("Alder", renews_on=None)
     segment = factories.segment("Renews soon", SOON)
     Account.objects.filter(pk=account.pk).update(renews_on=moment().today)
-    refresh_segments(RefreshRun.Trigger.DATA, accounts=[account.pk])
+    refresh_segments(RefreshRun.Trigger.DATA, changed=Changed.of([account.pk]))
     assert causes(segment) == {"Alder in": "data"}
 
 

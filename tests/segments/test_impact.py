@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from accounts.models import Account
 from segments.editing import save_segment
 from segments.impact import Knock, knock_on
 from segments.models import Segment, SegmentRefresh
@@ -41,7 +40,7 @@ def chain(db: None) -> dict[str, Segment]:
 def foreseen(segment: Segment, *conditions: dict[str, Any], match: str = "all") -> dict[str, Knock]:
     reader = Reader.now()
     question = reader.read(rule(*conditions, match=match))
-    return {knock.segment.key: knock for knock in knock_on(segment, question, reader, Account.objects.live())}
+    return {knock.segment.key: knock for knock in knock_on(segment, question, reader)}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from accounts.models import Account
 from core.clock import Moment, moment
 from segments.models import AccountMembership, Segment
 from segments.questions import preview, read_rule
-from segments.refresh import refresh_segments
+from segments.refresh import Changed, refresh_segments
 from tests.segments.conftest import mrr_from, names_in
 from tests.segments.judging import world_in_database
 from tests.segments.storing import furnish
@@ -105,7 +105,7 @@ def test_refreshing_some_accounts_after_new_data_is_the_same_as_refreshing_all(d
                 folded={}, attributes={}, mrr=5, stage=None, renews_on=now.today
             )
             # At the same moment, because the clock alone may move the accounts that did not change.
-            refresh_segments(now=now, segments=made, accounts=changed)
+            refresh_segments(now=now, segments=made, changed=Changed.of(changed))
             some = {one.key: names_in(one) for one in made}
             counts = dict(Segment.everything.values_list("key", "member_count"))
             full = refresh_segments(now=now, segments=made)

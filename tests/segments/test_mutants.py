@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.db.models import FloatField, Func, Q, TextField, Value
+from django.db.models import DecimalField, FloatField, Func, Q, TextField, Value
 from django.db.models.functions import Cast, Concat
 
 from accounts.fields import Kind, Rows, Vocabulary
@@ -101,10 +101,10 @@ def _(patch: Patch) -> None:
 def _(patch: Patch) -> None:
     right = _Compiler.quantified
 
-    def wrong(self: _Compiler, node: Any) -> Any:
+    def wrong(self: _Compiler, node: Any, inside: Any) -> Any:
         rows = self.context.vocabulary.row_sets[node.rows]
-        some = compiler.Exists(compiler._rows(rows, None))
-        return sql.all_of([some, self.sql(right(self, node))]) if node.quantifier == "none" else right(self, node)
+        some, found = compiler.Exists(compiler.rows_of(rows, "pk")), right(self, node, inside)
+        return sql.all_of([some, self.sql(found)]) if node.quantifier == "none" else found
 
     patch.setattr(_Compiler, "quantified", wrong)
 
@@ -114,7 +114,9 @@ def quantified(change: Callable[[_Compiler, Any], Any]) -> Mutant:
 
     def plant(patch: Patch) -> None:
         right = _Compiler.quantified
-        patch.setattr(_Compiler, "quantified", lambda s, n: change(s, n) if n.quantifier == "all" else right(s, n))
+        patch.setattr(
+            _Compiler, "quantified", lambda s, n, i: change(s, n) if n.quantifier == "all" else right(s, n, i)
+        )
 
     return plant
 
@@ -154,11 +156,11 @@ def _(patch: Patch) -> None:
 def _(patch: Patch) -> None:
     right = _Compiler.quantified
 
-    def wrong(self: _Compiler, node: Any) -> Any:
+    def wrong(self: _Compiler, node: Any, inside: Any) -> Any:
         if node.quantifier != "any" or node.where.match != "all":
-            return right(self, node)
+            return right(self, node, inside)
         each = [type(node)(node.rows, "any", None, type(node.where)("all", (one,))) for one in node.where.rules]
-        return sql.all_of([self.sql(right(self, one)) for one in each])
+        return sql.all_of([self.sql(right(self, one, inside)) for one in each])
 
     patch.setattr(_Compiler, "quantified", wrong)
 
@@ -190,7 +192,10 @@ def _(patch: Patch) -> None:
     right = comparing._number
 
     def wrong(op: str, left: Any, value: Any, bind: Any) -> Any:
-        return right(op, left, value, lambda field: Func(bind(field), Value(0), function="coalesce"))
+        def zero(field: Any) -> Any:
+            return Func(bind(field), Value(0), function="coalesce", output_field=DecimalField())
+
+        return right(op, left, value, zero)
 
     patch.setattr(comparing, "_number", wrong)
 
@@ -246,15 +251,15 @@ def ended_rows_of(name: Rows) -> Mutant:
     """A mutant that counts the rows that have ended too."""
 
     def plant(patch: Patch) -> None:
-        right = compiler._rows
+        right = compiler.rows_of
 
-        def wrong(rows: Any, narrowed: Any) -> Any:
+        def wrong(rows: Any, of: str, narrowed: Any = None) -> Any:
             if rows.name is not name:
-                return right(rows, narrowed)
-            found = rows.rows().model._default_manager.filter(**{rows.link: compiler.OuterRef("pk")})
+                return right(rows, of, narrowed)
+            found = rows.rows().model._default_manager.filter(**{rows.link: compiler.OuterRef(of)})
             return found.filter(narrowed) if narrowed is not None else found
 
-        patch.setattr(compiler, "_rows", wrong)
+        patch.setattr(compiler, "rows_of", wrong)
 
     return plant
 
@@ -267,8 +272,8 @@ MUTANTS["assignments that have ended count"] = ended_rows_of(Rows.ASSIGNMENTS)
 def _(patch: Patch) -> None:
     right = _Compiler.segment
 
-    def wrong(self: _Compiler, node: Any) -> Any:
-        found = right(self, node)
+    def wrong(self: _Compiler, node: Any, inside: Any) -> Any:
+        found = right(self, node, inside)
         some = found.some if isinstance(found, Negated) else found
         wider = Some(some.rows, some.narrowed, Q()) if not node.op.span else some
         return Negated(wider) if isinstance(found, Negated) else wider

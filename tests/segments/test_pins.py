@@ -17,9 +17,9 @@ from core.models import Workspace
 from segments.editing import set_active
 from segments.explaining import explain_segment
 from segments.models import AccountMembership, Pin, Segment
-from segments.pinning import pin_account, restore_pin, unpin_account
+from segments.pinning import pin_member, restore_pin, unpin_member
 from segments.questions import preview, read_rule
-from segments.refresh import refresh_due, refresh_segments
+from segments.refresh import Changed, refresh_due, refresh_segments
 from tests import factories
 from tests.segments.conftest import inside, mrr_from, names_in
 
@@ -48,8 +48,8 @@ def stay(key: str) -> AccountMembership:
 
 
 def test_a_pin_brings_an_account_in_and_another_keeps_one_out(big: Segment) -> None:
-    brought = pin_account(big, of("poor"), kind="in", reason="Pilot")
-    kept = pin_account(big, of("rich"), kind="out", reason="Partner of ours")
+    brought = pin_member(big, of("poor"), kind="in", reason="Pilot")
+    kept = pin_member(big, of("rich"), kind="out", reason="Partner of ours")
     refresh_due()
     big.refresh_from_db()
     assert names_in(big) == {"poor"}
@@ -59,19 +59,19 @@ def test_a_pin_brings_an_account_in_and_another_keeps_one_out(big: Segment) -> N
 
 def test_an_account_that_a_pin_leaves_to_the_rule_again_moves_by_hand(big: Segment) -> None:
     pins = [
-        pin_account(big, of("poor"), kind="in", reason="Pilot"),
-        pin_account(big, of("rich"), kind="out", reason="No"),
+        pin_member(big, of("poor"), kind="in", reason="Pilot"),
+        pin_member(big, of("rich"), kind="out", reason="No"),
     ]
     refresh_due()
-    assert unpin_account(big, of("poor")) and unpin_account(big, of("rich"))
+    assert unpin_member(big, of("poor")) and unpin_member(big, of("rich"))
     refresh_due()
     assert names_in(big) == {"rich"}
     assert (stay("poor").closed_pin, stay("rich").opened_pin) == (pins[0], pins[1])
-    assert not unpin_account(big, of("poor"))
+    assert not unpin_member(big, of("poor"))
 
 
 def test_a_move_that_the_data_caused_names_no_pin(big: Segment) -> None:
-    pin_account(big, of("rich"), kind="in", reason="Anyway")
+    pin_member(big, of("rich"), kind="in", reason="Anyway")
     account_two = Account.objects.create(external_id="new", name="new", mrr=700)
     refresh_segments()
     assert stay("new").opened_pin is None
@@ -85,7 +85,7 @@ def test_a_pin_counts_through_its_last_local_day_and_no_longer(big: Segment, zon
     Workspace.objects.update_or_create(pk=1, defaults={"time_zone": zone})
     now = moment()
     last = now.today + 2 * DAY
-    pin = pin_account(big, of("poor"), kind="in", reason="Pilot", until=last)
+    pin = pin_member(big, of("poor"), kind="in", reason="Pilot", until=last)
     end = now.start_of(last + DAY)
     for at, there in ((now.now, True), (end - dt.timedelta(seconds=1), True), (end, False)):
         refresh_segments(now=Moment(at, now.zone))
@@ -94,23 +94,23 @@ def test_a_pin_counts_through_its_last_local_day_and_no_longer(big: Segment, zon
 
 
 def test_an_expired_pin_makes_room_for_the_next(big: Segment) -> None:
-    pin = pin_account(big, of("poor"), kind="in", reason="Pilot")
+    pin = pin_member(big, of("poor"), kind="in", reason="Pilot")
     Pin.objects.filter(pk=pin.pk).update(until=moment().today - DAY)
-    second = pin_account(big, of("poor"), kind="out", reason="Over")
+    second = pin_member(big, of("poor"), kind="out", reason="Over")
     pin.refresh_from_db()
     assert pin.ended_at is not None and list(Pin.objects.open()) == [second]
 
 
 def test_a_pin_that_was_taken_out_can_be_put_back(big: Segment) -> None:
-    pin = pin_account(big, of("poor"), kind="in", reason="Pilot")
-    pin_account(big, of("poor"), kind="out", reason="Mistake")
+    pin = pin_member(big, of("poor"), kind="in", reason="Pilot")
+    pin_member(big, of("poor"), kind="out", reason="Mistake")
     restore_pin(pin)
     refresh_due()
     assert names_in(big) == {"rich", "poor"} and list(Pin.objects.open()) == [pin]
 
 
 def test_pins_count_neither_for_archived_accounts_nor_in_a_segment_that_is_off(big: Segment) -> None:
-    pin_account(big, of("poor"), kind="in", reason="Pilot")
+    pin_member(big, of("poor"), kind="in", reason="Pilot")
     refresh_due()
     Account.objects.filter(external_id="poor").update(archived_at=moment().now)
     refresh_segments()
@@ -124,7 +124,7 @@ def test_pins_count_neither_for_archived_accounts_nor_in_a_segment_that_is_off(b
 def test_a_segment_of_a_segment_follows_its_pins(big: Segment, segment: Make, drain: Make) -> None:
     within = segment("Within", inside(big.key))
     drain()
-    pin_account(big, of("poor"), kind="in", reason="Pilot")
+    pin_member(big, of("poor"), kind="in", reason="Pilot")
     drain()
     assert names_in(within) == {"rich", "poor"}
 
@@ -141,20 +141,20 @@ def test_a_segment_of_a_segment_follows_its_pins(big: Segment, segment: Make, dr
 )
 def test_what_is_no_pin_is_refused_with_a_sentence(big: Segment, values: dict[str, Any], says: str) -> None:
     with pytest.raises(BadValue, match=says):
-        pin_account(big, of("poor"), **{"kind": "in", "reason": "Pilot"} | values)
+        pin_member(big, of("poor"), **{"kind": "in", "reason": "Pilot"} | values)
     assert not Pin.objects.exists()
 
 
 def test_the_database_refuses_a_second_open_pin_and_one_without_a_reason(big: Segment) -> None:
-    pin_account(big, of("poor"), kind="in", reason="Pilot")
+    pin_member(big, of("poor"), kind="in", reason="Pilot")
     for values in ({"account": of("poor"), "reason": "Two"}, {"account": of("rich"), "reason": ""}):
         with pytest.raises(IntegrityError), transaction.atomic():
             Pin.objects.create(segment=big, **values)
 
 
 def test_the_preview_counts_the_rule_and_says_what_pins_change(big: Segment) -> None:
-    pin_account(big, of("poor"), kind="in", reason="Pilot")
-    pin_account(big, of("rich"), kind="out", reason="Partner")
+    pin_member(big, of("poor"), kind="in", reason="Pilot")
+    pin_member(big, of("rich"), kind="out", reason="Partner")
     seen = preview(read_rule(big.rule), base=Account.objects.live(), segment=big)
     assert (seen.count, seen.pins.brought, seen.pins.kept) == (1, 1, 1)
     assert (seen.joins, seen.leaves) == (1, 1)
@@ -169,9 +169,9 @@ def test_the_preview_of_a_changed_rule_foretells_the_refresh_whatever_is_pinned(
     for _ in range(25):
         for one in draw.sample(accounts, 4):
             if draw.random() < 0.3:
-                unpin_account(made, one)
+                unpin_member(made, one)
             else:
-                pin_account(made, one, kind=draw.choice(["in", "out"]), reason="Drawn")
+                pin_member(made, one, kind=draw.choice(["in", "out"]), reason="Drawn")
         refresh_due()
         made.refresh_from_db()
         rule = mrr_from(draw.randrange(0, 1_300, 100))
@@ -195,7 +195,7 @@ def test_refreshing_some_accounts_with_pins_is_the_same_as_refreshing_all(accoun
             Pin.objects.filter(account=one).delete()
             Pin.objects.create(segment=made, account=one, kind=draw.choice(["in", "out"]), reason="Drawn")
         now = moment(moment().now + step * dt.timedelta(seconds=1))
-        refresh_segments(now=now, accounts=[one.pk for one in some])
+        refresh_segments(now=now, changed=Changed.of([one.pk for one in some]))
         some_names, count = names_in(made), Segment.objects.get(pk=made.pk).member_count
         full = refresh_segments(now=now)
         assert (full.joined, full.left) == (0, 0)
@@ -204,7 +204,7 @@ def test_refreshing_some_accounts_with_pins_is_the_same_as_refreshing_all(accoun
 
 def test_the_explanation_names_the_pin_and_still_tells_what_the_rule_says(big: Segment) -> None:
     ada = factories.member("manager")
-    pin_account(big, of("poor"), kind="in", reason="Pilot", until=dt.date(2200, 12, 1), author=ada.user)
+    pin_member(big, of("poor"), kind="in", reason="Pilot", until=dt.date(2200, 12, 1), author=ada.user)
     refresh_due()
     found = explain_segment(big, Account.objects.filter(external_id="poor"))
     assert found is not None
@@ -216,6 +216,6 @@ def test_the_explanation_names_the_pin_and_still_tells_what_the_rule_says(big: S
 def test_the_command_line_says_so_too(big: Segment, capsys: Any) -> None:
     from django.core.management import call_command
 
-    pin_account(big, of("rich"), kind="out", reason="Partner")
+    pin_member(big, of("rich"), kind="out", reason="Partner")
     call_command("explain_account", "rich", big.key)
     assert "Kept out by somebody: Partner. By the rule: a match." in capsys.readouterr().out

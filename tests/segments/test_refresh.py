@@ -14,7 +14,7 @@ from core.clock import Moment, moment
 from segments import refresh as refreshing
 from segments.editing import save_segment, set_active
 from segments.models import AccountMembership, RefreshRun, Segment, SegmentRefresh
-from segments.refresh import give_up_lost_runs, refresh_due, refresh_segments
+from segments.refresh import Changed, give_up_lost_runs, refresh_due, refresh_segments
 from segments.trends import joined_left
 from tests.segments.conftest import mrr_from, names_in
 
@@ -126,8 +126,8 @@ def test_a_rule_that_takes_too_long_is_frozen(account: Any, segment: Any, monkey
     slow, quick = segment("Slow", mrr_from(1)), segment("Quick", mrr_from(1))
     right = refreshing._Work.matched
 
-    def sleeping(self: Any, segment: Segment) -> Any:
-        found = right(self, segment)
+    def sleeping(self: Any, segment: Segment, only: Any) -> Any:
+        found = right(self, segment, only)
         return found.extra(where=["pg_sleep(1) IS NOT NULL"]) if segment.pk == slow.pk else found
 
     monkeypatch.setattr(refreshing._Work, "matched", sleeping)
@@ -230,10 +230,10 @@ def test_new_data_of_some_accounts_does_not_answer_a_request_for_all(account: An
     acme = account("acme", mrr=900)
     account("other", mrr=900)
     big = segment("Big", mrr_from(500))
-    refresh_segments(accounts=[acme.pk])
+    refresh_segments(changed=Changed.of([acme.pk]))
     assert names_in(big) == {"acme", "other"}
     save_segment(big, name="Big", rule=mrr_from(5_000))
-    refresh_segments(accounts=[acme.pk])
+    refresh_segments(changed=Changed.of([acme.pk]))
     assert names_in(big) == set()
     assert not Segment.objects.get(pk=big.pk).due
 
@@ -245,7 +245,7 @@ def test_new_data_of_some_accounts_does_not_hold_back_the_daily_refresh(account:
     big = segment("Big", mrr_from(500))
     refresh_segments(now=moment(start))
     Account.objects.filter(pk=other.pk).update(mrr=1)
-    refresh_segments(now=moment(start + 2 * HOUR), accounts=[acme.pk])
+    refresh_segments(now=moment(start + 2 * HOUR), changed=Changed.of([acme.pk]))
     assert names_in(big) == {"acme", "other"}
     refresh_segments(now=moment(start + HOUR))
     assert names_in(big) == {"acme"}

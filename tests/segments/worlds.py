@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
@@ -127,7 +128,14 @@ def cases(rules: int = 20, accounts: int = 6, depth: int = 5, worlds: int = 1) -
     return st.randoms(use_true_random=True).map(lambda dice: case_of(dice, rules, accounts, depth, worlds))
 
 
-def case_of(dice: Random, rules: int = 20, accounts: int = 6, depth: int = 5, worlds: int = 1) -> Case:
+def case_of(
+    dice: Random,
+    rules: int = 20,
+    accounts: int = 6,
+    depth: int = 5,
+    worlds: int = 1,
+    maker: Callable[..., Rules] | None = None,
+) -> Case:
     """Worlds of a few accounts with rules about a handful of fields in focus."""
     zone_name, now_text = dice.choice(MOMENTS)
     zone, now = zoneinfo.ZoneInfo(zone_name), dt.datetime.fromisoformat(now_text)
@@ -144,8 +152,8 @@ def case_of(dice: Random, rules: int = 20, accounts: int = 6, depth: int = 5, wo
             account["id"] = f"{name}{account['id']}"
             account["values"] |= happens.since(account["values"]) if "account.customer_since" not in pools else {}
         made.append(same | {"name": name, "accounts": found})
-    maker = Rules(dice, pools, stays, depth, happens)
-    return Case(made, [maker.root() for _ in range(rules)])
+    rules_of = (maker or Rules)(dice, pools, stays, depth, happens)
+    return Case(made, [rules_of.root() for _ in range(rules)])
 
 
 def _focus(dice: Random) -> list[str]:

@@ -25,9 +25,7 @@ Tree = dict[str, Any]
 
 def drawn(tree: Tree, reader: Reader) -> str:
     """The builder's HTML for a tree."""
-    return render_to_string(
-        "ui/_rule_editor.html", {"rule": rule_view(tree, reader), "catalogue": catalogue(reader.vocabulary)}
-    )
+    return render_to_string("ui/_rule_editor.html", {"rule": rule_view(tree, reader), "catalogue": catalogue(reader)})
 
 
 PAGES: Tree = {"field": "event.properties.pages", "op": "at_least", "value": 5}

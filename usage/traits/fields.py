@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThanOrEqual
 
 from accounts.fields import Category, Choice, Field, Kind, Owner
-from accounts.fields.attributes import TypedKey
+from accounts.fields.attributes import TypedKey, where_known
 from usage.traits import events, formulas, scores, sql_traits
 from usage.traits.definitions import METHODS
 from usage.traits.models import Trait, UserTraits
@@ -46,7 +46,9 @@ def of_account(make: Make, key: str, kind: Kind, zero: bool) -> Callable[[str], 
 
     def value(prefix: str) -> Combinable:
         found = make(key, kind, f"{prefix}traits__")
-        return Coalesce(found, Value(Decimal(0)), output_field=_NUMBER) if zero else found
+        if not zero:
+            return found
+        return where_known(prefix.removesuffix("__"), Coalesce(found, Value(Decimal(0)), output_field=_NUMBER))
 
     return value
 
@@ -60,7 +62,9 @@ def of_user(make: Make, key: str, kind: Kind, zero: bool) -> Callable[[str], Com
             account=OuterRef(f"{relationship}account_id"), user=OuterRef(f"{relationship}user_id")
         )
         found = Subquery(mine.annotate(of_trait=make(key, kind, "")).values("of_trait")[:1])
-        return Coalesce(found, Value(Decimal(0)), output_field=_NUMBER) if zero else found
+        if not zero:
+            return found
+        return where_known(f"{relationship}account", Coalesce(found, Value(Decimal(0)), output_field=_NUMBER))
 
     return value
 

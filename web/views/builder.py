@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.models import Account
+from accounts.fields import Subject
 from core.intake import BadValue
 from core.superseding import Superseded, newest
 from segments.editing import NameTaken, SegmentInUse, StaleSegment, save_segment
@@ -38,8 +38,8 @@ EMPTY: Tree = {"match": "all", "rules": []}
 class Draft:
     """A segment as it stands in the form: its words, its tree, and what is wrong with each."""
 
-    def __init__(self, segment: Segment | None, tree: Tree) -> None:
-        self.segment, self.tree = segment, tree
+    def __init__(self, segment: Segment | None, tree: Tree, subject: Subject) -> None:
+        self.segment, self.tree, self.subject = segment, tree, subject
         self.name = segment.name if segment else ""
         self.description = segment.description if segment else ""
         self.visible = segment.visible if segment else True
@@ -63,7 +63,7 @@ class Draft:
 @login_required
 @require_http_methods(["GET", "POST"])
 def segment_new(request: HttpRequest) -> HttpResponse:
-    """Add a segment; `from` carries the segment and the filters of a list."""
+    """Add a segment of accounts or users (`subject`); `from` carries the segment and the filters of a list."""
     editors_only(request)
     return _edit(request, None, _from_list(request))
 
@@ -79,6 +79,12 @@ def segment_edit(request: HttpRequest, pk: int) -> HttpResponse:
     return _edit(request, segment, rule)
 
 
+def _subject(request: HttpRequest, segment: Segment | None) -> Subject:
+    """What the rule in hand is about: fixed once a segment was saved."""
+    said = str(segment.subject) if segment else (request.POST.get("subject") or request.GET.get("subject"))
+    return Subject.USER if said == Subject.USER else Subject.ACCOUNT
+
+
 def _from_list(request: HttpRequest) -> Tree:
     state, _ = state_of(QueryDict(request.GET.get("from", "")), reverse("accounts"))
     rules: list[Tree] = [{"segment": state.segment, "op": "in"}] if state.segment else []
@@ -91,8 +97,8 @@ def _from_list(request: HttpRequest) -> Tree:
 
 
 def _edit(request: HttpRequest, segment: Segment | None, tree: Tree) -> HttpResponse:
-    draft = Draft(segment, tree)
-    reader = reader_for(request)
+    draft = Draft(segment, tree, _subject(request, segment))
+    reader = reader_for(request).about(draft.subject)
     if request.method == "POST":
         draft.read(request.POST)
         draft.tree, places = read_form(request.POST, reader.vocabulary)
@@ -120,6 +126,7 @@ def _save(request: HttpRequest, draft: Draft) -> HttpResponse | None:
             visible=draft.visible,
             active=draft.active,
             author=request.user,
+            subject=draft.subject,
             reason=draft.reason,
             expected_version=draft.version if draft.segment else None,
         )
@@ -146,14 +153,15 @@ def _render(request: HttpRequest, draft: Draft, reader: Reader) -> HttpResponse:
         except RuleError as error:
             problems = error.problems
     view = rule_view(draft.tree, reader, problems=problems)
-    names = [name for _, name in reader.segments.values()]
     context = {
         "draft": draft,
+        "subject": draft.subject,
+        "subjects": Segment.Subject.choices,
         "segment": draft.segment,
         "checked": draft.checked,
         "rule": view,
         "words": _words(reader, draft.tree),
-        "catalogue": catalogue(reader.vocabulary, names) if may_edit else None,
+        "catalogue": catalogue(reader) if may_edit else None,
         "may_edit": may_edit,
         "uses": uses_of(draft.segment) if draft.segment else [],
         "versions": draft.segment.versions.select_related("author")[:10] if draft.segment else [],
@@ -182,11 +190,11 @@ def _preview(
     within `counting`."""
     try:
         question = reader.read(tree)
-        base = Account.objects.visible_to(request.user)
+        base = question.members.seen_by(request.user)
         with counting or nullcontext():
             seen = preview(question, base=base, segment=segment)
-            knocks = knock_on(segment, question, reader, base) if segment else []
-            notes = note_rule(question.rule, reader)
+            knocks = knock_on(segment, question, reader, request.user) if segment else []
+            notes = note_rule(question.rule, reader, reader.subject)
     except RuleError as error:
         return {"preview": None, "why_not": error.problems[0].message}
     except PreviewTooSlow:
@@ -214,14 +222,14 @@ def _preview(
 def segment_preview(request: HttpRequest) -> HttpResponse:
     """The preview of the form as it stands: count, who would join and leave, each condition alone, the words."""
     editors_only(request)
-    reader = reader_for(request)
-    tree, _ = read_form(request.POST, reader.vocabulary, _root(request))
-    view = rule_view(tree, reader, root=_root(request), problems=_problems(reader, tree))
     pk = request.POST.get("segment", "")
     segment = Segment.objects.filter(pk=int(pk)).first() if pk.isascii() and pk.isdigit() and len(pk) < 19 else None
+    reader = reader_for(request).about(_subject(request, segment))
+    tree, _ = read_form(request.POST, reader.vocabulary, _root(request))
+    view = rule_view(tree, reader, root=_root(request), problems=_problems(reader, tree))
     nodes = [node for node in view.by_pointer().values() if node.pointer]
     context: dict[str, Any] = {"words": _words(reader, tree), "rule": view, "segment": segment, "all_nodes": nodes}
-    context |= {"may_edit": True}
+    context |= {"may_edit": True, "subject": reader.subject}
     try:
         context |= _preview(request, reader, tree, segment, view, _newest(request))
     except Superseded:
@@ -256,15 +264,14 @@ def _root(request: HttpRequest) -> str:
 def rule_part(request: HttpRequest) -> HttpResponse:
     """One step of editing (`do`): the conditions as they are after it. Shared by the dashboard and the admin."""
     editors_only(request)
-    reader = reader_for(request)
+    reader = reader_for(request).about(_subject(request, None))
     root = _root(request)
     tree, places = read_form(request.POST, reader.vocabulary, root)
     at = take_step(tree, places, request.POST.get("do", ""), reader.vocabulary)
-    names = [name for _, name in reader.segments.values()]
     context = {
         "rule": rule_view(tree, reader, root=root),
         "may_edit": True,
-        "catalogue": catalogue(reader.vocabulary, names),
+        "catalogue": catalogue(reader),
         "focus": "-".join([root, *map(str, at)]) if at is not None else "",
     }
     return part(request, "ui/_rule_editor.html", context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
@@ -10,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.fields import Subject
 from accounts.models import Account
 from core.intake import BadValue, clean_text, fold
 from segments.explaining import Explanation, explain_rule, explain_segments
@@ -17,10 +19,12 @@ from segments.models import AccountMembership, Segment
 from segments.questions import PreviewTooSlow, Reader
 from segments.rule_form import Tree, read_form
 from segments.rules.tree import RuleError
+from segments.subjects import ABOUT
 from web.filters import reader_for
 from web.pages import is_part, page, part
 
 OFFERED = 10
+_A = {Subject.ACCOUNT: "an account", Subject.USER: "a user"}
 TOO_SLOW = "Still looking after 2 seconds. Open a single segment to see its conditions."
 
 
@@ -69,42 +73,48 @@ def account_names(request: HttpRequest) -> HttpResponse:
     """Accounts whose name begins with (or holds) the text, as options for a field; a page without scripts types on."""
     wanted = fold(_typed(request.GET.get("check", "")))
     found = _named(Account.objects.visible_to(request.user), wanted)[:OFFERED] if wanted else []
-    return part(request, "web/explain/_names.html", {"accounts": found})
+    return part(request, "web/explain/_names.html", {"members": found})
 
 
 @login_required
 @require_POST
 def segment_check(request: HttpRequest) -> HttpResponse:
-    """The rule as it stands in the form, for one account: `account` (an id) in the address, or `check` as typed."""
-    reader = reader_for(request)
+    """The rule as it stands in the form, for one account, or one user: `account` or `user` (an id) in the address, or
+    `check` as typed."""
+    subject = Subject.USER if request.POST.get("subject") == Subject.USER else Subject.ACCOUNT
+    reader, about = reader_for(request).about(subject), ABOUT[subject]
     tree, _ = read_form(request.POST, reader.vocabulary)
-    seen = Account.objects.visible_to(request.user)
-    pk = request.GET.get("account", "")
+    seen = about.seen_by(request.user)
+    pk = request.GET.get(about.column, "")
     if pk.isascii() and pk.isdigit() and len(pk) < 19:
-        checked = _explained("", tree, seen.filter(pk=int(pk)), reader)
+        checked = _explained("", tree, seen.filter(**{about.pk: int(pk)}), reader)
     else:
         checked = check_typed(request, request.POST, tree, reader)
     return part(request, "web/explain/_checked.html", {"checked": checked, "announce": not pk})
 
 
 def check_typed(request: HttpRequest, data: QueryDict, tree: Tree, reader: Reader) -> Checked:
-    """Find the account that was typed: by its name or its id in your systems, else by a part of its name."""
+    """Find the account (or the user) that was typed: by its name or its id in your systems, else by a part of it."""
     typed = _typed(data.get("check", ""))
-    wanted = fold(typed)
+    wanted, about = fold(typed), ABOUT[reader.subject]
     if not wanted:
-        return Checked(typed, None, "Type the name of an account, for example one from the sample.")
-    seen = Account.objects.visible_to(request.user)
+        return Checked(typed, None, f"Type the name of {_A[reader.subject]}, for example one from the sample.")
+    rows = about.seen_by(request.user)
+    seen = about.model.objects.filter(pk__in=about.ids(rows))
     found = list(seen.filter(name_folded=wanted)[:2]) or list(seen.filter(external_id=typed)[:1])
+    if not found and reader.subject is Subject.USER:
+        found = list(seen.filter(folded__email=wanted)[:2])
     found = found or list(_named(seen, wanted)[:OFFERED])
     if not found:
-        return Checked(typed, None, f"No account that you may see is called “{typed}”.")
+        return Checked(typed, None, f"No {reader.subject} that you may see is called “{typed}”.")
     if len(found) > 1:
-        names = ", ".join(f"{item.name} ({item.external_id})" for item in found)
-        return Checked(typed, None, f"More than one account fits: {names}. Type the whole name, or the id in brackets.")
-    return _explained(typed, tree, seen.filter(pk=found[0].pk), reader)
+        names = ", ".join(f"{item} ({item.external_id})" for item in found)
+        text = f"More than one {reader.subject} fits: {names}. Type the whole name, or the id in brackets."
+        return Checked(typed, None, text)
+    return _explained(typed, tree, rows.filter(**{about.pk: found[0].pk}), reader)
 
 
-def _named(seen: QuerySet[Account], wanted: str) -> QuerySet[Account]:
+def _named(seen: QuerySet[Any], wanted: str) -> QuerySet[Any]:
     starts = seen.filter(name_folded__startswith=wanted).order_by("name_folded", "pk")
     return starts if starts.exists() else seen.filter(name_folded__contains=wanted).order_by("name_folded", "pk")
 
@@ -116,13 +126,13 @@ def _typed(text: str) -> str:
         return ""
 
 
-def _explained(typed: str, tree: Tree, account: QuerySet[Account], reader: Reader) -> Checked:
+def _explained(typed: str, tree: Tree, rows: QuerySet[Any], reader: Reader) -> Checked:
     try:
-        found = explain_rule(tree, account, reader=reader)
+        found = explain_rule(tree, rows, reader=reader, subject=reader.subject)
     except RuleError as error:
         return Checked(typed, None, f"Not checked: {error.problems[0].message}")
     except PreviewTooSlow:
         return Checked(
             typed, None, "Still looking after 2 seconds. Narrow the conditions, or save and open the account."
         )
-    return Checked(typed, found, "" if found else "There is no such account.")
+    return Checked(typed, found, "" if found else f"There is no such {reader.subject}.")

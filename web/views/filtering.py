@@ -43,12 +43,11 @@ def accounts_filter(request: HttpRequest) -> HttpResponse:
             problems = error.problems
         else:
             return HttpResponseRedirect(_with(state, place, tree["rules"][0]).url)
-    names = [name for _, name in reader.segments.values()]
     context = {
         "state": state,
         "place": place,
         "rule": rule_view(tree, reader, root=ROOT, problems=problems, personal=True),
-        "catalogue": catalogue(reader.vocabulary, names),
+        "catalogue": catalogue(reader),
         "carried": state.carried(),
         "unset": tree["rules"][0].get("field") == "",
     }

@@ -79,6 +79,7 @@ def jump(request: HttpRequest) -> HttpResponse:
     pages = [
         ("Accounts 360", reverse("accounts")),
         ("Subscription 360", reverse("subscriptions")),
+        ("Users", reverse("users")),
         ("Segments", reverse("segments")),
     ]
     starts = list(seen.filter(name_folded__startswith=wanted).order_by("name_folded")[:FOUND]) if wanted else []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -14,14 +16,17 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.models import Account
+from accounts.fields import Subject
 from core.clock import Moment
 from core.download import csv_response
 from core.intake import BadValue, clean_date
 from segments.editing import StaleSegment
 from segments.history import CAUSES, Movement, definitions, first_day, holds_of, members_on, movements, sizes
 from segments.models import Segment
+from segments.places import accounts_matched
+from segments.questions import Reader
 from segments.rules.tree import RuleError
+from segments.subjects import members_of
 from segments.versions import UnknownVersion, restore_version, versions_of
 from web.charts import size_chart
 from web.filters import reader_for
@@ -47,21 +52,24 @@ class Day:
 @require_GET
 def segment_members(request: HttpRequest, pk: int) -> HttpResponse:
     """Members on any day (`on`), size by day (`days`), entries and exits with their cause (`before`: older ones)."""
-    segment = get_object_or_404(Segment, pk=pk, subject=Segment.Subject.ACCOUNT)
+    segment = get_object_or_404(Segment, pk=pk)
     reader = reader_for(request)
-    now, seen = reader.moment, _seen(request)
+    now, seen = reader.moment, _seen(request, segment)
     chosen = _day(request.GET.get("on", ""), now)
     members = members_on(segment, chosen.day, now, seen)
     total, number = members.count(), _page(request.GET.get("page", ""))
     days = request.GET.get("days", "") if request.GET.get("days", "") in RANGES else "90"
     points = sizes(segment, int(days), now, seen)
     moves = movements(segment, reader, seen, before=_instant(request.GET.get("before", "")), limit=MOVES)
+    shown = list(members[(number - 1) * PAGE : number * PAGE])
+    _put_accounts(request, segment, shown, reader)
     context = {
         "segment": segment,
+        "of_users": segment.subject == Subject.USER,
         "on": chosen,
         "is_today": chosen.day == now.today,
         "first": first_day(segment, now),
-        "members": members[(number - 1) * PAGE : number * PAGE],
+        "members": shown,
         "total": total,
         "previous": number - 1,
         "next": number + 1 if total > number * PAGE else 0,
@@ -80,20 +88,40 @@ def segment_members(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def segment_members_export(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The members on a day as CSV."""
-    segment = get_object_or_404(Segment, pk=pk, subject=Segment.Subject.ACCOUNT)
-    now = reader_for(request).moment
+    segment = get_object_or_404(Segment, pk=pk)
+    reader = reader_for(request)
+    now, column = reader.moment, segment.subject
     day = _day(request.GET.get("on", ""), now).day
-    rows = members_on(segment, day, now, _seen(request))
-    lines = (
-        [row.account.external_id, row.account.name, row.entered_at, row.left_at]
-        for row in rows.iterator(chunk_size=2000)
-    )
-    return csv_response(f"{segment.key} on {day.isoformat()}", ["account", "name", "entered_at", "left_at"], lines)
+    rows = members_on(segment, day, now, _seen(request, segment))
+    more = ["email", "matches_today_in"] if column == Subject.USER else []
+    head = [column, "name", *more, "entered_at", "left_at"]
+    return csv_response(f"{segment.key} on {day.isoformat()}", head, _lines(request, segment, rows, reader))
 
 
-def _seen(request: HttpRequest) -> QuerySet[Account] | None:
+def _lines(request: HttpRequest, segment: Segment, rows: QuerySet[Any], reader: Reader) -> Iterator[list[Any]]:
+    """A line for each member; of users, with the accounts in which they match, looked up by the thousand."""
+    stays = rows.iterator(chunk_size=2000)
+    while some := list(islice(stays, 2000)):
+        _put_accounts(request, segment, some, reader)
+        for row in some:
+            member = row.account if segment.subject == Subject.ACCOUNT else row.user
+            more = [member.email, [one.external_id for one in row.matching]] if segment.subject == Subject.USER else []
+            yield [member.external_id, member.name, *more, row.entered_at, row.left_at]
+
+
+def _put_accounts(request: HttpRequest, segment: Segment, rows: list[Any], reader: Reader) -> None:
+    """Give the stays of users the accounts in which they match at present (`matching`)."""
+    if segment.subject != Subject.USER:
+        return
+    seen = members_of(segment).seen_by(request.user)
+    found = accounts_matched(segment, [row.user_id for row in rows], seen, reader)
+    for row in rows:
+        row.matching = found.get(row.user_id, [])
+
+
+def _seen(request: HttpRequest, segment: Segment) -> QuerySet[Any] | None:
     """Whose memberships may be shown; None for all, which includes accounts that were archived since."""
-    return Account.objects.visible_to(request.user) if is_restricted(request) else None
+    return members_of(segment).seen_by(request.user) if is_restricted(request) else None
 
 
 def _day(text: str, now: Moment) -> Day:

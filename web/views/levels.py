@@ -84,10 +84,9 @@ def level_edit(request: HttpRequest, key: str) -> HttpResponse:
             else:
                 notify(request, f"The rule of {level.name} saved. Every account’s level was decided anew.")
                 return HttpResponseRedirect(reverse("levels"))
-    names = [name for _, name in reader.segments.values()]
     context: dict[str, Any] = {
         "level": level, "known": known, "active": active, "rule": rule_view(tree, reader, problems=problems),
-        "catalogue": catalogue(reader.vocabulary, names), "failed": bool(problems), "problems": problems,
+        "catalogue": catalogue(reader), "failed": bool(problems), "problems": problems,
         "may_edit": True, "words": _read_back(tree, reader),
     }  # fmt: skip
     return page(request, "web/levels/edit.html", context, status=422 if problems else 200)

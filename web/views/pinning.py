@@ -6,16 +6,19 @@ import datetime as dt
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.fields import Subject
 from accounts.models import Account
 from core.clock import moment
-from core.intake import BadValue, clean_date, short
-from segments.models import Pin, Segment
-from segments.pinning import pin_account, restore_pin, unpin_account
+from core.intake import BadValue, clean_date, fold, short
+from segments.models import Pin, PinQuerySet, Segment
+from segments.pinning import pin_member, restore_pin, unpin_member
+from segments.subjects import ABOUT, Members, members_of
 from web.notices import back_to, notify
 from web.pages import may_edit_segments, page
 from web.undo import inverse, keep_inverse
@@ -28,10 +31,8 @@ PAST_SHOWN = 50
 @require_GET
 def segment_pins(request: HttpRequest, pk: int) -> HttpResponse:
     """Who is in a segment, or out of it, by hand; the past pins below."""
-    segment = get_object_or_404(Segment, pk=pk, subject=Segment.Subject.ACCOUNT)
-    seen = Account.objects.visible_to(request.user)
-    pins = Pin.objects.filter(segment=segment, account__in=seen.order_by().values("pk"))
-    pins = pins.select_related("account", "author__member")
+    segment = get_object_or_404(Segment, pk=pk)
+    pins = _seen(request).filter(segment=segment).select_related("account", "user", "author__member")
     today = moment().today
     now = list(pins.in_force(today))
     context = {
@@ -48,15 +49,17 @@ def segment_pins(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def pin_add(request: HttpRequest) -> HttpResponse:
-    """Pin an account in, or keep it out; both are named in the form (`segment` by id, `account` by id or name)."""
+    """Pin a member in, or keep it out; both are named in the form (`segment` by id, `account` by id or name; in a
+    segment of users that is a user, by id, name or e-mail)."""
     editors_only(request)
     back = back_to(request, reverse("segments"))
     try:
-        segment, account = _segment(request), account_named(request)
-        earlier = Pin.objects.open().filter(segment=segment, account=account).first()
-        pin = pin_account(
+        segment = _segment(request)
+        member = member_named(request, members_of(segment))
+        earlier = Pin.objects.open().filter(segment=segment, **{members_of(segment).column: member}).first()
+        pin = pin_member(
             segment,
-            account,
+            member,
             kind=request.POST.get("kind", ""),
             reason=request.POST.get("reason", ""),
             until=_until(request),
@@ -73,7 +76,7 @@ def pin_add(request: HttpRequest) -> HttpResponse:
 def _said(pin: Pin) -> str:
     done = "pinned into" if pin.kind == Pin.Kind.IN else "kept out of"
     until = f" until {pin.until.day} {pin.until:%b %Y}" if pin.until else ""
-    return f"{pin.account} {done} {pin.segment}{until}. The members follow within seconds."
+    return f"{pin.member} {done} {pin.segment}{until}. The members follow within seconds."
 
 
 def _segment(request: HttpRequest) -> Segment:
@@ -86,13 +89,29 @@ def _segment(request: HttpRequest) -> Segment:
 
 def account_named(request: HttpRequest) -> Account:
     """The account that a form names in `account`, by its id or its name. Raises BadValue."""
+    found: Account = member_named(request, ABOUT[Subject.ACCOUNT])
+    return found
+
+
+def member_named(request: HttpRequest, about: Members) -> Any:
+    """The account, or the user, that a form names in `account`: by id, by name, a user also by email. Raises
+    BadValue."""
     given = request.POST.get("account", "").replace("\x00", "").strip()
-    seen = Account.objects.visible_to(request.user)
+    seen = about.model.objects.filter(pk__in=about.ids(about.seen_by(request.user)))
     found = list(seen.filter(external_id=given)[:1]) or list(seen.filter(name=given)[:2])
+    if not found and about.subject is Subject.USER:
+        found = list(seen.filter(folded__email=fold(given))[:2]) if given else []
     if len(found) != 1:
-        several = "Several accounts have this name; give the account's id." if found else "Choose one from the list."
-        raise BadValue(f"There is no single account “{short(given)}”. {several}")
+        several = f"Several {about.subject.many} have this name; give the {about.column}'s id."
+        text = several if found else "Choose one from the list."
+        raise BadValue(f"There is no single {about.column} “{short(given)}”. {text}")
     return found[0]
+
+
+def _seen(request: HttpRequest) -> PinQuerySet:
+    """The pins of the accounts and users that may be seen."""
+    accounts, users = (about.ids(about.seen_by(request.user)) for about in ABOUT.values())
+    return Pin.objects.filter(Q(account__in=accounts) | Q(user__in=users))
 
 
 def _until(request: HttpRequest) -> dt.date | None:
@@ -109,29 +128,28 @@ def _is_id(text: str) -> bool:
 def pin_end(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a pin out: the rule decides again."""
     editors_only(request)
-    seen = Account.objects.visible_to(request.user).order_by().values("pk")
-    pin = get_object_or_404(Pin.objects.select_related("segment", "account"), pk=pk, account__in=seen)
+    pin = get_object_or_404(_seen(request).select_related("segment", "account", "user"), pk=pk)
     back = back_to(request, reverse("segment_pins", args=[pin.segment_id]))
-    if pin.ended_at is None and unpin_account(pin.segment, pin.account):
+    if pin.ended_at is None and unpin_member(pin.segment, pin.member):
         token = keep_inverse(request, "unpin", {"pin": pin.pk}, back=back)
-        notify(request, f"{pin.account} unpinned. The rule of {pin.segment} decides again.", undo=token)
+        notify(request, f"{pin.member} unpinned. The rule of {pin.segment} decides again.", undo=token)
     else:
-        notify(request, f"{pin.account} was unpinned already.")
+        notify(request, f"{pin.member} was unpinned already.")
     return HttpResponseRedirect(back)
 
 
 @inverse("pin")
 def _take_back(request: HttpRequest, data: dict[str, Any]) -> str:
-    pin = Pin.objects.select_related("segment", "account").get(pk=data["pin"])
+    pin = Pin.objects.select_related("segment", "account", "user").get(pk=data["pin"])
     earlier = Pin.objects.filter(pk=data["earlier"]).first()
     if earlier is None:
-        unpin_account(pin.segment, pin.account)
-        return f"{pin.account} unpinned."
+        unpin_member(pin.segment, pin.member)
+        return f"{pin.member} unpinned."
     restore_pin(earlier)
-    return f"{pin.account} is pinned as before."
+    return f"{pin.member} is pinned as before."
 
 
 @inverse("unpin")
 def _put_back(request: HttpRequest, data: dict[str, Any]) -> str:
-    pin = restore_pin(Pin.objects.select_related("segment", "account").get(pk=data["pin"]))
+    pin = restore_pin(Pin.objects.select_related("segment", "account", "user").get(pk=data["pin"]))
     return _said(pin)

@@ -25,7 +25,7 @@ SHOWN = 200
 @require_GET
 def segment_recipients(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Users of the members, with the ticked `roles` (any if none), one row per person or per relationship (`one`)."""
-    segment = get_object_or_404(Segment, pk=pk, subject=Segment.Subject.ACCOUNT)
+    segment = get_object_or_404(Segment, pk=pk)
     seen = Account.objects.visible_to(request.user)
     roles = [role for role in request.GET.getlist("roles") if role][:50]
     by_person = request.GET.get("one") != "relationship"

@@ -42,7 +42,8 @@ def refresh_progress(request: HttpRequest) -> HttpResponse:
     if run is None or run.state == RefreshRun.State.RUNNING:
         return part(request, "web/segments/_progress.html", {"watch": f"after={after}", "run": run})
     errors = run.refreshes.exclude(error="").count()
-    text = f"Segments refreshed. {_moved(run.joined, run.left, 'a segment')}"
+    users = run.refreshes.filter(segment__subject=Segment.Subject.USER).exists()
+    text = f"Segments refreshed. {_moved(run.joined, run.left, 'a segment', 'member' if users else 'account')}"
     if errors:
         text += f" {errors} segment{'' if errors == 1 else 's'} could not be refreshed and kept the last members."
     return _finished(request, text)
@@ -59,15 +60,16 @@ def _segment_progress(request: HttpRequest) -> HttpResponse:
     if segment.error:
         return _finished(request, f"Segment saved, but it could not be refreshed: {segment.error}")
     last = SegmentRefresh.objects.filter(segment=segment).first()
-    return _finished(request, f"Segment saved. {_moved(last.joined if last else 0, last.left if last else 0, '')}")
+    joined, left = (last.joined, last.left) if last else (0, 0)
+    return _finished(request, f"Segment saved. {_moved(joined, left, '', segment.subject)}")
 
 
-def _moved(joined: int, left: int, where: str) -> str:
+def _moved(joined: int, left: int, where: str, what: str) -> str:
     """3 accounts joined and 1 left."""
     if not joined and not left:
-        return "No account joined or left."
+        return f"No {what} joined or left."
     tail = f" {where}" if where else ""
-    return f"{joined:,} account{'' if joined == 1 else 's'} joined and {left:,} left{tail}."
+    return f"{joined:,} {what}{'' if joined == 1 else 's'} joined and {left:,} left{tail}."
 
 
 def _finished(request: HttpRequest, text: str) -> HttpResponse:

@@ -149,7 +149,8 @@ def segment_visibility(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _shown(segment: Segment, visible: bool) -> str:
-    return f"{segment.name} {'shown on' if visible else 'hidden from'} Accounts 360."
+    where = "Accounts 360" if segment.subject == Segment.Subject.ACCOUNT else "Users"
+    return f"{segment.name} {'shown on' if visible else 'hidden from'} {where}."
 
 
 @inverse("visible")

@@ -150,10 +150,9 @@ def _builder(request: HttpRequest, draft: TraitDraft) -> dict[str, Any]:
         for pointer, text in draft.errors.items()
         if pointer.startswith("/rule")
     ]
-    names = [name for _, name in reader.segments.values()]
     return {
         "rule": rule_view(tree, reader, problems=problems),
-        "catalogue": catalogue(reader.vocabulary, names),
+        "catalogue": catalogue(reader),
         "words": "",
     }
 

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from segments.models import RefreshRun, Segment
 from segments.refresh import refresh_segments
+from segments.subjects import subject_of
 
 
 class Command(BaseCommand):
@@ -27,10 +28,11 @@ class Command(BaseCommand):
             raise CommandError(f"There is no segment {', '.join(sorted(unknown))}.")
         run = refresh_segments(RefreshRun.Trigger.HAND, segments=chosen)
         for done in run.refreshes.select_related("segment").order_by("segment__position", "pk"):
-            text = f"{done.segment.name}: {done.members:,} accounts, {done.joined:,} joined, {done.left:,} left"
+            moved = f"{done.joined:,} joined, {done.left:,} left"
+            text = f"{done.segment.name}: {done.members:,} {subject_of(done.segment).many}, {moved}"
             self.stdout.write(
                 f"{text}, {done.duration_ms:,.0f} ms" if not done.error else f"{done.segment.name}: {done.error}"
             )
-        self.stdout.write(f"{run.done:,} segments refreshed. {run.joined:,} accounts joined and {run.left:,} left.")
+        self.stdout.write(f"{run.done:,} segments refreshed. {run.joined:,} members joined and {run.left:,} left.")
         if run.state == RefreshRun.State.FAILED:
             raise CommandError("A segment is frozen; its members are the last good ones. Mend its rule.")

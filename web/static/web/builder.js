@@ -5,7 +5,7 @@
   const builder = $("[data-rule-builder]"), picker = $("#picker"), query = $("#pick-q"), list = $("#pick-list");
   const form = builder?.closest("form"), editor = $("#rule-editor");
   let target = null, opener = null, open = () => {}, active = -1, dirty = Boolean(form?.hasAttribute("data-dirty")), timer;
-  let turn = Promise.resolve(true), waiting = 0, refused = false;
+  let turn = Promise.resolve(true), waiting = 0, refused = false, counted = "";
 
   // ---- steps ------------------------------------------------------------------------------------------------------
   // Steps go one after another, each with the conditions as the one before left them, so that none of two quick ones is lost.
@@ -58,7 +58,9 @@
   });
   editor?.addEventListener("change", (event) => {
     if (event.target.matches("[data-update]")) { step("update", event.target.id); return; }
-    touch(); preview(300);
+    touch();
+    // Leaving a field whose value was counted while it was typed must not count again: a sample row may be open by then.
+    if (told() !== counted) preview(300);
   });
   editor?.addEventListener("input", (event) => {
     if (event.target.matches("input:not([type=radio])")) { touch(); preview(500); }
@@ -80,6 +82,10 @@
   });
 
   // ---- preview ------------------------------------------------------------------------------------------------------
+  function told() {
+    const root = `${builder.querySelector("[name=root]").value}.`;
+    return JSON.stringify(Array.from(new FormData(form)).filter(([name]) => name.startsWith(root)));
+  }
   function preview(wait) {
     clearTimeout(timer);
     const box = $("#preview");
@@ -90,6 +96,7 @@
     builder.querySelector("[name=preview-window]").value ||= Array.from(crypto.getRandomValues(new Uint8Array(6)), (byte) => byte.toString(16).padStart(2, "0")).join("");
     timer = setTimeout(() => {
       builder.querySelector("[name=preview-asked]").value = Date.now();
+      counted = told();
       htmx.trigger(box, "preview");
     }, wait);
   }

@@ -1,0 +1,76 @@
+"""A segment of users made with the mouse and the keyboard, and found again on the Users page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from segments.models import Segment
+from segments.refresh import refresh_due
+from tests import factories
+from tests.browser.conftest import until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+@pytest.fixture
+def people(site: str) -> None:
+    ann = factories.end_user("Ann Example", email="ann@x.example", title="CEO")
+    factories.relationship(factories.account("Harbour"), ann, "Navigator")
+    factories.relationship(factories.account("Meadow"), ann, "Reader")
+    factories.end_user("Cy Nobody")
+
+
+def test_made_and_listed(page: Page, server: str, people: None) -> None:
+    page.goto(f"{server}/segments/new/")
+    page.get_by_role("link", name="Users", exact=True).last.click()
+    page.wait_for_url("**/segments/new/?subject=user")
+    page.get_by_label("Name", exact=True).fill("Navigators")
+    page.get_by_role("button", name="Role in the account").click()
+    value = page.locator("#rule-editor input[name$='.value']").first
+    value.fill("Navigator")
+    value.press("Enter")
+    page.wait_for_timeout(700)
+    page.locator("#preview", has_text="users match").wait_for()
+    page.locator("#preview", has_text="in 1 account").wait_for()
+    page.locator("#preview .sample summary", has_text="Ann Example").click()
+    page.locator("#preview .why-body", has_text="A match in Harbour").wait_for()
+    page.wait_for_timeout(900)  # leaving the field must not count again and close what was opened
+    assert "A match in Harbour" in page.locator("#preview .why-body").inner_text()
+    page.locator("#check").fill("ann@x.example")
+    page.locator("#check").press("Enter")
+    page.locator("#checked", has_text="A match in Harbour").wait_for()
+    page.keyboard.press("Control+s")
+    page.wait_for_url("**/segments/?segment=*")
+    refresh_due()
+    assert Segment.objects.get(name="Navigators").subject == "user"
+    page.goto(f"{server}/users/?segment=navigators")
+    assert page.locator("#rows tr").count() == 1
+    assert page.locator("#rows b").inner_text() == "Harbour"
+    page.goto(f"{server}/users/")
+    page.locator("#q").fill("cy")
+    until(page, "document.querySelectorAll('#rows tr').length === 1")
+    assert "No account" in page.locator("#rows").inner_text()
+    page.locator("#tab-navigators").click()
+    page.locator("#rows", has_text="Ann Example").wait_for()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_looks(page: Page, server: str, people: None, tmp_path: Any, dark: bool) -> None:
+    """No page is wider than the window, wide or narrow, light or dark."""
+    found = factories.segment(
+        "Navigators", {"field": "relationship.role", "op": "is", "value": "Navigator"}, subject="user"
+    )
+    user = found.user_memberships.get().user_id
+    page.emulate_media(color_scheme="dark" if dark else "light")
+    addresses = ["/users/", "/users/?segment=navigators", f"/users/{user}/", f"/segments/{found.pk}/members/",
+                 f"/segments/{found.pk}/edit/", "/segments/", "/segments/new/?subject=user"]  # fmt: skip
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        for place, address in enumerate(addresses):
+            page.goto(f"{server}{address}")
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, f"{address} is {wide} px wide"
+            page.screenshot(path=tmp_path / f"{width}-{place}.png", full_page=True)
