@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DataError, connection
-from django.db.models import Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet, Subquery, Value
 from django.utils import timezone
 
 from accounts.fields import Subject, Vocabulary, vocabulary
@@ -150,7 +150,7 @@ class Preview:
     the segment being edited, with its pins; `pins` says how many those bring in and keep out besides. `alone` gives the
     count for the JSON pointer of each condition and group, `uncounted` the pointers for which there was no time; `mrr`
     is a month's worth. A rule about users has no `stages`; `accounts` says in how many accounts they match, and `mrr`
-    is that of those."""
+    is that of those. `health` says how many are in which band, where health is known."""
 
     total: int
     count: int
@@ -163,12 +163,13 @@ class Preview:
     pins: PinEffect = PinEffect()
     accounts: int = 0
     uncounted: tuple[str, ...] = ()
+    health: dict[str, int] = field(default_factory=dict)
 
 
 _PREVIEW = """
 WITH matched AS MATERIALIZED (
     SELECT answer.*, stored.account_id IS NULL AS joins
-    FROM ({matched}) AS answer (id, mrr, kind, name)
+    FROM ({matched}) AS answer (id, mrr, kind, name, band)
     LEFT JOIN {table} AS stored ON stored.account_id = answer.id AND stored.segment_id = %s AND stored.left_at IS NULL
 )
 SELECT
@@ -177,7 +178,8 @@ SELECT
                count(*) FILTER (WHERE joins) AS joins
         FROM matched GROUP BY 1
     ) AS of_kind),
-    ARRAY(SELECT id FROM matched ORDER BY mrr DESC NULLS LAST, name, id LIMIT 5)
+    ARRAY(SELECT id FROM matched ORDER BY mrr DESC NULLS LAST, name, id LIMIT 5),
+    (SELECT json_object_agg(band, n) FROM (SELECT band, count(*) AS n FROM matched GROUP BY 1) AS of_band)
 """
 _PREVIEW_USERS = """
 WITH matched AS MATERIALIZED (
@@ -191,8 +193,10 @@ SELECT
         'accounts', count(DISTINCT account),
         'mrr', (SELECT coalesce(sum(mrr), 0)::text FROM (SELECT DISTINCT account, mrr FROM matched) AS behind)
     )) FROM matched),
-    ARRAY(SELECT id FROM (SELECT DISTINCT name, id FROM matched ORDER BY name, id LIMIT 5) AS first)
+    ARRAY(SELECT id FROM (SELECT DISTINCT name, id FROM matched ORDER BY name, id LIMIT 5) AS first),
+    NULL
 """
+BAND = "health.band"  # declared by an app above; where it is not, nothing is said of health
 
 
 def preview(question: Question, *, base: QuerySet[Any], segment: Segment | None = None) -> Preview:
@@ -204,7 +208,7 @@ def preview(question: Question, *, base: QuerySet[Any], segment: Segment | None 
     members = question.members
     with bounded(PREVIEW_LIMIT_MS):
         total = members.count(base)
-        kinds, ids = _matched(question, base, segment)
+        kinds, ids, bands = _matched(question, base, segment)
         count = sum(kind["n"] for kind in kinds)
         joins = sum(kind["joins"] for kind in kinds) if segment else 0
         alone, uncounted = _alone(question, base, count)
@@ -224,28 +228,32 @@ def preview(question: Question, *, base: QuerySet[Any], segment: Segment | None 
         pins=pins,
         accounts=sum(kind.get("accounts", 0) for kind in kinds),
         uncounted=uncounted,
+        health=bands,
     )
 
 
 def _matched(
     question: Question, base: QuerySet[Any], segment: Segment | None
-) -> tuple[list[dict[str, Any]], list[int]]:
-    """Count, MRR and joiners by kind of stage; the ids of the five with the largest MRR. Of users all in one, and the
-    first five by name."""
+) -> tuple[list[dict[str, Any]], list[int], dict[str, int]]:
+    """Count, MRR and joiners by kind of stage; the ids of the five with the largest MRR; how many are in which band of
+    health. Of users all in one, and the first five by name."""
+    columns: tuple[str, ...]
     if question.members.subject is Subject.ACCOUNT:
-        statement, columns = _PREVIEW, ("pk", "mrr", "stage__kind", "name_folded")
+        statement, columns = _PREVIEW, ("pk", "mrr", "stage__kind", "name_folded", "band_now")
     else:
         statement, columns = _PREVIEW_USERS, ("user_id", "account_id", "account__mrr", "user__name_folded")
-    rows = question.matching(base).order_by().values_list(*columns)
+    band = question.context.vocabulary.get(BAND)
+    health = {"band_now": band.value("") if band else Value("none")} if "band_now" in columns else {}
+    rows = question.matching(base).order_by().annotate(**health).values_list(*columns)
     try:
         sql, params = rows.query.sql_with_params()
     except EmptyResultSet:
-        return [], []
+        return [], [], {}
     statement = statement.format(matched=sql, table=question.members.memberships._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(statement, [*params, segment.pk if segment else 0])
-        kinds, ids = cursor.fetchone()
-    return kinds or [], ids
+        kinds, ids, bands = cursor.fetchone()
+    return kinds or [], ids, bands or {}
 
 
 def _members(base: QuerySet[Any], segment: Segment | None) -> int:

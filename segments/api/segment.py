@@ -170,6 +170,7 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
                 "alone": found.alone,
                 "uncounted": found.uncounted,
                 "stages": found.stages,
+                "health": found.health,
                 "notes": [{"pointer": one.pointer, "code": one.code, "message": one.message} for one in notes],
                 "uses": [{"kind": use.kind, "name": use.name} for use in uses_of(segment)] if segment else [],
                 "knock_on": [

@@ -10,7 +10,7 @@ from django.test import Client
 
 from accounts.models import Account, TeamMember
 from core.clock import moment
-from health.editing import save_config
+from health.editing import override_health, save_config
 from health.models import AccountHealth, HealthConfig, HealthOverride, Pulse
 from health.refresh import refresh_health
 from health.stock import DEFAULT, ONBOARDING
@@ -99,3 +99,16 @@ def test_health_is_a_column_a_sort_and_a_filter(manager: Client, scored: Company
     assert 'class="pill ' in page and "Health score" in page
     rule = '{"field": "health.band", "op": "is", "value": "good"}'
     assert "Health is Good" in text(manager.get("/accounts/", {"f": rule}).content.decode())
+
+
+def test_a_preview_shows_the_mix_of_health(manager: Client, scored: Company) -> None:
+    large = scored.segments["large"]
+    override_health(scored.accounts["Birch"], band="poor", reason="They said so.")
+    page = manager.get(f"/segments/{large.pk}/edit/").content.decode()
+    assert 'aria-label="Health: ' in page and "1 Poor" in page
+    told = manager.post(
+        "/api/v1/segments/preview/", {"rule": large.rule}, content_type="application/json", headers={"X-CSRFToken": "x"}
+    ).json()
+    assert sum(told["health"].values()) == told["count"] > 0 and told["health"]["poor"] == 1
+    AccountHealth.objects.all().delete()
+    assert 'aria-label="Health: ' not in manager.get(f"/segments/{large.pk}/edit/").content.decode()

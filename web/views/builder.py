@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.fields import Subject
 from core.intake import BadValue
 from core.superseding import Superseded, newest
+from health.models import Band
 from segments.editing import NameTaken, SegmentInUse, StaleSegment, save_segment
 from segments.impact import knock_on
 from segments.linting import TITLES, note_rule
@@ -208,8 +209,11 @@ def _preview(
             nodes[pointer].alone = number
     labels = {"trial": "Trial", "onboarding": "Onboarding", "live": "Live", "cancelled": "Cancelled"}
     parts = [(f"stage-{kind}", label, seen.stages.get(kind, 0)) for kind, label in labels.items()]
+    bands = [(f"band-{band}", str(label), seen.health.get(str(band), 0)) for band, label in Band.choices]
+    scored = any(number for band, _, number in bands if band != f"band-{Band.NONE}")
     return {
         "preview": seen,
+        "preview_health": mix(bands) if scored else None,
         "knocks": knocks,
         "notes": [(TITLES[note.code], note.message) for note in notes],
         "preview_mix": mix([*parts, ("none", "No stage", seen.stages.get("", 0))]),
