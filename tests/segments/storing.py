@@ -30,7 +30,7 @@ from segments.models import AccountMembership, Segment
 from tests.segments.event_worlds import EVENTS
 from tests.segments.worlds import CHOICES, CUSTOM, LEVELS, PEOPLE, RATES, ROLES, SEGMENTS, STAGES, STATUSES, TEAMS
 from usage.models import AccountUsage, DailyUsage, Event, EventName, UserActivity
-from usage.store.postgres import folds_of
+from usage.store.reading import folds_of
 
 ACCOUNT = ("name", "domain", "industry", "churn_reason", "mrr", "licences", "renews_on", "customer_since")
 SUBSCRIPTION = ("plan", "billing_period", "starts_on", "renews_on", "auto_renew")
