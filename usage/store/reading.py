@@ -59,22 +59,27 @@ def read_events(
             tell("event", "An event needs a name of at most 255 characters.")
         if event.at > present.now + FUTURE:
             tell("at", f"{event.at:%Y-%m-%d %H:%M} lies in the future.")
-        try:
-            message_id = clean_id(event.message_id)
-        except BadValue as error:
-            tell("message_id", str(error))
-            message_id = ""
-        try:
-            properties, folded = _properties(event.properties), folds_of(event.properties)
-        except BadValue as error:
-            tell("properties", str(error))
-            properties, folded = "{}", {}
+        message_id, properties, folded = _cleaned(event, tell)
         if problems:
             result.rejected += problems
         else:
             result.accounts[index] = account
             rows.append((index, account, user, name, event.at, properties, json.dumps(folded), message_id))
     return rows
+
+
+def _cleaned(event: EventFact, tell: Any) -> tuple[str, str, dict[str, str]]:
+    """The message id, the properties as JSON text, and the folds of their texts."""
+    message_id, properties, folded = "", "{}", {}
+    try:
+        message_id = clean_id(event.message_id)
+    except BadValue as error:
+        tell("message_id", str(error))
+    try:
+        properties, folded = _properties(event.properties), folds_of(event.properties)
+    except BadValue as error:
+        tell("properties", str(error))
+    return message_id, properties, folded
 
 
 def _find(ids: Mapping[str, int], value: str | None, what: str, tell: Any) -> int | None:
