@@ -30,7 +30,9 @@ CREATE TEMPORARY TABLE IF NOT EXISTS usage_taken (
 # What belongs to nobody any more counts for nobody. A user who was merged has given away what was his before.
 _TAKE = """
 WITH taken AS (
-    DELETE FROM usage_pendingusage WHERE id IN (SELECT id FROM usage_pendingusage ORDER BY id LIMIT %s) RETURNING *
+    DELETE FROM usage_pendingusage WHERE id <= (
+        SELECT max(id) FROM (SELECT id FROM usage_pendingusage ORDER BY id LIMIT %s) AS first
+    ) RETURNING *
 ), added AS (
     INSERT INTO usage_taken
     SELECT t.account_id, t.user_id, t.name_id, t.day, sum(t.count), min(t.first_at), max(t.last_at)

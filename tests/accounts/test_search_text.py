@@ -85,9 +85,8 @@ def test_the_accounts_there_are_get_theirs_from_their_folds() -> None:
 def test_a_search_can_be_answered_from_the_index_alone() -> None:
     with connection.cursor() as cursor:
         sql, params = Account.objects.live().holding("nt 29").order_by().values("pk", "mrr").query.sql_with_params()
-        cursor.execute(
-            "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_indexscan = off"
-        )
+        # Not enable_indexscan: from PostgreSQL 18 on, that ends scans of an index alone as well.
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
         cursor.execute(f"EXPLAIN {sql}", params)
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "Index Only Scan using account_listed" in plan, plan

@@ -47,7 +47,7 @@ def test_the_pages_of_the_back_office_keep_the_policy(
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
         assert not trouble, address
-    assert page.locator("#swagger-ui .opblock").count() > 20
+    page.locator("#swagger-ui .opblock").nth(20).wait_for()  # it draws one after the other
 
 
 def test_a_segment_is_built_in_the_back_office_with_the_dashboards_builder(

@@ -19,6 +19,12 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
+def _hear_signals() -> None:
+    """As in a terminal, though the tests were started with nohup or in the background of a script."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Home:
     """A data directory, the environment of commands that use it, and the processes that do."""
 
@@ -49,8 +55,7 @@ class Home:
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,
-                # A run under nohup hands its deafness on, and csbox respects that.
-                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+                preexec_fn=_hear_signals,
             )
         return self.started
 
