@@ -11,6 +11,7 @@ from django.urls import reverse
 from accounts.access import apply_access
 from accounts.models import Account, TeamMember
 from segments.models import Segment
+from tests.browser.conftest import until
 from tests.browser.test_builder import counted
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def test_the_pages_of_the_back_office_keep_the_policy(
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
         assert not trouble, address
-    page.locator("#swagger-ui .opblock").nth(20).wait_for()  # it draws one after the other
+    # What is further down is drawn when somebody scrolls there.
+    until(page, "() => { scrollBy(0, 3000); return document.querySelectorAll('#swagger-ui .opblock').length > 20; }")
 
 
 def test_a_segment_is_built_in_the_back_office_with_the_dashboards_builder(

@@ -120,6 +120,7 @@ def test_the_account_page_knows_its_neighbours_and_takes_a_note(page: Page) -> N
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.wait_for_selector("h1:has-text('Account 01')")
+    page.wait_for_load_state()  # the keys are heard once the scripts have run
     page.keyboard.press("]")
     page.wait_for_selector("h1:has-text('Account 02')")
     page.keyboard.press("n")
