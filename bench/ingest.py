@@ -138,7 +138,8 @@ def sessions(*, ours: bool) -> list[int]:
     with connection.cursor() as cursor:
         own = "=" if ours else "<>"
         cursor.execute(
-            f"SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid {own} pg_backend_pid()"
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+            f" AND pid {own} pg_backend_pid()"  # an autovacuum works for nobody and ends when it likes
         )
         return [pid for (pid,) in cursor.fetchall()]
 
