@@ -261,6 +261,8 @@ STATIC_ROOT = DATA_DIR / "static"
 # The demo serves files where the packages have them; hashed names and compression need collectstatic (`run` does it).
 STATIC_FROM_APPS = TESTING or DEBUG or flag("CSBOX_STATIC_FROM_APPS") or not (STATIC_ROOT / "staticfiles.json").exists()
 WHITENOISE_USE_FINDERS = STATIC_FROM_APPS
+# Each client of a test would list every static file again; looked up when asked for, they cost nothing.
+WHITENOISE_AUTOREFRESH = DEBUG or TESTING
 _plain = "django.contrib.staticfiles.storage.StaticFilesStorage"
 _hashed = "whitenoise.storage.CompressedManifestStaticFilesStorage"
 _collecting = "collectstatic" in sys.argv or "run" in sys.argv[1:2]

@@ -18,6 +18,7 @@ from accounts.access import apply_access
 from accounts.models import Account, EndUser, Relationship, TeamMember
 from core.backoffice import DEEPEST, CappedPaginator
 from integrations.models import Connection, ConnectionRun, Import, ImportReject, ScheduledImport
+from segments.refresh import refresh_due
 from tests import factories
 
 OURS = ("accounts", "core", "health", "integrations", "segments", "usage")
@@ -57,7 +58,8 @@ def grow(number: int) -> None:
         connected.links.create(kind="customer", remote_id="cus", account=of)
         job = Import.objects.create(kind="accounts", name=f"{i}.csv", schedule=schedule(f"{number} {i}"))
         ImportReject.objects.create(job=job, line=2, reason="Why.")
-        factories.segment(f"Segment {number} {i}", {"field": "account.mrr", "op": "at_least", "value": i})
+        factories.segment(f"Segment {number} {i}", {"field": "account.mrr", "op": "at_least", "value": i}, refreshed=False)
+    refresh_due()
 
 
 def test_every_model_of_ours_is_in_the_back_office() -> None:

@@ -1,4 +1,4 @@
-"""Every page in light and dark, wide and narrow: no serious finding of axe, no complaint, nothing off the page."""
+"""Every page, light and wide, dark and narrow: no serious finding of axe, no complaint, nothing off the page."""
 
 from __future__ import annotations
 
@@ -61,8 +61,7 @@ def findings(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1440", "390"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", NARROW)], ids=["light 1440", "dark 390"])
 def test_no_page_has_a_finding(
     context_for: Callable[..., BrowserContext], trouble: list[str], scheme: str, size: dict[str, int]
 ) -> None:

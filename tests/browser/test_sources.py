@@ -76,8 +76,7 @@ def test_the_debugger_is_narrowed_by_keyboard(page: Page, source: Source) -> Non
     assert "No event" in page.locator("#message-list").inner_text()
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1440", "390"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", NARROW)], ids=["light 1440", "dark 390"])
 def test_no_page_of_sources_has_a_finding(
     context_for: Callable[..., BrowserContext], source: Source, trouble: list[str], scheme: str, size: dict[str, int]
 ) -> None:

@@ -22,7 +22,7 @@ from tests.integrations.reading import run
 from usage.models import AccountUsage, Event
 from usage.traits.models import Trait
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 NOW = dt.datetime(2026, 5, 20, 14, tzinfo=dt.UTC)
 
 

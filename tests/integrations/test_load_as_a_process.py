@@ -18,7 +18,7 @@ from accounts.models import Account
 from tests.integrations.reading import ROOT
 from usage.models import Event
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("committed")]
 MANY, FEW = 200_000, 20_000
 # Prints the peak of resident memory in kilobytes after the command.
 MEASURED = """

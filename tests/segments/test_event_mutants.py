@@ -16,7 +16,7 @@ from tests.segments.judging import worlds_survived
 from tests.segments.storing import furnish
 from tests.segments.test_mutants import Mutant, Patch
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 MUTANTS: dict[str, Mutant] = {}
 
 

@@ -23,7 +23,7 @@ from segments.rules.values import Between
 from tests.segments.judging import worlds_survived
 from tests.segments.storing import furnish
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 Patch = pytest.MonkeyPatch
 Mutant = Callable[[Patch], None]
 MUTANTS: dict[str, Mutant] = {}
