@@ -45,6 +45,7 @@ class Server:
         named = ("dbname", "host", "port", "user", "password")
         url = make_conninfo(**{key: str(given[key]) for key in named if given.get(key)})
         self.folder = tempfile.TemporaryDirectory(prefix="csbox-bench-")
+        Path(self.folder.name, "static").mkdir()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         number = self.listener.fileno()

@@ -14,11 +14,12 @@ from typing import Any, cast
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DatabaseError, OperationalError, connection, transaction
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Exists, F, Max, OuterRef, QuerySet
 
 from accounts.models import Account
 from core.clock import Moment, moment
 from core.deadline import TooSlow, time_limit
+from core.ids import Ids, OneOf
 from core.locks import xact_lock
 from health.definition import UNSCORED, Definition, DefinitionError, Dimension, Measure, read_definition
 from health.models import AccountHealth, BandChange, HealthConfig
@@ -50,17 +51,19 @@ def refresh_health(
     run = HealthRun()
     if not HealthConfig.objects.exists() and not AccountHealth.objects.exists():
         return run
-    reader = Reader.now(present)
+    asked = None if accounts is None else Ids.of(accounts)
+    reader = replace(Reader.now(present), accounts=asked)
     cause = BandChange.Cause.DATA if trigger == RefreshRun.Trigger.DATA else BandChange.Cause.TIME
     with transaction.atomic():
         xact_lock("health")
         since = HealthConfig.objects.aggregate(last=Max("scored_at"))["last"]
-        scoring = _Scoring(present, reader, cause, accounts, run)
+        scoring = _Scoring(present, reader, cause, asked, run)
         for config in HealthConfig.objects.filter(active=True).select_related("segment"):
             scoring.by(config)
         scoring.the_rest()
         with connection.cursor() as cursor:
-            cursor.execute(TRENDS, {"today": present.today, "all": accounts is None, "ids": list(accounts or [])})
+            ids = Ids.of(asked or ()).array
+            cursor.execute(TRENDS, {"today": present.today, "all": asked is None, "ids": ids})
             if since is not None and run.band_changes:
                 oldest = since - dt.timedelta(days=LATE_DAYS)
                 cursor.execute(CAUSES, {"now": present.now, "since": since, "oldest": oldest})
@@ -74,7 +77,7 @@ class _Scoring:
     present: Moment
     reader: Reader
     cause: str
-    accounts: Collection[int] | None
+    accounts: Ids | None
     run: HealthRun
     taken: list[int] = field(default_factory=list)
     everybody: bool = False
@@ -108,7 +111,7 @@ class _Scoring:
         """The live accounts that no config before this one has scored."""
         found = Account.objects.live()
         if self.accounts is not None:
-            found = found.filter(pk__in=list(self.accounts))
+            found = found.filter(OneOf(F("pk"), self.accounts))
         return found.exclude(_in_segments(self.taken)) if self.taken else found
 
     def scored(

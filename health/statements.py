@@ -80,7 +80,7 @@ FROM (
            {_PAST.format(days=7)} AS score_7d,
            {_PAST.format(days=30)} AS score_30d,
            {_PAST.format(days=90)} AS score_90d
-    FROM health_accounthealth AS h WHERE %(all)s OR h.account_id = ANY(%(ids)s)
+    FROM health_accounthealth AS h WHERE %(all)s OR h.account_id = ANY(%(ids)s::bigint[])
 ) AS past
 WHERE past.account_id = kept.account_id
   AND (kept.score_7d, kept.score_30d, kept.score_90d) IS DISTINCT FROM (past.score_7d, past.score_30d, past.score_90d)

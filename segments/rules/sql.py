@@ -11,6 +11,8 @@ from typing import Any
 
 from django.db.models import BooleanField, Func, Value
 
+from core.ids import OneOf as OneOf
+
 
 class Truth(Func):
     """An SQL condition made of expressions in a template of their joiner."""
@@ -80,23 +82,6 @@ class In(Truth):
         params = [param for _, bound in parts for param in bound]
         (left, _), rest = parts[0], ", ".join(sql for sql, _ in parts[1:])
         return (f"({left} = {rest})" if len(parts) == 2 else f"({left} IN ({rest}))"), params
-
-
-class OneOf(Truth):
-    """An id is among the given ones: a single array, however many there are.
-
-    As a list of rows, which PostgreSQL joins with; an array beside another condition on an index is sorted anew for
-    each row that looks there.
-    """
-
-    def __init__(self, left: Any, ids: Sequence[int]) -> None:
-        super().__init__(left)
-        self.ids = list(ids)
-
-    def as_sql(self, compiler: Any, connection: Any, *_: Any, **__: Any) -> tuple[str, Any]:
-        """`left IN (SELECT unnest(array))`."""
-        sql, params = compiler.compile(self.source_expressions[0])
-        return f"({sql} IN (SELECT unnest(%s::bigint[])))", [*params, self.ids]
 
 
 class Call(Truth):

@@ -85,7 +85,8 @@ class EventTrait:
             sql, bound = condition.sql()
             parts.append(sql)
             params += bound
-        return " AND ".join([*parts, *further]), params
+        asked, ids = scope.asked("e.account_id")
+        return " AND ".join([*parts, *further]) + asked, [*params, *ids]
 
     def counted_days(self, scope: Scope) -> Sql:
         """Whole days without conditions are counted already."""
@@ -93,11 +94,12 @@ class EventTrait:
         keys = scope.keys.replace("e.", "d.")
         mine = " AND d.user_id IS NOT NULL" if scope.subject == "user" else ""
         since, params = ("", []) if first is None else (" AND d.day >= %s", [first])
+        asked, ids = scope.asked("d.account_id")
         return (
             f"SELECT {keys}, to_jsonb(sum(d.count)) AS value FROM usage_dailyusage d"  # noqa: S608 - constants
             f" WHERE d.name_id IN (SELECT id FROM usage_eventname WHERE name = ANY(%s)) AND d.day <= %s{since}{mine}"
-            f" GROUP BY {keys}",
-            [list(self.events), last, *params],
+            f"{asked} GROUP BY {keys}",
+            [list(self.events), last, *params, *ids],
         )
 
     def grouped(self, value: str, params: list[object], scope: Scope) -> Sql:
