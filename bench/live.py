@@ -38,19 +38,12 @@ from usage.store import EventFact, PostgresStore
 from usage.traits.editing import save_trait
 
 RATE, BATCH, GOAL_S = 1_000, 100, 60
-EVENTS = (*events.EVENTS, "Login")
+EVENTS = ("Report Exported", "Page Viewed", "Key Rotated", "Login")
+HISTORY = {"Report Exported": 1.5, "Key Rotated": 0.3}  # days with the event for each relationship in 90 days
 STEPS = (
     "roll_up", "read_touched", "roll_up_billing", "refresh_metrics", "refresh_traits", "decide_levels",
     "refresh_segments", "refresh_health", "settle",
 )  # fmt: skip
-# Who was seen when, as the roll-up keeps it beside the daily counts.
-_SEEN = """
-INSERT INTO usage_useractivity (account_id, user_id, first_seen_at, last_seen_at)
-SELECT account_id, user_id, min(day), max(day) FROM usage_dailyusage GROUP BY 1, 2;
-INSERT INTO usage_accountusage (account_id, active_users_7d, active_users_30d, active_users_90d, events_30d,
-                                active_days_30d, first_seen_at, last_seen_at)
-SELECT account_id, 0, 0, 0, 0, 0, min(day), max(day) FROM usage_dailyusage GROUP BY 1
-"""
 # What a narrowed refresh costs by hand, for the segments of the same rules: their conditions, the accounts, one diff.
 _BY_HAND = """
 WITH matched AS MATERIALIZED (
@@ -199,10 +192,8 @@ class Steps:
 
 def _furnish(asked: argparse.Namespace) -> tuple[dict[str, int], list[str]]:
     """The company, its usage, segments, traits and health, all refreshed once; rows by table, and the SQL by hand."""
-    rows = events.fill(asked.accounts, asked.seed)
-    with connection.cursor() as cursor:
-        cursor.execute(_SEEN)
-    for name in {*EVENTS, "First Seen"} - set(events.EVENTS):
+    rows = events.fill(asked.accounts, asked.seed, HISTORY)
+    for name in sorted({*EVENTS, "First Seen"} - set(HISTORY)):
         EventName.objects.create(name=name)
     prepare_ahead(moment().today)
     by_hand = _segments(asked.segments)

@@ -32,7 +32,7 @@ from usage.traits.computing import refresh_traits
 
 MOST = 20_000  # accounts that one evaluation of new data takes
 FEW = 100  # accounts that are never worth a look at everybody
-SHARE = 8  # with more than an eighth of all accounts, looking at everybody was measured to be quicker
+SHARE = 5  # with more than a fifth of all accounts, looking at everybody was measured to be quicker
 
 
 def refresh_everything(trigger: str = RefreshRun.Trigger.DAILY, now: Moment | None = None) -> RefreshRun:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-# {read} yields id and the columns of health.scoring; the other places are expressions over them.
+# {read} yields id and the columns of health.scoring; the other places are expressions over them. Each level is kept as
+# it is: folded into the next one, the expressions of a score are computed again wherever it is named (measured: 4 times
+# the work).
 SCORE = """
 WITH read AS MATERIALIZED ({read}),
-measured AS (SELECT id{measures}{values} FROM read),
-summed AS (SELECT *{dimensions} FROM measured),
-whole AS (
+measured AS MATERIALIZED (SELECT id{measures}{values} FROM read),
+summed AS MATERIALIZED (SELECT *{dimensions} FROM measured),
+whole AS MATERIALIZED (
     SELECT id, {score} AS score, round({coverage}, 1) AS coverage, {by_key} AS dimensions,
            {measure_array} AS measures, {value_array} AS amounts
     FROM summed
 ),
-judged AS (
+judged AS MATERIALIZED (
     SELECT *, CASE WHEN score IS NULL OR coverage < %(least)s THEN 'none' WHEN score >= %(good)s THEN 'good'
                    WHEN score < %(poor)s THEN 'poor' ELSE 'average' END AS computed
     FROM whole
