@@ -205,7 +205,9 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     server = Server()
     try:
         line = server.line()
-        for body in bodies(messages(5 * BATCH, asked.seed + 1)):
+        first = bodies(messages(5 * BATCH, asked.seed + 1))
+        line.close()  # making them can take so long that the server has closed it
+        for body in first:
             post(line, body)
         took, copied = [], []
         for turn in range(asked.rounds):
