@@ -53,6 +53,7 @@ class Server:
         command += ["--threads", "4", "--log-level", "error", "--no-control-socket"]
         env = os.environ | {"DATABASE_URL": url, "CSBOX_DATA_DIR": self.folder.name, "CSBOX_INGEST_RATE": "0"}
         env |= {"CSBOX_SECRET_KEY": "k" * 60, "CSBOX_LOG_LEVEL": "ERROR"}
+        env |= {"CSBOX_CONN_MAX_AGE": "7200"}  # a session that ends takes the time that it has used with it
         self.process = subprocess.Popen(command, env=env, pass_fds=[number])
 
     def workers(self) -> list[int]:
