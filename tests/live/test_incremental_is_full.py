@@ -150,7 +150,7 @@ def from_scratch() -> None:
     refresh_everything(now=present())
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=14, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(step, min_size=8, max_size=40))
 def test_incremental_is_full(furnished: None, steps: list[tuple[Any, ...]]) -> None:
     with transaction.atomic():
