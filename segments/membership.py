@@ -17,9 +17,9 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import F, QuerySet
 
+from accounts.fields.sql import OneOf
 from core.clock import Moment
 from segments.models import Pin, Segment, SegmentRefresh
-from segments.rules.sql import OneOf
 from segments.subjects import Members, members_of
 
 _DIFF = """

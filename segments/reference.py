@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from accounts.fields import Category, Field, Kind, declared
+from accounts.fields.operators import OPERATORS, Operator, Shape
 from accounts.fields.windows import WINDOW_UNITS
 from segments.rules.events import COUNTS, EVENT_OPERATORS, OF_PROPERTY, SEQUENCE_OPERATORS
-from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, Operator, Shape
+from segments.rules.operators import SEGMENT_OPERATORS
 from segments.rules.tree import COUNTED, MATCHES, MAX_BYTES, MAX_CONDITIONS, MAX_DEPTH, QUANTIFIERS
 
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "rules.md"

@@ -20,6 +20,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from accounts.fields import Subject
+from accounts.fields.sql import OneOf
 from accounts.models import Account, Relationship
 from core.clock import Moment, moment
 from core.jobs import enqueue
@@ -29,7 +30,6 @@ from segments.membership import Difference, apply
 from segments.models import RefreshRun, Segment, SegmentRefresh
 from segments.ordering import in_order, with_dependents
 from segments.questions import PreviewTooSlow, Reader, bounded
-from segments.rules.sql import OneOf
 from segments.rules.tree import RuleError
 from segments.subjects import members_of, subject_of
 from usage.models import UserActivity

@@ -7,7 +7,6 @@ which there is no row matches.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence as Listed
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,9 +15,6 @@ from typing import Any
 from django.db.models import (
     Avg,
     Count,
-    DateTimeField,
-    Exists,
-    ExpressionWrapper,
     F,
     Max,
     Min,
@@ -32,12 +28,12 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, JSONObject
 
 from accounts.fields import EventSource, Vocabulary
+from accounts.fields.sql import Infix, Not, OneOf, Truth, all_of
+from accounts.fields.values import Between
 from core.clock import Moment
 from segments.rules.event_times import Times
 from segments.rules.events import COUNTS, Measure, holds_at
 from segments.rules.nodes import Happened, Sequence
-from segments.rules.sql import Infix, Not, OneOf, Truth, all_of
-from segments.rules.values import Between
 
 OWN, ANYWHERE, BY_USER = "account", "user__relationships__account", ""
 _COMPARE = {"at_least": ">=", "more_than": ">", "at_most": "<=", "less_than": "<", "exactly": "="}
@@ -259,30 +255,3 @@ def _compare(op: str, left: Any, value: Any) -> Any:
     if isinstance(value, Between):
         return all_of([Infix(left, ">=", Value(value.low)), Infix(left, "<=", Value(value.high))])
     return Infix(left, _COMPARE[op], Value(value))
-
-
-def followed(node: Sequence, wheres: tuple[Any, Any], counting: Counting) -> Any:
-    """The first event in the window with, or without, the second one within the span after it.
-
-    "And then not" counts a first event only once its time is up; until then nothing can be said. Within a users group
-    both are of the same user; "anywhere", both are of users of the same account, wherever they did it.
-    """
-    home = counting.home(node)
-    names, source = counting.vocabulary.event_names, counting.source
-    span = dt.timedelta(**{f"{node.within.unit}s": node.within.n})
-    first, second = (
-        source.events().order_by().filter(*([where] if where is not None else []), name_id=names[step.event])
-        for step, where in zip((node.first, node.second), wheres, strict=True)
-    )
-    keys, outer = counting.pair(home)
-    times = Times(node.window, counting.moment, True, home).inside()
-    first = first.filter(*times, *counting.asked(home), **in_context(home))
-    first = first.annotate(**{f"key_{place}": F(key) for place, key in enumerate(keys)})
-    same = {key: OuterRef(f"key_{place}") for place, key in enumerate(keys)}
-    until = ExpressionWrapper(OuterRef("at") + Value(span), DateTimeField())
-    second = second.filter(at__gt=OuterRef("at"), at__lte=until, **(in_context(home) | same))
-    if node.op.key == "then":
-        first = first.filter(Exists(second))
-    else:
-        first = first.filter(Not(Exists(second)), at__lte=counting.moment.now - span)
-    return Among(first.values(*[f"key_{place}" for place in range(len(keys))]).distinct(), outer)

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from accounts.fields.operators import OPERATORS
 from accounts.models import Account
 from segments.models import Segment
 from segments.rules.events import COUNTS, EVENT_OPERATORS, OF_PROPERTY, SEQUENCE_OPERATORS
-from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS
+from segments.rules.operators import SEGMENT_OPERATORS
 from segments.rules.tree import parse, to_json
 from tests.segments import families
 from tests.segments.judging import answers, reader_of, world_in_database
