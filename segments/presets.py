@@ -212,7 +212,7 @@ def _common(rows: QuerySet[Any], column: str, group: str, subject: Subject = Sub
     return [
         Preset(
             f"{slugify(group)}-{slugify(row['written']) or number}"[:80],
-            row["written"],
+            row["written"] if subject is Subject.ACCOUNT else f"{column.capitalize()}: {row['written']}",
             group,
             f"{subject.many.capitalize()} whose {column} is {row['written']}.",
             _every(_is(f"{owner}.{column}", "is", row["written"])),
