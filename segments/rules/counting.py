@@ -60,6 +60,27 @@ class Among(Truth):
         return f"EXISTS (SELECT 1 FROM {found} AS met ({', '.join(names)}) WHERE {same})", bound  # noqa: S608 - compiled parts
 
 
+class Moved(Truth):
+    """The account in hand has a figure in `before` from which that in `now` (none: 0) is away by a percentage.
+
+    Both are queries of an account and a figure; those that are kept for the window need no adding up.
+    """
+
+    def __init__(self, before: QuerySet[Any], now: QuerySet[Any], key: str, *, up: bool, percent: Decimal) -> None:
+        self.way = "coalesce(now.n, 0) - was.n" if up else "was.n - coalesce(now.n, 0)"
+        super().__init__(Subquery(before), Subquery(now), F(key), Value(percent))
+
+    def as_sql(self, compiler: Any, connection: Any, *_: Any, **__: Any) -> tuple[str, Any]:
+        """`EXISTS (SELECT 1 FROM (before) AS was LEFT JOIN (now) AS now ON … WHERE was.k = id AND …)`."""
+        parts = [compiler.compile(part) for part in self.source_expressions]
+        (before, _), (now, _), (key, _), (percent, _) = parts
+        sql = (
+            f"EXISTS (SELECT 1 FROM {before} AS was (k, n) LEFT JOIN {now} AS now (k, n) ON now.k = was.k"  # noqa: S608
+            f" WHERE was.k = {key} AND was.n > 0 AND ({self.way}) * 100 >= was.n * {percent})"
+        )
+        return sql, [param for _, bound in parts for param in bound]
+
+
 def in_context(home: str) -> dict[str, Any]:
     """That an event is of an account; or, anywhere, that its user belongs to one now.
 
@@ -122,10 +143,11 @@ def happened(node: Happened, where: Any, counting: Counting) -> Any:
     rows = _Rows(node, where, counting)
     if node.op.key == "never":
         return Not(rows.among(rows.within()))
+    kept = rows.recent()
     if node.op.key in ("first_time_in", "stopped", "restarted"):
-        return rows.among(rows.turned())
+        return rows.among(rows.turned()) if kept is None else rows.turned_from(kept)
     if node.op.key in ("increased_by", "decreased_by"):
-        return rows.among(rows.changed())
+        return rows.among(rows.changed()) if kept is None else rows.changed_from(kept)
     assert isinstance(node.value, Decimal | Between)
     if node.measure.name in COUNTS and node.op.key == "at_least" and node.value == 1 and node.measure.name != "users":
         return rows.among(rows.within())
@@ -213,6 +235,25 @@ class _Rows:
         found = self.grouped(*self.time.both()).annotate(now=more, then=less, base=then)
         moved = Infix((F("now") - F("then")) * Value(100), ">=", F("base") * Value(self.node.value))
         return found.filter(base__gt=0).filter(moved)
+
+    def changed_from(self, kept: QuerySet[Any]) -> Any:
+        """The same, where the sums of the window are kept: only the window before is added up."""
+        node, (key,) = self.node, self.counting.keys(OWN)
+        assert isinstance(node.value, Decimal)
+        before = self.grouped(*self.time.before()).annotate(n=self.measure(node.measure))
+        now = kept.values(key, _KEPT[node.measure.name])
+        return Moved(before, now, *self.counting.outer, up=node.op.key == "increased_by", percent=node.value)
+
+    def turned_from(self, kept: QuerySet[Any]) -> Any:
+        """What `turned` finds, where it is kept for whom it happened in the window: only the time before is read."""
+        inside, op = self.among(kept), self.node.op.key
+        if op == "stopped":
+            return all_of([self.among(self.grouped(*self.time.before()).distinct()), Not(inside)])
+        earlier = self.grouped(*self.time.earlier())
+        if op == "first_time_in":
+            return all_of([inside, Not(self.among(earlier.distinct()))])
+        silent = earlier.annotate(then=Count("account_id", filter=Q(all_of(self.time.before())))).filter(then=0)
+        return all_of([inside, self.among(silent)])
 
     def turned(self) -> QuerySet[Any]:
         """First time in the window, in the window before but no more, or again after a window of silence.
