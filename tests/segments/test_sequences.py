@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.test import Client
 
 from accounts.models import Account
 from core.clock import Moment
@@ -12,6 +15,8 @@ from segments.explaining import explain_rule
 from segments.questions import Reader
 from tests import factories
 from tests.segments.test_events import NOON, UTC, ago, did, users, who
+from tests.web.reading import text
+from tests.web.test_builder import opened, send
 
 
 @pytest.fixture(autouse=True)
@@ -135,3 +140,20 @@ def test_a_sequence_of_one_user_and_in_any_account_is_told_of_theirs_alone() -> 
         "0 of 2 steps: no Start",
         "1 of 2 steps: Start on 17 Nov 2026 at 12:00, no Finish yet, time until 24 Nov 2026 at 12:00",
     ]
+
+
+def test_page_api_builder_and_command_say_how_far_it_got(admin_client: Client, capsys: Any) -> None:
+    began = dt.datetime.now(dt.UTC).replace(hour=12, minute=0) - dt.timedelta(days=10)
+    did("none", "Start", began, "ann")
+    did("busy", "Finish", began, "bo")
+    node = {"sequence": [{"event": "Start"}, {"event": "Finish"}], "op": "then", "window": "ever"}
+    node |= {"within": {"n": 7, "unit": "day"}}
+    made, account = factories.segment("Finishers", node), Account.objects.get(external_id="none")
+    said = f"1 of 2 steps: Start on {began:%-d %b %Y} at 12:00, no Finish after it"
+    call_command("explain_account", "none", made.key)
+    assert said in capsys.readouterr().out
+    answer = admin_client.get(f"/api/v1/segments/{made.key}/explain/?account=none").json()
+    assert answer["outcome"]["outcomes"][0]["actual"] == said
+    assert said in text(admin_client.get(f"/accounts/{account.pk}/segments/").content.decode())
+    form = opened(admin_client, f"/segments/{made.pk}/edit/") | {"check": "none"}
+    assert said in text(send(admin_client, "/segments/check-account/", form).content.decode())
