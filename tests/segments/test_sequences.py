@@ -155,5 +155,6 @@ def test_page_api_builder_and_command_say_how_far_it_got(admin_client: Client, c
     answer = admin_client.get(f"/api/v1/segments/{made.key}/explain/?account=none").json()
     assert answer["outcome"]["outcomes"][0]["actual"] == said
     assert said in text(admin_client.get(f"/accounts/{account.pk}/segments/").content.decode())
-    form = opened(admin_client, f"/segments/{made.pk}/edit/") | {"check": "none"}
+    form = opened(admin_client, f"/segments/{made.pk}/edit/")
+    form["check"] = "none"
     assert said in text(send(admin_client, "/segments/check-account/", form).content.decode())
