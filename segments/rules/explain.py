@@ -228,8 +228,8 @@ class _Teller:
             return self.quantified(node, met)
         value = self.row[f"is_{number}"]
         if isinstance(node, Happened | EventSequence):
-            is_one = isinstance(node, Happened)
-            actual = told_words(node, value, words.zone) if is_one else traced_words(node, value, words.zone)
+            zone = words.zone
+            actual = told_words(node, value, zone) if isinstance(node, Happened) else traced_words(node, value, zone)
             return Outcome(node.pointer, "event", words.node(node), met, actual, missing=value is None)
         if isinstance(node, InSegment):
             actual = f"in since {words.day(value)}" if value else "not in it"

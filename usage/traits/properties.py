@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connection
 
+from accounts.fields.patterns import PATTERNED, wrong_pattern
 from accounts.fields.properties import PropertyTest, read_test
 from core.clock import Moment
 from core.spans import ValueProblem
@@ -58,7 +59,13 @@ def read_conditions(reading: Reading) -> tuple[PropertyTest, ...]:
     if not isinstance(data, list) or len(data) > MOST_CONDITIONS:
         reading.fail("/where", "invalid-value", f"Expected a list of at most {MOST_CONDITIONS} conditions.")
         return ()
-    return tuple(found for i, item in enumerate(data) if (found := _condition(reading, item, f"/where/{i}")))
+    read = [(f"/where/{i}", _condition(reading, item, f"/where/{i}")) for i, item in enumerate(data)]
+    found = {pointer: test for pointer, test in read if test is not None}
+    wrong = wrong_pattern((pointer, test.value) for pointer, test in found.items() if test.op.key in PATTERNED)
+    if wrong is not None:
+        pointer, problem = wrong
+        reading.fail(f"{pointer}/value", problem.code, str(problem))
+    return tuple(found.values())
 
 
 def _condition(reading: Reading, data: Any, pointer: str) -> PropertyTest | None:
