@@ -63,7 +63,7 @@ class Among(Truth):
 class Moved(Truth):
     """The account in hand has a figure in `before` from which that in `now` (none: 0) is away by a percentage.
 
-    Both are queries of an account and a figure; those that are kept for the window need no adding up.
+    Both are queries of an account and a figure above 0; those that are kept for the window need no adding up.
     """
 
     def __init__(self, before: QuerySet[Any], now: QuerySet[Any], key: str, *, up: bool, percent: Decimal) -> None:
@@ -76,7 +76,7 @@ class Moved(Truth):
         (before, _), (now, _), (key, _), (percent, _) = parts
         sql = (
             f"EXISTS (SELECT 1 FROM {before} AS was (k, n) LEFT JOIN {now} AS now (k, n) ON now.k = was.k"  # noqa: S608
-            f" WHERE was.k = {key} AND was.n > 0 AND ({self.way}) * 100 >= was.n * {percent})"
+            f" WHERE was.k = {key} AND ({self.way}) * 100 >= was.n * {percent})"
         )
         return sql, [param for _, bound in parts for param in bound]
 
@@ -241,6 +241,8 @@ class _Rows:
         node, (key,) = self.node, self.counting.keys(OWN)
         assert isinstance(node.value, Decimal)
         before = self.grouped(*self.time.before()).annotate(n=self.measure(node.measure))
+        if node.measure.name == "users":  # what happened was done at least once on a day, but maybe by nobody
+            before = before.filter(n__gt=0)
         now = kept.values(key, _KEPT[node.measure.name])
         return Moved(before, now, *self.counting.outer, up=node.op.key == "increased_by", percent=node.value)
 
