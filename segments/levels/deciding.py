@@ -14,6 +14,7 @@ from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import Case, CharField, F, Q, Value, When
 
 from accounts.fields import Stage
+from accounts.fields.sql import Infix, OneOf
 from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in
 from accounts.levels import open_to_rules, set_levels
 from accounts.models import Account, AccountLevel
@@ -27,7 +28,6 @@ from segments.models import Segment
 from segments.questions import Question, Reader
 from segments.refresh import request_refresh
 from segments.rules.compiler import compile_rule
-from segments.rules.sql import Infix
 from segments.rules.tree import Condition, InSegment, Problem, RuleError, walk
 
 LEVEL_FIELD = "account.level"

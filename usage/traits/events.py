@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accounts.fields import Kind
+from accounts.fields.properties import PropertyTest
 from accounts.fields.windows import Window, window_words
 from usage.traits.definitions import Method, Scope, register_methods
-from usage.traits.properties import PropertyCondition, Sql, number_of, read_conditions, text_of
+from usage.traits.properties import Sql, number_of, property_sql, read_conditions, text_of
 from usage.traits.reading import Reading
 from usage.traits.windows import days_of, instants_of
 
@@ -28,7 +29,7 @@ class EventTrait:
     method: str
     events: tuple[str, ...]
     window: Window
-    where: tuple[PropertyCondition, ...]
+    where: tuple[PropertyTest, ...]
     name: str
     as_kind: Kind
 
@@ -82,7 +83,7 @@ class EventTrait:
             parts.append("e.at >= %s")
             params.append(start)
         for condition in self.where:
-            sql, bound = condition.sql()
+            sql, bound = property_sql(condition, scope.moment)
             parts.append(sql)
             params += bound
         asked, ids = scope.asked("e.account_id")
