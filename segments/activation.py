@@ -11,7 +11,6 @@ from django.core.exceptions import EmptyResultSet
 from django.db.models import Case, F, IntegerField, Q, Value, When
 
 from accounts.fields import Kind, Stage
-from accounts.fields.sql import OneOf
 from accounts.fields.uses import texts_in
 from accounts.models import Account
 from core.ids import OneOf

@@ -16,7 +16,6 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import F, QuerySet
 
-from accounts.fields.sql import OneOf
 from core.clock import Moment
 from core.ids import Ids, OneOf
 from segments.models import Pin, Segment, SegmentRefresh

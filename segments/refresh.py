@@ -20,7 +20,6 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from accounts.fields import Subject
-from accounts.fields.sql import OneOf
 from accounts.models import Account, Relationship
 from core.clock import Moment, moment
 from core.ids import Ids, OneOf

@@ -11,8 +11,6 @@ from typing import Any
 
 from django.db.models import BooleanField, Func, Value
 
-from core.ids import OneOf as OneOf
-
 
 class Truth(Func):
     """An SQL condition made of expressions in a template of their joiner."""

@@ -14,7 +14,7 @@ from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import Case, CharField, F, Q, Value, When
 
 from accounts.fields import Stage
-from accounts.fields.sql import Infix, OneOf
+from accounts.fields.sql import Infix
 from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in
 from accounts.levels import open_to_rules, set_levels
 from accounts.models import Account, AccountLevel

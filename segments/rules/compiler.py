@@ -17,8 +17,9 @@ from accounts.fields import Field, Rows, RowSet, Subject, Vocabulary
 from accounts.fields.comparing import positive
 from accounts.fields.dates import days_meant, instants_meant
 from accounts.fields.operators import OPERATORS
-from accounts.fields.sql import Always, Infix, Not, NotTrue, OneOf, all_of, any_of
+from accounts.fields.sql import Always, Infix, Not, NotTrue, all_of, any_of
 from core.clock import Moment
+from core.ids import OneOf
 from core.spans import ONE_DAY
 from segments.rules.counting import Counting, happened, measured
 from segments.rules.nodes import Belongs, Condition, Group, Happened, InSegment, Node, Quantified

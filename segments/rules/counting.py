@@ -28,9 +28,10 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, JSONObject
 
 from accounts.fields import EventSource, Vocabulary
-from accounts.fields.sql import Infix, Not, OneOf, Truth, all_of
+from accounts.fields.sql import Infix, Not, Truth, all_of
 from accounts.fields.values import Between
 from core.clock import Moment
+from core.ids import OneOf
 from segments.rules.event_times import Times
 from segments.rules.events import COUNTS, Measure, holds_at
 from segments.rules.nodes import Happened, Sequence
