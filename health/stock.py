@@ -8,10 +8,12 @@ says how well they would have foreseen). Why each limit is what it is:
 * **Silence against the usual rhythm**, 1 and 5 times the mean distance of two active days. What a week means depends on
   the customer: nothing for one who comes twice a month, much for one who comes daily. If visits came by chance at an
   even rate, a silence of 5 times the mean would happen less than once in a hundred (e to the power of -5).
-* **Active days in 90**, 13 and 1. Once a week is a habit; a single day in a quarter is a visit.
+* **Active days in 90**, 13 and 1, and **in 180**, 26 and 2. Once a week is a habit; a single day in a quarter is a
+  visit. A habit of half a year outlasts a holiday; the quarter shows that it ends.
 * **Active users in 90 days**, 5 and 1. One person leaves, is ill or changes jobs; a team does not do so at once.
 * **Share of the busiest user**, 50 and 90 %. Up to half of all use, as much is left when that person leaves; at nine
   tenths the customer is one person.
+* **Kinds of events in 90 days**, 5 and 1. Who uses a product for one thing finds another that does it.
 * **Licences in use**, 70 and 10 %: CustomerSuccessBox's own example. What is paid for and not used is not renewed.
 * **Users of the year still active**, 75 and 25 %. Some people always come and go; three of four gone is an exodus.
 * **Change of active days**, a quarter and a month against the one before, 0 and -50 %. Steady is good, growth is not
@@ -19,9 +21,9 @@ says how well they would have foreseen). Why each limit is what it is:
 * **Renewal**, 120 and 14 days ahead: how long there is to do anything. **Last touchpoint**, a month and a quarter.
 
 A measure without data is left out, so one company may know nothing of licences or renewals and is scored by the rest:
-usage alone is 70 % of the whole, and 30 % are enough for a score. How much the product is used and where that is
-heading weigh the same. Within adoption the steady days weigh most beside the licences, because they mean use by
-whomever; within momentum silence does, because it is what churn looks like.
+usage alone is 70 % of the whole, and 30 % are enough for a score. How much the product is used weighs more than where
+that is heading, because changes of small numbers are mostly chance. Within adoption the steady days weigh most,
+because they mean use by whomever; within momentum silence does, because it is what churn looks like.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ def _dimension(key: str, name: str, weight: int, *measures: Rule) -> Rule:
 
 
 LICENCES = _number("licences", "Licences in use", "account.active_users_30d", _share(70), _share(10), 3)
-STEADY = _number("steady", "Active days, 90 days", "account.active_days_90d", 13, 1, 3)
+STEADY = _number("steady", "Active days, 90 days", "account.active_days_90d", 13, 1, 2)
+HABIT = _number("habit", "Active days, 180 days", "account.active_days_180d", 26, 2, 2)
+DEPTH = _number("depth", "Kinds of events, 90 days", "account.event_kinds_90d", 5, 1)
 BREADTH = _number("breadth", "Active users, 90 days", "account.active_users_90d", 5, 1, 2)
 SPREAD = _number("spread", "Share of the busiest user", "account.busiest_user_90d", 50, 90)
 RECENCY = _number("last-seen", "Last seen", "account.last_seen_at", 7, 90, 3)
@@ -62,8 +66,8 @@ TOUCHED = _number("touchpoint", "Last touchpoint", "account.last_touchpoint_at",
 PULSE = _number("pulse", "CSM pulse", "account.pulse", 5, 1, 2)
 TRIAL_END = _number("trial-end", "Trial end", "account.trial_ends_on", -14, 0)
 
-ADOPTION = _dimension("adoption", "Product adoption", 35, LICENCES, STEADY, BREADTH, SPREAD)
-MOMENTUM = _dimension("momentum", "Momentum", 35, RECENCY, RHYTHM, KEPT, QUARTER, MONTH)
+ADOPTION = _dimension("adoption", "Product adoption", 40, LICENCES, STEADY, HABIT, BREADTH, DEPTH, SPREAD)
+MOMENTUM = _dimension("momentum", "Momentum", 30, RECENCY, RHYTHM, KEPT, QUARTER, MONTH)
 FINANCIAL = _dimension("financial", "Financial", 15, RENEWAL)
 RELATIONSHIP = _dimension("relationship", "Relationship", 15, TOUCHED, PULSE)
 
@@ -104,7 +108,15 @@ ONBOARDING = _with(
 # those who know them weigh more.
 STRATEGIC = _with(
     _dimension(
-        "adoption", "Product adoption", 35, LICENCES, STEADY, BREADTH | {"good": 10, "poor": 2}, SPREAD | {"weight": 2}
+        "adoption",
+        "Product adoption",
+        35,
+        LICENCES,
+        STEADY,
+        HABIT,
+        BREADTH | {"good": 10, "poor": 2},
+        DEPTH,
+        SPREAD | {"weight": 2},
     ),
     _dimension("momentum", "Momentum", 25, RECENCY | {"good": 3, "poor": 30}, RHYTHM, KEPT, QUARTER, MONTH),
     _dimension("financial", "Financial", 15, RENEWAL | {"good": -180, "poor": -30}),
@@ -112,7 +124,7 @@ STRATEGIC = _with(
 )
 # Many small customers and few talks: the product speaks for them.
 TARGET = _with(
-    _dimension("adoption", "Product adoption", 50, LICENCES, STEADY, BREADTH | {"good": 3}, SPREAD),
+    _dimension("adoption", "Product adoption", 50, LICENCES, STEADY, HABIT, BREADTH | {"good": 3}, DEPTH, SPREAD),
     _dimension("momentum", "Momentum", 35, RECENCY, RHYTHM, KEPT, QUARTER, MONTH),
     _dimension("financial", "Financial", 15, RENEWAL),
 )

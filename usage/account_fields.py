@@ -7,7 +7,7 @@ from functools import partial
 
 from django.db.models import DecimalField, ExpressionWrapper, F, IntegerField, OuterRef, Value
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, Coalesce, NullIf, Round
+from django.db.models.functions import Cast, Coalesce, Greatest, NullIf, Round
 
 from accounts.fields import (
     Category,
@@ -66,10 +66,15 @@ def change(now: str, before: str) -> Callable[[str], Combinable]:
     )
 
 
+def days_of_half_year(prefix: str) -> Combinable:
+    """The active days of the last 90 days and of the 90 before."""
+    days = F(f"{prefix}usage__active_days_90d") + F(f"{prefix}usage__active_days_before_90d")
+    return where_known(prefix.removesuffix("__"), Coalesce(days, 0, output_field=IntegerField()))
+
+
 def usual_gap(prefix: str) -> Combinable:
     """The mean distance of two active days that follow each other; missing where there is but one."""
-    days = F(f"{prefix}usage__active_days_90d") + F(f"{prefix}usage__active_days_before_90d")
-    return ratio(column("usage__active_span_180d"), lambda _: days - 1)(prefix)
+    return ratio(column("usage__active_span_180d"), lambda p: Greatest(days_of_half_year(p), Value(1)) - 1)(prefix)
 
 
 def seen_in_account(name: str) -> Callable[[str], Combinable]:
@@ -130,6 +135,13 @@ register(
         label="Active days, 90 days",
         kind=Kind.NUMBER,
         value=counted("active_days_90d"),
+        unit="days",
+    ),
+    account(
+        key="account.active_days_180d",
+        label="Active days, 180 days",
+        kind=Kind.NUMBER,
+        value=days_of_half_year,
         unit="days",
     ),
     account(

@@ -51,8 +51,8 @@ def happened(account: Account, users: int, days: range) -> None:
     )
 
 
-def test_usage_alone_tells_the_steady_from_the_fading_and_the_silent() -> None:
-    steady, fading, silent, never = (factories.account() for _ in range(4))
+def test_usage_tells_the_steady_from_the_fading_and_the_silent() -> None:
+    steady, fading, silent, never = (factories.account(stated_licences=6) for _ in range(4))
     happened(steady, 6, range(0, 170, 2))
     happened(fading, 4, range(20, 170, 10))
     happened(fading, 3, range(100, 170, 2))
@@ -63,4 +63,13 @@ def test_usage_alone_tells_the_steady_from_the_fading_and_the_silent() -> None:
     scores = [found[account.pk].score for account in (steady, fading, silent)]
     assert all(score is not None for score in scores) and scores == sorted(scores, reverse=True)
     assert [found[account.pk].band for account in (steady, fading, silent)] == ["good", "average", "poor"]
-    assert found[never.pk].band in ("poor", "none")
+    assert found[never.pk].band == "poor"
+
+
+def test_usage_alone_is_enough_for_a_score() -> None:
+    account = factories.account()
+    happened(account, 2, range(0, 170, 10))
+    save_config(None, name="", definition=DEFAULT)
+    refresh_everything()
+    found = AccountHealth.objects.get()
+    assert found.band == "average" and found.score is not None and 50 < found.coverage < 70

@@ -27,10 +27,18 @@ from usage.store.postgres import mark_days
 pytestmark = pytest.mark.django_db
 ZONE = "America/New_York"
 NOW = dt.datetime(2026, 3, 31, 15, tzinfo=dt.UTC)
-PERIODS = {"30d": (0, 29), "90d": (0, 89), "365d": (0, 364), "before_30d": (30, 59), "before_90d": (90, 179)}
+PERIODS = {
+    "30d": (0, 29),
+    "90d": (0, 89),
+    "180d": (0, 179),
+    "365d": (0, 364),
+    "before_30d": (30, 59),
+    "before_90d": (90, 179),
+}
 KEYS = [
     "account.active_users_30d", "account.active_users_90d", "account.active_users_365d", "account.active_days_30d",
-    "account.active_days_90d", "account.event_kinds_30d", "account.event_kinds_90d", "account.active_users_change_30d",
+    "account.active_days_90d", "account.active_days_180d", "account.event_kinds_30d", "account.event_kinds_90d",
+    "account.active_users_change_30d",
     "account.active_users_change_90d", "account.active_days_change_30d", "account.active_days_change_90d",
     "account.users_kept_90d", "account.busiest_user_90d", "account.usual_gap",
 ]  # fmt: skip
@@ -73,7 +81,7 @@ def by_hand(events: Iterable[EventFact], present: Moment) -> dict[str, Any]:
     half = sorted({day for day, _, _ in marks if 0 <= day < 180})
     return {
         **{f"account.active_users_{name}": users[name] for name in ("30d", "90d", "365d")},
-        **{f"account.active_days_{name}": days[name] for name in ("30d", "90d")},
+        **{f"account.active_days_{name}": days[name] for name in ("30d", "90d", "180d")},
         **{f"account.event_kinds_{name}": len({kind for *_, kind in during(name)}) for name in ("30d", "90d")},
         **{
             f"account.active_{what}_change_{name}": tenth(
@@ -129,6 +137,17 @@ def test_every_figure_is_that_of_a_count_by_hand(seed: int) -> None:
     roll_up(later)
     refresh_metrics(later)
     assert told() == expected(accounts, events, later)
+
+
+def test_of_an_account_that_is_silent_or_was_never_heard_of_only_counts_are_known() -> None:
+    silent, never = factories.account().external_id, factories.account().external_id
+    events = [EventFact("m", "A", NOW - dt.timedelta(days=200), silent, factories.end_user().external_id)]
+    PostgresStore().append(events, source="app")
+    roll_up(moment(NOW))
+    assert told()[never] == expected([never], [], moment(NOW))[never]  # before the first refresh
+    refresh_metrics(moment(NOW))
+    assert told() == expected([silent, never], events, moment(NOW))
+    assert told()[silent]["account.users_kept_90d"] == 0 and told()[never]["account.users_kept_90d"] is None
 
 
 def test_an_earlier_day_is_as_it_was_whatever_came_since() -> None:
