@@ -23,7 +23,8 @@ says how well they would have foreseen). Why each limit is what it is:
 A measure without data is left out, so one company may know nothing of licences or renewals and is scored by the rest:
 usage alone is 70 % of the whole, and 30 % are enough for a score. How much the product is used weighs more than where
 that is heading, because changes of small numbers are mostly chance. Within adoption the steady days weigh most,
-because they mean use by whomever; within momentum silence does, because it is what churn looks like.
+because they mean use by whomever; within momentum silence weighs as much as all changes together, because it is what
+churn looks like.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ HABIT = _number("habit", "Active days, 180 days", "account.active_days_180d", 26
 DEPTH = _number("depth", "Kinds of events, 90 days", "account.event_kinds_90d", 5, 1)
 BREADTH = _number("breadth", "Active users, 90 days", "account.active_users_90d", 5, 1, 2)
 SPREAD = _number("spread", "Share of the busiest user", "account.busiest_user_90d", 50, 90)
-RECENCY = _number("last-seen", "Last seen", "account.last_seen_at", 7, 90, 3)
+RECENCY = _number("last-seen", "Last seen", "account.last_seen_at", 7, 90, 4)
 RHYTHM = _number(
     "rhythm", "Silence against the usual rhythm", "account.last_seen_at", _share(100, GAP), _share(500, GAP)
 )
@@ -66,8 +67,8 @@ TOUCHED = _number("touchpoint", "Last touchpoint", "account.last_touchpoint_at",
 PULSE = _number("pulse", "CSM pulse", "account.pulse", 5, 1, 2)
 TRIAL_END = _number("trial-end", "Trial end", "account.trial_ends_on", -14, 0)
 
-ADOPTION = _dimension("adoption", "Product adoption", 40, LICENCES, STEADY, HABIT, BREADTH, DEPTH, SPREAD)
-MOMENTUM = _dimension("momentum", "Momentum", 30, RECENCY, RHYTHM, KEPT, QUARTER, MONTH)
+ADOPTION = _dimension("adoption", "Product adoption", 45, LICENCES, STEADY, HABIT, BREADTH, DEPTH, SPREAD)
+MOMENTUM = _dimension("momentum", "Momentum", 25, RECENCY, RHYTHM, KEPT, QUARTER, MONTH)
 FINANCIAL = _dimension("financial", "Financial", 15, RENEWAL)
 RELATIONSHIP = _dimension("relationship", "Relationship", 15, TOUCHED, PULSE)
 
