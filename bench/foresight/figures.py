@@ -1,26 +1,18 @@
-"""How well scores and baselines tell beforehand who is lost: ROC-AUC, average precision, recall, precision, lead time."""
+"""How well scores and baselines tell beforehand who is lost: ROC-AUC, average precision, recall, precision."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
-from statistics import median
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from bench.foresight.baselines import activity, trained
+from bench.foresight.poor import POOR, band_of, halves, poor
 from bench.foresight.replay import History, Row, Scores
 
-POOR = "poor"
 RESAMPLED = 1_000
-
-
-def halves(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """The rows by quarter in two halves: the later one begins with the quarter of the row in the middle."""
-    middle = sorted(row.day for row in rows)[len(rows) // 2]
-    return [row for row in rows if row.day < middle], [row for row in rows if row.day >= middle]
 
 
 def compare(history: History, scores: Scores) -> dict[str, Any]:
@@ -34,7 +26,7 @@ def compare(history: History, scores: Scores) -> dict[str, Any]:
         "Fewest active days in 90": [-features[row].days_90 for row in later],
         **trained(earlier, later, features),
     }
-    flagged = sum(_band(row, scores) == POOR for row in later)
+    flagged = sum(band_of(row, scores) == POOR for row in later)
     outcomes = [row.outcome for row in later]
     return {
         "title": history.title,
@@ -44,7 +36,7 @@ def compare(history: History, scores: Scores) -> dict[str, Any]:
         "first": min(row.day for row in rows).isoformat(),
         "last": max(row.day for row in rows).isoformat(),
         "later_from": min(row.day for row in later).isoformat(),
-        "not_scored": sum(_band(row, scores) == "none" for row in rows),
+        "not_scored": sum(band_of(row, scores) == "none" for row in rows),
         "later": {name: quality(outcomes, values, flagged) for name, values in risks.items()},
         "interval": interval(later, risks["The stock config"], risks["Days since last seen"]),
         "poor": {"earlier": poor(earlier, scores), "later": poor(later, scores)},
@@ -55,8 +47,8 @@ def compare(history: History, scores: Scores) -> dict[str, Any]:
             ),
         },
         "bands": {
-            band: [sum(_band(row, scores) == band for row in later),
-                   sum(_band(row, scores) == band and row.outcome for row in later)]
+            band: [sum(band_of(row, scores) == band for row in later),
+                   sum(band_of(row, scores) == band and row.outcome for row in later)]
             for band in ("good", "average", "poor", "none")
         },
     }  # fmt: skip
@@ -108,42 +100,3 @@ def interval(rows: Sequence[Row], ours: Sequence[float], recency: Sequence[float
         name: [round(float(value), 2) for value in np.quantile(values, [0.025, 0.975])]
         for name, values in (("auc", aucs), ("lead_over_recency", leads))
     }
-
-
-def poor(rows: Sequence[Row], scores: Scores) -> dict[str, Any]:
-    """Recall and precision of Poor, and how many days beforehand the account had become Poor."""
-    flagged = [row for row in rows if _band(row, scores) == POOR]
-    caught = [row for row in flagged if row.outcome and row.lead_from]
-    since = {row: poor_since(row, scores) for row in caught}
-    lost = sum(row.outcome for row in rows)
-    return {
-        "rows": len(rows),
-        "lost": lost,
-        "poor": len(flagged),
-        "caught": len(caught),
-        "recall": round(len(caught) / lost, 2) if lost else None,
-        "precision": round(len(caught) / len(flagged), 2) if flagged else None,
-        "lead_days": _median((row.lead_from - since[row]).days for row in caught if row.lead_from),
-        "lead_days_to_last_event": _median((row.last_event - since[row]).days for row in caught),
-        "poor_before_last_event": sum(since[row] <= row.last_event for row in caught),
-    }
-
-
-def poor_since(row: Row, scores: Scores) -> dt.date:
-    """The first month's end of the unbroken run of months with Poor that the row's day belongs to."""
-    found = row.day
-    for month in sorted((month for month in scores if month < row.day), reverse=True):
-        scored = scores[month].get(row.account)
-        if scored is None or scored.band != POOR:
-            break
-        found = month
-    return found
-
-
-def _band(row: Row, scores: Scores) -> str:
-    return scores[row.day][row.account].band
-
-
-def _median(values: Any) -> float | None:
-    found = list(values)
-    return median(found) if found else None
