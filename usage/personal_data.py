@@ -2,7 +2,7 @@
 
 Daily usage is deleted and not counted again: a day's events may have been dropped by retention, and a count from what
 is left would take away other people's numbers. The accounts of a person are marked for their next evaluation in the
-transaction that removes the rows.
+transaction that removes the rows. The months go before the daily usage, whose trigger would take them along uncounted.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ hold(
         },
     ),
     Holding(
-        key="active_months", label="Active days by month", model=ActiveMonth, order=17,
+        key="active_months", label="Active days by month", model=ActiveMonth, order=14,
         find={USER: of_account(ActiveMonth, "user"), ACCOUNT: of_account(ActiveMonth)},
         columns={"month": "month", "account": "account__external_id", "user": "user__external_id"},
     ),

@@ -42,8 +42,8 @@ REMARKS = {
         " from this very history, may do better than rules that were never fitted to it."
     ),
     "ravenstack": (
-        "This history is invented: usage was drawn without regard to who leaves, so that neither the config nor a model that"
-        " learns can foresee anything, and every ROC-AUC is about 0.5. Nobody's name is on its usage, so that measures of"
+        "This history is invented, and its usage seems to be drawn without regard to who leaves: neither the config nor a model that"
+        " learns foresees anything, and every ROC-AUC is about 0.5. Nobody's name is on its usage, so that measures of"
         " people are 0 for all; a company that sends no users should take them out. Poor means nothing here, and the figures"
         " are shown so that nobody expects a score to know what usage does not say."
     ),

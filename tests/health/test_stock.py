@@ -72,4 +72,4 @@ def test_usage_alone_is_enough_for_a_score() -> None:
     save_config(None, name="", definition=DEFAULT)
     refresh_everything()
     found = AccountHealth.objects.get()
-    assert found.band == "good" and found.score is not None and 50 < found.coverage < 70
+    assert found.band == "average" and found.score is not None and 50 < found.coverage < 70
