@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 
@@ -80,16 +80,22 @@ class SilenceQuerySet(models.QuerySet["FeedSilence"]):
         """Those for which rules are held: not over, and not called real by a person."""
         return self.filter(released_at__isnull=True)
 
+    def with_kind(self) -> Self:
+        """With `thin`: whether something came in it, but far less than usual."""
+        came = FeedHour.objects.filter(feed=OuterRef("feed"), hour__gte=OuterRef("since"))
+        return self.annotate(thin=Exists(came.filter(hour__lt=OuterRef("noticed_at"))))
+
 
 class FeedSilence(models.Model):
-    """A source that was regular and brought nothing: since when, when it was noticed, when data came again.
+    """A source that was regular and brought nothing, or far less than usual: since when, when it was noticed, when data
+    came again. Which of the two the hours tell: in a complete silence there are none between `since` and `noticed_at`.
 
     After that, rules stay held until `settles_at`, so that accounts have time to be seen again; `released_at` is when
     the hold ended, by itself or because a person said that the silence is real (`released_by`).
     """
 
     feed = models.ForeignKey(Feed, models.CASCADE, related_name="silences", db_index=False)
-    since = models.DateTimeField(help_text="The last thing that came.")
+    since = models.DateTimeField(help_text="The last thing that came as usual.")
     noticed_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True)
     settles_at = models.DateTimeField(null=True)
@@ -112,3 +118,10 @@ class FeedSilence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.feed} since {self.since:%d %b %Y %H:%M}"
+
+    @property
+    def is_thin(self) -> bool:
+        """Whether something came in it, but far less than usual; asked for, unless `with_kind` has told."""
+        if not hasattr(self, "thin"):
+            self.thin = FeedSilence.objects.with_kind().values_list("thin", flat=True).get(pk=self.pk)
+        return bool(self.thin)
