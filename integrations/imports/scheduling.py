@@ -83,7 +83,7 @@ def save_schedule(schedule: ScheduledImport, example: Import | None, *, secret: 
     except FetchFailed as error:
         errors.setdefault("url", str(error))
     if errors:
-        schedule.secret, schedule.secret_hint = stored  # a password is not shown again, so it is not kept half-way either
+        schedule.secret, schedule.secret_hint = stored  # one that was not saved is not shown as if it were
         raise BadSchedule(errors)
     if schedule._state.adding:
         schedule.done_on = _slot(schedule, moment())

@@ -10,11 +10,11 @@ class Migration(migrations.Migration):
 
     dependencies = [("integrations", "0003_imports")]
     operations = [
-        migrations.AddField("message", "said", models.TextField(editable=False, null=True)),
-        migrations.AddField("scheduledimport", "secret", models.TextField(blank=True, default="", editable=False)),
+        migrations.AddField("message", "said", models.TextField(blank=True, db_default="", default="", editable=False)),
+        migrations.AddField("scheduledimport", "secret", models.TextField(blank=True, db_default="", default="", editable=False)),
         migrations.AddField(
             "scheduledimport", "secret_hint",
-            models.CharField(blank=True, default="", editable=False, max_length=12),
+            models.CharField(blank=True, db_default="", default="", editable=False, max_length=12),
         ),
         migrations.AddIndex("message", HashIndex(fields=["message_id"], name="message_of_id")),
     ]  # fmt: skip

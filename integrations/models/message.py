@@ -52,7 +52,7 @@ class Message(models.Model):
     reason = models.TextField(blank=True)
     payload = models.TextField(help_text="The message in JSON as it came, at most 32 KiB of it.")
     # Text, because it may be what the database refuses as JSON that brought the message here.
-    said = models.TextField(null=True, editable=False)
+    said = models.TextField(blank=True, default="", db_default="", editable=False)
 
     class Meta:
         ordering = ("-id",)

@@ -43,7 +43,7 @@ class ReasonSerializer(StrictSerializer):
 
 
 class TriedSerializer(StrictSerializer):
-    """What became of messages that were tried again; `left` were not tried, because there were too many for one call."""
+    """What became of messages that were tried again; `left` were too many for one call."""
 
     recorded = serializers.IntegerField(read_only=True)
     failed = serializers.IntegerField(read_only=True)

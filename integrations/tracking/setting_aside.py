@@ -92,7 +92,7 @@ def _retry(pk: int) -> bool | None:
         row.reason = why
         row.save(update_fields=["reason"])
         return False
-    row.outcome, row.reason, row.said = message.outcome, message.reason, None
+    row.outcome, row.reason, row.said = message.outcome, message.reason, ""
     row.payload, row.message_id = message.payload, message.message_id
     row.user_ref, row.account_ref = message.user or message.anonymous, message.account or message.company
     row.save()

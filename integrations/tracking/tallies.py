@@ -49,7 +49,7 @@ def log_messages(source: Source, messages: Sequence[Tracked], received_at: dt.da
                     source.pk, received_at, message.at, message.kind[:20], message.name[:255],
                     (message.user or message.anonymous)[:255], (message.account or message.company)[:255],
                     message.message_id, message.outcome, message.reason, message.payload,
-                    message.said() if message.outcome == Outcome.FAILED else None,
+                    message.said() if message.outcome == Outcome.FAILED else "",
                 )
             )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Imports over the API: sent with a mapping, followed, undone; what cannot be is refused at its place, keeping nothing."""
+"""Imports over the API: sent with a mapping, followed, undone; what cannot be is refused at its place."""
 
 from __future__ import annotations
 

@@ -46,13 +46,14 @@ def replay(source: Source, monkeypatch: pytest.MonkeyPatch) -> Any:
 def facts() -> dict[str, Any]:
     """Everything that messages have caused."""
     roll_up()
+    events = Event.objects.values("message_id")
     rows: dict[str, Any] = {
         "accounts": Account.objects.values("external_id", "name", "stated_licences", "attributes", "stamps"),
         "users": EndUser.objects.values("external_id", "name", "email", "title", "attributes", "stamps"),
         "belonging": Relationship.objects.values("user__external_id", "account__external_id", "role", "ended_at"),
         "changes": AttributeChange.objects.values("subject", "key", "old", "new", "at"),
         "events": Event.objects.values("message_id", "name", "account", "user", "at", "properties"),
-        "receipts": MessageReceipt.objects.filter(message_id__in=Event.objects.values("message_id")).values("message_id"),
+        "receipts": MessageReceipt.objects.filter(message_id__in=events).values("message_id"),
         "identities": Identity.objects.values("name", "user", "former", "facts"),
         "waiting": PendingEvent.objects.values("message_id", "user_id", "account_id"),
     }

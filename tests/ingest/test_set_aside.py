@@ -65,7 +65,7 @@ def test_it_waits_and_is_recorded_as_it_would_have_been(send: Send, poison: Call
     found = Event.objects.get(message_id="p2")
     assert found.at == dt.datetime.fromisoformat(WHEN) and found.properties == {"pages": 3}
     assert found.account == account and found.user and found.user.external_id == "u1"
-    assert set(dict(outcomes()).values()) == {Outcome.STORED} and not Message.objects.exclude(said=None).exists()
+    assert set(dict(outcomes()).values()) == {Outcome.STORED} and not Message.objects.exclude(said="").exists()
     assert retry(set_aside()) == setting_aside.Tried(0, 0, 0)
     send_poison(send)
     assert Event.objects.count() == 3  # its id was claimed when it came
@@ -112,7 +112,7 @@ def test_it_is_kept_longer_than_others_but_not_for_good(send: Send, poison: Any)
 
 def test_one_of_an_older_version_and_of_somebody_erased(send: Send, poison: Any) -> None:
     send_poison(send)
-    Message.objects.filter(message_id="p3").update(said=None)
+    Message.objects.filter(message_id="p3").update(said="")
     send("/v1/batch", {"batch": [identify("u9", messageId="p9", traits={"company": {"id": "a9"}})]})
     EndUser.objects.create(external_id="u9")
     poison()
@@ -137,7 +137,7 @@ def test_an_erasure_after_it_was_set_aside_is_respected(send: Send, poison: Any)
     poison()
     assert kept and retry(set_aside()) == setting_aside.Tried(0, 1, 0)
     row.refresh_from_db()
-    assert (row.outcome, row.payload, row.said, row.account_ref) == (Outcome.DROPPED, "", None, "")
+    assert (row.outcome, row.payload, row.said, row.account_ref) == (Outcome.DROPPED, "", "", "")
     assert not Account.objects.exists() and not EndUser.objects.exists()
 
 

@@ -21,7 +21,10 @@ HERE = Path(__file__).resolve().parent
 PAYLOADS = HERE.parent / "ingest" / "payloads"
 KEY = "wk_of-a-test-and-nowhere-else"
 HEADERS = ("Authorization", "Content-Type", "Content-Encoding", "User-Agent")
-NODE, PYTHON = ["node", str(HERE / "node" / "one_of_each.mjs")], [sys.executable, str(HERE / "python" / "one_of_each.py")]
+NODE, PYTHON = (
+    ["node", str(HERE / "node" / "one_of_each.mjs")],
+    [sys.executable, str(HERE / "python" / "one_of_each.py")],
+)
 WAYS = {
     "segment-python": [*PYTHON, "segment"],
     "rudder-python": [*PYTHON, "rudder"],

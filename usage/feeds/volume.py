@@ -1,15 +1,15 @@
 """Whether a feed that still brings something brings far less than usual.
 
 The usual volume of a slot of the week (`usage.feeds.rhythm`: an hour, or a weekday) is the median of what it brought in
-each of the last eight weeks, weeks without anything included. Going back from now over the expected slots that are over,
-what came is compared with what is usual for just these slots, so that nights, weekends and quiet hours count for as
+each of the last eight weeks, weeks without anything included. Going back from now over the expected slots that have
+passed, what came is compared with what is usual for just these slots: nights, weekends and quiet hours count for as
 little as they bring. **Low** is a feed that brought less than LOW (a fifth) of the usual in more slots in a row than it
 may miss completely (`Rhythm.allowed`), if at least LEAST events were usual in them: a Poisson number of mean 50 is
 below 10 with a probability of 1e-12.
 
-Only a feed of steady volume is judged. Cut into stretches of that length, not more than a tenth of its own last weeks
-may lie below half of the usual; a feed whose loads are now small and now large has no usual volume. It is back when it
-brought at least BACK (a half) of the usual in a third of that length.
+Only a feed of steady volume is judged. Cut into stretches of that length, nine tenths of its own last weeks must lie
+between half and double of the usual; a feed whose loads are now small and now large has no usual volume. It is back
+when it brought at least BACK (a half) of the usual in a third of that length.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from typing import Any
 
 from usage.feeds.rhythm import HOUR, WEEKS, Rhythm, slots_between
 
-LOW, BACK, STEADY = 0.2, 0.5, 0.5
+LOW, BACK = 0.2, 0.5
+STEADY = 0.5, 2.0
 LEAST = 50
 FEWEST_STRETCHES = 6
 
@@ -60,16 +61,18 @@ def low_since(slots: Sequence[Slot], rhythm: Rhythm, *, after: dt.datetime | Non
     counts for nothing."""
     length = length_of(rhythm)
     came = usual = 0.0
-    since = None
+    place = None
     for number, slot in enumerate(reversed(slots), 1):
         if after is not None and slot.start < after:
             break
         came, usual = came + slot.came, usual + slot.usual
         if number >= length and usual >= LEAST and came < LOW * usual:
-            since = slot.start
-    if since is None or not is_steady([slot for slot in slots if slot.start < since], length):
+            place = len(slots) - number
+    if place is None:
         return None
-    return since
+    while slots[place].came >= BACK * slots[place].usual:  # usual hours just before it
+        place += 1
+    return slots[place].start if is_steady(slots[:place], length) else None
 
 
 def is_steady(slots: Sequence[Slot], length: int) -> bool:
@@ -79,7 +82,8 @@ def is_steady(slots: Sequence[Slot], length: int) -> bool:
         stretch = slots[end - length : end]
         usual = sum(slot.usual for slot in stretch)
         ratios.append(sum(slot.came for slot in stretch) / usual if usual else 0.0)
-    return len(ratios) >= FEWEST_STRETCHES and sum(ratio < STEADY for ratio in ratios) * 10 <= len(ratios)
+    outside = sum(not STEADY[0] <= ratio <= STEADY[1] for ratio in ratios)
+    return len(ratios) >= FEWEST_STRETCHES and outside * 10 <= len(ratios)
 
 
 def is_back(slots: Sequence[Slot], rhythm: Rhythm, *, since: dt.datetime) -> bool:

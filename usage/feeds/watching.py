@@ -1,4 +1,4 @@
-"""Looking at the feeds: what came is summed up, a feed that fell silent or low is marked, one that is back is let go."""
+"""Looking at the feeds: what came is summed up, one that fell silent or low is marked, and let go when it is back."""
 
 from __future__ import annotations
 

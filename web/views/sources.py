@@ -148,7 +148,8 @@ def debugger(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "rows": rows.defer("payload")[:SHOWN], "asked": asked, "paused": request.GET.get("pause") == "1",
         "query": query.urlencode(), "kinds": KINDS, "outcomes": Outcome.choices, "sources": Source.objects.all(),
-        "aside": set_aside().exists, "narrowed": any(value for name, value in asked.items() if name != "source"), "shown": SHOWN,
+        "aside": set_aside().exists, "shown": SHOWN,
+        "narrowed": any(value for name, value in asked.items() if name != "source"),
     }  # fmt: skip
     return page(request, "web/sources/debugger.html", context | _chosen(request), parts=PARTS)
 

@@ -1,4 +1,4 @@
-"""Sends one message of each kind with an unmodified client: `one_of_each.py segment|rudder|posthog|userlist URL KEY`."""
+"""Sends one message of each kind with an unmodified client: `one_of_each.py segment|rudder|posthog|userlist URL K`."""
 
 from __future__ import annotations
 
