@@ -129,7 +129,8 @@ class ImportViewSet(ApiViewSet):
         Columns that `mapping` does not name become what the page would propose. What cannot be is a 422 that names the
         part or the column, and nothing is kept.
         """
-        sent = UploadSerializer(data={name: request.data[name] for name in request.data})
+        parts: Any = request.data
+        sent = UploadSerializer(data={name: parts[name] for name in parts})
         sent.is_valid(raise_exception=True)
         data = dict(sent.validated_data)
         columns = _columns(data.pop("mapping", ""))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
@@ -123,5 +123,6 @@ class FeedSilence(models.Model):
     def is_thin(self) -> bool:
         """Whether something came in it, but far less than usual; asked for, unless `with_kind` has told."""
         if not hasattr(self, "thin"):
-            self.thin = FeedSilence.objects.with_kind().values_list("thin", flat=True).get(pk=self.pk)
+            told: Any = FeedSilence.objects.with_kind().get(pk=self.pk)
+            self.thin = bool(told.thin)
         return bool(self.thin)

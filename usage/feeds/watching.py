@@ -88,7 +88,7 @@ def watch_feeds(present: Moment | None = None) -> Looked:
         if silence is not None and _is_over(silence, feed, counts, now):
             _end(silence, feed, now.now)
             looked.ended.append(silence)
-            silence, ends[feed.pk] = None, silence.ended_at
+            ends[feed.pk], silence = silence.ended_at, None
         rhythm = learn(counts, now.zone)
         Feed.objects.filter(pk=feed.pk).update(judged_at=now.now, rhythm=rhythm.words if rhythm else "")
         if rhythm is not None and silence is None:
