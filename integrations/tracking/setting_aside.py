@@ -10,13 +10,13 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Count, Max, QuerySet
 
 from core.intake import short
 from integrations.models import Message, Outcome
 from integrations.tracking.messages import Envelope, Tracked
-from integrations.tracking.recording import record_alone
+from integrations.tracking.recording import ATTEMPTS, RACES, record_alone, sqlstate
 from integrations.tracking.refusing import refuse_erased
 from usage import partitions
 
@@ -67,8 +67,19 @@ def retry(rows: QuerySet[Message]) -> Tried:
     Raises what the database raises when it is away; those that were recorded until then are.
     """
     left = max(0, rows.count() - AT_ONCE)
-    done = [_retry(pk) for pk in list(rows.order_by("id").values_list("pk", flat=True)[:AT_ONCE])]
+    done = [_until_won(pk) for pk in list(rows.order_by("id").values_list("pk", flat=True)[:AT_ONCE])]
     return Tried(done.count(True), done.count(False), left)
+
+
+def _until_won(pk: int) -> bool | None:
+    """Try again where another writer won a race that PostgreSQL has ended."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _retry(pk)
+        except OperationalError as error:
+            if sqlstate(error) not in RACES or attempt == ATTEMPTS:
+                raise
+    return None
 
 
 @transaction.atomic
@@ -82,11 +93,11 @@ def _retry(pk: int) -> bool | None:
         row.save(update_fields=["reason"])
         return False
     message = Tracked.again(row.said, row.payload)
+    if message.is_event:  # before anything else is locked, as where messages come in
+        partitions.ensure_months({partitions.month_of(message.at)})
     refuse_erased([message])
     why = ""
     if not message.outcome:
-        if message.is_event:
-            partitions.ensure_months({partitions.month_of(message.at)})
         why = record_alone(row.source, message, Envelope(row.received_at, f"again-{row.pk}"))
     if why:
         row.reason = why
