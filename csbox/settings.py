@@ -245,6 +245,9 @@ SPECTACULAR_SETTINGS = {
     # Lists of choices that share a name: the schema needs one each.
     "ENUM_NAME_OVERRIDES": {
         "AttributeSubjectEnum": "accounts.models.attribute.Subject",
+        "FlagEnum": [("true", "true"), ("false", "false")],
+        "ImportKindEnum": "integrations.models.importing.ImportKind",
+        "ImportStateEnum": "integrations.models.importing.Import.State",
         "HealthBandEnum": "health.models.Band",
         "OverrideBandEnum": [("good", "Good"), ("average", "Average"), ("poor", "Poor")],
         "MemberSubjectEnum": [("account", "Accounts"), ("user", "Users")],

@@ -20,7 +20,7 @@ from integrations.tracking.keys import create_source
 from integrations.tracking.messages import Envelope, Tracked, read_message
 from integrations.tracking.recording import record
 
-DAYS, NEWEST = 30, 48
+DAYS, NEWEST, TOGETHER = 30, 48, 6
 LEFT = "demo-left"
 FAULT = "DataError: value out of range for the step that was at work; the next release mends it"
 
@@ -86,7 +86,9 @@ def _messages(
         calls = [call | here]
         if number == 20:
             calls += [calls[0] | {"properties": {"via": "mobile"}}]  # the same id, other content
-        found.append((number * 7, calls))
+        if number % TOGETHER == 0:
+            found.append((number * 7, []))
+        found[-1][1].extend(calls)
     return found
 
 

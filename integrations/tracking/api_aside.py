@@ -92,13 +92,13 @@ class SetAsideViewSet(ApiViewSet):
         return Response({"discarded": len(discard(rows, by=request.user.get_username()))})
 
     @extend_schema(request=ReasonSerializer, responses=TriedSerializer)
-    @action(detail=False, methods=["post"], url_path="retry", serializer_class=ReasonSerializer)
+    @action(detail=False, methods=["post"], url_path="retry-all", serializer_class=ReasonSerializer)
     def retry_all(self, request: Request) -> Response:
         """Record all messages of a reason again, five hundred in a call."""
         return _tried(retry(set_aside(**self.read_body())))
 
     @extend_schema(request=ReasonSerializer, responses=DiscardedSerializer)
-    @action(detail=False, methods=["post"], url_path="discard", serializer_class=ReasonSerializer)
+    @action(detail=False, methods=["post"], url_path="discard-all", serializer_class=ReasonSerializer)
     def discard_all(self, request: Request) -> Response:
         """Give all messages of a reason up."""
         return Response({"discarded": len(discard(set_aside(**self.read_body()), by=request.user.get_username()))})

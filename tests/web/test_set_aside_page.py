@@ -100,9 +100,9 @@ def test_the_api_does_the_same(company: Company, waiting: Source) -> None:
     first = client.get(base).json()["results"][0]["id"]
     assert client.post(f"{base}{first}/discard/").json() == {"discarded": 1}
     asked = {"reason": "First <b>", "source": "web-app"}
-    assert client.post(f"{base}retry/", asked, "application/json").json() == {"recorded": 2, "failed": 0, "left": 0}
-    assert client.post(f"{base}discard/", asked, "application/json").json() == {"discarded": 0}
-    assert client.post(f"{base}discard/", {}, "application/json").status_code == 400
+    assert client.post(f"{base}retry-all/", asked, "application/json").json() == {"recorded": 2, "failed": 0, "left": 0}
+    assert client.post(f"{base}discard-all/", asked, "application/json").json() == {"discarded": 0}
+    assert client.post(f"{base}discard-all/", {}, "application/json").status_code == 400
     assert client.get(base).json()["results"] == [] and Event.objects.count() == 3
 
 

@@ -95,7 +95,7 @@ class FeedSilence(models.Model):
     """
 
     feed = models.ForeignKey(Feed, models.CASCADE, related_name="silences", db_index=False)
-    since = models.DateTimeField(help_text="The last thing that came as usual.")
+    since = models.DateTimeField(help_text="The last thing that came.")
     noticed_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True)
     settles_at = models.DateTimeField(null=True)
