@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0009_users_in_accounts")]
+    dependencies = [("accounts", "0010_folded_names")]
     operations = [
         migrations.AddField(
             "erasure", "other_of",
