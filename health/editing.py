@@ -20,6 +20,7 @@ from core.locks import xact_lock
 from health.definition import Definition, DefinitionError, read_definition
 from health.models import AccountHealth, Band, HealthConfig, HealthConfigVersion, HealthOverride, Pulse
 from health.refresh import refresh_health
+from health.uses import ConfigInUse, uses_of_config
 from segments.models import Segment
 from segments.questions import Reader, named_in
 from segments.rules.compiler import compile_rule
@@ -140,9 +141,12 @@ def reorder_configs(ids: Sequence[int]) -> None:
 
 
 def delete_config(config: HealthConfig) -> None:
-    """Delete a config; its accounts are scored by the next one that fits. Their history stays."""
+    """Delete a config; its accounts are scored by the next one that fits. Their history stays. Raises ConfigInUse while
+    something reads a dimension that no other config has."""
     with transaction.atomic():
         xact_lock("health configs")
+        if uses := uses_of_config(config):
+            raise ConfigInUse(config, uses)
         config.delete()
         request_scoring()
 
