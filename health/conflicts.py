@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -19,7 +19,6 @@ from segments.models import AccountMembership
 from segments.questions import Reader
 
 LIMIT_MS = 5_000
-PAGE = 50
 
 
 @dataclass(frozen=True)
@@ -52,72 +51,73 @@ class Conflict:
         return len({verdict.band for verdict in self.verdicts}) > 1
 
 
-@dataclass(frozen=True)
-class Conflicts:
-    """One page of them, and how many there are."""
-
-    rows: list[Conflict]
-    total: int
-
-
 def matching_configs() -> list[HealthConfig]:
     """The configs that share accounts: active ones of segments, in their order. The default scores only the rest."""
     return list(HealthConfig.objects.filter(active=True, is_default=False).select_related("segment"))
 
 
-def configs_of(account: Account, configs: Sequence[HealthConfig] | None = None) -> list[HealthConfig]:
-    """The configs whose segments an account is in, the one that counts first."""
-    mine = set(
-        AccountMembership.objects.filter(account=account, left_at__isnull=True, segment__health_config__active=True)
-        .order_by()
-        .values_list("segment_id", flat=True)
-    )
-    if len(mine) < 2 and configs is None:
-        return []
-    return [config for config in (matching_configs() if configs is None else configs) if config.segment_id in mine]
+def other_configs_of(account: Account) -> int:
+    """How many configs fit an account besides the one that counts."""
+    found = AccountMembership.objects.filter(
+        account=account, left_at__isnull=True, segment__health_config__active=True
+    ).count()
+    return max(0, found - 1)
 
 
-def conflicted(seen: QuerySet[Account], configs: Sequence[HealthConfig]) -> QuerySet[Account]:
-    """The accounts in the segments of two configs or more."""
-    several = (
-        AccountMembership.objects.filter(
-            segment_id__in=[config.segment_id for config in configs], left_at__isnull=True
+class Comparison:
+    """The configs that share accounts, each read once. All of them are asked in one statement, which may take five
+    seconds; TooSlow is raised past that."""
+
+    def __init__(self, reader: Reader, configs: Sequence[HealthConfig] | None = None) -> None:
+        self.reader = reader
+        self.configs = matching_configs() if configs is None else list(configs)
+        self.read = [(config, _readable(config, reader)) for config in self.configs]
+
+    def accounts(
+        self, seen: QuerySet[Account], *, config: HealthConfig | None = None, differing: bool = False
+    ) -> QuerySet[Account]:
+        """The accounts (of those `seen`) in the segments of two configs or more; `config` narrows them to those of its
+        segment, `differing` to those whose band depends on the config."""
+        members = AccountMembership.objects.filter(
+            segment_id__in=[one.segment_id for one in self.configs], left_at__isnull=True
         )
-        .order_by()
-        .values("account")
-        .annotate(n=Count("segment"))
-        .filter(n__gt=1)
-    )
-    return seen.filter(pk__in=several.values("account"))
+        several = members.order_by().values("account").annotate(n=Count("segment")).filter(n__gt=1)
+        found = seen.filter(pk__in=several.values("account"))
+        if config is not None:
+            found = found.filter(in_segments([config.segment_id or 0]))
+        return found.filter(pk__in=self._differing(found)) if differing else found
 
+    def told(self, accounts: Sequence[Account]) -> list[Conflict]:
+        """What every config says of each of these accounts, in their order."""
+        ids = [account.pk for account in accounts]
+        rows = self._rows("SELECT * FROM ({asked}) AS told", Account.objects.filter(pk__in=ids)) if ids else []
+        said = {(pk, config): (score, band) for config, pk, score, band in rows}
+        stored = AccountHealth.objects.in_bulk(ids)
+        found = []
+        for account in accounts:
+            mine = [config for config in self.configs if (account.pk, config.pk) in said]
+            verdicts = [Verdict(one, *said[account.pk, one.pk], wins=one is mine[0]) for one in mine]
+            found.append(Conflict(account, verdicts, stored.get(account.pk)))
+        return found
 
-def find_conflicts(
-    seen: QuerySet[Account],
-    reader: Reader,
-    *,
-    config: HealthConfig | None = None,
-    differing: bool = False,
-    page: int = 1,
-    size: int = PAGE,
-) -> Conflicts:
-    """A page of the accounts (of those `seen`) that several configs could score, by name.
+    def _differing(self, found: QuerySet[Account]) -> list[int]:
+        """The ids of the accounts for which the verdicts differ."""
+        statement = "SELECT id FROM ({asked}) AS told GROUP BY id HAVING count(DISTINCT computed) > 1"
+        return [pk for (pk,) in self._rows(statement, found)]
 
-    `config` narrows them to those of its segment, `differing` to those whose band depends on the config. A handful of
-    statements, however many accounts there are; all configs are asked in one. Raises TooSlow past five seconds each.
-    """
-    configs = matching_configs()
-    found = conflicted(seen, configs)
-    if config is not None:
-        found = found.filter(in_segments([config.segment_id] if config.segment_id else []))
-    read = [(one, _readable(one, reader)) for one in configs]
-    start = max(0, page - 1) * size
-    with time_limit(LIMIT_MS):
-        if differing:
-            total, ids = _differing(read, found, reader, start, size)
-        else:
-            total = found.count()
-            ids = list(found.order_by("name_folded", "pk").values_list("pk", flat=True)[start : start + size])
-        return Conflicts(_rows(read, ids, reader), total)
+    def _rows(self, statement: str, accounts: QuerySet[Account]) -> list[Any]:
+        """Run a statement over what every config says of those of the accounts that are in its segment."""
+        parts = []
+        for config, definition in self.read:
+            mine = accounts.filter(in_segments([config.segment_id or 0]))
+            text = judged(definition, mine, self.reader.context)
+            if text is not None:
+                parts.append(f"(WITH {text} SELECT {config.pk} AS config, id, score, computed FROM wanted)")
+        if not parts:
+            return []
+        with time_limit(LIMIT_MS), connection.cursor() as cursor:
+            cursor.execute(statement.format(asked=" UNION ALL ".join(parts)), {"today": self.reader.moment.today})
+            return list(cursor.fetchall())
 
 
 def _readable(config: HealthConfig, reader: Reader) -> Definition:
@@ -132,56 +132,3 @@ def _readable(config: HealthConfig, reader: Reader) -> Definition:
 def _left_out(measure: Measure, config: HealthConfig) -> Measure:
     problem = measure.problem or str(config.problems.get(measure.key, ""))
     return Measure(measure.key, measure.name, measure.weight, problem=problem) if problem else measure
-
-
-def _asked(
-    read: Iterable[tuple[HealthConfig, Definition]], accounts: QuerySet[Account], reader: Reader
-) -> str:
-    """One query for what every config says of those of the accounts that are in its segment."""
-    parts = []
-    for config, definition in read:
-        mine = accounts.filter(in_segments([config.segment_id or 0]))
-        text = judged(definition, mine, reader.context)
-        if text is not None:
-            parts.append(f"(WITH {text} SELECT {config.pk} AS config, id, score, computed FROM wanted)")
-    return " UNION ALL ".join(parts)
-
-
-def _differing(
-    read: Sequence[tuple[HealthConfig, Definition]], found: QuerySet[Account], reader: Reader, start: int, size: int
-) -> tuple[int, list[int]]:
-    """How many accounts have verdicts that differ, and the ids of one page of them."""
-    asked = _asked(read, found, reader)
-    if not asked:
-        return 0, []
-    statement = f"""
-        WITH told AS ({asked}),
-        differing AS MATERIALIZED (SELECT id FROM told GROUP BY id HAVING count(DISTINCT computed) > 1)
-        SELECT (SELECT count(*) FROM differing),
-               ARRAY(SELECT d.id FROM differing AS d JOIN accounts_account AS a ON a.id = d.id
-                     ORDER BY a.name_folded, a.id LIMIT %(size)s OFFSET %(start)s)
-    """  # noqa: S608  # compiled
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {"today": reader.moment.today, "size": size, "start": start})
-        total, ids = cursor.fetchone()
-    return total, list(ids)
-
-
-def _rows(
-    read: Sequence[tuple[HealthConfig, Definition]], ids: Sequence[int], reader: Reader
-) -> list[Conflict]:
-    """The accounts of one page with every verdict."""
-    asked = _asked(read, Account.objects.filter(pk__in=ids), reader) if ids else ""
-    said: dict[tuple[int, int], tuple[Any, str]] = {}
-    if asked:
-        with connection.cursor() as cursor:
-            cursor.execute(asked, {"today": reader.moment.today})
-            said = {(pk, config): (score, band) for config, pk, score, band in cursor.fetchall()}
-    accounts = Account.objects.in_bulk(ids)
-    stored = AccountHealth.objects.in_bulk(ids)
-    rows = []
-    for pk in ids:
-        mine = [config for config, _ in read if (pk, config.pk) in said]
-        verdicts = [Verdict(one, *said[pk, one.pk], wins=one is mine[0]) for one in mine]
-        rows.append(Conflict(accounts[pk], verdicts, stored.get(pk)))
-    return rows

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Account
 from core.deadline import TooSlow
-from health.conflicts import LIMIT_MS, PAGE, Conflicts, find_conflicts, matching_configs
+from health.conflicts import LIMIT_MS, Comparison, Conflict
 from health.definition import DefinitionError
 from health.editing import StaleConfig, delete_config
 from health.models import HealthConfig
@@ -26,7 +26,7 @@ from web.pages import may_edit_segments, page
 from web.undo import inverse, keep_inverse
 from web.views.segments import editors_only
 
-LAST_PAGE = 1_000
+PAGE, LAST_PAGE = 50, 1_000
 
 
 @login_required
@@ -96,8 +96,8 @@ def _restore_back(request: HttpRequest, data: dict[str, Any]) -> str:
 def health_conflicts(request: HttpRequest) -> HttpResponse:
     """The accounts that several configs could score: of one config's segment (`config`), one alone (`account`), those
     whose band would differ (`differ`)."""
-    configs = matching_configs()
-    chosen = next((one for one in configs if str(one.pk) == request.GET.get("config")), None)
+    comparison = Comparison(reader_for(request))
+    chosen = next((one for one in comparison.configs if str(one.pk) == request.GET.get("config")), None)
     seen = Account.objects.visible_to(request.user)
     account = None
     if (pk := request.GET.get("account", "")) and pk.isascii() and pk.isdigit() and len(pk) < 19:
@@ -106,9 +106,12 @@ def health_conflicts(request: HttpRequest) -> HttpResponse:
     differing = request.GET.get("differ") == "1"
     number = request.GET.get("page", "")
     at = min(LAST_PAGE, int(number)) if number.isascii() and number.isdigit() and 0 < len(number) < 6 else 1
-    problem, found = "", Conflicts([], 0)
+    at = max(1, at)
+    problem, total, rows = "", 0, list[Conflict]()
     try:
-        found = find_conflicts(seen, reader_for(request), config=chosen, differing=differing, page=max(1, at))
+        accounts = comparison.accounts(seen, config=chosen, differing=differing)
+        total = accounts.count()
+        rows = comparison.told(list(accounts.order_by("name_folded", "pk")[(at - 1) * PAGE : at * PAGE]))
     except TooSlow:
         problem = f"This was not computed within {LIMIT_MS // 1000} seconds. Choose one config, or all of its accounts."
     except DatabaseError as error:
@@ -122,10 +125,10 @@ def health_conflicts(request: HttpRequest) -> HttpResponse:
         return f"?{urlencode({name: value for name, value in (query | more).items() if value})}"
 
     context = {
-        "configs": configs, "chosen": chosen, "account": account, "differing": differing, "found": found,
-        "problem": problem, "page": max(1, at),
+        "configs": comparison.configs, "chosen": chosen, "account": account, "differing": differing,
+        "total": total, "rows": rows, "problem": problem, "page": at,
         "all_link": link(differ=""), "differ_link": link(differ="1"),
         "previous": link(page=at - 1) if at > 1 else "",
-        "next": link(page=at + 1) if found.total > at * PAGE else "",
+        "next": link(page=at + 1) if total > at * PAGE else "",
     }  # fmt: skip
     return page(request, "web/health/conflicts.html", context)
