@@ -113,17 +113,17 @@ def effect_of(
         definition, failed = without_failing(definition, mine, reader.context, LIMIT_MS)
         problems |= failed
         row = _row(definition, mine, reader)
-    flows, movers, scores, steps = (found or default for found, default in zip(row, ([], [], {}, {}), strict=True))
+    flows, movers, scores, steps = row
     return Effect(
-        tuple(Flow(one["before"], one["after"], one["n"], Decimal(one["mrr"])) for one in flows),
+        tuple(Flow(one["before"], one["after"], one["n"], Decimal(one["mrr"])) for one in flows or ()),
         tuple(
             Mover(
                 one["id"], one["name"], one["before"], one["after"], _number(one["score_before"]), _number(one["score"])
             )
-            for one in movers
+            for one in movers or ()
         ),
         tuple(
-            _spread(measure, scores.get(str(i)), steps.get(str(i)))
+            _spread(measure, (scores or {}).get(str(i)), (steps or {}).get(str(i)))
             for i, measure in enumerate(definition.measures, start=1)
         ),
         _leaving(config, mine, seen),
@@ -152,7 +152,7 @@ def _row(definition: Definition, mine: QuerySet[Account], reader: Reader) -> tup
     if text is None:
         return None, None, None, None
     limits = [_limits(measure) for measure in definition.measures]
-    values = {
+    values: dict[str, Any] = {
         "today": reader.moment.today,
         "low": [min(pair) if pair else None for pair in limits],
         "high": [max(pair) if pair else None for pair in limits],

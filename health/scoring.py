@@ -131,7 +131,7 @@ def fixed(measure: Measure) -> bool:
 
 
 def shown_sql(i: int, measure: Measure) -> str:
-    """What a distribution of a measure is drawn of, in which its limits are the same for every account: its number; as a
+    """What a distribution of a measure is drawn of, so that its limits are the same for every account: its number; as a
     percentage where both limits are percentages of one field; else its score. NULL by rules."""
     if measure.problem or measure.field is None:
         return "NULL::numeric"

@@ -7,7 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from health.definition import GOOD_FROM, LEAST_COVERAGE, POOR_BELOW, Definition, DefinitionError, Measure, read_definition
+from health.definition import (
+    GOOD_FROM,
+    LEAST_COVERAGE,
+    POOR_BELOW,
+    Definition,
+    DefinitionError,
+    Measure,
+    read_definition,
+)
 from health.editing import save_config
 from health.explaining import limit_in_words
 from health.models import HealthConfig, HealthConfigVersion

@@ -186,9 +186,7 @@ class _Builder:
                 mode, value = "ahead", -value
         if share or known is None or known.kind not in DATES:
             modes.append(("percent", "% of"))
-        return LimitView(
-            side, f"{one.path}.{side}", dom, typed(value), mode, of, modes, self.slot(f"error-{dom}")
-        )
+        return LimitView(side, f"{one.path}.{side}", dom, typed(value), mode, of, modes, self.slot(f"error-{dom}"))
 
     def tell(self, draft: ConfigDraft, measures: dict[str, MeasureView]) -> None:
         """Put each problem at its place, and in the summary with the id of its control."""

@@ -88,9 +88,7 @@ def effect_view(effect: Effect, definition: Definition) -> EffectView:
 def _row(effect: Effect, band: str, label: str) -> BandRow:
     joins = sum(flow.number for flow in effect.flows if flow.after == band != flow.before)
     leaves = sum(flow.number for flow in effect.flows if flow.before == band != flow.after)
-    return BandRow(
-        band, label, effect.number(band, after=False), effect.number(band, after=True), joins, leaves
-    )
+    return BandRow(band, label, effect.number(band, after=False), effect.number(band, after=True), joins, leaves)
 
 
 def _moves(effect: Effect) -> Iterator[Move]:

@@ -7,10 +7,11 @@ are taken as typed and judged by `health.definition`, so that a mistake is told 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import QueryDict
@@ -36,9 +37,11 @@ class MeasureDraft:
     weight: Any = 1
     by_rules: bool = False
     field: str = ""
-    limits: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(SIDES))
-    rules: dict[str, Tree] = field(default_factory=lambda: {side: {"match": "all", "rules": []} for side in SIDES})
-    places: dict[str, dict[str, Place]] = field(default_factory=dict)
+    limits: dict[str, Any] = dataclasses.field(default_factory=lambda: dict.fromkeys(SIDES))
+    rules: dict[str, Tree] = dataclasses.field(
+        default_factory=lambda: {side: {"match": "all", "rules": []} for side in SIDES}
+    )
+    places: dict[str, dict[str, Place]] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def stored(cls, data: Any) -> MeasureDraft:
@@ -53,7 +56,9 @@ class MeasureDraft:
         """Take over what a definition says of one kind."""
         given = data if isinstance(data, dict) else {}
         if by_rules:
-            self.rules |= {side: tree for side in SIDES if isinstance(tree := given.get(side), dict) and "rules" in tree}
+            self.rules |= {
+                side: tree for side in SIDES if isinstance(tree := given.get(side), dict) and "rules" in tree
+            }
         else:
             self.field = str(given.get("field") or "")
             self.limits |= {side: given.get(side) for side in SIDES}
@@ -76,7 +81,7 @@ class DimensionDraft:
     key: str = ""
     name: str = ""
     weight: Any = None
-    measures: list[MeasureDraft] = field(default_factory=list)
+    measures: list[MeasureDraft] = dataclasses.field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -88,7 +93,7 @@ class ConfigDraft:
     active: bool = True
     reason: str = ""
     version: int = 0
-    dimensions: list[DimensionDraft] = field(default_factory=list)
+    dimensions: list[DimensionDraft] = dataclasses.field(default_factory=list)
     good: Any = None
     poor: Any = None
     least_coverage: Any = None
@@ -133,9 +138,9 @@ class ConfigDraft:
 
     def give_keys(self) -> None:
         """Give what is new a key made of its name; a key stays what it is when the name changes, as history needs."""
-        everything: list[DimensionDraft | MeasureDraft] = [
-            one for dimension in self.dimensions for one in (dimension, *dimension.measures)
-        ]
+        everything: list[DimensionDraft | MeasureDraft] = []
+        for dimension in self.dimensions:
+            everything += [dimension, *dimension.measures]
         taken = {one.key for one in everything if one.key}
         for one in everything:
             if not one.key:

@@ -17,8 +17,8 @@ NEW = "Product adoption", "Financial", "Service", "Relationship"
 def take_step(draft: ConfigDraft, step: str, vocabulary: Vocabulary) -> str:
     """Do one step in the draft, in place, and number it anew. Returns the id of the control where the person goes on.
 
-    The steps are `dimension`, `even`, `add:D[:KEY]`, `rules:D`, `remove:P`, `up:P`, `down:P`, `field:P:KEY`, and those of
-    the rule builder below a measure; anything else, and what cannot be done, changes nothing.
+    The steps are `dimension`, `even`, `add:D[:KEY]`, `rules:D`, `remove:P`, `up:P`, `down:P`, `field:P:KEY`, and
+    those of the rule builder below a measure; anything else, and what cannot be done, changes nothing.
     """
     verb, _, rest = step.partition(":")
     path, _, more = rest.partition(":")

@@ -100,7 +100,9 @@ urlpatterns = [
     path("health/configs/preview/", health_editing.config_preview, name="config_preview"),
     path("health/configs/<int:pk>/", health_editing.config_edit, name="config_edit"),
     path("health/configs/<int:pk>/versions/", health_configs.config_versions, name="config_versions"),
-    path("health/configs/<int:pk>/versions/<int:number>/restore/", health_configs.config_restore, name="config_restore"),
+    path(
+        "health/configs/<int:pk>/versions/<int:number>/restore/", health_configs.config_restore, name="config_restore"
+    ),
     path("health/configs/<int:pk>/delete/", health_configs.config_delete, name="config_delete"),
     path("accounts/<int:pk>/health/override/", health_actions.account_override, name="account_override"),
     path("accounts/<int:pk>/health/pulse/", health_actions.account_pulse, name="account_pulse"),

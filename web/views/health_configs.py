@@ -117,8 +117,10 @@ def health_conflicts(request: HttpRequest) -> HttpResponse:
     except DatabaseError as error:
         problem = f"A config cannot be computed: {str(error).splitlines()[0][:200]}. Its page says which measure."
     given = {
-        "config": chosen.pk if chosen else "", "account": account.pk if account else "", "differ": "1" if differing else ""
-    }  # fmt: skip
+        "config": chosen.pk if chosen else "",
+        "account": account.pk if account else "",
+        "differ": "1" if differing else "",
+    }
     query = {name: value for name, value in given.items() if value}
 
     def link(**more: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.db import DatabaseError
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
@@ -222,16 +223,19 @@ def _segments(config: HealthConfig | None, reader: Reader) -> list[Segment]:
     """The segments that a config can be of: of accounts, without another config, known before health is."""
     everything = list(Segment.everything.in_tab_order())
     stages = stages_of(everything, reader.vocabulary)
-    others = HealthConfig.objects.exclude(pk=config.pk if config else None)
-    taken = set(others.values_list("segment_id", flat=True))
+    taken = set(_others(config).values_list("segment_id", flat=True))
     return [
         one for one in everything
         if one.subject == Segment.Subject.ACCOUNT and one.pk not in taken and stages[one.key] < Stage.HEALTH
     ]  # fmt: skip
 
 
+def _others(config: HealthConfig | None) -> QuerySet[HealthConfig]:
+    return HealthConfig.objects.exclude(pk=config.pk) if config else HealthConfig.objects.all()
+
+
 def _may_be_default(config: HealthConfig | None) -> bool:
-    return not HealthConfig.objects.filter(is_default=True).exclude(pk=config.pk if config else None).exists()
+    return not _others(config).filter(is_default=True).exists()
 
 
 def _effect(
