@@ -18,7 +18,7 @@ DATES = (Kind.DATE, Kind.DATETIME)
 MARKS = "#$%D"  # of the fields in the picker that a measure by number can read
 _PLACE = re.compile(r"/dimensions/(\d+)(?:/measures/(\d+))?(?:/(.*))?$", re.S)
 _PLAIN = {
-    "/name": "name", "/segment": "segment", "/bands/good": "band-good", "/bands/poor": "band-poor",
+    "/name": "name", "/segment": "segment", "/bands/good": "good-from", "/bands/poor": "poor-below",
     "/least_coverage": "least", "/dimensions": "weights", "/reason": "reason",
 }  # fmt: skip
 
@@ -90,7 +90,7 @@ class EditorView:
     @property
     def plain(self) -> dict[str, Slot]:
         """The slots that stand for themselves, by a short name."""
-        return {control.removeprefix("band-"): self.slots[f"error-{control}"] for control in _PLAIN.values()}
+        return {control.replace("-", "_"): self.slots[f"error-{control}"] for control in _PLAIN.values()}
 
     def rule_nodes(self) -> list[Any]:
         """Every node of every rule, for their mistakes."""
@@ -170,7 +170,7 @@ class _Builder:
         return MeasureView(
             one.path, one, typed(one.weight), known, ICONS.get(known.category, "tag") if known else "",
             [] if one.by_rules else [self.limit(one, side, known) for side in SIDES], rules,
-            self.slot(f"error-{one.path}"), self.slot(f"error-field-{one.path}"),
+            self.slot(f"error-{one.path}"), Slot("") if one.by_rules else self.slot(f"error-field-{one.path}"),
             first=i == m == 0, last=i == len(draft.dimensions) - 1 and m == len(home) - 1,
         )  # fmt: skip
 

@@ -134,7 +134,7 @@ def test_every_mistake_stands_beside_its_field_and_nothing_typed_is_lost(
     assert {name: again[name] for name in wrong} == wrong
     for dom, words in {
         "error-d0": "The name is missing.", "error-d0m0": "weight of zero", "error-d0m1good": "number",
-        "error-field-d1m1": "no field account.gone", "error-band-good": "overlap", "error-least": "from 0 to 100",
+        "error-field-d1m1": "no field account.gone", "error-good-from": "overlap", "error-least": "from 0 to 100",
         "error-d0m0good-0": "",
     }.items():  # fmt: skip
         slot = re.search(rf'<div class="rule-errors" id="{dom}">(.*?)</div>', html, re.S)

@@ -129,10 +129,12 @@ def _edit(request: HttpRequest, editing: Editing) -> HttpResponse:
     return page(request, "web/health/edit.html", context, status=422 if editing.failed else 200)
 
 
-def _segment(draft: ConfigDraft) -> tuple[Segment | None, list[Problem]]:
+def _segment(editing: Editing) -> tuple[Segment | None, list[Problem]]:
     """The segment that the draft names, and what is wrong with it."""
+    draft = editing.draft
     if not draft.segment:
-        return None, []
+        text = "There is a default config already. Choose a segment."
+        return None, [] if _may_be_default(editing.config) else [Problem("/segment", "required", text)]
     found = Segment.objects.filter(key=draft.segment.replace("\x00", "")[:80]).first()
     return found, [] if found else [Problem("/segment", "unknown-segment", "That segment was deleted. Choose another.")]
 
@@ -140,7 +142,7 @@ def _segment(draft: ConfigDraft) -> tuple[Segment | None, list[Problem]]:
 def _save(request: HttpRequest, editing: Editing, reader: Reader) -> HttpResponse | None:
     """Save; None if something is wrong, which then stands in `editing`."""
     config, draft = editing.config, editing.draft
-    segment, editing.problems = _segment(draft)
+    segment, editing.problems = _segment(editing)
     definition = draft.definition()
     if config is not None and same_definition(config.definition, definition):
         definition = config.definition
@@ -244,12 +246,12 @@ def _effect(
     """The effect of the draft on the accounts that this person may see, or why there is none; rules that overlap are
     added to the problems. All counting is done within `counting`."""
     draft = editing.draft
-    segment, problems = _segment(draft)
+    segment, problems = _segment(editing)
     definition, wrong = _read(draft.definition(), reader)
     problems += wrong
     editing.problems = [one for one in problems if one.code not in UNASKED]
-    if problems or definition is None:
-        return {"effect": None, "why_not": "", "waits": len(problems)}
+    if definition is None or problems:
+        return {"effect": None, "why_not": f"It comes when the config is complete. {problems[0].message}"}
     try:
         with counting or nullcontext():
             with time_limit(LIMIT_MS):
