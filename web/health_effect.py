@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -70,8 +70,9 @@ class EffectView:
     poor_then: Decimal
 
 
-def effect_view(effect: Effect, definition: Definition) -> EffectView:
-    """Put an effect in the order in which it is read: what becomes worse first."""
+def effect_view(effect: Effect, definition: Definition, paths: Mapping[str, str]) -> EffectView:
+    """Put an effect in the order in which it is read: what becomes worse first. `paths` has the place of each measure
+    in the form, by its key."""
     rows = [_row(effect, str(band), str(band.label)) for band in ORDER]
     return EffectView(
         effect,
@@ -79,7 +80,7 @@ def effect_view(effect: Effect, definition: Definition) -> EffectView:
         bands_mix({row.band: row.then for row in rows}),
         rows,
         list(_moves(effect)),
-        list(_spreads(effect, definition)),
+        list(_spreads(effect, definition, paths)),
         effect.mrr(Band.POOR, after=False),
         effect.mrr(Band.POOR, after=True),
     )
@@ -101,15 +102,11 @@ def _moves(effect: Effect) -> Iterator[Move]:
         )
 
 
-def _spreads(effect: Effect, definition: Definition) -> Iterator[SpreadView]:
-    places = (
-        (f"d{d}m{m}", measure)
-        for d, dimension in enumerate(definition.dimensions)
-        for m, measure in enumerate(dimension.measures)
-    )
-    for (path, measure), spread in zip(places, effect.spreads, strict=True):
+def _spreads(effect: Effect, definition: Definition, paths: Mapping[str, str]) -> Iterator[SpreadView]:
+    for measure, spread in zip(definition.measures, effect.spreads, strict=True):
         problem = effect.problems.get(measure.key, "")
-        yield SpreadView(path, measure.name, bands_mix(spread.bands), _chart(measure, spread, definition), problem)
+        chart = _chart(measure, spread, definition)
+        yield SpreadView(paths[measure.key], measure.name, bands_mix(spread.bands), chart, problem)
 
 
 def _chart(measure: Measure, spread: Spread, definition: Definition) -> Histogram | None:

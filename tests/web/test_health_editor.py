@@ -194,8 +194,15 @@ def test_the_effect_tells_who_changes_and_ends_when_a_newer_one_came(
     before = AccountHealth.objects.filter(config=default, score__gte=2).exclude(band="good").count()
     assert f'id="pv-count">{before}<' in html and before and "→ Good" in html and "MRR at Poor" in html
     sent["d0.weight"] = "1"
-    assert "add to 41 %" in text(manager.post("/health/configs/preview/", sent).content.decode())
-    sent["d0.weight"] = "60"
+    told = text(manager.post("/health/configs/preview/", sent).content.decode())
+    assert "add to 41 %" in told and "weights scaled to 100 %" in told and "would change band" in told
+    sent["d0.weight"], sent["d0m1.good.value"] = "60", "soon"
+    html = manager.post("/health/configs/preview/", sent).content.decode()
+    assert "Without 1 measure that cannot be read yet." in html and "is not a number" in html
+    assert 'id="spread-d0m2"' in html and 'id="spread-d0m1"' not in html
+    sent["band.good"] = "0"
+    assert "It comes when the config is complete" in manager.post("/health/configs/preview/", sent).content.decode()
+    sent["band.good"], sent["d0m1.good.value"] = "2", "3"
 
     monkeypatch.setattr(effect, "LIMIT_MS", 0)
     sent["preview-window"], sent["preview-asked"] = "0123456789ab", "1"

@@ -35,6 +35,7 @@ from web.health_editor import EditorView, before_health, editor_view
 from web.health_effect import effect_view
 from web.health_form import ConfigDraft, DimensionDraft, MeasureDraft, read_draft, same_definition
 from web.health_steps import take_step
+from web.health_trying import computable
 from web.notices import notify
 from web.pages import may_edit_segments, page, part
 from web.superseding import newest_asked
@@ -247,15 +248,19 @@ def _effect(
     added to the problems. All counting is done within `counting`."""
     draft = editing.draft
     segment, problems = _segment(editing)
-    definition, wrong = _read(draft.definition(), reader)
-    problems += wrong
-    editing.problems = [one for one in problems if one.code not in UNASKED]
+    data, notes = draft.definition(), list[str]()
+    definition, wrong = _read(data, reader)
+    editing.problems = [one for one in problems + wrong if one.code not in UNASKED]
+    if definition is None and not problems:
+        data_left, notes = computable(data, wrong)
+        definition = _read(data_left, reader)[0] if data_left else None
     if definition is None or problems:
-        return {"effect": None, "why_not": f"It comes when the config is complete. {problems[0].message}"}
+        return {"effect": None, "why_not": f"It comes when the config is complete. {(problems + wrong)[0].message}"}
     try:
         with counting or nullcontext():
-            with time_limit(LIMIT_MS):
-                editing.problems += overlaps(definition, reader)
+            if any(measure.good_rule for measure in definition.measures) and not wrong:
+                with time_limit(LIMIT_MS):
+                    editing.problems += overlaps(definition, reader)
             effect = effect_of(
                 definition, reader, seen=Account.objects.visible_to(request.user), config=editing.config,
                 segment=segment,
@@ -264,7 +269,8 @@ def _effect(
         return {"effect": None, "why_not": TOO_SLOW}
     except DatabaseError as error:
         return {"effect": None, "why_not": f"The draft cannot be computed: {str(error).splitlines()[0][:200]}."}
-    return {"effect": effect_view(effect, definition), "why_not": ""}
+    paths = {measure.key: measure.path for one in draft.dimensions for measure in one.measures}
+    return {"effect": effect_view(effect, definition, paths), "why_not": "", "notes": notes}
 
 
 def _posted(request: HttpRequest, reader: Reader) -> Editing:
