@@ -18,7 +18,7 @@ from health.models import AccountHealth, Band, HealthConfig
 from segments.models import AccountMembership
 from segments.questions import Reader
 
-LIMIT_MS = 5_000
+LIMIT_MS = 10_000
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def other_configs_of(account: Account) -> int:
 
 
 class Comparison:
-    """The configs that share accounts, each read once. All of them are asked in one statement, which may take five
+    """The configs that share accounts, each read once. All of them are asked in one statement, which may take ten
     seconds; TooSlow is raised past that."""
 
     def __init__(self, reader: Reader, configs: Sequence[HealthConfig] | None = None) -> None:

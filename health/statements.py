@@ -6,9 +6,9 @@ from __future__ import annotations
 # what a person said by hand. The other places are expressions over the columns; health.judging fills them.
 JUDGED = """
 read AS MATERIALIZED ({read}),
-measured AS (SELECT id{measures}{values}{shown} FROM read),
-summed AS (SELECT *{dimensions} FROM measured),
-whole AS (
+measured AS MATERIALIZED (SELECT id{measures}{values}{shown} FROM read),
+summed AS MATERIALIZED (SELECT *{dimensions} FROM measured),
+whole AS MATERIALIZED (
     SELECT id, {score} AS score, round({coverage}, 1) AS coverage, {by_key} AS dimensions,
            {measure_array} AS measures, {value_array} AS amounts, {shown_array} AS shown
     FROM summed
