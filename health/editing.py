@@ -20,7 +20,7 @@ from core.locks import xact_lock
 from health.definition import Definition, DefinitionError, read_definition
 from health.models import AccountHealth, Band, HealthConfig, HealthConfigVersion, HealthOverride, Pulse
 from health.refresh import refresh_health
-from health.uses import ConfigInUse, uses_of_config
+from health.uses import ConfigInUse, uses_of_config, uses_without
 from segments.models import Segment
 from segments.questions import Reader, named_in
 from segments.rules.compiler import compile_rule
@@ -64,7 +64,7 @@ def save_config(
         problems = _named(found, name, segment, reader)
         try:
             meant = read_definition(definition, reader)
-            problems += overlaps(meant, reader)
+            problems += overlaps(meant, reader) + _still_read(found, definition)
         except DefinitionError as error:
             problems += error.problems
         if problems:
@@ -106,6 +106,14 @@ def _named(config: HealthConfig, name: str, segment: Segment | None, reader: Rea
         text = f"{segment.name} reads health, so it cannot decide how health is scored."
         problems.append(Problem("/segment", "later-stage", text))
     return problems
+
+
+def _still_read(config: HealthConfig, definition: Any) -> list[Problem]:
+    """That a dimension would go which something else reads."""
+    uses = uses_without(config, definition) if config.pk else []
+    listed = ", ".join(f"{use.kind} “{use.name}”" for use in uses)
+    text = f"A dimension that was removed is used by {listed}. Remove it there first, or keep the dimension."
+    return [Problem("/dimensions", "in-use", text)] if uses else []
 
 
 def overlaps(definition: Definition, reader: Reader) -> list[Problem]:

@@ -20,7 +20,7 @@ from core.clock import Moment, moment
 from core.deadline import TooSlow, time_limit
 from core.locks import xact_lock
 from health.definition import UNSCORED, Definition, DefinitionError, read_definition
-from health.judging import in_segments, judged, without_failing
+from health.judging import in_segments, judged, without_failing, without_jit
 from health.models import AccountHealth, BandChange, HealthConfig
 from health.statements import CAUSES, SCORE, TRENDS
 from segments.models import RefreshRun
@@ -53,6 +53,7 @@ def refresh_health(
     cause = BandChange.Cause.DATA if trigger == RefreshRun.Trigger.DATA else BandChange.Cause.TIME
     with transaction.atomic():
         xact_lock("health")
+        without_jit()
         since = HealthConfig.objects.aggregate(last=Max("scored_at"))["last"]
         scoring = _Scoring(present, reader, cause, accounts, run)
         for config in HealthConfig.objects.filter(active=True).select_related("segment"):

@@ -142,7 +142,7 @@ steps AS (
            CASE WHEN whole THEN floor(low) ELSE low END AS start
     FROM ends
 ),
-bins AS (
+bins AS MATERIALIZED (
     SELECT place, bin, count(*) AS n FROM (
         SELECT s.place, coalesce(least(%(bins)s - 1, floor((least(high, greatest(start, amount)) - start)
                                                            / nullif(step, 0))), 0)::int AS bin

@@ -17,15 +17,20 @@ class ConfigInUse(Exception):
 
 def uses_of_config(config: HealthConfig) -> list[FieldUse]:
     """What reads the score of a dimension that no other config has."""
-    others = {
+    return uses_without(config, None)
+
+
+def uses_without(config: HealthConfig, definition: object) -> list[FieldUse]:
+    """What reads the score of a dimension that would be nowhere if the config had this definition (or none)."""
+    left = {
         key
-        for definition in HealthConfig.objects.exclude(pk=config.pk).values_list("definition", flat=True)
-        for key in dimension_keys(definition)
-    }
-    keys = [key for key in dimension_keys(config.definition) if key not in others]
+        for other in HealthConfig.objects.exclude(pk=config.pk).values_list("definition", flat=True)
+        for key in dimension_keys(other)
+    }.union(dimension_keys(definition))
     found = {
         (use.kind, use.pk): use
-        for key in keys
+        for key in dimension_keys(config.definition)
+        if key not in left
         for use in uses_of_field(f"health.dimension.{key}")
         if (use.kind, use.pk) != ("health config", config.pk)
     }

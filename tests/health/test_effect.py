@@ -16,7 +16,7 @@ from core.clock import moment
 from core.deadline import TooSlow
 from health import effect as looking
 from health.conflicts import Comparison, other_configs_of
-from health.definition import read_definition
+from health.definition import DefinitionError, read_definition
 from health.editing import ConfigInUse, delete_config, override_health, reorder_configs, save_config
 from health.effect import Effect, effect_of
 from health.models import AccountHealth, BandChange, HealthConfig, HealthDay
@@ -216,6 +216,9 @@ def test_a_config_whose_dimension_is_read_stays_and_the_reader_is_named() -> Non
     reader = factories.segment("Low", {"field": "health.dimension.adoption", "op": "at_most", "value": 20})
     with pytest.raises(ConfigInUse, match="segment “Low”"):
         delete_config(config)
+    with pytest.raises(DefinitionError, match="segment “Low”"):
+        save_config(config, name="", definition=only(SEEN))
+    save_config(config, name="", definition=STRICT)
     other = save_config(None, name="", definition=BOTH, segment=factories.segment("Others"))
     reorder_configs([other.pk])
     delete_config(config)
