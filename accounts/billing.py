@@ -19,6 +19,7 @@ from django.db import connection, transaction
 
 from accounts.models import Account
 from core.clock import Moment
+from core.ids import Ids
 from core.intake import fold
 
 _ROLL_UP = """
@@ -26,18 +27,19 @@ WITH counted AS (
     SELECT s.account_id, s.id, s.plan, s.mrr_base, s.quantity, s.renews_on
     FROM accounts_subscription s JOIN accounts_subscriptionstatus k ON k.key = s.status
     WHERE k.kind = 'active' AND (s.starts_on IS NULL OR s.starts_on <= %(today)s)
-      AND (s.ends_on IS NULL OR s.ends_on >= %(today)s) AND (%(all)s OR s.account_id = ANY(%(ids)s))
+      AND (s.ends_on IS NULL OR s.ends_on >= %(today)s) AND (%(all)s OR s.account_id = ANY(%(ids)s::bigint[]))
 ), sums AS (
     SELECT account_id, coalesce(sum(mrr_base), 0) AS mrr, sum(quantity) AS licences,
            min(renews_on) FILTER (WHERE renews_on >= %(today)s) AS renews_on,
            (array_agg(plan ORDER BY mrr_base DESC NULLS LAST, id) FILTER (WHERE plan <> ''))[1] AS plan
     FROM counted GROUP BY account_id
 ), any_sub AS (
-    SELECT DISTINCT account_id FROM accounts_subscription WHERE %(all)s OR account_id = ANY(%(ids)s)
+    SELECT DISTINCT account_id FROM accounts_subscription WHERE %(all)s OR account_id = ANY(%(ids)s::bigint[])
 ), trials AS (
     SELECT DISTINCT ON (account_id) account_id, trial_starts_on, trial_ends_on
     FROM accounts_subscription
-    WHERE (trial_starts_on IS NOT NULL OR trial_ends_on IS NOT NULL) AND (%(all)s OR account_id = ANY(%(ids)s))
+    WHERE (trial_starts_on IS NOT NULL OR trial_ends_on IS NOT NULL)
+      AND (%(all)s OR account_id = ANY(%(ids)s::bigint[]))
     ORDER BY account_id, coalesce(trial_ends_on, trial_starts_on) DESC, id DESC
 ), wanted AS (
     SELECT a.id,
@@ -49,7 +51,7 @@ WITH counted AS (
     LEFT JOIN any_sub x ON x.account_id = a.id
     LEFT JOIN sums s ON s.account_id = a.id
     LEFT JOIN trials t ON t.account_id = a.id
-    WHERE %(all)s OR a.id = ANY(%(ids)s)
+    WHERE %(all)s OR a.id = ANY(%(ids)s::bigint[])
 ), changed AS MATERIALIZED (  -- locked in the order in which the facts' writers lock, so that nobody deadlocks
     SELECT w.* FROM wanted w JOIN accounts_account a ON a.id = w.id
     WHERE (a.mrr, a.licences, a.plan, a.renews_on, a.trial_starts_on, a.trial_ends_on)
@@ -74,7 +76,7 @@ def roll_up_billing(moment: Moment, accounts: Collection[int] | None = None) -> 
         "today": moment.today,
         "now": moment.now,
         "all": accounts is None,
-        "ids": list(accounts or []),
+        "ids": Ids.of(accounts or ()).array,
     }
     with connection.cursor() as cursor:
         cursor.execute(_ROLL_UP, values)

@@ -15,13 +15,16 @@ from django.db import connection
 from django.db.models import Min
 
 from accounts.models.touched import TouchedAccount
+from core.ids import Ids
 from core.waking import wake_evaluation
 
 # Those that have waited longest first. By id and not "up to an id": a mark with a lower id may be committed later.
 _READ = """
 SELECT account_id, array_agg(id) FROM accounts_touchedaccount GROUP BY account_id ORDER BY min(id) LIMIT %s
 """
-_OF_USERS = "SELECT DISTINCT account_id FROM accounts_relationship WHERE user_id = ANY(%s) AND ended_at IS NULL"
+_OF_USERS = """
+SELECT DISTINCT account_id FROM accounts_relationship WHERE user_id = ANY(%s::bigint[]) AND ended_at IS NULL
+"""
 
 
 @dataclass(frozen=True)
@@ -35,21 +38,22 @@ class Touched:
 def touch(accounts: Iterable[int]) -> None:
     """Mark accounts (primary keys) for the next evaluation, in the transaction that stores what is new about them, and
     wake it after the commit."""
-    wanted = sorted(set(accounts))
+    wanted = Ids.of(accounts)
     if wanted:
         with connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO accounts_touchedaccount (account_id, at) SELECT unnest(%s::bigint[]), now()", [wanted]
+                "INSERT INTO accounts_touchedaccount (account_id, at) SELECT unnest(%s::bigint[]), now()",
+                [wanted.array],
             )
         wake_evaluation()
 
 
 def touch_users(users: Iterable[int]) -> None:
     """Mark every account to which one of these users (primary keys) belongs."""
-    wanted = sorted(set(users))
+    wanted = Ids.of(users)
     if wanted:
         with connection.cursor() as cursor:
-            cursor.execute(_OF_USERS, [wanted])
+            cursor.execute(_OF_USERS, [wanted.array])
             accounts = [account for (account,) in cursor.fetchall()]
         touch(accounts)
 
@@ -65,7 +69,7 @@ def read_touched(limit: int | None = None) -> Touched:
 def settle(touched: Touched) -> None:
     """Take away the marks whose accounts have been evaluated."""
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM accounts_touchedaccount WHERE id = ANY(%s)", [list(touched.marks)])
+        cursor.execute("DELETE FROM accounts_touchedaccount WHERE id = ANY(%s::bigint[])", [Ids(touched.marks).array])
 
 
 def waiting_since() -> dt.datetime | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
@@ -67,15 +68,15 @@ def questions() -> dict[str, dict[str, Any]]:
     }
 
 
-def fill(accounts: int, seed: int) -> dict[str, int]:
-    """The company with three kinds of events in 90 days, the rows of each table."""
+def fill(accounts: int, seed: int, events: Mapping[str, float] = EVENTS) -> dict[str, int]:
+    """The company with these kinds of events in 90 days, the rows of each table."""
     found = data.fill(accounts, seed)
-    names = {name: EventName.objects.create(name=name).pk for name in EVENTS}
+    names = {name: EventName.objects.create(name=name).pk for name in events}
     today = moment().today
     with transaction.atomic():
         ensure_months({month_of(today - dt.timedelta(days=days)) for days in range(-2, 100)})
     with connection.cursor() as cursor:
-        for name, each in EVENTS.items():
+        for name, each in events.items():
             cursor.execute(_DAYS, {"name": names[name], "each": each})
             found[f"days of {name}"] = cursor.rowcount
         cursor.execute(_RAW, [[names["Report Exported"], names["Key Rotated"]]])

@@ -45,6 +45,7 @@ class Server:
         named = ("dbname", "host", "port", "user", "password")
         url = make_conninfo(**{key: str(given[key]) for key in named if given.get(key)})
         self.folder = tempfile.TemporaryDirectory(prefix="csbox-bench-")
+        Path(self.folder.name, "static").mkdir()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         number = self.listener.fileno()
@@ -52,6 +53,7 @@ class Server:
         command += ["--threads", "4", "--log-level", "error", "--no-control-socket"]
         env = os.environ | {"DATABASE_URL": url, "CSBOX_DATA_DIR": self.folder.name, "CSBOX_INGEST_RATE": "0"}
         env |= {"CSBOX_SECRET_KEY": "k" * 60, "CSBOX_LOG_LEVEL": "ERROR"}
+        env |= {"CSBOX_CONN_MAX_AGE": "7200"}  # a session that ends takes the time that it has used with it
         self.process = subprocess.Popen(command, env=env, pass_fds=[number])
 
     def workers(self) -> list[int]:
@@ -204,7 +206,9 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     server = Server()
     try:
         line = server.line()
-        for body in bodies(messages(5 * BATCH, asked.seed + 1)):
+        first = bodies(messages(5 * BATCH, asked.seed + 1))
+        line.close()  # making them can take so long that the server has closed it
+        for body in first:
             post(line, body)
         took, copied = [], []
         for turn in range(asked.rounds):

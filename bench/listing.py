@@ -48,23 +48,26 @@ class Watch:
 
 
 class Effort:
-    """Processor time of this process and of its database session: what neighbours on the machine do not stretch.
+    """Processor time of this thread and of its database session: what neighbours on the machine do not stretch.
 
     The session's is known where the server runs on the same Linux machine; parallel workers of it are not counted.
     """
 
     def __init__(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_backend_pid()")
-            self.session = Path(f"/proc/{cursor.fetchone()[0]}/schedstat")
+        connection.ensure_connection()
+        self.pid, self.before, self.sessions = 0, 0.0, 0.0
 
     def spent(self) -> float:
-        """Milliseconds so far."""
-        try:
-            session = int(self.session.read_text().split()[0]) / 1e6
-        except (OSError, ValueError):
-            session = 0.0
-        return time.process_time() * 1000 + session
+        """Milliseconds so far; a connection that was opened anew counts on."""
+        if connection.connection is not None:
+            pid = connection.connection.info.backend_pid
+            try:
+                now = int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e6
+            except (OSError, ValueError):
+                now = 0.0
+            self.sessions += now - (self.before if pid == self.pid else 0.0)
+            self.pid, self.before = pid, now
+        return time.thread_time() * 1000 + self.sessions
 
 
 def states() -> dict[str, dict[str, Any]]:

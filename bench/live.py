@@ -2,16 +2,19 @@
 
 A writer stores events as ingestion does, so many a second; a worker evaluates as the queue's does, woken and paced. Of
 each batch one event is the first that some account ever had: the account joins the segments that ask for it, and the
-delay is the time from the commit to the run's end of the evaluation that opened that membership.
+delay is the time from the commit to the end of the whole evaluation that opened that membership: traits, levels,
+segments, health, and the segments that read health. The company has 90 days of usage behind it.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
+import os
 import random
 import threading
 import time
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
@@ -20,19 +23,27 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from accounts.models import Account
-from bench import data
+from bench import events
 from bench.listing import Effort
 from bench.questions import questions
 from core.clock import moment
+from csbox import pipeline
 from csbox.evaluating import evaluate_waiting, is_waiting
-from csbox.pipeline import refresh_everything
+from health import stock
+from health.editing import save_config
 from segments.models import AccountMembership, RefreshRun, Segment
 from usage.models import EventName, PendingUsage
 from usage.partitions import prepare_ahead
 from usage.store import EventFact, PostgresStore
+from usage.traits.editing import save_trait
 
 RATE, BATCH, GOAL_S = 1_000, 100, 60
 EVENTS = ("Report Exported", "Page Viewed", "Key Rotated", "Login")
+HISTORY = {"Report Exported": 1.5, "Key Rotated": 0.3}  # days with the event for each relationship in 90 days
+STEPS = (
+    "roll_up", "read_touched", "roll_up_billing", "refresh_metrics", "refresh_traits", "decide_levels",
+    "refresh_segments", "refresh_health", "settle",
+)  # fmt: skip
 # What a narrowed refresh costs by hand, for the segments of the same rules: their conditions, the accounts, one diff.
 _BY_HAND = """
 WITH matched AS MATERIALIZED (
@@ -76,6 +87,28 @@ def _segments(number: int) -> list[str]:
     return [_named(sql, ids) for _, _, sql in kept]
 
 
+def _traits_and_health() -> None:
+    """A trait of each kind that events move, a health config for everybody and one for a segment, and who reads them."""
+    week = {"last": 7, "unit": "day"}
+    weights = [{"event": "Report Exported", "weight": 3}, {"event": "Page Viewed", "weight": 1}]
+    save_trait(None, name="Exports", method="count", definition={"event": "Report Exported"}, compute_now=False)
+    save_trait(None, name="Engagement", method="engagement", definition={"weights": weights}, compute_now=False)
+    pages = {"event": "Report Exported", "property": "pages", "window": week}
+    save_trait(None, name="Pages", method="sum", definition=pages, compute_now=False)
+    save_trait(None, name="User pages", method="sum", definition=pages, subject="user", compute_now=False)
+    rules: dict[str, Any] = {
+        "exports": {"field": "account.trait.exports", "op": "at_least", "value": 20},
+        "poor": {"field": "health.band", "op": "is", "value": "poor"},
+        "falling": {"field": "health.score", "op": "less_than", "value": 50},
+    }
+    for key, rule in rules.items():
+        Segment.everything.create(key=key, name=key, rule={"match": "all", "rules": [rule]}, version=1, position=999)
+    often = {"match": "all", "rules": [_event_rules()["often"]]}
+    Segment.everything.create(key="who", name="who", rule=often, subject="user", version=1, position=999)
+    save_config(None, name="Default", definition=stock.DEFAULT)
+    save_config(None, name="First", definition=stock.STRATEGIC, segment=Segment.everything.get(key="ours-0"))
+
+
 def _named(sql: str, ids: dict[str, str]) -> str:
     for place in range(200):
         sql = sql.replace(f"{{segment:{place}}}", ids.get(f"ours-{place}", "0"))
@@ -116,15 +149,63 @@ class Writer(threading.Thread):
         return found
 
 
-def measure(asked: argparse.Namespace) -> dict[str, Any]:
-    """Delays under the stream, what an evaluation costs, and what the same narrowed statements cost by hand."""
-    rows = data.fill(asked.accounts, asked.seed)
-    for name in (*EVENTS, "First Seen"):
+class Steps:
+    """Seconds that each step of the evaluations took, elapsed and of the processor, and when which run was over."""
+
+    def __init__(self) -> None:
+        self.effort = Effort()
+        self.took: dict[str, list[tuple[float, float]]] = {name: [] for name in (*STEPS, "evaluation")}
+        self.ended: list[tuple[int, dt.datetime]] = []
+        for name in STEPS:
+            setattr(pipeline, name, self.timed(name, getattr(pipeline, name)))
+
+    def timed(self, name: str, step: Callable[..., Any]) -> Callable[..., Any]:
+        """The same step, with its time noted."""
+
+        def run(*given: Any, **named: Any) -> Any:
+            began, before = time.perf_counter(), self.effort.spent()
+            found = step(*given, **named)
+            self.took[name].append((time.perf_counter() - began, (self.effort.spent() - before) / 1000))
+            return found
+
+        return run
+
+    def evaluate(self) -> None:
+        """One evaluation with its rest, and the newest run that belongs to it."""
+        self.timed("evaluation", evaluate_waiting)()
+        newest = RefreshRun.objects.order_by("-pk").values_list("pk", flat=True).first()
+        self.ended.append((newest or 0, timezone.now()))
+
+    def end_of(self, run: int) -> dt.datetime:
+        """When the evaluation of a run was over."""
+        return next(at for newest, at in self.ended if newest >= run)
+
+    def told(self) -> dict[str, dict[str, float]]:
+        """The seconds of an evaluation by step, on the average; the whole has the rest in it."""
+        number = max(1, len(self.took["evaluation"]))
+        sums = {name: [sum(part) for part in zip(*took, strict=True)] for name, took in self.took.items() if took}
+        return {
+            name: {"elapsed_s": round(elapsed / number, 2), "processor_s": round(processor / number, 2)}
+            for name, (elapsed, processor) in sums.items()
+        }
+
+
+def _furnish(asked: argparse.Namespace) -> tuple[dict[str, int], list[str]]:
+    """The company, its usage, segments, traits and health, all refreshed once; rows by table, and the SQL by hand."""
+    rows = events.fill(asked.accounts, asked.seed, HISTORY)
+    for name in sorted({*EVENTS, "First Seen"} - set(HISTORY)):
         EventName.objects.create(name=name)
     prepare_ahead(moment().today)
     by_hand = _segments(asked.segments)
+    _traits_and_health()
+    return rows, by_hand
+
+
+def measure(asked: argparse.Namespace) -> dict[str, Any]:
+    """Delays under the stream, what an evaluation costs, and what the same narrowed statements cost by hand."""
+    rows, by_hand = _furnish(asked)
     began = time.perf_counter()
-    refresh_everything()
+    pipeline.refresh_everything()
     full = time.perf_counter() - began
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
@@ -137,13 +218,15 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         Account.objects.order_by("?").values_list("external_id", flat=True)[: int(asked.seconds * RATE / BATCH) + 1]
     )
     settings.REDIS_URL = ""
+    steps = Steps()
     writer = Writer(asked.seconds, people, fresh, asked.seed)
     writer.start()
-    longest = 0
+    longest, load = 0, [os.getloadavg()[0]]
     while writer.is_alive() or is_waiting():
         longest = max(longest, PendingUsage.objects.count())
-        evaluate_waiting()
+        steps.evaluate()
         time.sleep(0.5)  # the queue's own pause
+    load.append(os.getloadavg()[0])
     return {
         "measured": "live",
         "rows": rows,
@@ -151,8 +234,10 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         "events": writer.stored,
         "events_a_second": round(writer.stored / asked.seconds),
         "writer_latest_s": round(writer.late_s, 2),
-        "delay_s": _delays(writer.committed),
+        "delay_s": _delays(writer.committed, steps),
+        "load_before_and_after": [round(one, 1) for one in load],
         "runs": _runs(),
+        "of_an_evaluation": steps.told(),
         "pending_rows_at_most": longest,
         "full_refresh_s": round(full, 1),
         "narrowed": _compare(by_hand, asked.rounds),
@@ -160,21 +245,22 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _delays(committed: dict[str, dt.datetime]) -> dict[str, Any]:
-    """From the commit to the end of the run that opened the membership, in seconds; every account must have joined."""
+def _delays(committed: dict[str, dt.datetime], steps: Steps) -> dict[str, Any]:
+    """From the commit to the end of the evaluation that opened the membership, in seconds; every account must have
+    joined."""
     rows = AccountMembership.objects.filter(segment__key="first", account__external_id__in=committed)
-    joined = dict(rows.values_list("account__external_id", "opened_by__run__finished_at"))
+    joined = dict(rows.values_list("account__external_id", "opened_by__run_id"))
     if missing := committed.keys() - joined.keys():
         raise SystemExit(f"{len(missing)} accounts had their event and are not in the segment.")
-    delays = sorted((joined[key] - at).total_seconds() for key, at in committed.items())
+    delays = sorted((steps.end_of(joined[key]) - at).total_seconds() for key, at in committed.items())
     place = {"p50": 0.5, "p95": 0.95, "max": 1.0}
     return {name: round(delays[min(len(delays) - 1, int(len(delays) * share))], 1) for name, share in place.items()}
 
 
 def _runs() -> dict[str, Any]:
-    runs = list(RefreshRun.objects.filter(trigger=RefreshRun.Trigger.DATA))
-    took = [(run.finished_at - run.started_at).total_seconds() for run in runs if run.finished_at]
-    return {"number": len(runs), "segments_s_median": round(median(took), 2), "segments_s_max": round(max(took), 2)}
+    """The evaluations: how many accounts each has looked at (None: everybody)."""
+    runs = RefreshRun.objects.filter(trigger=RefreshRun.Trigger.DATA, total__gt=Segment.everything.count() / 2)
+    return {"number": len(runs), "accounts": list(runs.order_by("pk").values_list("accounts", flat=True))}
 
 
 def _compare(by_hand: list[str], rounds: int) -> dict[str, Any]:

@@ -40,6 +40,30 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().casefold())
 
 
+# Letters with a stroke or two in one, which Unicode does not take apart.
+_LETTERS = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "ŧ": "t", "ı": "i"}
+)
+PARTED = "\x1f"  # no clean text holds it, and it comes before every letter
+
+
+def unaccented(text: str) -> str:
+    """The fold of a text with plain letters: "Éclair" as "eclair"."""
+    parts = unicodedata.normalize("NFD", fold(text).translate(_LETTERS))
+    return unicodedata.normalize("NFC", "".join(char for char in parts if not unicodedata.combining(char)))
+
+
+def name_key(text: str) -> str:
+    """The form in which names are put in order and searched: with plain letters, and behind that, if it is another one,
+    the fold itself. So É stands beside E on every database, and both "eclair" and "éclair" are held by it.
+    """
+    folded = fold(text)
+    if folded.isascii():
+        return folded
+    plain = unaccented(folded)
+    return folded if plain == folded else f"{plain}{PARTED}{folded}"
+
+
 def clean_text(value: Any, limit: int = MAX_TEXT) -> str:
     """A composed, trimmed text of at most `limit` characters; NUL and lone surrogates are refused."""
     if not isinstance(value, str):

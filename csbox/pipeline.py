@@ -8,15 +8,16 @@ does the rest. Steps of two runs take turns: figures that were read earlier are 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db import transaction
 
 from accounts.billing import roll_up_billing
-from accounts.fields import Stage, vocabulary
+from accounts.fields import Stage, Subject, vocabulary
 from accounts.models import Account
 from accounts.touching import read_touched, settle
 from core.clock import Moment, moment
+from core.ids import Ids
 from core.locks import xact_lock
 from health.refresh import refresh_health
 from segments.holding.telling import follow
@@ -31,7 +32,7 @@ from usage.traits.computing import refresh_traits
 
 MOST = 20_000  # accounts that one evaluation of new data takes
 FEW = 100  # accounts that are never worth a look at everybody
-SHARE = 8  # with more than an eighth of all accounts, looking at everybody was measured to be quicker
+SHARE = 5  # with more than a fifth of all accounts, looking at everybody was measured to be quicker
 
 
 def refresh_everything(trigger: str = RefreshRun.Trigger.DAILY, now: Moment | None = None) -> RefreshRun:
@@ -75,12 +76,13 @@ def refresh_touched(now: Moment | None = None) -> RefreshRun | None:
     everyone = read_touched() if len(touched.accounts) == MOST else touched
     if many := len(everyone.accounts) * SHARE > max(Account.objects.live().order_by().count(), FEW * SHARE):
         touched = everyone
-    run = _refresh(RefreshRun.Trigger.DATA, now or moment(), None if many else sorted(touched.accounts))
+    run = _refresh(RefreshRun.Trigger.DATA, now or moment(), None if many else touched.accounts)
     settle(touched)
     return run
 
 
-def _refresh(trigger: str, now: Moment, accounts: Sequence[int] | None, users: Sequence[int] = ()) -> RefreshRun:
+def _refresh(trigger: str, now: Moment, asked: Collection[int] | None, users: Sequence[int] = ()) -> RefreshRun:
+    accounts = None if asked is None else Ids.of(asked)
     with transaction.atomic():
         xact_lock("pipeline.billing")
         roll_up_billing(now, accounts)
@@ -93,7 +95,10 @@ def _refresh(trigger: str, now: Moment, accounts: Sequence[int] | None, users: S
     changed = None if accounts is None else Changed.of(accounts, users)
     early, late = split_by_stage(Segment.everything.all(), vocabulary(), Stage.HEALTH)
     run = refresh_segments(trigger, now, segments=early, changed=changed)
-    refresh_health(trigger, now, accounts)
+    # A user who joined or left may have moved other accounts of theirs, and segments decide how health is scored.
+    refresh_health(trigger, now, None if changed is None else changed.ids(Subject.ACCOUNT))
     if late:  # segments that read health
+        if changed is not None and accounts is not None:
+            changed.follow(Subject.ACCOUNT, changed.accounts.difference(accounts))
         refresh_segments(trigger, now, segments=late, changed=changed)
     return run

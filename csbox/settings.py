@@ -126,7 +126,8 @@ IS_WORKER = flag("CSBOX_IS_WORKER")
 _statement_timeout = WORKER_STATEMENT_TIMEOUT_MS if IS_WORKER else number("CSBOX_STATEMENT_TIMEOUT_MS", 0)
 _options: dict[str, Any] = {"connect_timeout": 10, "application_name": "csbox-worker" if IS_WORKER else "csbox"}
 _options |= {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-_options["options"] = f"-c statement_timeout={_statement_timeout}" if _statement_timeout else ""
+# Compiling statements took PostgreSQL longer than running them: minutes for the scoring of health (measured).
+_options["options"] = "-c jit=off" + (f" -c statement_timeout={_statement_timeout}" if _statement_timeout else "")
 _database: dict[str, Any]
 if DATABASE_IS_OURS:
     _database = {"ENGINE": "core.postgres", "NAME": "csbox", "OPTIONS": {"data_dir": str(DATA_DIR / "postgres")}}

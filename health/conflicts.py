@@ -13,7 +13,7 @@ from django.db.models import Count, QuerySet
 from accounts.models import Account
 from core.deadline import time_limit
 from health.definition import UNSCORED, Definition, DefinitionError, Measure, read_definition
-from health.judging import in_segments, judged, without_jit
+from health.judging import in_segments, judged
 from health.models import AccountHealth, Band, HealthConfig
 from segments.models import AccountMembership
 from segments.questions import Reader
@@ -117,7 +117,6 @@ class Comparison:
         if not parts:
             return []
         with time_limit(LIMIT_MS), connection.cursor() as cursor:
-            without_jit()
             cursor.execute(statement.format(asked=" UNION ALL ".join(parts)), {"today": self.reader.moment.today})
             return list(cursor.fetchall())
 

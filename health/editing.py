@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.fields import Stage
 from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in
 from accounts.models import Account
+from accounts.touching import touch
 from core.clock import moment
 from core.intake import BadValue, clean_text
 from core.jobs import enqueue
@@ -204,8 +205,10 @@ def take_pulse(account: Account, value: int, *, note: str = "", author: Any = No
 
 
 def request_scoring(accounts: Collection[int] = ()) -> None:
-    """Have everybody scored soon after the caller's commit; of the accounts given, at once and in its transaction."""
+    """Have everybody scored soon after the caller's commit; of the accounts given, at once and in its transaction, and
+    the segments that ask for it soon after."""
     if accounts:
+        touch(accounts)
         refresh_health(accounts=accounts)
     else:
         enqueue("health.tasks.score")

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from accounts.models import Account
 from core.deadline import TooSlow, time_limit
 from health.definition import Definition, Measure
-from health.judging import in_segments, judged, without_failing, without_jit
+from health.judging import in_segments, judged, without_failing
 from health.models import Band, HealthConfig
 from health.scoring import fixed, plain, share_of
 from health.statements import EFFECT
@@ -161,7 +161,6 @@ def _row(definition: Definition, mine: QuerySet[Account], reader: Reader) -> tup
     }
     statement = EFFECT.format(judged=text, good=plain(definition.good), poor=plain(definition.poor))
     with time_limit(LIMIT_MS), connection.cursor() as cursor:
-        without_jit()
         cursor.execute(statement, values)
         return tuple(cursor.fetchone())
 

@@ -65,13 +65,6 @@ def bound_read(definition: Definition, accounts: QuerySet[Account], context: Con
     return f"SELECT * FROM ({bound}) AS answer ({', '.join(['id', *read])})"  # noqa: S608  # compiled
 
 
-def without_jit() -> None:
-    """Leave just-in-time compilation out for the rest of the transaction: these statements have hundreds of short
-    expressions, which take many times longer to compile than to run."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('jit', 'off', true)")
-
-
 def without_failing(
     definition: Definition, accounts: QuerySet[Account], context: Context, limit_ms: int
 ) -> tuple[Definition, dict[str, str]]:

@@ -9,18 +9,19 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import DatabaseError, OperationalError, connection, transaction
-from django.db.models import Max, QuerySet
+from django.db.models import F, Max, QuerySet
 
 from accounts.models import Account
 from core.clock import Moment, moment
 from core.deadline import TooSlow, time_limit
+from core.ids import Ids, OneOf
 from core.locks import xact_lock
 from health.definition import UNSCORED, Definition, DefinitionError, read_definition
-from health.judging import in_segments, judged, without_failing, without_jit
+from health.judging import in_segments, judged, without_failing
 from health.models import AccountHealth, BandChange, HealthConfig
 from health.statements import CAUSES, SCORE, TRENDS
 from segments.models import RefreshRun
@@ -49,18 +50,19 @@ def refresh_health(
     run = HealthRun()
     if not HealthConfig.objects.exists() and not AccountHealth.objects.exists():
         return run
-    reader = Reader.now(present)
+    asked = None if accounts is None else Ids.of(accounts)
+    reader = replace(Reader.now(present), accounts=asked)
     cause = BandChange.Cause.DATA if trigger == RefreshRun.Trigger.DATA else BandChange.Cause.TIME
     with transaction.atomic():
         xact_lock("health")
-        without_jit()
         since = HealthConfig.objects.aggregate(last=Max("scored_at"))["last"]
-        scoring = _Scoring(present, reader, cause, accounts, run)
+        scoring = _Scoring(present, reader, cause, asked, run)
         for config in HealthConfig.objects.filter(active=True).select_related("segment"):
             scoring.by(config)
         scoring.the_rest()
         with connection.cursor() as cursor:
-            cursor.execute(TRENDS, {"today": present.today, "all": accounts is None, "ids": list(accounts or [])})
+            ids = Ids.of(asked or ()).array
+            cursor.execute(TRENDS, {"today": present.today, "all": asked is None, "ids": ids})
             if since is not None and run.band_changes:
                 oldest = since - dt.timedelta(days=LATE_DAYS)
                 cursor.execute(CAUSES, {"now": present.now, "since": since, "oldest": oldest})
@@ -74,7 +76,7 @@ class _Scoring:
     present: Moment
     reader: Reader
     cause: str
-    accounts: Collection[int] | None
+    accounts: Ids | None
     run: HealthRun
     taken: list[int] = field(default_factory=list)
     everybody: bool = False
@@ -108,13 +110,14 @@ class _Scoring:
         """The live accounts that no config before this one has scored."""
         found = Account.objects.live()
         if self.accounts is not None:
-            found = found.filter(pk__in=list(self.accounts))
+            found = found.filter(OneOf(F("pk"), self.accounts))
         return found.exclude(in_segments(self.taken)) if self.taken else found
 
     def scored(
         self, config: HealthConfig, definition: Definition, mine: QuerySet[Account]
     ) -> tuple[Definition, dict[str, str]]:
-        """Run the statement; if it fails, find the measures that make it fail and run it without them."""
+        """Run the statement; if it fails, find the measures that make it fail and run it without them. If it takes too
+        long all the same, the accounts keep the scores that they have, and the next config has its turn."""
         problems = {measure.key: measure.problem for measure in definition.measures if measure.problem}
         try:
             self.execute(config, definition, mine)
@@ -123,8 +126,12 @@ class _Scoring:
                 raise
             sound, failed = without_failing(definition, mine, self.reader.context, LIMIT_MS)
             log.warning("health measures fail", extra={"config": config.name, "measures": sorted(failed)})
-            self.execute(config, sound, mine)
-            return sound, problems | failed
+            problems |= failed
+            try:
+                self.execute(config, sound, mine)
+            except TooSlow:
+                return definition, problems | {"": f"Scoring took longer than {LIMIT_MS // 1000} s."}
+            return sound, problems
         return definition, problems
 
     def execute(self, config: HealthConfig | None, definition: Definition, mine: QuerySet[Account]) -> None:

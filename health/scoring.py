@@ -15,11 +15,11 @@ from django.db.models import Case, DateField, DecimalField, Func, IntegerField, 
 from django.db.models.functions import Cast, TruncDate
 
 from accounts.fields import Field, Kind, Owner
+from accounts.fields.sql import Known, NotTrue, any_of
 from health.definition import Definition, Limit, Measure
 from segments.questions import Question
 from segments.rules.compiler import Context, compile_rule
 from segments.rules.nodes import Condition, Group, Node
-from segments.rules.sql import Known, NotTrue, any_of
 
 NUMBER = DecimalField(max_digits=30, decimal_places=6)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 # From the columns of health.scoring ({read} yields them, with the id) to `wanted`: score and band of each account, with
-# what a person said by hand. The other places are expressions over the columns; health.judging fills them.
+# what a person said by hand. The other places are expressions over the columns; health.judging fills them. Each level
+# is kept as it is: folded into the next one, the expressions of a score are computed again wherever it is named
+# (measured: 4 times the work).
 JUDGED = """
 read AS MATERIALIZED ({read}),
 measured AS MATERIALIZED (SELECT id{measures}{values}{shown} FROM read),
@@ -13,7 +15,7 @@ whole AS MATERIALIZED (
            {measure_array} AS measures, {value_array} AS amounts, {shown_array} AS shown
     FROM summed
 ),
-judged AS (
+judged AS MATERIALIZED (
     SELECT *, CASE WHEN score IS NULL OR coverage < {least} THEN 'none' WHEN score >= {good} THEN 'good'
                    WHEN score < {poor} THEN 'poor' ELSE 'average' END AS computed
     FROM whole
@@ -85,7 +87,7 @@ FROM (
            {_PAST.format(days=7)} AS score_7d,
            {_PAST.format(days=30)} AS score_30d,
            {_PAST.format(days=90)} AS score_90d
-    FROM health_accounthealth AS h WHERE %(all)s OR h.account_id = ANY(%(ids)s)
+    FROM health_accounthealth AS h WHERE %(all)s OR h.account_id = ANY(%(ids)s::bigint[])
 ) AS past
 WHERE past.account_id = kept.account_id
   AND (kept.score_7d, kept.score_30d, kept.score_90d) IS DISTINCT FROM (past.score_7d, past.score_30d, past.score_90d)

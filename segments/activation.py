@@ -13,11 +13,11 @@ from django.db.models import Case, F, IntegerField, Q, Value, When
 from accounts.fields import Kind, Stage
 from accounts.fields.uses import texts_in
 from accounts.models import Account
+from core.ids import OneOf
 from core.models import Workspace
 from segments.questions import check_patterns
 from segments.rules.compiler import Context, compile_node
 from segments.rules.describe import Words
-from segments.rules.sql import OneOf
 from segments.rules.tree import Condition, Group, RuleError, parse, segments_of, walk
 from usage.traits.definitions import Method, Scope, register_methods
 from usage.traits.properties import Sql

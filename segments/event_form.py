@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from accounts.fields.operators import OPERATORS, Shape
+from accounts.fields.properties import kind_meant, property_operators
 from segments.form_values import READ_SHAPE, Entry, read_typed_number
-from segments.rules.event_reader import PREFIX, kind_meant, property_operators
+from segments.rules.event_reader import PREFIX
 from segments.rules.events import COUNTS, EVENT_OPERATORS, PROPERTIES, SEQUENCE_OPERATORS
-from segments.rules.operators import OPERATORS, Shape
 
 Tree = dict[str, Any]
 EVENT_FIELD = "event:"

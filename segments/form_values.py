@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from segments.rules.operators import Shape
+from accounts.fields.operators import Shape
 
 
 @dataclass

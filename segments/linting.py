@@ -14,13 +14,13 @@ from django.db import connection
 from django.db.models import Exists, QuerySet
 
 from accounts.fields import Field, Owner, Subject
+from accounts.fields.sql import Known
 from accounts.models import Account
 from segments.models import Segment
 from segments.questions import PREVIEW_LIMIT_MS, Reader, bounded, named_in
 from segments.rules.describe import field_name
 from segments.rules.lint import Note, lint
 from segments.rules.nodes import Condition, Group, walk
-from segments.rules.sql import Known
 from segments.rules.tree import RuleError
 from segments.subjects import members_of, subject_of
 from segments.uses import uses_of

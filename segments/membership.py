@@ -8,7 +8,6 @@ segment's lock.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -18,8 +17,8 @@ from django.db import connection
 from django.db.models import F, QuerySet
 
 from core.clock import Moment
+from core.ids import Ids, OneOf
 from segments.models import Pin, Segment, SegmentRefresh
-from segments.rules.sql import OneOf
 from segments.subjects import Members, members_of
 
 _DIFF = """
@@ -88,7 +87,7 @@ def apply(
     *,
     refresh: SegmentRefresh,
     now: Moment,
-    only: Collection[int] | None = None,
+    only: Ids | None = None,
 ) -> Difference:
     """Make the stored members of a segment those of a query, with its pins, closing and opening intervals.
 
@@ -96,13 +95,13 @@ def apply(
     data); None means every one. Running it again changes nothing.
     """
     members = members_of(segment)
-    base = matched if only is None else matched.filter(OneOf(F(members.pk), list(only)))
+    base = matched if only is None else matched.filter(OneOf(F(members.pk), only))
     sql, params = _answer(members, base)
-    ids = [] if only is None else [list(only)]
+    ids = [] if only is None else [only.array]
     held, held_values = _held(segment, members, now, only)
     lifted, lifted_values = _lifted(segment, members, now)
     column, table = f"{members.column}_id", members.memberships._meta.db_table
-    narrowed = f"AND {column} = ANY(%s)" if ids else ""
+    narrowed = f"AND {column} IN (SELECT unnest(%s::bigint[]))" if ids else ""
     statement = _DIFF.format(matched=sql, held=held, lifted=lifted, table=table, member=column, narrowed=narrowed)
     values = [*params, *held_values, *lifted_values]
     values += [segment.pk, *ids, now.now, refresh.pk, segment.pk, now.now, refresh.pk, bool(ids)]
@@ -120,14 +119,14 @@ def _answer(members: Members, rows: QuerySet[Any]) -> tuple[str, list[Any]]:
     return f'SELECT "id", "mrr" FROM ({sql}) AS answer ("id", "mrr")', list(params)  # noqa: S608  (compiled, bound values)
 
 
-def _held(segment: Segment, members: Members, now: Moment, only: Collection[int] | None) -> tuple[str, list[Any]]:
+def _held(segment: Segment, members: Members, now: Moment, only: Ids | None) -> tuple[str, list[Any]]:
     """The pins that decide; a segment that is switched off has no members, pinned or not."""
     if not segment.active:
         return _NOBODY, []
     column = f"{members.column}_id"
     pinned = Pin.objects.in_force(now.today).filter(segment=segment)
     if only is not None:
-        pinned = pinned.filter(**{f"{column}__in": list(only)})
+        pinned = pinned.filter(OneOf(F(column), only))
     live = members.live().filter(**{f"{members.pk}__in": pinned.values(column)})
     sql, params = _answer(members, live)
     if sql == _NOBODY:

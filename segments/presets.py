@@ -1,7 +1,7 @@
 """Ready-made segments: questions that most companies ask, as plain rules. Taking one makes an ordinary segment.
 
-Standard and suggested ones are the same for everybody; tiers, verticals and geography follow from the levels that the
-company keeps and from the industries and countries that its accounts have.
+Standard and suggested ones are the same for everybody; tiers, verticals, geography and roles follow from the levels
+that the company keeps, from the industries and countries of its accounts and from the roles of its users.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 from django.db.models import Count, Max, QuerySet
 from django.utils.text import slugify
 
-from accounts.models import Account, AccountLevel
+from accounts.fields import Subject
+from accounts.models import Account, AccountLevel, Relationship
 from segments.editing import free_name, save_segment
 from segments.models import Segment
 from segments.questions import PREVIEW_LIMIT_MS, PreviewTooSlow, Reader, bounded
@@ -25,19 +26,20 @@ MOST_VALUES = 6  # industries and countries that are offered, the most common fi
 
 @dataclass(frozen=True)
 class Preset:
-    """A rule that is offered under a name; `key` names it in links and over the API."""
+    """A rule that is offered under a name; `key` names it in links and over the API, `subject` is what it is about."""
 
     key: str
     name: str
     group: str
     description: str
     rule: Rule
+    subject: Subject = Subject.ACCOUNT
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A preset as it is shown: its words, how many accounts match now (None: counting took too long), and the segment
-    that has this very rule already."""
+    """A preset as it is shown: its words, how many accounts or users match now (None: counting took too long), and the
+    segment that has this very rule already."""
 
     preset: Preset
     words: str
@@ -62,6 +64,7 @@ def _share(percent: int, of: str) -> Rule:
 
 
 STANDARD, SUGGESTED, TIERS, VERTICALS, GEOGRAPHY = "Standard", "Suggested", "Tiers", "Verticals", "Geography"
+USERS, ROLES = "Users", "Users by role"
 _PAYING = _is("account.stage_type", "any_of", ["onboarding", "live"])
 _NOW, _QUARTER = "account.active_users_30d", "account.active_users_90d"
 
@@ -136,10 +139,54 @@ FIXED: tuple[Preset, ...] = (
     ),
 )
 
+_SEEN = "user.last_seen_at"
+_SEEN_LATELY = _is(_SEEN, "within_last", _days(30))
+
+
+def _users(key: str, name: str, description: str, *rules: Rule) -> Preset:
+    return Preset(key, name, USERS, description, _every(*rules), Subject.USER)
+
+
+OF_USERS: tuple[Preset, ...] = (
+    _users("all-users", "All users", "Everybody, in whatever account."),
+    _users("active-users", "Active users", "Seen in one of their accounts in 30 days.", _SEEN_LATELY),
+    _users(
+        "new-users",
+        "New users",
+        "Seen for the first time in the last 30 days.",
+        _is("user.first_seen_at", "within_last", _days(30)),
+    ),
+    _users(
+        "silent-users",
+        "Silent users",
+        "In the account of a customer, and not seen there for 30 days.",
+        _PAYING,
+        _is(_SEEN, "more_than_ago", _days(30)),
+    ),
+    _users(
+        "unseen-users",
+        "Users never seen",
+        "In the account of a customer, and never seen there.",
+        _PAYING,
+        _is(_SEEN, "is_not_set"),
+    ),
+    _users(
+        "renewal-users",
+        "Users before a renewal",
+        "Active people of customers whose contract renews within 90 days.",
+        _PAYING,
+        _is("account.renews_on", "within_next", _days(90)),
+        _SEEN_LATELY,
+    ),
+)
+
 
 def presets() -> list[Preset]:
-    """Everything that is on offer, group by group."""
-    return [*FIXED, *_tiers(), *_common("industry", VERTICALS), *_common("country", GEOGRAPHY)]
+    """Everything that is on offer, group by group, those about users last."""
+    live = Account.objects.live()
+    found = [*FIXED, *_tiers(), *_common(live, "industry", VERTICALS), *_common(live, "country", GEOGRAPHY)]
+    here = Relationship.objects.open().filter(account__archived_at__isnull=True)
+    return [*found, *OF_USERS, *_common(here, "role", ROLES, Subject.USER)]
 
 
 def _tiers() -> list[Preset]:
@@ -157,37 +204,42 @@ def _tiers() -> list[Preset]:
     return [*found, Preset("tier-none", "No level yet", TIERS, "Customers that nobody has given a level.", none)]
 
 
-def _common(column: str, group: str) -> list[Preset]:
+def _common(rows: QuerySet[Any], column: str, group: str, subject: Subject = Subject.ACCOUNT) -> list[Preset]:
     """One preset for each of the most common values of a text, spellings that differ in case taken together."""
-    live = Account.objects.live().exclude(**{column: ""}).order_by()
-    rows = live.values(f"folded__{column}").annotate(n=Count("pk"), written=Max(column)).order_by("-n", "written")
+    known = rows.exclude(**{column: ""}).order_by().values(f"folded__{column}")
+    by_size = known.annotate(n=Count("pk"), written=Max(column)).order_by("-n", "written")
+    owner = "account" if subject is Subject.ACCOUNT else "relationship"
     return [
         Preset(
             f"{slugify(group)}-{slugify(row['written']) or number}"[:80],
-            row["written"],
+            row["written"] if subject is Subject.ACCOUNT else f"{column.capitalize()}: {row['written']}",
             group,
-            f"Accounts whose {column} is {row['written']}.",
-            _every(_is(f"account.{column}", "is", row["written"])),
+            f"{subject.many.capitalize()} whose {column} is {row['written']}.",
+            _every(_is(f"{owner}.{column}", "is", row["written"])),
+            subject,
         )
-        for number, row in enumerate(rows[:MOST_VALUES])
+        for number, row in enumerate(by_size[:MOST_VALUES])
     ]
 
 
-def offers(base: QuerySet[Account], only: str = "") -> list[Offer]:
-    """What is on offer, counted among the accounts of `base`; with `only`, the preset of that key alone."""
+def offers(viewer: Any = None, only: str = "") -> list[Offer]:
+    """What is on offer, counted among what a colleague may see (None: all); with `only`, that preset alone."""
     reader = Reader.now()
-    taken = {_written(segment.rule): segment for segment in Segment.objects.filter(subject=Segment.Subject.ACCOUNT)}
+    taken = {(segment.subject, _written(segment.rule)): segment for segment in Segment.objects.all()}
     found = []
     for preset in presets():
         if only and preset.key != only:
             continue
-        question = reader.read(preset.rule)
+        question = reader.read(preset.rule, subject=preset.subject)
+        members = question.members
+        base = members.live() if viewer is None else members.seen_by(viewer)
         try:
             with bounded(PREVIEW_LIMIT_MS):
-                count = question.accounts(base).order_by().count()
+                count = members.count(question.matching(base))
         except PreviewTooSlow:
             count = None
-        found.append(Offer(preset, question.words, count, taken.get(_written(to_json(question.rule)))))
+        same = taken.get((preset.subject.value, _written(to_json(question.rule))))
+        found.append(Offer(preset, question.words, count, same))
     return found
 
 
@@ -205,6 +257,7 @@ def take_preset(key: str, *, author: Any = None) -> Segment:
         None,
         name=free_name(preset.name),
         rule=preset.rule,
+        subject=preset.subject,
         description=preset.description,
         author=author,
         reason="Taken from the gallery",

@@ -14,11 +14,12 @@ from functools import partial
 from typing import Any, TypeVar
 
 from django.core.exceptions import EmptyResultSet
-from django.db import DataError, connection
+from django.db import connection
 from django.db.models import Q, QuerySet, Subquery, Value
 from django.utils import timezone
 
 from accounts.fields import Subject, Vocabulary, vocabulary
+from accounts.fields.patterns import PATTERNED, wrong_pattern
 from accounts.models import Account
 from core.clock import Moment
 from core.deadline import TooSlow, time_limit
@@ -31,8 +32,6 @@ from segments.rules.tree import Condition, Group, Problem, RuleError, parse, wal
 from segments.subjects import ABOUT, Members, members_of
 
 PREVIEW_LIMIT_MS = 2_000
-PATTERN_LIMIT_MS = 2_000  # for all patterns of a rule together
-PROBE = "a1 " * 300
 ALONE_LIMIT_MS = 800  # for what each condition matches alone, which is told besides
 
 Answer = TypeVar("Answer")
@@ -123,25 +122,12 @@ def read_rule(data: Any, *, personal: bool = True, viewer: Any = None, subject: 
 
 
 def check_patterns(rule: Group) -> None:
-    """Refuse a regular expression that PostgreSQL cannot read, or not in time, before a refresh meets it.
-
-    Matching takes time in proportion to the text, but nested repetitions can take for ever to be read.
-    """
-    end = time.monotonic() + PATTERN_LIMIT_MS / 1000
-    for node in walk(rule):
-        if not (isinstance(node, Condition) and node.op.key in ("matches", "not_matches")):
-            continue
-        left = max(1, round(1000 * (end - time.monotonic())))
-        try:
-            with bounded(left), connection.cursor() as cursor:
-                cursor.execute("SELECT %s ~* %s", [PROBE, node.value])
-        except DataError as error:
-            reason = str(error).splitlines()[0]
-            problem = Problem(f"{node.pointer}/value", "invalid-regex", f"The pattern cannot be read: {reason}.")
-            raise RuleError([problem]) from error
-        except PreviewTooSlow as error:
-            text = "The pattern takes too long. Use fewer repetitions inside repetitions."
-            raise RuleError([Problem(f"{node.pointer}/value", "invalid-regex", text)]) from error
+    """Refuse a regular expression that PostgreSQL cannot read, or not in time, before a refresh meets it."""
+    nodes = (node for node in walk(rule) if isinstance(node, Condition) and node.op.key in PATTERNED)
+    wrong = wrong_pattern((node.pointer, node.value) for node in nodes)
+    if wrong is not None:
+        pointer, problem = wrong
+        raise RuleError([Problem(f"{pointer}/value", problem.code, str(problem))]) from problem
 
 
 @dataclass(frozen=True)

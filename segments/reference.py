@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from accounts.fields import Category, Field, Kind, declared
+from accounts.fields.operators import OPERATORS, Operator, Shape
+from accounts.fields.properties import kind_meant, property_operators
 from accounts.fields.windows import WINDOW_UNITS
 from segments.rules.events import COUNTS, EVENT_OPERATORS, OF_PROPERTY, SEQUENCE_OPERATORS
-from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, Operator, Shape
+from segments.rules.operators import SEGMENT_OPERATORS
 from segments.rules.tree import COUNTED, MATCHES, MAX_BYTES, MAX_CONDITIONS, MAX_DEPTH, QUANTIFIERS
 
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "rules.md"
@@ -77,6 +79,12 @@ def reference() -> str:
         *_table(("op", "words", "value"), _event_rows()),
         f"\nA measure is {_listed(COUNTS)}, or of a property {_listed(OF_PROPERTY)}, as in",
         '`{"sum": "properties.pages"}`. The units of a window are ' + _listed(WINDOW_UNITS) + ".",
+        "\n## Properties of events\n",
+        "In the `where` of an event, and in that of a trait, a property is compared with:",
+        "",
+        *_table(("op", "words", "value"), _property_rows()),
+        "\nA property has the type that its sender gave it; to a comparison with another type it is missing.",
+        "Lists of numbers may stand beside `any_of` and `none_of`, too.",
         "\n## Fields\n",
         "Beside these, each custom attribute is a field (`account.custom.key`, `user.custom.key` and so on), each",
         "computed trait, and each role in the team (`team.csm`, `team.csm_team`). `/api/v1/fields/` lists those of a",
@@ -122,6 +130,13 @@ def _event_rows() -> Iterator[tuple[str, ...]]:
     for operator in (*EVENT_OPERATORS.values(), *SEQUENCE_OPERATORS.values()):
         value = _EVENT_VALUES[operator.shape]
         yield f"`{operator.key}`", operator.words, "`within`" if operator.key in SEQUENCE_OPERATORS else value
+
+
+def _property_rows() -> Iterator[tuple[str, ...]]:
+    for operator in property_operators():
+        kind = kind_meant(operator, None)
+        value = SHAPES[operator.shape(kind)]
+        yield f"`{operator.key}`", operator.words, value[0] if value[1] is None else _written(value[1])
 
 
 def _fields() -> Iterator[str]:

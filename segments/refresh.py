@@ -12,7 +12,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import DatabaseError, OperationalError, connection, transaction
@@ -22,6 +22,7 @@ from django.utils import timezone
 from accounts.fields import Subject
 from accounts.models import Account, Relationship
 from core.clock import Moment, moment
+from core.ids import Ids, OneOf
 from core.jobs import enqueue
 from core.locks import xact_lock
 from segments.holding.holds import Holds
@@ -29,7 +30,6 @@ from segments.membership import Difference, apply
 from segments.models import RefreshRun, Segment, SegmentRefresh
 from segments.ordering import in_order, with_dependents
 from segments.questions import PreviewTooSlow, Reader, bounded
-from segments.rules.sql import OneOf
 from segments.rules.tree import RuleError
 from segments.subjects import members_of, subject_of
 from usage.models import UserActivity
@@ -101,30 +101,46 @@ class Changed:
 
     accounts: set[int]
     users: set[int]
+    about_users: bool = True  # False while no segment is about users: then nobody asks for them
+    listed: dict[Subject, Ids] = field(default_factory=dict)
+    placed: tuple[Ids, Ids] = (Ids(), Ids())  # users, and their accounts
 
     @classmethod
     def of(cls, accounts: Collection[int], users: Collection[int] = ()) -> Changed:
         """These accounts with everybody who ever had to do with them; these users with their accounts."""
-        was = Relationship.objects.filter(account__in=accounts).values_list("user_id", flat=True)
-        did = UserActivity.objects.filter(account__in=accounts).values_list("user_id", flat=True)
-        found = cls(set(accounts), {*users, *was, *did})
+        found = cls(set(accounts), set(users), listed={Subject.ACCOUNT: Ids.of(accounts)})
+        # A segment that is made meanwhile is refreshed for everybody, so it needs nobody from here.
+        found.about_users = Segment.everything.filter(subject=Subject.USER).exists()
+        if found.about_users:
+            theirs = OneOf(F("account_id"), found.ids(Subject.ACCOUNT))
+            for model in (Relationship, UserActivity):
+                found.users.update(model.objects.filter(theirs).values_list("user_id", flat=True))
         found.follow(Subject.USER, users)
         return found
 
-    def ids(self, subject: Subject) -> set[int]:
+    def ids(self, subject: Subject) -> Ids:
         """The members of a kind to look at."""
-        return self.accounts if subject is Subject.ACCOUNT else self.users
+        found = self.accounts if subject is Subject.ACCOUNT else self.users
+        if len(self.listed.get(subject, ())) != len(found):  # they only ever grow
+            self.listed[subject] = Ids(found)
+        return self.listed.get(subject, Ids())
+
+    def places(self) -> Ids:
+        """The accounts of the users to look at."""
+        users = self.ids(Subject.USER)
+        if users is not self.placed[0]:
+            theirs = Relationship.objects.open().filter(OneOf(F("user_id"), users)).order_by()
+            self.placed = users, Ids(theirs.values_list("account_id", flat=True).distinct())
+        return self.placed[1]
 
     def follow(self, subject: Subject, moved: Collection[int]) -> None:
         """Add those whom the others may be asked about."""
-        if not moved:
-            return
-        between = Relationship.objects.open()
-        if subject is Subject.ACCOUNT:
-            self.users |= set(between.filter(account__in=moved).values_list("user_id", flat=True))
-        else:
-            self.accounts |= set(between.filter(user__in=moved).values_list("account_id", flat=True))
-            self.users |= set(moved)
+        between = Relationship.objects.open().order_by()
+        if moved and subject is Subject.USER:
+            self.accounts.update(between.filter(OneOf(F("user_id"), moved)).values_list("account_id", flat=True))
+            self.users.update(moved)
+        elif moved and self.about_users:
+            self.users.update(between.filter(OneOf(F("account_id"), moved)).values_list("user_id", flat=True))
 
 
 @dataclass
@@ -173,7 +189,7 @@ class _Work:
                 done.save(force_insert=True)
         return done
 
-    def evaluate(self, segment: Segment, done: SegmentRefresh, only: Collection[int] | None) -> None:
+    def evaluate(self, segment: Segment, done: SegmentRefresh, only: Ids | None) -> None:
         """Run the rule and record the answer, or why there is none."""
         try:
             difference = self.difference(segment, done, only)
@@ -203,17 +219,17 @@ class _Work:
         newer = segment.refreshed_at is not None and segment.refreshed_at > self.now.now
         return newer and not segment.due
 
-    def narrowed(self, segment: Segment) -> Collection[int] | None:
+    def narrowed(self, segment: Segment) -> Ids | None:
         """The members to look at: all of them if the stored ones do not answer the present rule."""
         stale = segment.due or segment.frozen or segment.live_version != segment.version
         return None if stale or self.changed is None else self.changed.ids(subject_of(segment))
 
-    def difference(self, segment: Segment, done: SegmentRefresh, only: Collection[int] | None) -> Difference:
+    def difference(self, segment: Segment, done: SegmentRefresh, only: Ids | None) -> Difference:
         """Run the rule; whatever fails is rolled back to here, so that the freeze can be recorded."""
         with bounded(LIMIT_MS):
             return apply(segment, self.matched(segment, only), refresh=done, now=self.now, only=only)
 
-    def matched(self, segment: Segment, only: Collection[int] | None) -> QuerySet[Any]:
+    def matched(self, segment: Segment, only: Ids | None) -> QuerySet[Any]:
         """The rows that match the rule of a segment; none if it is switched off."""
         if not segment.active:
             return members_of(segment).live().none()
@@ -225,12 +241,11 @@ class _Work:
             self.reader = Reader.now(self.now)
             return replace(self.reader, accounts=accounts).read(segment.rule, subject=segment.subject).matching()
 
-    def asked_about(self, segment: Segment, only: Collection[int] | None) -> list[int] | None:
+    def asked_about(self, segment: Segment, only: Ids | None) -> Ids | None:
         """The accounts that the rule need look at: those to look at, or all those of the users to look at."""
-        if only is None or subject_of(segment) is Subject.ACCOUNT:
-            return None if only is None else list(only)
-        places = Relationship.objects.open().filter(OneOf(F("user_id"), list(only))).order_by()
-        return list(places.values_list("account_id", flat=True).distinct())
+        if only is None or self.changed is None or subject_of(segment) is Subject.ACCOUNT:
+            return only
+        return self.changed.places()
 
     def freeze(self, segment: Segment, done: SegmentRefresh, error: Exception) -> None:
         """Keep the last good members and say why; the next daily refresh, or a save, tries again."""
@@ -244,9 +259,7 @@ class _Work:
         done.members = segment.member_count
         Segment.everything.filter(pk=segment.pk).update(error=reason, live_rev=segment.requested_rev)
 
-    def settle(
-        self, segment: Segment, done: SegmentRefresh, difference: Difference, only: Collection[int] | None
-    ) -> None:
+    def settle(self, segment: Segment, done: SegmentRefresh, difference: Difference, only: Ids | None) -> None:
         """Record the answer with the version and the request that it answers, and the moment if all were looked at."""
         members, value = difference.matched, difference.mrr * 12
         if only is not None and not (difference.joined or difference.left or self.money):
@@ -274,7 +287,7 @@ def _changed_since_last(changed: Changed | None) -> bool:
     last = whole.filter(finished_at__isnull=False).order_by("-pk").first()
     if changed is None or last is None:
         return True
-    return Account.objects.filter(OneOf(F("pk"), list(changed.accounts)), updated_at__gte=last.now).exists()
+    return Account.objects.filter(OneOf(F("pk"), changed.ids(Subject.ACCOUNT)), updated_at__gte=last.now).exists()
 
 
 def _next_number() -> int:

@@ -15,6 +15,7 @@ from typing import Any
 from django.http import QueryDict
 
 from accounts.fields import Kind, Owner, Vocabulary
+from accounts.fields.operators import OPERATORS, operators_for
 from segments.event_form import (
     EVENT_FIELD,
     PROPERTY_FIELD,
@@ -25,7 +26,7 @@ from segments.event_form import (
     without_empty_filter,
 )
 from segments.form_values import READ_SHAPE, Entry, read_typed_number, typed_span
-from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, operators_for
+from segments.rules.operators import SEGMENT_OPERATORS
 from segments.rules.tree import COUNTED
 
 Tree = dict[str, Any]

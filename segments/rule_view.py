@@ -9,14 +9,15 @@ from functools import cached_property
 from typing import Any
 
 from accounts.fields import Category, Choice, Field, Kind, Subject, Vocabulary
+from accounts.fields.operators import OPERATORS, Shape, operators_for
+from accounts.fields.properties import kind_meant, property_operators
 from core.intake import fold
 from core.spans import UNITS
 from segments.event_form import PROPERTY_FIELD
 from segments.event_view import EventView, event_view, operators
 from segments.questions import Reader
 from segments.rule_form import Place, Tree, children
-from segments.rules.event_reader import kind_meant, property_operators
-from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, Shape, operators_for
+from segments.rules.operators import SEGMENT_OPERATORS
 from segments.rules.tree import Problem, RuleError, walk
 
 OFFERED_LEVELS, OFFERED_CONDITIONS = 3, 50

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connection
 
 from core.clock import Moment
+from core.ids import Ids
 
 _REFRESH = """
 WITH users AS (
@@ -21,12 +22,12 @@ WITH users AS (
            count(*) FILTER (WHERE last_seen_at >= %(d30)s) AS d30,
            count(*) AS d90
     FROM usage_useractivity
-    WHERE last_seen_at >= %(d90)s AND (%(all)s OR account_id = ANY(%(ids)s))
+    WHERE last_seen_at >= %(d90)s AND (%(all)s OR account_id = ANY(%(ids)s::bigint[]))
     GROUP BY account_id
 ), events AS (
     SELECT account_id, least(sum(count), 2147483647)::int AS events, count(DISTINCT day)::smallint AS days
     FROM usage_dailyusage
-    WHERE day BETWEEN %(first_day)s AND %(today)s AND (%(all)s OR account_id = ANY(%(ids)s))
+    WHERE day BETWEEN %(first_day)s AND %(today)s AND (%(all)s OR account_id = ANY(%(ids)s::bigint[]))
     GROUP BY account_id
 ), wanted AS (
     SELECT a.id, coalesce(u.d7, 0)::int AS d7, coalesce(u.d30, 0)::int AS d30, coalesce(u.d90, 0)::int AS d90,
@@ -34,7 +35,7 @@ WITH users AS (
     FROM accounts_account a
     LEFT JOIN users u ON u.account_id = a.id
     LEFT JOIN events e ON e.account_id = a.id
-    WHERE a.archived_at IS NULL AND (%(all)s OR a.id = ANY(%(ids)s))
+    WHERE a.archived_at IS NULL AND (%(all)s OR a.id = ANY(%(ids)s::bigint[]))
 )
 INSERT INTO usage_accountusage AS now (account_id, active_users_7d, active_users_30d, active_users_90d, events_30d,
                                        active_days_30d)
@@ -65,7 +66,7 @@ def refresh_metrics(present: Moment, accounts: Collection[int] | None = None) ->
         "first_day": present.today - dt.timedelta(days=29),
         "today": present.today,
         "all": accounts is None,
-        "ids": list(accounts or []),
+        "ids": Ids.of(accounts or ()).array,
     }
     with connection.cursor() as cursor:
         cursor.execute(_REFRESH, values)

@@ -13,8 +13,9 @@ from collections.abc import Collection
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
+from core.ids import Ids, OneOf
 from usage.models import RecentCount, RecentDay, RecentMark
 
 WINDOWS = (7, 30, 90)
@@ -29,7 +30,8 @@ INSERT INTO usage_recentcount (day, days, name_id, account_id, count, users, act
 SELECT %(today)s, w.* FROM (
     SELECT name_id, account_id,{",".join(_SUMS.format(inside=f"day > %(today)s::date - {n}", n=n) for n in WINDOWS)}
     FROM usage_dailyusage
-    WHERE day > %(today)s::date - {max(WINDOWS)} AND day <= %(today)s AND (%(all)s OR account_id = ANY(%(accounts)s))
+    WHERE day > %(today)s::date - {max(WINDOWS)} AND day <= %(today)s
+        AND (%(all)s OR account_id = ANY(%(accounts)s::bigint[]))
     GROUP BY name_id, account_id
 ) AS sums, LATERAL (VALUES {", ".join(f"({n}, name_id, account_id, count_{n}, users_{n}, days_{n})" for n in WINDOWS)})
     AS w (days, name_id, account_id, count, users, active_days)
@@ -55,10 +57,11 @@ def count_recent(today: dt.date, changed: Collection[int], seen: Collection[int]
     accounts are counted. A mark of a transaction that is not over yet cannot be seen, so it stays and speaks then.
     """
     everything = bool(seen) or len(changed) > MOST or not RecentDay.objects.filter(day=today).exists()
+    ids = Ids.of(changed)
     if everything or changed:
         old = RecentCount.objects.filter(day=today)
-        (old if everything else old.filter(account__in=list(changed))).delete()
-        values: dict[str, Any] = {"today": today, "all": everything, "accounts": list(changed)}
+        (old if everything else old.filter(OneOf(F("account_id"), ids))).delete()
+        values: dict[str, Any] = {"today": today, "all": everything, "accounts": ids.array}
         with connection.cursor() as cursor:
             cursor.execute(_COUNT, values)
     if everything:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from itertools import zip_longest
 from typing import Any
 
 from django.http import QueryDict
 
 from accounts.fields import Field, Kind, Vocabulary
+from accounts.fields.operators import Shape
+from accounts.fields.properties import kind_meant, property_operators
 from core.intake import BadValue, clean_text
 from usage.traits.definitions import METHODS, Method
-from usage.traits.properties import COMPARISONS
 from usage.traits.reading import OWNERS
 from usage.traits.scores import DEFAULT_BANDS
 
@@ -91,10 +93,15 @@ class TraitDraft:
         """The conditions on properties, and two empty ones."""
         found = [item for item in self.definition.get("where") or [] if isinstance(item, Mapping)]
         rows = [
-            {"property": item.get("property", ""), "op": item.get("op", ""), "value": _typed(item.get("value"))}
+            {
+                "property": item.get("property", ""),
+                "op": item.get("op", ""),
+                "value": _typed(item.get("value")),
+                "kind": "number" if _of_numbers(item.get("value")) else "",
+            }
             for item in found
         ]
-        return rows + [{"property": "", "op": "is", "value": ""}] * BLANK_ROWS
+        return rows + [{"property": "", "op": "is", "value": "", "kind": ""}] * BLANK_ROWS
 
 
 def _lines(items: Any, name: str, number: str) -> str:
@@ -142,21 +149,35 @@ def _window(data: QueryDict) -> Any:
     return "ever"
 
 
+def _of_numbers(value: Any) -> bool:
+    """True for a list like [5, 6], as “is any of” may have it."""
+    return isinstance(value, list) and bool(value) and not any(isinstance(item, str) for item in value)
+
+
 def _where(data: QueryDict) -> Any:
     found = []
-    columns = (data.getlist(f"where.{name}") for name in ("property", "op", "value"))
-    for name, op, typed in zip(*columns, strict=False):
+    known = {op.key: op for op in property_operators()}
+    columns = (data.getlist(f"where.{name}") for name in ("property", "op", "value", "kind"))
+    for name, key, typed, kind in zip_longest(*columns, fillvalue=""):
         if not name.strip():
             continue
-        known = COMPARISONS.get(op)
-        shape = known.shape if known else "text"
-        node: dict[str, Any] = {"property": name.strip(), "op": op}
-        if shape == "texts":
-            node["value"] = [item.strip() for item in typed.split(",") if item.strip()]
-        elif shape != "none":
-            node["value"] = _number(typed) if shape == "number" else typed.strip()
-        found.append(node)
+        op = known.get(key)
+        shape = op.shape(kind_meant(op, [0] if kind == "number" else None)) if op else Shape.TEXT
+        value = _condition_value(shape, typed)
+        found.append({"property": name.strip(), "op": key} | ({} if value is None else {"value": value}))
     return found or None
+
+
+def _condition_value(shape: Shape, typed: str) -> Any:
+    """What was typed beside a comparison; several values have commas between them."""
+    listed = [item.strip() for item in typed.split(",") if item.strip()]
+    if shape is Shape.NONE:
+        return None
+    if shape in (Shape.RANGE, Shape.NUMBERS):
+        return [_number(item) for item in listed]
+    if shape is Shape.NUMBER:
+        return _number(typed)
+    return listed if shape in (Shape.TEXTS, Shape.CHOICES) else typed.strip()
 
 
 def _pairs(data: QueryDict, name: str) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.fields.json import KeyTextTransform
 
-from accounts.models.traits import Attributed, FoldedField, SearchTextField
+from accounts.models.traits import Attributed, NameKeyField, SearchTextField
 from core.intake import fold
 from core.models import Timestamped, Workspace
 
@@ -111,7 +111,7 @@ class Account(Attributed, Timestamped):
 
     external_id = models.CharField(max_length=255, unique=True, help_text="The id your own systems use; never changes.")
     name = models.CharField(max_length=255)
-    name_folded = FoldedField(of="name")
+    name_folded = NameKeyField(of="name")
     search_text = SearchTextField(of=("name", "domain", "external_id"))
     parent = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="children")
     domain = models.CharField(max_length=255, blank=True)

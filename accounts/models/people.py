@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models.account import Account
-from accounts.models.traits import Attributed, FoldedField
+from accounts.models.traits import Attributed, NameKeyField
 from core.models import Timestamped, Workspace
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class EndUser(Attributed, Timestamped):
 
     external_id = models.CharField(max_length=255, unique=True)
     name = models.CharField(max_length=255, blank=True)
-    name_folded = FoldedField(of="name")
+    name_folded = NameKeyField(of="name")
     email = models.CharField(max_length=255, blank=True)
     title = models.CharField(max_length=120, blank=True)
     first_seen_at = models.DateTimeField(null=True, blank=True)

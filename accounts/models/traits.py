@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from django.db import models
 
-from core.intake import fold
+from core.intake import PARTED, fold, name_key
 
 
 class FoldedField(models.TextField):
@@ -28,19 +28,33 @@ class FoldedField(models.TextField):
 
     def pre_save(self, model_instance: models.Model, add: bool) -> str:
         """Fold the source column as it stands."""
-        value = fold(getattr(model_instance, self.of) or "")
+        value = self.folded(getattr(model_instance, self.of) or "")
         setattr(model_instance, self.attname, value)
         return value
 
+    def folded(self, text: str) -> str:
+        """The form that is kept."""
+        return fold(text)
+
+
+class NameKeyField(FoldedField):
+    """The `core.intake.name_key` of a name, in which lists are sorted and searched, alike on every database."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs | {"db_collation": "C"})
+
+    def folded(self, text: str) -> str:
+        """Plain letters first."""
+        return name_key(text)
+
 
 class SearchTextField(models.TextField):
-    """The folds of several text columns in one: what a list is searched in, kept by the model like `FoldedField`.
+    """The keys of several text columns in one: what a list is searched in, kept by the model like `FoldedField`.
 
     They are parted by a character that no clean text holds. NULL where it is not written yet, or longer than an index
     entry may be; such rows are searched column by column.
     """
 
-    SEPARATOR = "\x1f"
     MAX_BYTES = 800  # an entry of the index that holds it has room for 2,704 bytes, and other columns need theirs
 
     def __init__(self, *args: Any, of: Sequence[str] = (), **kwargs: Any) -> None:
@@ -54,8 +68,8 @@ class SearchTextField(models.TextField):
         return name, path, list(args), kwargs | {"of": self.of}
 
     def pre_save(self, model_instance: models.Model, add: bool) -> str | None:
-        """Fold the columns as they stand."""
-        text = self.SEPARATOR.join(fold(getattr(model_instance, name) or "") for name in self.of)
+        """Fold the columns as they stand, also with plain letters."""
+        text = PARTED.join(name_key(getattr(model_instance, name) or "") for name in self.of)
         value = text if len(text.encode()) <= self.MAX_BYTES else None
         setattr(model_instance, self.attname, value)
         return value

@@ -8,7 +8,6 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import Account
 from core.api.problems import ApiProblem, Fault
 from core.api.strict import StrictSerializer, Text
 from core.api.views import ApiViewSet
@@ -25,6 +24,7 @@ class OfferSerializer(StrictSerializer):
     name = serializers.CharField(read_only=True, source="preset.name")
     group = serializers.CharField(read_only=True, source="preset.group")
     description = serializers.CharField(read_only=True, source="preset.description")
+    subject = serializers.CharField(read_only=True, source="preset.subject")
     rule = serializers.JSONField(read_only=True, source="preset.rule")
     words = serializers.CharField(read_only=True)
     count = serializers.IntegerField(read_only=True, allow_null=True)
@@ -44,9 +44,9 @@ class GalleryActions(ApiViewSet):
     @extend_schema(methods=["post"], request=TakeSerializer, responses={201: SegmentSerializer})
     @action(detail=False, methods=["get", "post"])
     def gallery(self, request: Request) -> Response:
-        """GET: what is on offer, counted among the accounts that you may see. POST: take one."""
+        """GET: what is on offer, counted among what you may see. POST: take one."""
         if request.method == "GET":
-            found = offers(Account.objects.visible_to(request.user))
+            found = offers(request.user)
             return Response({"results": OfferSerializer(found, many=True).data})
         made = TakeSerializer(data=request.data)
         made.is_valid(raise_exception=True)

@@ -12,15 +12,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.fields import Kind, Vocabulary, vocabulary
+from accounts.fields.operators import OPERATORS, operators_for
+from accounts.fields.properties import property_operators
 from accounts.fields.windows import WINDOW_UNITS
 from core.api.filters import StrictFilterSet, check_parameters
 from core.api.problems import ApiProblem, Fault
 from core.api.views import ApiView, ApiViewSet
 from segments.api.serializers import RunSerializer
 from segments.models import RefreshRun, SegmentRefresh
-from segments.rules.event_reader import property_operators
 from segments.rules.events import COUNTS, EVENT_OPERATORS, OF_PROPERTY, SEQUENCE_OPERATORS
-from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, operators_for
+from segments.rules.operators import SEGMENT_OPERATORS
 
 MOST_CHOICES = 200
 

@@ -14,11 +14,13 @@ from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import Case, CharField, F, Q, Value, When
 
 from accounts.fields import Stage
+from accounts.fields.sql import Infix
 from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in
 from accounts.levels import open_to_rules, set_levels
 from accounts.models import Account, AccountLevel
 from core.clock import Moment, moment
 from core.deadline import TooSlow, time_limit
+from core.ids import Ids, OneOf
 from core.locks import xact_lock
 from segments.holding.holds import Holds
 from segments.levels.models import LevelRule
@@ -26,7 +28,6 @@ from segments.models import Segment
 from segments.questions import Question, Reader
 from segments.refresh import request_refresh
 from segments.rules.compiler import compile_rule
-from segments.rules.sql import Infix, OneOf
 from segments.rules.tree import Condition, InSegment, Problem, RuleError, walk
 
 LEVEL_FIELD = "account.level"
@@ -65,7 +66,7 @@ def decide_levels(
     """
     now = present or moment()
     rules = list(LevelRule.objects.filter(active=True).select_related("level"))
-    reader = replace(Reader.now(now), accounts=None if accounts is None else list(accounts))
+    reader = replace(Reader.now(now), accounts=None if accounts is None else Ids.of(accounts))
     holds = Holds.now(reader.vocabulary)
     cases, broken = [], False
     for rule in rules:
@@ -97,7 +98,7 @@ def _wanted(cases: list[When], accounts: Collection[int] | None) -> dict[int, st
     """The accounts whose level is not what the rules say, with what they say."""
     found = Account.objects.live().filter(open_to_rules())
     if accounts is not None:
-        found = found.filter(OneOf(F("pk"), list(accounts)))
+        found = found.filter(OneOf(F("pk"), accounts))
     decided = Case(*cases, default=Value(None), output_field=CharField()) if cases else Value(None, CharField())
     rows = found.order_by().annotate(decided=decided).filter(Q(Infix(F("decided"), "IS DISTINCT FROM", F("level_id"))))
     return dict(rows.values_list("pk", "decided"))

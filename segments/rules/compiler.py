@@ -14,15 +14,17 @@ from typing import Any
 from django.db.models import Count, Exists, F, OuterRef, Q, Value
 
 from accounts.fields import Field, Rows, RowSet, Subject, Vocabulary
+from accounts.fields.comparing import positive
+from accounts.fields.dates import days_meant, instants_meant
+from accounts.fields.operators import OPERATORS
+from accounts.fields.sql import Always, Infix, Not, NotTrue, all_of, any_of
 from core.clock import Moment
+from core.ids import OneOf
 from core.spans import ONE_DAY
-from segments.rules.comparing import positive
-from segments.rules.counting import Counting, followed, happened, measured
-from segments.rules.dates import days_meant, instants_meant
+from segments.rules.counting import Counting, happened, measured
 from segments.rules.nodes import Belongs, Condition, Group, Happened, InSegment, Node, Quantified
 from segments.rules.nodes import Sequence as EventSequence
-from segments.rules.operators import OPERATORS
-from segments.rules.sql import Always, Infix, Not, NotTrue, OneOf, all_of, any_of
+from segments.rules.sequences import followed, traced
 
 Binding = Callable[[Field, str], Any]
 
@@ -99,10 +101,13 @@ def compile_node(node: Node, context: Context, inside: RowSet | None = None) -> 
     return compiler.sql(compiler.node(node, inside or context.asked))
 
 
-def measure_of(node: Happened, context: Context, inside: RowSet | None = None) -> Any:
-    """What an event node measures in the row in hand, to be shown beside the condition."""
+def measure_of(node: Happened | EventSequence, context: Context, inside: RowSet | None = None) -> Any:
+    """What an event node measures in the row in hand, or how far a sequence got, to be shown beside the condition."""
     compiler = _Compiler(context)
-    return measured(node, compiler.where(node.where), compiler.counting(inside or context.asked))
+    counting = compiler.counting(inside or context.asked)
+    if isinstance(node, EventSequence):
+        return traced(node, compiler.wheres(node), counting)
+    return measured(node, compiler.where(node.where), counting)
 
 
 class _Compiler:
@@ -126,8 +131,7 @@ class _Compiler:
         if isinstance(node, Happened):
             return happened(node, self.where(node.where), self.counting(inside))
         if isinstance(node, EventSequence):
-            wheres = self.where(node.first.where), self.where(node.second.where)
-            return followed(node, wheres, self.counting(inside))
+            return followed(node, self.wheres(node), self.counting(inside))
         return self.belongs(node, inside) if isinstance(node, Belongs) else self.segment(node, inside)
 
     def counting(self, inside: RowSet | None) -> Counting:
@@ -139,6 +143,10 @@ class _Compiler:
         if where is None:
             return None
         return self.sql(self.group(where, self.context.vocabulary.row_sets[Rows.EVENTS]))
+
+    def wheres(self, node: EventSequence) -> tuple[Any, Any]:
+        """The filters of both events of a sequence."""
+        return self.where(node.first.where), self.where(node.second.where)
 
     def group(self, group: Group, inside: RowSet | None) -> Any:
         """All, any or none. "None of a, b" is "not (a or b)", which merges like any."""

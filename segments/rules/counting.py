@@ -7,7 +7,6 @@ which there is no row matches.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence as Listed
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,9 +15,6 @@ from typing import Any
 from django.db.models import (
     Avg,
     Count,
-    DateTimeField,
-    Exists,
-    ExpressionWrapper,
     F,
     Max,
     Min,
@@ -32,12 +28,13 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, JSONObject
 
 from accounts.fields import EventSource, Vocabulary
+from accounts.fields.sql import Infix, Not, Truth, all_of
+from accounts.fields.values import Between
 from core.clock import Moment
+from core.ids import OneOf
 from segments.rules.event_times import Times
 from segments.rules.events import COUNTS, Measure, holds_at
 from segments.rules.nodes import Happened, Sequence
-from segments.rules.sql import Infix, Not, OneOf, Truth, all_of
-from segments.rules.values import Between
 
 OWN, ANYWHERE, BY_USER = "account", "user__relationships__account", ""
 _COMPARE = {"at_least": ">=", "more_than": ">", "at_most": "<=", "less_than": "<", "exactly": "="}
@@ -62,6 +59,27 @@ class Among(Truth):
         same = " AND ".join(f"met.{name} = {key}" for name, (key, _) in zip(names, keys, strict=True))
         bound = [*params, *(param for _, given in keys for param in given)]
         return f"EXISTS (SELECT 1 FROM {found} AS met ({', '.join(names)}) WHERE {same})", bound  # noqa: S608 - compiled parts
+
+
+class Moved(Truth):
+    """The account in hand has a figure in `before` from which that in `now` (none: 0) is away by a percentage.
+
+    Both are queries of an account and a figure above 0; those that are kept for the window need no adding up.
+    """
+
+    def __init__(self, before: QuerySet[Any], now: QuerySet[Any], key: str, *, up: bool, percent: Decimal) -> None:
+        self.way = "coalesce(now.n, 0) - was.n" if up else "was.n - coalesce(now.n, 0)"
+        super().__init__(Subquery(before), Subquery(now), F(key), Value(percent))
+
+    def as_sql(self, compiler: Any, connection: Any, *_: Any, **__: Any) -> tuple[str, Any]:
+        """`EXISTS (SELECT 1 FROM (before) AS was LEFT JOIN (now) AS now ON … WHERE was.k = id AND …)`."""
+        parts = [compiler.compile(part) for part in self.source_expressions]
+        (before, _), (now, _), (key, _), (percent, _) = parts
+        sql = (
+            f"EXISTS (SELECT 1 FROM {before} AS was (k, n) LEFT JOIN {now} AS now (k, n) ON now.k = was.k"  # noqa: S608
+            f" WHERE was.k = {key} AND ({self.way}) * 100 >= was.n * {percent})"
+        )
+        return sql, [param for _, bound in parts for param in bound]
 
 
 def in_context(home: str) -> dict[str, Any]:
@@ -126,10 +144,11 @@ def happened(node: Happened, where: Any, counting: Counting) -> Any:
     rows = _Rows(node, where, counting)
     if node.op.key == "never":
         return Not(rows.among(rows.within()))
+    kept = rows.recent()
     if node.op.key in ("first_time_in", "stopped", "restarted"):
-        return rows.among(rows.turned())
+        return rows.among(rows.turned()) if kept is None else rows.turned_from(kept)
     if node.op.key in ("increased_by", "decreased_by"):
-        return rows.among(rows.changed())
+        return rows.among(rows.changed()) if kept is None else rows.changed_from(kept)
     assert isinstance(node.value, Decimal | Between)
     if node.measure.name in COUNTS and node.op.key == "at_least" and node.value == 1 and node.measure.name != "users":
         return rows.among(rows.within())
@@ -218,6 +237,27 @@ class _Rows:
         moved = Infix((F("now") - F("then")) * Value(100), ">=", F("base") * Value(self.node.value))
         return found.filter(base__gt=0).filter(moved)
 
+    def changed_from(self, kept: QuerySet[Any]) -> Any:
+        """The same, where the sums of the window are kept: only the window before is added up."""
+        node, (key,) = self.node, self.counting.keys(OWN)
+        assert isinstance(node.value, Decimal)
+        before = self.grouped(*self.time.before()).annotate(n=self.measure(node.measure))
+        if node.measure.name == "users":  # what happened was done at least once on a day, but maybe by nobody
+            before = before.filter(n__gt=0)
+        now = kept.values(key, _KEPT[node.measure.name])
+        return Moved(before, now, *self.counting.outer, up=node.op.key == "increased_by", percent=node.value)
+
+    def turned_from(self, kept: QuerySet[Any]) -> Any:
+        """What `turned` finds, where it is kept for whom it happened in the window: only the time before is read."""
+        inside, op = self.among(kept), self.node.op.key
+        if op == "stopped":
+            return all_of([self.among(self.grouped(*self.time.before()).distinct()), Not(inside)])
+        earlier = self.grouped(*self.time.earlier())
+        if op == "first_time_in":
+            return all_of([inside, Not(self.among(earlier.distinct()))])
+        silent = earlier.annotate(then=Count("account_id", filter=Q(all_of(self.time.before())))).filter(then=0)
+        return all_of([inside, self.among(silent)])
+
     def turned(self) -> QuerySet[Any]:
         """First time in the window, in the window before but no more, or again after a window of silence.
 
@@ -259,30 +299,3 @@ def _compare(op: str, left: Any, value: Any) -> Any:
     if isinstance(value, Between):
         return all_of([Infix(left, ">=", Value(value.low)), Infix(left, "<=", Value(value.high))])
     return Infix(left, _COMPARE[op], Value(value))
-
-
-def followed(node: Sequence, wheres: tuple[Any, Any], counting: Counting) -> Any:
-    """The first event in the window with, or without, the second one within the span after it.
-
-    "And then not" counts a first event only once its time is up; until then nothing can be said. Within a users group
-    both are of the same user; "anywhere", both are of users of the same account, wherever they did it.
-    """
-    home = counting.home(node)
-    names, source = counting.vocabulary.event_names, counting.source
-    span = dt.timedelta(**{f"{node.within.unit}s": node.within.n})
-    first, second = (
-        source.events().order_by().filter(*([where] if where is not None else []), name_id=names[step.event])
-        for step, where in zip((node.first, node.second), wheres, strict=True)
-    )
-    keys, outer = counting.pair(home)
-    times = Times(node.window, counting.moment, True, home).inside()
-    first = first.filter(*times, *counting.asked(home), **in_context(home))
-    first = first.annotate(**{f"key_{place}": F(key) for place, key in enumerate(keys)})
-    same = {key: OuterRef(f"key_{place}") for place, key in enumerate(keys)}
-    until = ExpressionWrapper(OuterRef("at") + Value(span), DateTimeField())
-    second = second.filter(at__gt=OuterRef("at"), at__lte=until, **(in_context(home) | same))
-    if node.op.key == "then":
-        first = first.filter(Exists(second))
-    else:
-        first = first.filter(Not(Exists(second)), at__lte=counting.moment.now - span)
-    return Among(first.values(*[f"key_{place}" for place in range(len(keys))]).distinct(), outer)

@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.fields import Category, Field, Kind, Owner, Subject
+from accounts.fields.values import Between, Percent
 from core.intake import fold
 from core.spans import Span
 from segments.rules.event_words import filters_of, happened_words, sequence_words
 from segments.rules.nodes import Condition, Group, Happened, InSegment, Node, Quantified
 from segments.rules.nodes import Sequence as EventSequence
-from segments.rules.values import Between, Percent
 
 _JOIN = {"all": " and ", "any": " or ", "none": " or "}
 _HEAD = {"all": "all of", "any": "at least one of", "none": "none of"}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 from typing import Any, Protocol
 
-from accounts.fields import Kind, Rows, Vocabulary
+from accounts.fields import Rows, Vocabulary
+from accounts.fields.properties import read_test
+from accounts.fields.values import read_span
 from accounts.fields.windows import Window, read_window
 from core.intake import short
 from core.spans import Span, ValueProblem
@@ -20,11 +22,8 @@ from segments.rules.events import (
     read_property,
 )
 from segments.rules.nodes import Condition, Group, Happened, Sequence, Step
-from segments.rules.operators import OPERATORS, Operator, operators_for
-from segments.rules.values import read_span, read_value
 
 PREFIX = "event."
-PROPERTY_KINDS = (Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN)
 WITHIN_UNITS = ("hour", "day", "week")
 
 
@@ -151,14 +150,9 @@ def _within(reader: Reader, data: Any, pointer: str) -> Span | None:
     return span
 
 
-def property_operators() -> list[Operator]:
-    """The comparisons that fit a property, which has the type of whatever its sender gave."""
-    return list({op.key: op for kind in PROPERTY_KINDS for op in operators_for(kind)}.values())
-
-
 def read_condition_on(reader: Reader, data: dict[str, Any], pointer: str) -> Condition | None:
-    """A condition on a property of the event; the comparison and its value say which type is meant."""
-    key, op = data.get("field"), OPERATORS.get(data["op"]) if isinstance(data.get("op"), str) else None
+    """A condition on a property of the event."""
+    key = data.get("field")
     try:
         name = read_property(key.removeprefix(PREFIX) if isinstance(key, str) and key.startswith(PREFIX) else None)
     except ValueProblem:
@@ -166,22 +160,8 @@ def read_condition_on(reader: Reader, data: dict[str, Any], pointer: str) -> Con
             return reader.fail(f"{pointer}/field", "required", "Name the property to compare.")  # type: ignore[no-any-return]
         message = "Inside an event, name its properties like “event.properties.pages”."
         return reader.fail(f"{pointer}/field", "wrong-field", message)  # type: ignore[no-any-return]
-    allowed = tuple(item.key for item in property_operators())
-    if op is None or op.key not in allowed:
-        code = "unknown-operator" if op is None else "wrong-operator"
-        message = f"“{short(data.get('op'))}” does not fit a property. Use {', '.join(allowed)}."
-        return reader.fail(f"{pointer}/op", code, message, allowed)  # type: ignore[no-any-return]
-    kind = kind_meant(op, data.get("value"))
-    field = reader.vocabulary.events.field(name, None if op.key in ("is_set", "is_not_set") else kind)
     try:
-        value = read_value(op.shape(kind), data.get("value"), field, reader.vocabulary)
+        found = read_test(name, data.get("op"), data.get("value"), reader.vocabulary)
     except ValueProblem as problem:
-        return reader.fail(f"{pointer}/value{problem.below}", problem.code, str(problem), problem.allowed)  # type: ignore[no-any-return]
-    return Condition(field, op, value, pointer)
-
-
-def kind_meant(op: Operator, value: Any) -> Kind:
-    """The type that a comparison means: "any of" numbers is about numbers, otherwise texts come first."""
-    numbers = isinstance(value, list) and bool(value) and not any(isinstance(item, str) for item in value)
-    order = (Kind.NUMBER, Kind.TEXT, Kind.BOOLEAN) if numbers else PROPERTY_KINDS
-    return next(kind for kind in order if kind in op.shapes)
+        return reader.fail(f"{pointer}{problem.below}", problem.code, str(problem), problem.allowed)  # type: ignore[no-any-return]
+    return Condition(found.field, found.op, found.value, pointer)

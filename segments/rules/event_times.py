@@ -10,10 +10,10 @@ from django.db.models import F, Value
 from django.db.models.functions import TruncDate
 
 from accounts.fields import Kind
+from accounts.fields.sql import Infix
 from accounts.fields.windows import Window
 from core.clock import Moment
 from core.spans import ONE_DAY
-from segments.rules.sql import Infix
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
+from accounts.fields.values import Between
 from accounts.fields.windows import window_words
 from segments.rules.events import Measure
 from segments.rules.nodes import Group, Happened, Sequence
-from segments.rules.values import Between
+from segments.rules.sequences import FOLLOWED, OPEN, ORDER, span_of
 
 _OF = {"sum": "total", "avg": "average", "min": "smallest", "max": "largest"}
 
@@ -80,6 +81,29 @@ def told_words(node: Happened, told: dict[str, Any] | None, zone: dt.tzinfo) -> 
         said += f", last on {_day(last, zone)}"
     compared = node.op.needs == "last" and node.op.key != "first_time_in"
     return f"{said}; {plain(before or 0)} in the time before" if compared else said
+
+
+def traced_words(node: Sequence, told: dict[str, Any] | None, zone: dt.tzinfo) -> str:
+    """How far a sequence got: "1 of 2 steps: Trial Started on 3 Nov 2026 at 10:02, Plan Chosen only on …"."""
+    first, second, then = node.first.event, node.second.event, node.op.key == "then"
+    if told is None:
+        when = window_words(node.window)
+        return f"{'0 of 2 steps: ' if then else ''}no {first}{'' if when == 'ever' else f' {when}'}"
+    state = ORDER[node.op.key][told["place"]]
+    steps = f"{2 if state == FOLLOWED else 1} of 2 steps: " if then else ""
+    next_one = _instant(told["second"], zone) if told["second"] else ""
+    if state == FOLLOWED:
+        after = f"{second} on {next_one}"
+    elif state == OPEN:
+        until = dt.datetime.fromisoformat(told["first"]) + span_of(node)
+        after = f"no {second} yet, time until {_instant(until.isoformat(), zone)}"
+    else:
+        after = f"{second} only on {next_one}" if next_one else f"no {second} after it"
+    return f"{steps}{first} on {_instant(told['first'], zone)}, {after}"
+
+
+def _instant(value: str, zone: dt.tzinfo) -> str:
+    return f"{_day(value, zone)} at {dt.datetime.fromisoformat(value).astimezone(zone):%H:%M}"
 
 
 def _said(measure: Measure, value: Decimal) -> str:

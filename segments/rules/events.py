@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from accounts.fields.properties import is_name
+from accounts.fields.values import Between, read_number, read_range, write_value
 from core.spans import ValueProblem
-from segments.rules.values import Between, read_number, read_range, write_value
 
 PROPERTIES = "properties."
 COUNTS = ("count", "users", "days")
@@ -83,7 +84,7 @@ def read_measure(data: Any) -> Measure:
 def read_property(data: Any, below: str = "") -> str:
     """The name of a property, out of "properties.pages"."""
     name = data.removeprefix(PROPERTIES) if isinstance(data, str) and data.startswith(PROPERTIES) else ""
-    if not name.strip() or len(name) > 255 or "\x00" in name or any("\ud800" <= char <= "\udfff" for char in name):
+    if not is_name(name):
         raise ValueProblem("Name a property like “properties.pages”.", code="invalid-value", below=below)
     return name
 

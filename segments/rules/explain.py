@@ -18,12 +18,12 @@ from django.db.models import BooleanField, Count, ExpressionWrapper, F, Q, Query
 from django.db.models.functions import Coalesce, RowNumber
 
 from accounts.fields import Field, Owner, RowSet
+from accounts.fields.values import Percent
 from segments.rules.compiler import Context, account_in, compile_node, measure_of, memberships_of, rows_of
 from segments.rules.describe import Words, field_name
-from segments.rules.event_words import told_words
+from segments.rules.event_words import told_words, traced_words
 from segments.rules.nodes import Condition, Group, Happened, InSegment, Node, Quantified, about_same_row
 from segments.rules.nodes import Sequence as EventSequence
-from segments.rules.values import Percent
 
 SHOWN_ROWS, SHOWN_VALUES = 3, 5
 
@@ -140,7 +140,7 @@ class _Reading:
 
     def value(self, node: Node) -> Any:
         """The expression of what there is: one value, the values of an account's rows, what happened, the entry."""
-        if isinstance(node, Happened):
+        if isinstance(node, Happened | EventSequence):
             return measure_of(node, self.context, self.inside)
         if isinstance(node, InSegment):
             mine = rows_of(*memberships_of(node, self.context, self.inside))
@@ -226,11 +226,10 @@ class _Teller:
             return Outcome(node.pointer, "group", words.group(node), met, match=node.match, outcomes=below)
         if isinstance(node, Quantified):
             return self.quantified(node, met)
-        if isinstance(node, EventSequence):
-            return Outcome(node.pointer, "event", words.node(node), met)
         value = self.row[f"is_{number}"]
-        if isinstance(node, Happened):
-            actual = told_words(node, value, words.zone)
+        if isinstance(node, Happened | EventSequence):
+            zone = words.zone
+            actual = told_words(node, value, zone) if isinstance(node, Happened) else traced_words(node, value, zone)
             return Outcome(node.pointer, "event", words.node(node), met, actual, missing=value is None)
         if isinstance(node, InSegment):
             actual = f"in since {words.day(value)}" if value else "not in it"

@@ -10,11 +10,12 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.fields import Field, Rows, Subject
+from accounts.fields.operators import Operator
+from accounts.fields.values import Between, write_value
 from accounts.fields.windows import Window, write_window
 from core.spans import Span
 from segments.rules.events import EventOperator, Measure, write_event_value, write_measure
-from segments.rules.operators import Operator, SegmentOperator
-from segments.rules.values import Between, write_value
+from segments.rules.operators import SegmentOperator
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.fields import Kind
+from accounts.fields.dates import days_meant
+from accounts.fields.values import Between, Percent
 from core.intake import fold
 from core.spans import Span
-from segments.rules.dates import days_meant
 from segments.rules.nodes import Condition
-from segments.rules.values import Between, Percent
 
 _TEXTUAL: dict[str, Callable[[str, str], bool]] = {
     "contains": lambda text, part: part in text,

@@ -13,6 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.fields import Field, Rows, Subject, Vocabulary
+from accounts.fields.operators import OPERATORS, operators_for
+from accounts.fields.values import read_number, read_span, read_value
 from core.intake import short
 from core.spans import ValueProblem
 from segments.rules.event_reader import read_condition_on, read_happened, read_sequence
@@ -32,8 +34,7 @@ from segments.rules.nodes import (
     to_json,
     walk,
 )
-from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, operators_for
-from segments.rules.values import read_number, read_span, read_value
+from segments.rules.operators import SEGMENT_OPERATORS
 
 __all__ = [
     "EVERY_ACCOUNT",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from accounts.fields import Category, Field, Kind, Owner, Vocabulary, register, vocabulary
+from accounts.fields.operators import operators_for
 from accounts.models import Account, AssignmentRole, AttributeDefinition
-from segments.rules.operators import operators_for
 
 pytestmark = pytest.mark.django_db
 

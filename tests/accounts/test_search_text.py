@@ -33,7 +33,8 @@ def test_name_domain_and_id_are_searched_whatever_their_case() -> None:
     for text in ("CAFÉ", "straße", "shop.ex", "a-77"):
         assert found(text) == {"Café STRASSE"}, text
     assert found("") == {"Café STRASSE"}
-    assert found("cafe") == found("%") == set()
+    assert found("cafe") == {"Café STRASSE"}, "whoever has no accents on the keyboard finds it, too"
+    assert found("%") == found("cafè") == set()
 
 
 def test_the_end_of_one_and_the_beginning_of_the_next_are_no_match() -> None:
@@ -50,7 +51,7 @@ def test_it_follows_every_way_of_writing() -> None:
     assert found("old") == found("b.example") == set()
     assert found("renamed") == {"Renamed"}
     assert found("c.example") == {"ÉCLAIR"}
-    assert text_of("ÉCLAIR") == "éclair\x1fc.example\x1fb1"
+    assert text_of("ÉCLAIR") == "eclair\x1féclair\x1fc.example\x1fb1"
 
 
 def test_what_is_too_long_for_an_index_is_stored_and_found_all_the_same() -> None:
@@ -87,6 +88,7 @@ def test_a_search_can_be_answered_from_the_index_alone() -> None:
         sql, params = Account.objects.live().holding("nt 29").order_by().values("pk", "mrr").query.sql_with_params()
         # Not enable_indexscan: from PostgreSQL 18 on, that ends scans of an index alone as well.
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        cursor.execute("DROP INDEX account_live")  # in an empty table it costs the same
         cursor.execute(f"EXPLAIN {sql}", params)
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "Index Only Scan using account_listed" in plan, plan

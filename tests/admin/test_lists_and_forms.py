@@ -58,7 +58,8 @@ def grow(number: int) -> None:
         connected.links.create(kind="customer", remote_id="cus", account=of)
         job = Import.objects.create(kind="accounts", name=f"{i}.csv", schedule=schedule(f"{number} {i}"))
         ImportReject.objects.create(job=job, line=2, reason="Why.")
-        factories.segment(f"Segment {number} {i}", {"field": "account.mrr", "op": "at_least", "value": i}, refreshed=False)
+        rule = {"field": "account.mrr", "op": "at_least", "value": i}
+        factories.segment(f"Segment {number} {i}", rule, refreshed=False)
     refresh_due()
 
 

@@ -12,6 +12,7 @@ from accounts.models import Account, AccountLevel
 from core.clock import Moment, moment
 from core.intake import BadValue
 from csbox.pipeline import refresh_everything
+from health import refresh as refreshing
 from health.definition import DefinitionError
 from health.editing import delete_config, end_override, override_health, reorder_configs, save_config, take_pulse
 from health.models import AccountHealth, BandChange, HealthConfig, HealthDay
@@ -242,6 +243,28 @@ def test_a_measure_that_fails_is_flagged_and_the_rest_is_scored() -> None:
     assert list(config.problems) == ["gone"] and "no field" in config.problems["gone"]
     assert run.problems == {"Default": config.problems}
     assert of(one).measures[2] is None and of(one).score is not None and of(one).coverage == 80
+
+
+def test_a_config_that_takes_too_long_keeps_its_scores_and_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, config = an_account(35, 100, seen=2), save_config(None, name="", definition=BOTH)
+    refresh_health()
+    score = of(one).score
+    AccountUsage.objects.update(active_users_30d=70)
+    made = refreshing.statement
+
+    def slow(meant: Any, read: str) -> str:
+        return made(meant, read.replace("SELECT *", "SELECT pg_sleep(5), *", 1))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(refreshing, "statement", slow)
+        patched.setattr(refreshing, "LIMIT_MS", 150)
+        run = refresh_health()
+    config.refresh_from_db()
+    assert run.problems == {"Default": config.problems} and "took longer" in config.problems[""]
+    assert of(one).score == score
+    refresh_health()
+    config.refresh_from_db()
+    assert of(one).score != score and config.problems == {}
 
 
 M = "/dimensions/0/measures/0"

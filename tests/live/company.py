@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from accounts.models import Account, AccountLevel
+from health.editing import save_config
+from health.models import AccountHealth
 from segments.editing import save_segment
 from segments.levels.deciding import save_level_rule
-from segments.models import AccountMembership, Segment
+from segments.models import AccountMembership, Segment, UserMembership
 from usage.models import AccountTraits, AccountUsage, DailyUsage, EventName, UserActivity, UserTraits
 from usage.traits.editing import save_trait
 
@@ -43,11 +45,40 @@ RULES: dict[str, Any] = {
     "exports": all_(is_("account.trait.exports", "at_least", 2)),
     "engaged": all_(is_("account.trait.engagement", "at_least", 50)),
     "level": all_(is_("account.level", "is", "strategic")),
+    # Through its user an account moves when another account of that user does.
+    "with-heavy-user": all_({"users": "any", "where": all_({"segment": "heavy-users", "op": "in"})}),
+    "poor": all_(is_("health.band", "is", "poor")),
+    "low": all_(is_("health.score", "at_most", 50), is_("account.pulse", "is_not_set")),
+}
+OF_USERS: dict[str, Any] = {
+    "heavy-users": all_(happened("Export", 2), is_("account.mrr", "at_least", 50)),
+    "at-poor": all_(is_("health.band", "is", "poor")),
+}
+
+
+def _measure(key: str, **more: Any) -> dict[str, Any]:
+    return {"key": key, "name": key, "weight": 1} | more
+
+
+def _health(*measures: dict[str, Any]) -> dict[str, Any]:
+    return {"dimensions": [{"key": "all", "name": "All", "weight": 100, "measures": list(measures)}]}
+
+
+HEALTH = {
+    "": _health(
+        _measure("active", field="account.active_users_30d", good=2, poor=0),
+        _measure("exports", good=all_(happened("Export", 2)), poor=all_(happened("Login", 3))),
+        _measure("pulse", field="account.pulse", good=5, poor=1),
+    ),
+    "with-heavy-user": _health(
+        _measure("mrr", field="account.mrr", good=150, poor=0),
+        _measure("score", field="account.trait.engagement", good=100, poor=1),
+    ),
 }
 
 
 def furnish() -> None:
-    """Traits, a level by rule, and every segment."""
+    """Traits, a level by rule, every segment, and health."""
     for name in ("Export", "Login"):
         EventName.objects.create(name=name)
     weights = [{"event": "Export", "weight": 3}, {"event": "Login", "weight": 1}]
@@ -55,8 +86,12 @@ def furnish() -> None:
     save_trait(None, name="Engagement", method="engagement", definition={"weights": weights})
     save_trait(None, name="Pages", method="sum", definition={"event": "Export", "property": "pages"}, subject="user")
     save_level_rule(AccountLevel.objects.get(key="strategic"), rule=all_(happened("Export", 4)))
+    for key, rule in OF_USERS.items():
+        save_segment(None, key=key, name=key.title(), rule=rule, subject="user")
     for key, rule in RULES.items():
         save_segment(None, key=key, name=key.title(), rule=rule)
+    for key, definition in HEALTH.items():
+        save_config(None, name="", definition=definition, segment=Segment.objects.filter(key=key).first())
 
 
 def state() -> dict[str, Any]:
@@ -65,6 +100,13 @@ def state() -> dict[str, Any]:
     return {
         "members": sorted(
             AccountMembership.objects.filter(left_at=None).values_list("segment__key", "account__external_id")
+        ),
+        "users": sorted(UserMembership.objects.filter(left_at=None).values_list("segment__key", "user__external_id")),
+        "health": sorted(
+            AccountHealth.objects.filter(account__archived_at=None).values_list(
+                "account__external_id", "config__name", "score", "band", "coverage"
+            ),
+            key=str,
         ),
         "segments": sorted(Segment.everything.values_list("key", "member_count", "contract_value", "error")),
         "usage": sorted(AccountUsage.objects.values_list("account__external_id", *usage), key=str),

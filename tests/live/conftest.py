@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from health.models import HealthConfig
 from segments.models import RefreshRun, Segment
 from tests.committing import at_once, committed
 from usage.models import Trait
@@ -22,6 +23,7 @@ def live(committed: None) -> Iterator[None]:
 
 
 def _empty() -> None:
+    HealthConfig.objects.all().delete()
     Segment.everything.all().delete()
     RefreshRun.objects.all().delete()
     Trait.objects.all().delete()

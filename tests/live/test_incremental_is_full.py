@@ -25,6 +25,7 @@ from accounts.models import Account, EndUser, Note
 from accounts.notes import remove_notes, write_note
 from core.clock import Moment, moment
 from csbox.pipeline import refresh_accounts, refresh_everything, refresh_touched
+from health.editing import override_health, take_pulse
 from tests.live.company import furnish, state
 from usage.models import DailyUsage
 from usage.store import EventFact, PostgresStore
@@ -56,6 +57,8 @@ step = st.one_of(
     ),
     st.tuples(st.just("says"), account, st.sampled_from(["call", "note"])),
     st.tuples(st.just("forgets"), account),
+    st.tuples(st.just("feels"), account, st.integers(1, 5)),
+    st.tuples(st.just("overrides"), account, st.sampled_from(["good", "poor"])),
     st.tuples(st.just("archives"), account, hours, st.booleans()),
     st.tuples(st.just("merges"), user, user),
     st.tuples(st.just("erases"), st.integers(0, 60)),
@@ -89,6 +92,12 @@ def do(step: tuple[Any, ...]) -> None:
                 write_note(account=found, kind=kind, text="Hello", at=NOW)
         case ("forgets", of):
             remove_notes(Note.objects.filter(account__external_id=of))
+        case ("feels", of, pulse):
+            if found := Account.objects.filter(external_id=of).first():
+                take_pulse(found, pulse)
+        case ("overrides", of, band):
+            if found := Account.objects.filter(external_id=of).first():
+                override_health(found, band=band, reason="Told so")
         case ("archives", of, back, gone):
             record_accounts([Fact(of, {"archived_at": ago(back) if gone else None}, ago(back))], source="app")
         case ("merges", old, new):
@@ -131,8 +140,8 @@ def from_scratch() -> None:
     """Forget all that is derived, and refresh everything."""
     with connection.cursor() as cursor:
         for table in (
-            "segments_accountmembership", "usage_dailyusage", "usage_pendingusage",
-            "usage_accounttraits", "usage_usertraits",
+            "segments_accountmembership", "segments_usermembership", "health_accounthealth",
+            "usage_dailyusage", "usage_pendingusage", "usage_accounttraits", "usage_usertraits",
         ):  # fmt: skip
             cursor.execute(f"DELETE FROM {table}")
         cursor.execute("UPDATE accounts_account SET level = NULL WHERE stamps #>> '{level,1}' = %s", [SOURCE])
@@ -141,7 +150,7 @@ def from_scratch() -> None:
     refresh_everything(now=present())
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=14, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(step, min_size=8, max_size=40))
 def test_incremental_is_full(furnished: None, steps: list[tuple[Any, ...]]) -> None:
     with transaction.atomic():

@@ -37,7 +37,9 @@ FILTERS = [
     "is_set",
     "is_not_set",
 ]
-FILTERS += ["equals", "not_equals", "at_least", "less_than", "between"]
+FILTERS += ["not_contains", "ends_with", "matches", "not_matches"]
+NUMERIC = ["equals", "not_equals", "at_least", "more_than", "at_most", "less_than"]
+FILTERS += [*NUMERIC, "between", "not_between"]
 TEXTS = ["a_b", "A_B ", "axb", "\u00e9", "e\u0301", "5", " ", ""]
 NUMBERS = [-1, 0, 1, 1.0, 2, 2.5, 100]
 TICK = dt.timedelta(microseconds=1)
@@ -142,10 +144,9 @@ class EventPool:
             return node
         if op in ("any_of", "none_of"):
             return node | {"value": self.pick([["A_b", "5"], [1, 2.5], [0]])}
-        if op == "between":
+        if op in ("between", "not_between"):
             return node | {"value": [0, self.pick([1, 2])]}
-        numeric = op in ("equals", "not_equals", "at_least", "less_than")
-        return node | {"value": self.pick([0, 1, 2.5]) if numeric else self.pick(["a_b", "\u00c9", "5", "a"])}
+        return node | {"value": self.pick([0, 1, 2.5]) if op in NUMERIC else self.pick(["a_b", "\u00c9", "5", "a"])}
 
     def sequence(self) -> dict[str, Any]:
         """One event after another."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.db.models import Count, F, Q
 
 from accounts.fields.windows import Window
-from segments.rules import compiler, counting
+from core.spans import Span
+from segments.rules import compiler, counting, sequences
 from segments.rules.counting import ANYWHERE, Among, Counting, Times, _Rows
 from segments.rules.events import Measure
 from tests.segments.judging import worlds_survived
@@ -155,20 +157,17 @@ def _(patch: Patch) -> None:
 
 @mutant("the second event may come at any later time")
 def _(patch: Patch) -> None:
-    right = counting.followed
+    right = sequences.followed
 
     def followed(node: Any, wheres: Any, given: Counting) -> Any:
-        patched = type(node)(
-            node.first, node.second, node.op, type(node.within)(36_500, "day"), node.window, node.pointer
-        )
-        return right(patched, wheres, given)
+        return right(replace(node, within=Span(36_500, "day")), wheres, given)
 
     patch.setattr(compiler, "followed", followed)
 
 
 @mutant("and then not is and then")
 def _(patch: Patch) -> None:
-    patch.setattr(counting, "Not", lambda part: part if isinstance(part, counting.Exists) else real_not(part))
+    patch.setattr(sequences, "Not", lambda part: part)
 
 
 real_not = counting.Not

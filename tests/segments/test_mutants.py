@@ -11,15 +11,15 @@ import pytest
 from django.db.models import DecimalField, FloatField, Func, Q, TextField, Value
 from django.db.models.functions import Cast, Concat
 
-from accounts.fields import Kind, Rows, Vocabulary
+from accounts.fields import Kind, Rows, Vocabulary, comparing, dates, sql
 from accounts.fields.attributes import TypedKey
+from accounts.fields.values import Between
 from accounts.models import Account
 from accounts.models.account import AccountQuerySet
 from core.clock import Moment
 from core.spans import Span
-from segments.rules import comparing, compiler, dates, sql
+from segments.rules import compiler
 from segments.rules.compiler import Negated, Some, _Compiler
-from segments.rules.values import Between
 from tests.segments.judging import worlds_survived
 from tests.segments.storing import furnish
 

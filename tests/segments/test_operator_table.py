@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from accounts.fields.operators import OPERATORS
 from accounts.models import Account, Assignment, TeamMember
 from core.clock import Moment
 from segments.questions import Reader
-from segments.rules.operators import OPERATORS
 from tests.segments.storing import furnish
 
 TABLE = json.loads((Path(__file__).parent / "operators.json").read_text("utf-8"))

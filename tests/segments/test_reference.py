@@ -9,11 +9,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.fields import Kind, declared, vocabulary
+from accounts.fields.operators import OPERATORS, Shape
 from accounts.models import AttributeDefinition
 from segments import reference
 from segments.questions import read_rule
 from segments.rules.events import EVENT_OPERATORS, SEQUENCE_OPERATORS
-from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS, Shape
+from segments.rules.operators import SEGMENT_OPERATORS
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -9,10 +9,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from accounts.fields.operators import OPERATORS
+from accounts.fields.properties import property_operators
+from accounts.fields.windows import WINDOW_UNITS
 from accounts.models import Account
 from segments.models import Segment
 from segments.rules.events import COUNTS, EVENT_OPERATORS, OF_PROPERTY, SEQUENCE_OPERATORS
-from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS
+from segments.rules.operators import SEGMENT_OPERATORS
 from segments.rules.tree import parse, to_json
 from tests.segments import families
 from tests.segments.judging import answers, reader_of, world_in_database
@@ -70,6 +73,19 @@ def events_in(node: Any, found: Counter[str]) -> None:
     kind = "sequence" if "sequence" in node else "event"
     found[f"{kind} anywhere"] += bool(node.get("anywhere"))
     found[f"{kind} filter"] += "where" in str(node)
+    if isinstance(window, dict) and "unit" in window:
+        found[f"window unit {window['unit']}"] += 1
+    for step in node.get("sequence", [node]):
+        properties_in(step.get("where"), found)
+
+
+def properties_in(where: Any, found: Counter[str]) -> None:
+    """Count the comparisons of a filter by properties."""
+    for one in (where or {}).get("rules", []):
+        if "rules" in one:
+            properties_in(one, found)
+        else:
+            found[f"property {one['op']}"] += 1
 
 
 def test_the_database_and_the_oracle_name_the_same_accounts() -> None:
@@ -101,6 +117,7 @@ def test_the_database_and_the_oracle_name_the_same_accounts() -> None:
     }
     wanted |= {f"window {kind}" for kind in ("last", "between", "since", "ever")}
     wanted |= {f"measure {name}" for name in (*COUNTS, *OF_PROPERTY)}
+    wanted |= {f"property {op.key}" for op in property_operators()} | {f"window unit {unit}" for unit in WINDOW_UNITS}
     assert wanted - set(+drawn) == set(), "these were never drawn, so nothing is known about them"
     assert tally["rules"] >= 2_000 and tally["cases"] >= 10_000
     # Rules that hold for nobody or for everybody would agree too.

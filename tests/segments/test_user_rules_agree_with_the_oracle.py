@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.fields import Subject
+from accounts.fields.operators import OPERATORS
 from accounts.models import EndUser, UserInAccount
 from segments.models import Segment, UserMembership
 from segments.questions import Reader
 from segments.rules.events import EVENT_OPERATORS, SEQUENCE_OPERATORS
-from segments.rules.operators import OPERATORS, SEGMENT_OPERATORS
+from segments.rules.operators import SEGMENT_OPERATORS
 from segments.rules.tree import parse, to_json
 from tests.segments.judging import reader_of, world_in_database
 from tests.segments.storing import furnish

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from accounts.fields.operators import Operator, Shape
+from accounts.fields.properties import kind_meant, property_operators
 from accounts.models import Account
 from core.clock import Moment
 from segments.questions import Reader
@@ -14,25 +16,30 @@ from tests.traits.conftest import Tell
 from usage.traits.computing import refresh_traits
 from usage.traits.editing import save_trait
 from usage.traits.models import AccountTraits
-from usage.traits.properties import COMPARISONS
 
 pytestmark = pytest.mark.django_db
 ABSENT = object()
 VALUES: list[Any] = ["Pro", " PRO ", "prop", "", " ", "5", 5, 5.0, 6.5, -1, 0, True, False, None, ABSENT, ["pro"]]
 VALUES += [{"a": 1}, [], "É", "e\u0301"]
-ASKED: dict[str, list[Any]] = {
-    "text": ["pro", "5", "é", "true", "o"],
-    "texts": [["pro", "É"], ["5"]],
-    "number": [5, 0, 6.5],
-    "none": [None],
+ASKED: dict[Shape, list[Any]] = {
+    Shape.TEXT: ["pro", "5", "é", "true", "o"],
+    Shape.PATTERN: ["^pr", "5"],
+    Shape.TEXTS: [["pro", "É"], ["5"], [5, 0]],
+    Shape.NUMBER: [5, 0, 6.5],
+    Shape.RANGE: [[0, 5], [6, 7.5]],
+    Shape.NONE: [None],
 }
+
+
+def _shape(op: Operator) -> Shape:
+    return op.shape(kind_meant(op, None))
 
 
 def test_the_two_agree_for_every_comparison_and_value(present: Moment, tell: Tell) -> None:
     for number, value in enumerate(VALUES):
         account = factories.account(external_id=f"a{number}")
         tell(account, "Login", **({} if value is ABSENT else {"plan": value}))
-    asked = [(op.key, value) for op in COMPARISONS.values() for value in ASKED[op.shape]]
+    asked = [(op.key, v) for op in property_operators() for v in ASKED[_shape(op)]]
     by_trait: dict[int, Any] = {}
     for number, (op, value) in enumerate(asked):
         condition = {"property": "plan", "op": op} | ({} if value is None else {"value": value})

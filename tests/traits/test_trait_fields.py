@@ -152,6 +152,13 @@ class TestEditing:
             ("count", {"event": "a", "where": [{"property": "p", "op": "like", "value": 1}]}, "/where/0/op"),
             ("count", {"event": "a", "where": [{"property": "p", "op": "at_least", "value": "3"}]}, "/where/0/value"),
             ("count", {"event": "a", "where": [{"property": "", "op": "is_set"}]}, "/where/0/property"),
+            ("count", {"event": "a", "where": [{"property": "p", "op": "between", "value": [3, 1]}]}, "/where/0/value"),
+            ("count", {"event": "a", "where": [{"property": "p", "op": "matches", "value": "("}]}, "/where/0/value"),
+            (
+                "count",
+                {"event": "a", "where": [{"property": "p", "op": "matches", "value": "a\\1"}]},
+                "/where/0/value",
+            ),
             ("sum", {"event": "a"}, "/property"),
             ("first", {"event": "a", "property": "p", "as": "date"}, "/as"),
             ("ratio", {"left": "account.mrr", "right": "account.name"}, "/right"),

@@ -118,9 +118,19 @@ def test_whoever_else_writes_daily_usage_puts_them_out_of_use_until_the_next_rol
     assert is_current(today) and kept(today) == by_hand(today)
 
 
+def turning() -> list[EventFact]:
+    """One account that stopped after two windows, one that began yesterday, one that does less, one that does more."""
+    days = {"stopped": [10, 11, 40, 40, 100], "began": [1, 1], "less": [40, 41, 42, 9, 9, 2], "more": [40, 9, 2, 1]}
+    return [
+        EventFact(f"t{key}{place}", "Login", NOW - dt.timedelta(days=ago), key, f"u{place}")
+        for key, listed in days.items()
+        for place, ago in enumerate(listed)
+    ]
+
+
 @pytest.fixture
 def marked(company: None) -> Iterator[Reader]:
-    PostgresStore().append(events(120), source="test")
+    PostgresStore().append([*events(120), *turning()], source="test", create_missing=True)
     roll_up(present())
     yield Reader.now(present())
 
@@ -128,26 +138,30 @@ def marked(company: None) -> Iterator[Reader]:
 def test_rules_give_the_same_accounts_with_and_without_them(marked: Reader) -> None:
     without = Reader.now(present())
     without.vocabulary._windows[present().today] = ()  # as if they were stale
-    wanted: list[dict[str, Any]] = [{"op": "never"}]
+    unmeasured = ("never", "first_time_in", "stopped", "restarted")
+    wanted: list[dict[str, Any]] = [{"op": op} for op in unmeasured]
     wanted += [
         {"op": op, "value": n}
         for op in ("at_least", "at_most", "exactly", "more_than", "less_than")
         for n in (0, 1, 3, 9)
     ]
     wanted += [{"op": "between", "value": [2, 12]}]
-    used = 0
+    wanted += [{"op": f"{way}_by", "value": {"percent": n}} for way in ("increased", "decreased") for n in (1, 50, 100)]
+    used, found = 0, {item["op"]: 0 for item in wanted}
     for days in (7, 8, 30, 90):
         for measure in ("count", "users", "days"):
             for name in ("Login", "Export"):
                 for item in wanted:
                     node = {"event": name, "window": {"last": days, "unit": "day"}, **item}
-                    node |= {} if item["op"] == "never" else {"measure": measure}
+                    node |= {} if item["op"] in unmeasured else {"measure": measure}
                     rule = {"match": "all", "rules": [node]}
                     fast, slow = (reader.read(rule).accounts().order_by("pk") for reader in (marked, without))
                     used += "usage_recentcount" in str(fast.query)
                     assert "usage_recentcount" not in str(slow.query)
                     assert list(fast) == list(slow), node
+                    found[item["op"]] += len(fast)
     assert used == 3 * 3 * 2 * len(wanted)
+    assert all(found.values()), f"some of these matched nobody: {found}"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.test import Client
 
+from accounts.models import Account
 from core.models import Workspace
 from tests import factories
 from tests.web.conftest import Company
@@ -24,6 +25,19 @@ def test_the_overlap_is_a_table_with_counts_and_shares(manager: Client, company:
     page = manager.get("/segments/overlap/").content.decode()
     assert "Growth plan 3 – itself 2 67% 1 33%" in text(page)
     assert 'scope="row"' in page and "<caption" in page
+
+
+def test_segments_of_users_overlap_in_people(manager: Client, company: Company) -> None:
+    path = "/segments/overlap/?subject=user"
+    assert "There is no active segment of users yet." in text(manager.get(path).content.decode())
+    account = Account.objects.get(name="Alder")
+    for name in ("Ann", "Bo"):
+        factories.relationship(account, factories.end_user(name))
+    factories.segment("Everyone", subject="user")
+    factories.segment("Anns", {"field": "user.name", "op": "is", "value": "Ann"}, subject="user")
+    page = text(manager.get(path).content.decode())
+    assert "Everyone 2 – itself 1 50%" in page and "Anns 1 1 100% – itself" in page and "Growth plan" not in page
+    assert "Everyone" not in text(manager.get("/segments/overlap/").content.decode())
 
 
 def test_who_sees_only_some_accounts_does_not_see_counts_of_all(csm: Client, manager: Client, company: Company) -> None:

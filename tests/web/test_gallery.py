@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from accounts.models import Account
 from segments.models import Segment
 from segments.refresh import refresh_due
+from tests import factories
 from tests.api.conftest import ApiClient
 from tests.web.conftest import Company
 from tests.web.reading import text
@@ -30,6 +32,21 @@ def test_taking_one_makes_an_ordinary_segment_and_can_be_undone(manager: Client,
     assert "Same as In trial" in text(manager.get("/segments/gallery/").content.decode())
     manager.post(f"/undo/{undo_token(answer)}/")
     assert not Segment.objects.filter(name="In trial").exists()
+
+
+def test_segments_of_users_are_offered_with_people_counted(manager: Client, company: Company) -> None:
+    person = factories.end_user("Ann")
+    for account in Account.objects.all()[:2]:
+        factories.relationship(account, person, role="Champion")
+    words = text(manager.get("/segments/gallery/").content.decode())
+    assert "Users Users Segment Users now Actions All users Every user Everybody, in whatever account." in words
+    assert (
+        "Role: Champion Role in the account is “Champion” Users whose role is Champion. 1 Add Role: Champion" in words
+    )
+    manager.post("/segments/gallery/take/", {"key": "users-by-role-champion"})
+    refresh_due()
+    made = Segment.objects.get(name="Role: Champion")
+    assert (made.subject, made.member_count) == ("user", 1)
 
 
 def test_others_look_and_take_nothing(csm: Client, company: Company) -> None:

@@ -21,6 +21,7 @@ from accounts.touching import touch
 from core.api.access import is_administrator
 from core.clock import Moment, moment
 from core.deadline import TooSlow, time_limit
+from core.ids import Ids
 from core.locks import xact_lock
 from usage.traits.definitions import METHODS, Definition, Scope, read_definition
 from usage.traits.models import Trait
@@ -64,7 +65,7 @@ def compute(
             xact_lock("trait", trait.pk)
             found = read_definition(trait.subject, trait.method, trait.definition, fields)
             wanted = None if METHODS[trait.method].together else accounts
-            source = found.source(Scope(trait.subject, now, fields, None if wanted is None else list(wanted)))
+            source = found.source(Scope(trait.subject, now, fields, None if wanted is None else Ids.of(wanted)))
             changed = write_values(trait.subject, trait.key, source, wanted)
             if accounts is not None:
                 touch(changed - set(accounts))

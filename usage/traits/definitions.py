@@ -9,12 +9,13 @@ The grammar, by method (the manual's page on traits says it in full):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from accounts.fields import Kind, Vocabulary
 from core.clock import Moment
+from core.ids import Ids
 from usage.traits.properties import Sql
 from usage.traits.reading import Reading
 
@@ -31,12 +32,18 @@ class Scope:
     subject: str
     moment: Moment
     vocabulary: Vocabulary
-    accounts: Sequence[int] | None = None
+    accounts: Ids | None = None
 
     @property
     def keys(self) -> str:
         """The columns that say whose value it is, of an event `e`."""
         return "e.account_id" if self.subject == "account" else "e.account_id, e.user_id"
+
+    def asked(self, column: str) -> tuple[str, list[Any]]:
+        """That a column names one of these accounts, as the end of a WHERE; nothing if all are wanted."""
+        if self.accounts is None:
+            return "", []
+        return f" AND {column} IN (SELECT unnest(%s::bigint[]))", [self.accounts.array]
 
 
 class Definition(Protocol):

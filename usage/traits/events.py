@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accounts.fields import Kind
+from accounts.fields.properties import PropertyTest
 from accounts.fields.windows import Window, window_words
 from usage.traits.definitions import Method, Scope, register_methods
-from usage.traits.properties import PropertyCondition, Sql, number_of, read_conditions, text_of
+from usage.traits.properties import Sql, number_of, property_sql, read_conditions, text_of
 from usage.traits.reading import Reading
 from usage.traits.windows import days_of, instants_of
 
@@ -28,7 +29,7 @@ class EventTrait:
     method: str
     events: tuple[str, ...]
     window: Window
-    where: tuple[PropertyCondition, ...]
+    where: tuple[PropertyTest, ...]
     name: str
     as_kind: Kind
 
@@ -82,10 +83,11 @@ class EventTrait:
             parts.append("e.at >= %s")
             params.append(start)
         for condition in self.where:
-            sql, bound = condition.sql()
+            sql, bound = property_sql(condition, scope.moment)
             parts.append(sql)
             params += bound
-        return " AND ".join([*parts, *further]), params
+        asked, ids = scope.asked("e.account_id")
+        return " AND ".join([*parts, *further]) + asked, [*params, *ids]
 
     def counted_days(self, scope: Scope) -> Sql:
         """Whole days without conditions are counted already."""
@@ -93,11 +95,12 @@ class EventTrait:
         keys = scope.keys.replace("e.", "d.")
         mine = " AND d.user_id IS NOT NULL" if scope.subject == "user" else ""
         since, params = ("", []) if first is None else (" AND d.day >= %s", [first])
+        asked, ids = scope.asked("d.account_id")
         return (
             f"SELECT {keys}, to_jsonb(sum(d.count)) AS value FROM usage_dailyusage d"  # noqa: S608 - constants
             f" WHERE d.name_id IN (SELECT id FROM usage_eventname WHERE name = ANY(%s)) AND d.day <= %s{since}{mine}"
-            f" GROUP BY {keys}",
-            [list(self.events), last, *params],
+            f"{asked} GROUP BY {keys}",
+            [list(self.events), last, *params, *ids],
         )
 
     def grouped(self, value: str, params: list[object], scope: Scope) -> Sql:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
+from django.db.models import F
 
 from accounts.fields import Field, Kind, Rows
 from accounts.models import Account, Relationship
+from core.ids import OneOf
 from usage.traits.definitions import Method, Scope, register_methods
 from usage.traits.properties import Sql
 from usage.traits.reading import Reading
@@ -39,6 +41,8 @@ def values_of(fields: list[Field], scope: Scope) -> Sql:
         rows, keys = Relationship.objects.open(), ["account_id", "user_id"]
         owners = scope.vocabulary.row_sets[Rows.USERS].owners
         made = {f"trait_{i}": field.value(owners[field.owner]) for i, field in enumerate(fields)}
+    if scope.accounts is not None:
+        rows = rows.filter(OneOf(F(keys[0]), scope.accounts))
     try:
         sql, params = rows.order_by().annotate(**made).values_list(*keys, *made).query.sql_with_params()
     except EmptyResultSet:

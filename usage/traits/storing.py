@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connection
 
+from core.ids import Ids
 from core.intake import fold
 from usage.traits.properties import Sql
 
@@ -20,10 +21,11 @@ _WRITE = """
 WITH wanted AS MATERIALIZED (
     SELECT {found} FROM ({source}) AS s ({columns}, value) JOIN accounts_account a ON a.id = s.account_id
     WHERE a.archived_at IS NULL AND s.value IS NOT NULL AND s.value <> 'null'::jsonb
-      AND (%s OR s.account_id = ANY(%s))
+      AND (%s OR s.account_id = ANY(%s::bigint[]))
 ), gone AS (
     UPDATE {table} t SET shown = t.shown - %s, folded = t.folded - %s
-    WHERE t.shown ? %s AND (%s OR t.account_id = ANY(%s)) AND NOT EXISTS (SELECT 1 FROM wanted w WHERE {same})
+    WHERE t.shown ? %s AND (%s OR t.account_id = ANY(%s::bigint[]))
+      AND NOT EXISTS (SELECT 1 FROM wanted w WHERE {same})
     RETURNING t.account_id
 ), written AS (
 INSERT INTO {table} AS t ({columns}, shown, folded)
@@ -38,7 +40,8 @@ SELECT account_id FROM written UNION SELECT account_id FROM gone
 """
 _UNFOLDED = """
 SELECT DISTINCT shown -> %s FROM {table}
-WHERE NOT folded ? %s AND jsonb_typeof(shown -> %s) IN ('string', 'array') AND (%s OR account_id = ANY(%s))
+WHERE NOT folded ? %s AND jsonb_typeof(shown -> %s) IN ('string', 'array')
+    AND (%s OR account_id = ANY(%s::bigint[]))
 """
 _FOLD = """
 UPDATE {table} t SET folded = t.folded || jsonb_build_object(%s::text, m.folded)
@@ -53,7 +56,6 @@ def write_values(subject: str, key: str, source: Sql, accounts: Collection[int] 
     changed or lost one. Call it inside a transaction."""
     sql, params = source
     columns = _KEYS[subject]
-    everyone, ids = accounts is None, list(accounts or [])
     statement = _WRITE.format(
         source=sql,
         table=_TABLES[subject],
@@ -62,7 +64,7 @@ def write_values(subject: str, key: str, source: Sql, accounts: Collection[int] 
         wanted=", ".join(f"w.{name}" for name in columns),
         same=" AND ".join(f"w.{name} = t.{name}" for name in columns),
     )
-    scope: list[Any] = [everyone, ids]
+    scope: list[Any] = [accounts is None, Ids.of(accounts or ()).array]
     with connection.cursor() as cursor:
         cursor.execute(statement, [*params, *scope, key, key, key, *scope, key, key, key])
         return {row[0] for row in cursor.fetchall()}
@@ -72,7 +74,7 @@ def fold_values(subject: str, key: str, accounts: Collection[int] | None = None)
     """Write the folds of the texts and lists that have none yet, of every account or of some."""
     table = _TABLES[subject]
     with connection.cursor() as cursor:
-        cursor.execute(_UNFOLDED.format(table=table), [key, key, key, accounts is None, list(accounts or [])])
+        cursor.execute(_UNFOLDED.format(table=table), [key, key, key, accounts is None, Ids.of(accounts or ()).array])
         found = [json.loads(shown) for (shown,) in cursor.fetchall()]
         for start in range(0, len(found), BATCH):
             batch = found[start : start + BATCH]

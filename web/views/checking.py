@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
+from accounts.fields import Subject
 from segments.linting import TITLES, Overlap, check_segments, overlap
 from segments.models import Segment
 from segments.questions import PreviewTooSlow
@@ -21,7 +22,7 @@ TOO_SLOW = "This took too long to count. Ask an administrator for the answer of 
 
 @dataclass(frozen=True)
 class Cell:
-    """How many accounts two segments share, and how many percent that is of the row's segment."""
+    """How many members two segments share, and how many percent that is of the row's segment."""
 
     other: Segment
     shared: int
@@ -54,15 +55,17 @@ def segments_check(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_GET
 def segments_overlap(request: HttpRequest) -> HttpResponse:
-    """A table of how many accounts each two active segments share."""
+    """A table of how many accounts (or, with `subject`, users) each two active segments share."""
     _all_accounts_only(request)
-    chosen = Segment.objects.filter(subject=Segment.Subject.ACCOUNT, active=True).in_tab_order()
+    subject = Subject.USER if request.GET.get("subject") == Subject.USER else Subject.ACCOUNT
+    chosen = Segment.objects.filter(subject=subject.value, active=True).in_tab_order()
     try:
         counted, text = overlap(chosen), ""
     except PreviewTooSlow:
         counted, text = Overlap([], {}), TOO_SLOW
     rows = [(segment, counted.size(segment), _cells(segment, counted)) for segment in counted.segments]
-    return page(request, "web/segments/overlap.html", {"rows": rows, "segments": counted.segments, "text": text})
+    context = {"rows": rows, "segments": counted.segments, "text": text, "subject": subject, "subjects": list(Subject)}
+    return page(request, "web/segments/overlap.html", context)
 
 
 def _cells(segment: Segment, counted: Overlap) -> list[Cell]:

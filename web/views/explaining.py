@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.fields import Subject
 from accounts.models import Account
-from core.intake import BadValue, clean_text, fold
+from core.intake import BadValue, clean_text, fold, name_key, unaccented
 from segments.explaining import Explanation, explain_rule, explain_segments
 from segments.models import AccountMembership, Segment
 from segments.questions import PreviewTooSlow, Reader
@@ -101,7 +101,7 @@ def check_typed(request: HttpRequest, data: QueryDict, tree: Tree, reader: Reade
         return Checked(typed, None, f"Type the name of {_A[reader.subject]}, for example one from the sample.")
     rows = about.seen_by(request.user)
     seen = about.model.objects.filter(pk__in=about.ids(rows))
-    found = list(seen.filter(name_folded=wanted)[:2]) or list(seen.filter(external_id=typed)[:1])
+    found = list(seen.filter(name_folded=name_key(typed))[:2]) or list(seen.filter(external_id=typed)[:1])
     if not found and reader.subject is Subject.USER:
         found = list(seen.filter(folded__email=wanted)[:2])
     found = found or list(_named(seen, wanted)[:OFFERED])
@@ -115,8 +115,9 @@ def check_typed(request: HttpRequest, data: QueryDict, tree: Tree, reader: Reade
 
 
 def _named(seen: QuerySet[Any], wanted: str) -> QuerySet[Any]:
-    starts = seen.filter(name_folded__startswith=wanted).order_by("name_folded", "pk")
-    return starts if starts.exists() else seen.filter(name_folded__contains=wanted).order_by("name_folded", "pk")
+    held = seen.filter(name_folded__contains=wanted).order_by("name_folded", "pk")
+    starts = held.filter(name_folded__startswith=unaccented(wanted))
+    return starts if starts.exists() else held
 
 
 def _typed(text: str) -> str:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Account
-from core.intake import BadValue, clean_text, fold
+from core.intake import BadValue, clean_text, fold, unaccented
 from segments.models import Segment
 from web.notices import back_to, notify
 from web.pages import page
@@ -82,14 +82,10 @@ def jump(request: HttpRequest) -> HttpResponse:
         ("Users", reverse("users")),
         ("Segments", reverse("segments")),
     ]
-    starts = list(seen.filter(name_folded__startswith=wanted).order_by("name_folded")[:FOUND]) if wanted else []
+    held = seen.filter(name_folded__contains=wanted).order_by("name_folded")
+    starts = list(held.filter(name_folded__startswith=unaccented(wanted))[:FOUND]) if wanted else []
     if wanted and len(starts) < FOUND:
-        known = [item.pk for item in starts]
-        starts += (
-            seen.filter(name_folded__contains=wanted)
-            .exclude(pk__in=known)
-            .order_by("name_folded")[: FOUND - len(starts)]
-        )
+        starts += held.exclude(pk__in=[item.pk for item in starts])[: FOUND - len(starts)]
     context = {
         "q": text,
         "accounts": starts,

@@ -9,7 +9,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.models import Account
 from segments.presets import offers, take_preset
 from web.notices import notify
 from web.pages import may_edit_segments, page
@@ -21,8 +20,9 @@ from web.views.segments import editors_only
 @require_GET
 def segment_gallery(request: HttpRequest) -> HttpResponse:
     """What is on offer, group by group."""
-    found = offers(Account.objects.visible_to(request.user))
-    groups = [(name, list(items)) for name, items in groupby(found, key=lambda offer: offer.preset.group)]
+    found = offers(request.user)
+    grouped = groupby(found, key=lambda offer: (offer.preset.group, offer.preset.subject.many))
+    groups = [(name, many, list(items)) for (name, many), items in grouped]
     context = {"groups": groups, "may_edit": may_edit_segments(request)}
     return page(request, "web/segments/gallery.html", context)
 

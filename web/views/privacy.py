@@ -19,7 +19,7 @@ from accounts.privacy.erasing import NothingHeld, lift, plan_erasure, request_er
 from accounts.privacy.exporting import KEPT, request_export
 from accounts.privacy.holdings import USER
 from core.api.access import is_administrator
-from core.intake import BadValue, clean_text, fold
+from core.intake import BadValue, clean_text, fold, unaccented
 from web.notices import notify
 from web.pages import page
 
@@ -63,7 +63,7 @@ def _found(rows: QuerySet[Any], text: str) -> list[Any]:
     if not text:
         return []
     exact = rows.filter(external_id=text) | rows.filter(folded__email=fold(text))
-    named = rows.filter(name_folded__startswith=fold(text)).order_by("name_folded", "pk")
+    named = rows.filter(name_folded__startswith=unaccented(text)).order_by("name_folded", "pk")
     found = {row.pk: row for row in [*exact[:FOUND], *named[:FOUND]]}
     return list(found.values())[:FOUND]
 

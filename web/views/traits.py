@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.fields import vocabulary
+from accounts.fields.properties import property_operators
 from accounts.fields.windows import WINDOW_UNITS
 from accounts.models import Account
 from core.deadline import TooSlow
@@ -25,7 +26,6 @@ from usage.traits.computing import PREVIEW_MS, TraitPreview, check_author, compu
 from usage.traits.definitions import METHODS, read_definition
 from usage.traits.editing import TraitInUse, delete_trait, save_trait, uses_of_trait
 from usage.traits.models import Trait
-from usage.traits.properties import COMPARISONS
 from usage.traits.reading import TraitError, TraitFailed
 from web.filters import reader_for
 from web.notices import notify
@@ -111,7 +111,7 @@ def _edit(request: HttpRequest, trait: Trait | None, draft: TraitDraft) -> HttpR
     context = {
         "trait": trait, "draft": draft, "preview": found, "failed": bool(draft.errors) and request.method == "POST",
         "methods": [m for m in METHODS.values() if draft.subject in m.subjects and _offered(request, m.key)],
-        "comparisons": COMPARISONS.values(), "units": WINDOW_UNITS, "uses": uses_of_trait(trait) if trait else [],
+        "comparisons": property_operators(), "units": WINDOW_UNITS, "uses": uses_of_trait(trait) if trait else [],
         "names": EventName.objects.values_list("name", flat=True)[:MOST_NAMES],
         "may_edit": may_edit_segments(request),
         **_builder(request, draft), **fields_offered(known, draft.subject, trait.field_key if trait else ""),

@@ -59,5 +59,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{'  ' * level}{'yes' if outcome.met else 'no '}  {outcome.needed}{value}")
         for row in outcome.rows:
             self.stdout.write(f"{'  ' * (level + 1)}{'yes' if row.met else 'no '}  {row.title}")
+            for child in row.outcomes:
+                self.tell(child, level + 2, top=True)
         for child in below:
             self.tell(child, level + 1 if outcome.kind == "group" and not top else level)

@@ -11,8 +11,8 @@ from typing import Any
 
 from dateutil.relativedelta import MO, relativedelta
 
+from accounts.fields.values import Between
 from core.spans import ONE_DAY, Span, shifted
-from segments.rules.values import Between
 
 Days = tuple[dt.date | None, dt.date | None]
 _LENGTH = {

@@ -82,23 +82,6 @@ class In(Truth):
         return (f"({left} = {rest})" if len(parts) == 2 else f"({left} IN ({rest}))"), params
 
 
-class OneOf(Truth):
-    """An id is among the given ones: a single array, however many there are.
-
-    As a list of rows, which PostgreSQL joins with; an array beside another condition on an index is sorted anew for
-    each row that looks there.
-    """
-
-    def __init__(self, left: Any, ids: Sequence[int]) -> None:
-        super().__init__(left)
-        self.ids = list(ids)
-
-    def as_sql(self, compiler: Any, connection: Any, *_: Any, **__: Any) -> tuple[str, Any]:
-        """`left IN (SELECT unnest(array))`."""
-        sql, params = compiler.compile(self.source_expressions[0])
-        return f"({sql} IN (SELECT unnest(%s::bigint[])))", [*params, self.ids]
-
-
 class Call(Truth):
     """An SQL function that yields a boolean."""
 

@@ -10,13 +10,13 @@ from typing import Any
 from django.db.models import BigIntegerField, Func, IntegerField, Subquery, TextField, Value
 
 from accounts.fields import Field, Kind
+from accounts.fields.dates import days_meant, instants_meant
 from accounts.fields.rows import OnlyRow
+from accounts.fields.sql import Call, EndsWith, In, Infix, Known, Truth, all_of
+from accounts.fields.values import Between, Percent
 from core.clock import Moment
 from core.intake import fold
 from core.spans import ONE_DAY, Span
-from segments.rules.dates import days_meant, instants_meant
-from segments.rules.sql import Call, EndsWith, In, Infix, Known, Truth, all_of
-from segments.rules.values import Between, Percent
 
 Bind = Callable[[Field], Any]
 

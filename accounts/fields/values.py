@@ -12,9 +12,9 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.fields import Field, Kind, Vocabulary
+from accounts.fields.operators import Shape
 from core.intake import BadValue, clean_date, clean_number, clean_text, fold, short
 from core.spans import MAX_SPAN, UNITS, Span, ValueProblem
-from segments.rules.operators import Shape
 
 MAX_ITEMS, MAX_TEXT, MAX_PATTERN = 1000, 1000, 200
 
