@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
@@ -17,6 +17,7 @@ from health.definition import DefinitionError
 from health.editing import delete_config, end_override, override_health, reorder_configs, save_config, take_pulse
 from health.models import AccountHealth, BandChange, HealthConfig, HealthConfigVersion, HealthDay, HealthOverride, Pulse
 from health.refresh import refresh_health
+from health.uses import ConfigInUse, uses_of_config
 
 
 class ConfigForm(forms.ModelForm):
@@ -74,9 +75,20 @@ class HealthConfigAdmin(BackOffice):
         delete_config(obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[HealthConfig]) -> None:
-        """One by one."""
+        """Delete those that nothing uses; say which stayed and why."""
         for config in queryset:
-            delete_config(config)
+            try:
+                delete_config(config)
+            except ConfigInUse as error:
+                self.message_user(request, str(error), messages.ERROR)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name what goes and what is in the way."""
+        chosen = list(objs)
+        blocked = [
+            f"{one.name} is used by the {use.kind} “{use.name}”" for one in chosen for use in uses_of_config(one)
+        ]
+        return [one.name for one in chosen], {"health configs": len(chosen)}, set(), blocked
 
     @admin.action(description="Score now", permissions=["change"])
     def score_now(self, request: HttpRequest, queryset: QuerySet[HealthConfig]) -> None:

@@ -22,6 +22,7 @@ from core.api.problems import ApiProblem, Fault
 from core.api.strict import Amount, StrictSerializer, Text, YesNo, plain
 from core.api.views import ApiViewSet
 from core.intake import BadValue
+from health.conflicts_api import ConflictActions
 from health.definition import DefinitionError
 from health.editing import (
     StaleConfig,
@@ -34,6 +35,7 @@ from health.editing import (
 )
 from health.explaining import explain_health
 from health.models import AccountHealth, Band, BandChange, HealthConfig
+from health.uses import ConfigInUse
 from segments.models import Segment
 
 
@@ -46,6 +48,9 @@ def explained() -> Iterator[None]:
         faults = [Fault(p.message, p.code, f"/definition{p.pointer}", None, p.allowed[:100]) for p in error.problems]
         code = faults[0].code if len(faults) == 1 else "invalid-definition"
         raise ApiProblem(code, "The config cannot be used; “errors” says where and why.", 422, faults) from error
+    except ConfigInUse as error:
+        faults = [Fault(f"Used by the {use.kind} “{use.name}”.", "in-use") for use in error.uses]
+        raise ApiProblem("in-use", str(error), 409, faults) from error
     except StaleConfig as error:
         raise ApiProblem("stale", f"{error} Read it again and send its ETag.", 412) from error
     except BadValue as error:
@@ -88,7 +93,7 @@ class OrderSerializer(StrictSerializer):
     ids = serializers.ListField(child=serializers.IntegerField(), max_length=1_000)
 
 
-class ConfigViewSet(ApiViewSet):
+class ConfigViewSet(ConflictActions):
     """Health configs. An account of several segments is scored by the first that fits; the default comes last."""
 
     serializer_class = ConfigSerializer
@@ -117,8 +122,8 @@ class ConfigViewSet(ApiViewSet):
         return self.answer(made)
 
     def destroy(self, request: Request, pk: str) -> Response:
-        """Delete a config; its accounts are scored by the next one that fits."""
-        with transaction.atomic():
+        """Delete a config; its accounts are scored by the next one that fits. Refused while something uses it."""
+        with transaction.atomic(), explained():
             delete_config(self.matching())
         return Response(status=204)
 

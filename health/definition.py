@@ -13,8 +13,8 @@ Rules score 100 where the Good one holds, 0 where the Poor one does, 50 in betwe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -94,6 +94,11 @@ class Definition:
     def measures(self) -> list[Measure]:
         """Every measure in the order in which scores are stored."""
         return [measure for dimension in self.dimensions for measure in dimension.measures]
+
+    def but(self, change: Callable[[Measure], Measure]) -> Definition:
+        """The same with each measure as `change` makes it."""
+        rows = (replace(one, measures=tuple(map(change, one.measures))) for one in self.dimensions)
+        return replace(self, dimensions=tuple(rows))
 
 
 UNSCORED = Definition(())
@@ -208,7 +213,9 @@ class _Reading:
     def field(self, value: Any, at: str, *, dates: bool = False) -> Field | None:
         vocabulary: Vocabulary = self.reader.vocabulary
         found = vocabulary.get(value) if isinstance(value, str) else None
-        if found is None:
+        if value in (None, ""):
+            self.fail(at, "required", "Choose a field.")
+        elif found is None:
             self.fail(at, "unknown-field", f"There is no field {short(value)}. It may have been deleted.")
         elif found.stage >= Stage.HEALTH:
             self.fail(at, "later-stage", f"{found.label} is only known after health is scored.")

@@ -21,6 +21,7 @@ from core.locks import xact_lock
 from health.definition import Definition, DefinitionError, read_definition
 from health.models import AccountHealth, Band, HealthConfig, HealthConfigVersion, HealthOverride, Pulse
 from health.refresh import refresh_health
+from health.uses import ConfigInUse, uses_of_config, uses_without
 from segments.models import Segment
 from segments.questions import Reader, named_in
 from segments.rules.compiler import compile_rule
@@ -64,7 +65,7 @@ def save_config(
         problems = _named(found, name, segment, reader)
         try:
             meant = read_definition(definition, reader)
-            problems += overlaps(meant, reader)
+            problems += overlaps(meant, reader) + _still_read(found, definition)
         except DefinitionError as error:
             problems += error.problems
         if problems:
@@ -108,6 +109,14 @@ def _named(config: HealthConfig, name: str, segment: Segment | None, reader: Rea
     return problems
 
 
+def _still_read(config: HealthConfig, definition: Any) -> list[Problem]:
+    """That a dimension would go which something else reads."""
+    uses = uses_without(config, definition) if config.pk else []
+    listed = ", ".join(f"{use.kind} “{use.name}”" for use in uses)
+    text = f"A dimension that was removed is used by {listed}. Remove it there first, or keep the dimension."
+    return [Problem("/dimensions", "in-use", text)] if uses else []
+
+
 def overlaps(definition: Definition, reader: Reader) -> list[Problem]:
     """The measures whose Good and Poor rules hold for the same account, found among the live accounts."""
     problems = []
@@ -141,9 +150,12 @@ def reorder_configs(ids: Sequence[int]) -> None:
 
 
 def delete_config(config: HealthConfig) -> None:
-    """Delete a config; its accounts are scored by the next one that fits. Their history stays."""
+    """Delete a config; its accounts are scored by the next one that fits. Their history stays. Raises ConfigInUse while
+    something reads a dimension that no other config has."""
     with transaction.atomic():
         xact_lock("health configs")
+        if uses := uses_of_config(config):
+            raise ConfigInUse(config, uses)
         config.delete()
         request_scoring()
 

@@ -10,22 +10,21 @@ import datetime as dt
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
-from django.core.exceptions import EmptyResultSet
 from django.db import DatabaseError, OperationalError, connection, transaction
-from django.db.models import Exists, F, Max, OuterRef, QuerySet
+from django.db.models import F, Max, QuerySet
 
 from accounts.models import Account
 from core.clock import Moment, moment
 from core.deadline import TooSlow, time_limit
 from core.ids import Ids, OneOf
 from core.locks import xact_lock
-from health.definition import UNSCORED, Definition, DefinitionError, Dimension, Measure, read_definition
+from health.definition import UNSCORED, Definition, DefinitionError, read_definition
+from health.judging import in_segments, judged, without_failing
 from health.models import AccountHealth, BandChange, HealthConfig
-from health.scoring import arithmetic, columns
 from health.statements import CAUSES, SCORE, TRENDS
-from segments.models import AccountMembership, RefreshRun
+from segments.models import RefreshRun
 from segments.questions import Reader
 
 log = logging.getLogger(__name__)
@@ -88,7 +87,7 @@ class _Scoring:
         if config.segment_id is None:
             self.everybody = True
         else:
-            mine = mine.filter(_in_segments([config.segment_id]))
+            mine = mine.filter(in_segments([config.segment_id]))
         try:
             definition = read_definition(config.definition, self.reader, lenient=True)
         except DefinitionError as error:
@@ -112,7 +111,7 @@ class _Scoring:
         found = Account.objects.live()
         if self.accounts is not None:
             found = found.filter(OneOf(F("pk"), self.accounts))
-        return found.exclude(_in_segments(self.taken)) if self.taken else found
+        return found.exclude(in_segments(self.taken)) if self.taken else found
 
     def scored(
         self, config: HealthConfig, definition: Definition, mine: QuerySet[Account]
@@ -125,7 +124,7 @@ class _Scoring:
         except (DatabaseError, TooSlow) as error:
             if isinstance(error, OperationalError) and not getattr(error.__cause__, "sqlstate", None):
                 raise
-            sound, failed = self.without_failing(definition, mine)
+            sound, failed = without_failing(definition, mine, self.reader.context, LIMIT_MS)
             log.warning("health measures fail", extra={"config": config.name, "measures": sorted(failed)})
             problems |= failed
             try:
@@ -135,33 +134,10 @@ class _Scoring:
             return sound, problems
         return definition, problems
 
-    def without_failing(self, definition: Definition, mine: QuerySet[Account]) -> tuple[Definition, dict[str, str]]:
-        """Try each measure alone; those that fail are kept with the reason as their problem."""
-        failed: dict[str, str] = {}
-
-        def tried(measure: Measure) -> Measure:
-            alone = columns(Definition((Dimension("", "", measure.weight, (measure,)),)), self.reader.context)
-            try:
-                with time_limit(LIMIT_MS), connection.cursor() as cursor:
-                    sql, params = mine.order_by().annotate(**alone).values_list("pk", *alone).query.sql_with_params()
-                    cursor.execute(f"SELECT count(one) FROM ({sql}) AS one", params)  # noqa: S608  # compiled
-            except EmptyResultSet:
-                return measure
-            except (DatabaseError, TooSlow) as error:
-                text = "It takes too long." if isinstance(error, TooSlow) else str(error).splitlines()[0][:200]
-                failed[measure.key] = text
-                return Measure(measure.key, measure.name, measure.weight, problem=text)
-            return measure
-
-        sound = tuple(replace(one, measures=tuple(map(tried, one.measures))) for one in definition.dimensions)
-        return replace(definition, dimensions=sound), failed
-
     def execute(self, config: HealthConfig | None, definition: Definition, mine: QuerySet[Account]) -> None:
         """The one statement, in a savepoint, so that what fails can be found and left out."""
-        read = columns(definition, self.reader.context)
-        try:
-            sql, params = mine.order_by().annotate(**read).values_list("pk", *read).query.sql_with_params()
-        except EmptyResultSet:
+        text = judged(definition, mine, self.reader.context)
+        if text is None:
             return
         values: dict[str, Any] = {
             "config": config.pk if config else None,
@@ -169,15 +145,9 @@ class _Scoring:
             "cause": self.cause,
             "now": self.present.now,
             "today": self.present.today,
-            "least": definition.least_coverage,
-            "good": definition.good,
-            "poor": definition.poor,
         }
         with time_limit(LIMIT_MS), connection.cursor() as cursor:
-            # Its values are bound by place, the others by name: what is bound already is one text.
-            bound = cast(Any, connection.ops).compose_sql(sql, params).replace("%", "%%")
-            read_sql = f"SELECT * FROM ({bound}) AS answer ({', '.join(['id', *read])})"  # noqa: S608  # compiled
-            cursor.execute(statement(definition, read_sql), values)
+            cursor.execute(SCORE.format(judged=text), values)
             scored, changed, flipped = cursor.fetchone()
         self.run.scored += scored
         self.run.changed += changed
@@ -187,31 +157,3 @@ class _Scoring:
         """Say on the config what could not be scored, and when it was."""
         self.run.problems |= {config.name: problems} if problems else {}
         HealthConfig.objects.filter(pk=config.pk).update(problems=problems, scored_at=self.present.now)
-
-
-def statement(definition: Definition, read: str) -> str:
-    """The scoring statement of a definition over a query of its columns."""
-    sums = arithmetic(definition)
-    n = len(sums.measures)
-    measures = "".join(f", {sql} AS m{i}" for i, sql in enumerate(sums.measures))
-    values = "".join(f", {sql} AS x{i}" for i, sql in enumerate(sums.values))
-    dimensions = "".join(f", {sql} AS d{i}" for i, (_, sql) in enumerate(sums.dimensions))
-    pairs = ", ".join(f"'{key}', d{i}" for i, (key, _) in enumerate(sums.dimensions))
-    return SCORE.format(
-        read=read,
-        measures=measures,
-        values=values,
-        dimensions=dimensions,
-        score=sums.score,
-        coverage=sums.coverage,
-        by_key=f"jsonb_build_object({pairs})",
-        measure_array=f"ARRAY[{', '.join(f'm{i}' for i in range(n))}]::numeric(4, 1)[]",
-        value_array=f"ARRAY[{', '.join(f'x{i}' for i in range(n))}]::numeric(30, 6)[]",
-    )
-
-
-def _in_segments(segments: Collection[int]) -> Exists:
-    """That an account is a stored member of one of these segments."""
-    return Exists(
-        AccountMembership.objects.filter(account=OuterRef("pk"), segment_id__in=list(segments), left_at__isnull=True)
-    )

@@ -119,6 +119,31 @@ def measure_sql(i: int, measure: Measure) -> tuple[str, str]:
     return f"CASE WHEN v{i} IS NULL OR g{i} - p{i} IS NULL OR g{i} = p{i} THEN NULL ELSE round({line}, 1) END", f"v{i}"
 
 
+def share_of(measure: Measure) -> bool:
+    """Whether both limits are percentages of the same field, so that its number can be told as a percentage too."""
+    good, poor = measure.good, measure.poor
+    return bool(good and poor and good.of and poor.of and good.of.key == poor.of.key)
+
+
+def fixed(measure: Measure) -> bool:
+    """Whether both limits are the same numbers for every account."""
+    return bool(measure.good and measure.poor and measure.good.of is None and measure.poor.of is None)
+
+
+def shown_sql(i: int, measure: Measure) -> str:
+    """What a distribution of a measure is drawn of, so that its limits are the same for every account: its number; as a
+    percentage where both limits are percentages of one field; else its score. NULL by rules."""
+    if measure.problem or measure.field is None:
+        return "NULL::numeric"
+    if fixed(measure):
+        return f"v{i}"
+    if share_of(measure):
+        assert measure.good and measure.poor
+        limit, column = (measure.good, "g") if measure.good.number else (measure.poor, "p")
+        return f"round(v{i} * {plain(limit.number)} / nullif({column}{i}, 0), 1)"
+    return measure_sql(i, measure)[0]
+
+
 def arithmetic(definition: Definition) -> Arithmetic:
     """How measures make dimensions, and dimensions the whole; what has no data is left out of both sums.
 
@@ -131,8 +156,8 @@ def arithmetic(definition: Definition) -> Arithmetic:
         place += len(weights)
         dimensions.append((dimension.key, _mean([(f"m{i}", weight) for i, weight in weights])))
         whole = sum(weight for _, weight in weights)
-        shares = " + ".join(f"CASE WHEN m{i} IS NULL THEN 0 ELSE {_plain(weight)} END" for i, weight in weights)
-        coverage.append(f"{_plain(dimension.weight)} * ({shares}) / {_plain(whole)}")
+        shares = " + ".join(f"CASE WHEN m{i} IS NULL THEN 0 ELSE {plain(weight)} END" for i, weight in weights)
+        coverage.append(f"{plain(dimension.weight)} * ({shares}) / {plain(whole)}")
     score = _mean([(f"d{i}", dimension.weight) for i, dimension in enumerate(definition.dimensions)])
     return Arithmetic([m for m, _ in made], [v for _, v in made], dimensions, score, " + ".join(coverage) or "0")
 
@@ -141,11 +166,11 @@ def _mean(parts: Sequence[tuple[str, Decimal]]) -> str:
     """The weighted mean of the columns that are not NULL; NULL if all are."""
     if not parts:
         return "NULL::numeric"
-    above = " + ".join(f"coalesce({column} * {_plain(weight)}, 0)" for column, weight in parts)
-    below = " + ".join(f"CASE WHEN {column} IS NULL THEN 0 ELSE {_plain(weight)} END" for column, weight in parts)
+    above = " + ".join(f"coalesce({column} * {plain(weight)}, 0)" for column, weight in parts)
+    below = " + ".join(f"CASE WHEN {column} IS NULL THEN 0 ELSE {plain(weight)} END" for column, weight in parts)
     return f"round(({above}) / nullif({below}, 0), 1)"
 
 
-def _plain(value: Decimal | int) -> str:
+def plain(value: Decimal | int) -> str:
     """A number that was checked, written so that PostgreSQL reads a numeric."""
     return f"{Decimal(value):f}::numeric"

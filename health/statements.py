@@ -1,30 +1,35 @@
-"""The two statements of a scoring."""
+"""The statements of a scoring, and of a look at what one would give."""
 
 from __future__ import annotations
 
-# {read} yields id and the columns of health.scoring; the other places are expressions over them. Each level is kept as
-# it is: folded into the next one, the expressions of a score are computed again wherever it is named (measured: 4 times
-# the work).
-SCORE = """
-WITH read AS MATERIALIZED ({read}),
-measured AS MATERIALIZED (SELECT id{measures}{values} FROM read),
+# From the columns of health.scoring ({read} yields them, with the id) to `wanted`: score and band of each account, with
+# what a person said by hand. The other places are expressions over the columns; health.judging fills them. Each level
+# is kept as it is: folded into the next one, the expressions of a score are computed again wherever it is named
+# (measured: 4 times the work).
+JUDGED = """
+read AS MATERIALIZED ({read}),
+measured AS MATERIALIZED (SELECT id{measures}{values}{shown} FROM read),
 summed AS MATERIALIZED (SELECT *{dimensions} FROM measured),
 whole AS MATERIALIZED (
     SELECT id, {score} AS score, round({coverage}, 1) AS coverage, {by_key} AS dimensions,
-           {measure_array} AS measures, {value_array} AS amounts
+           {measure_array} AS measures, {value_array} AS amounts, {shown_array} AS shown
     FROM summed
 ),
 judged AS MATERIALIZED (
-    SELECT *, CASE WHEN score IS NULL OR coverage < %(least)s THEN 'none' WHEN score >= %(good)s THEN 'good'
-                   WHEN score < %(poor)s THEN 'poor' ELSE 'average' END AS computed
+    SELECT *, CASE WHEN score IS NULL OR coverage < {least} THEN 'none' WHEN score >= {good} THEN 'good'
+                   WHEN score < {poor} THEN 'poor' ELSE 'average' END AS computed
     FROM whole
 ),
 wanted AS (
     SELECT j.id, CASE WHEN computed <> 'none' THEN score END AS score, computed, coalesce(hand.band, computed) AS band,
-           hand.id IS NOT NULL AS overridden, coverage, dimensions, measures, amounts
+           hand.id IS NOT NULL AS overridden, coverage, dimensions, measures, amounts, shown
     FROM judged AS j LEFT JOIN health_healthoverride AS hand ON hand.account_id = j.id
         AND hand.ended_at IS NULL AND (hand.until IS NULL OR hand.until >= %(today)s)
-),
+)
+"""
+
+SCORE = """
+WITH {judged},
 differing AS (
     SELECT w.*, old.account_id IS NULL AS fresh, coalesce(old.band, 'none') AS band_before, old.score AS score_before,
            old.computed_band AS computed_before, old.config_id AS config_before, old.version AS version_before
@@ -98,4 +103,65 @@ WHERE b.at = %(now)s AND b.cause = 'time' AND (
     OR EXISTS (SELECT 1 FROM usage_event AS e
                WHERE e.account_id = b.account_id AND e.received_at > %(since)s AND e.at > %(oldest)s)
 )
+"""
+
+# What a draft would give beside what is stored. `spread` looks at each measure by its place: how its scores fall into
+# bands, and its values in at most %(bins)s steps between the 2nd and the 98th percentile, stretched to its limits.
+EFFECT = """
+WITH {judged},
+compared AS MATERIALIZED (
+    SELECT w.id, w.score, w.band, w.measures, w.shown, coalesce(old.band, 'none') AS band_before,
+           old.score AS score_before, a.mrr, a.name, a.name_folded
+    FROM wanted AS w JOIN accounts_account AS a ON a.id = w.id
+    LEFT JOIN health_accounthealth AS old ON old.account_id = w.id
+),
+ranked AS (
+    SELECT id, name, band_before, band, score_before, score,
+           row_number() OVER (PARTITION BY band_before, band ORDER BY mrr DESC NULLS LAST, name_folded, id) AS place
+    FROM compared WHERE band_before <> band
+),
+single AS MATERIALIZED (
+    SELECT u.place, u.score, u.amount
+    FROM compared, unnest(measures, shown) WITH ORDINALITY AS u (score, amount, place)
+),
+scores AS (
+    SELECT place, count(*) FILTER (WHERE score >= {good}) AS good, count(*) FILTER (WHERE score < {poor}) AS poor,
+           count(*) FILTER (WHERE score >= {poor} AND score < {good}) AS average,
+           count(*) FILTER (WHERE score IS NULL) AS none
+    FROM single GROUP BY place
+),
+ends AS (
+    SELECT s.place, bool_and(amount = trunc(amount)) AS whole,
+           percentile_disc(0.5) WITHIN GROUP (ORDER BY amount) AS middle,
+           least(percentile_disc(0.02) WITHIN GROUP (ORDER BY amount), min(l.low)) AS low,
+           greatest(percentile_disc(0.98) WITHIN GROUP (ORDER BY amount), max(l.high)) AS high
+    FROM single AS s JOIN unnest(%(low)s::numeric[], %(high)s::numeric[]) WITH ORDINALITY AS l (low, high, place)
+        ON l.place = s.place
+    WHERE amount IS NOT NULL GROUP BY s.place
+),
+steps AS (
+    SELECT *, CASE WHEN whole THEN ceil((high - floor(low) + 1) / %(bins)s) ELSE (high - low) / %(bins)s END AS step,
+           CASE WHEN whole THEN floor(low) ELSE low END AS start
+    FROM ends
+),
+bins AS MATERIALIZED (
+    SELECT place, bin, count(*) AS n FROM (
+        SELECT s.place, coalesce(least(%(bins)s - 1, floor((least(high, greatest(start, amount)) - start)
+                                                           / nullif(step, 0))), 0)::int AS bin
+        FROM single AS s JOIN steps USING (place) WHERE amount IS NOT NULL
+    ) AS one GROUP BY place, bin
+)
+SELECT
+    (SELECT json_agg(flow) FROM (
+        SELECT band_before AS before, band AS after, count(*) AS n, coalesce(sum(mrr), 0)::text AS mrr
+        FROM compared GROUP BY band_before, band
+    ) AS flow),
+    (SELECT json_agg(mover ORDER BY place, name) FROM (
+        SELECT id, name, band_before AS before, band AS after, score_before::text, score::text, place
+        FROM ranked WHERE place <= %(sample)s
+    ) AS mover),
+    (SELECT json_object_agg(place, json_build_object('good', good, 'average', average, 'poor', poor, 'none', none))
+     FROM scores),
+    (SELECT json_object_agg(place, json_build_object('start', start::text, 'step', step::text, 'middle', middle::text,
+         'bins', (SELECT json_object_agg(bin, n) FROM bins WHERE bins.place = steps.place))) FROM steps)
 """

@@ -235,6 +235,10 @@ class Vocabulary(Mapping[str, Field]):
             self._by_subject[subject] = made
         return self._by_subject[subject]
 
+    def only(self, kept: Callable[[Field], bool]) -> Vocabulary:
+        """Those of the fields that are kept, for a screen that offers fewer."""
+        return Vocabulary(filter(kept, self._fields.values()), self.row_sets, self._source)
+
     @property
     def events(self) -> EventSource:
         """Where events are found. Raises LookupError if no app keeps any."""

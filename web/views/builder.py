@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -14,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.fields import Subject
 from core.intake import BadValue
-from core.superseding import Superseded, newest
+from core.superseding import Superseded
 from health.models import Band
 from segments.editing import NameTaken, SegmentInUse, StaleSegment, save_segment
 from segments.impact import knock_on
@@ -30,6 +29,7 @@ from web.charts import mix
 from web.filters import read_node, reader_for
 from web.liststate import state_of
 from web.pages import may_edit_segments, page, part
+from web.superseding import newest_asked
 from web.views.explaining import Checked, check_typed
 from web.views.segments import editors_only
 
@@ -235,19 +235,10 @@ def segment_preview(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"words": _words(reader, tree), "rule": view, "segment": segment, "all_nodes": nodes}
     context |= {"may_edit": True, "subject": reader.subject}
     try:
-        context |= _preview(request, reader, tree, segment, view, _newest(request))
+        context |= _preview(request, reader, tree, segment, view, newest_asked(request, "preview"))
     except Superseded:
         return HttpResponse(status=204)
     return part(request, "web/builder/_preview_part.html", context)
-
-
-def _newest(request: HttpRequest) -> AbstractContextManager[None]:
-    """The preview of one builder in one window ends the older ones that still count for it; a form without scripts has
-    one at a time."""
-    window, asked = request.POST.get("preview-window", ""), request.POST.get("preview-asked", "")
-    if not (re.fullmatch(r"[a-f0-9]{12}", window) and re.fullmatch(r"[0-9]{1,16}", asked)):
-        return nullcontext()
-    return newest(f"preview.{request.user.pk}.{window}", int(asked))
 
 
 def _problems(reader: Reader, tree: Tree) -> list[Any]:

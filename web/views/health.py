@@ -23,7 +23,7 @@ from segments.questions import Reader
 from web.charts import Mix, mix
 from web.filters import reader_for
 from web.notices import notify
-from web.pages import may_edit_segments, page
+from web.pages import is_part, may_edit_segments, page, part
 from web.undo import inverse, keep_inverse
 from web.views.segments import editors_only
 
@@ -111,19 +111,28 @@ def elsewhere(request: HttpRequest, config: HealthConfig) -> list[tuple[HealthCo
 @login_required
 @require_POST
 def health_move(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask a config earlier or later (`dir`)."""
+    """Ask a config earlier or later (`dir`), or at a place (`place`, counted from 1); htmx gets the order anew."""
     editors_only(request)
     config = get_object_or_404(HealthConfig, pk=pk, is_default=False)
     order = list(HealthConfig.objects.filter(is_default=False).values_list("pk", flat=True))
-    place = order.index(config.pk)
-    wanted = max(0, min(len(order) - 1, place + (-1 if request.POST.get("dir") == "-1" else 1)))
+    place, given = order.index(config.pk), request.POST.get("place", "")
+    if given.isascii() and given.isdigit() and len(given) < 6:
+        wanted = int(given) - 1
+    else:
+        wanted = place + (-1 if request.POST.get("dir") == "-1" else 1)
+    wanted = max(0, min(len(order) - 1, wanted))
     if wanted != place:
         before = list(order)
         order.insert(wanted, order.pop(place))
         reorder_configs(order)
         token = keep_inverse(request, "health-order", {"ids": before}, back=reverse("health"))
         notify(request, f"{config.name} is asked as number {wanted + 1}. Every account is scored anew.", undo=token)
-    return HttpResponseRedirect(f"{reverse('health')}?config={config.pk}")
+    if not is_part(request):
+        return HttpResponseRedirect(f"{reverse('health')}?config={config.pk}")
+    rows = rows_of(request, list(HealthConfig.objects.select_related("segment")))
+    shown = request.POST.get("shown", "")
+    chosen = next((row for row in rows if str(row.config.pk) == shown), None)
+    return part(request, "web/health/_order_part.html", {"rows": rows, "chosen": chosen, "may_edit": True})
 
 
 @inverse("health-order")

@@ -1,9 +1,11 @@
-// The rule builder. Every step (add, change, move, remove) is answered by the server with the conditions as they are
-// after it; this file opens the picker, sends the steps, keeps the focus, and asks for the preview.
+// The rule builder, and the editor of health configs, whose measures have rules. Every step (add, change, move, remove) is
+// answered by the server with the form as it is after it; this file opens the picker, sends the steps, keeps the focus, and
+// asks for the preview.
 "use strict";
 {
   const builder = $("[data-rule-builder]"), picker = $("#picker"), query = $("#pick-q"), list = $("#pick-list");
   const form = builder?.closest("form"), editor = $("#rule-editor");
+  const root = builder?.querySelector(":scope > [name=root]")?.value; // a health config has a root for each of its rules
   let target = null, opener = null, open = () => {}, active = -1, dirty = Boolean(form?.hasAttribute("data-dirty")), timer;
   let turn = Promise.resolve(true), waiting = 0, refused = false, counted = "";
 
@@ -30,7 +32,7 @@
   function settle(focus) {
     if (editor.hasAttribute("data-kept")) return;
     const mark = $("[data-focus]", editor)?.dataset.focus;
-    const tries = [focus, mark && `value-${mark}`, mark && `op-${mark}`, mark && `add-${mark}`, mark && `attr-${mark}`, `add-${builder.querySelector("[name=root]").value}`];
+    const tries = [focus, mark, mark && `value-${mark}`, mark && `op-${mark}`, mark && `add-${mark}`, mark && `attr-${mark}`, root && `add-${root}`];
     for (const id of tries) {
       const found = id && document.getElementById(id);
       if (found) { found.focus(); return; }
@@ -47,11 +49,11 @@
     const button = event.target.closest("[data-step], [data-add], [data-field]");
     if (!button) return;
     event.preventDefault();
-    if (button.dataset.add !== undefined) { open(button, { add: button.dataset.add, rows: button.dataset.rows }); return; }
-    if (button.dataset.field !== undefined) { open(button, { field: button.dataset.field, key: button.dataset.key }); return; }
+    if (button.dataset.add !== undefined) { open(button, { add: button.dataset.add, rows: button.dataset.rows, marks: button.dataset.marks }); return; }
+    if (button.dataset.field !== undefined) { open(button, { field: button.dataset.field, key: button.dataset.key, marks: button.dataset.marks }); return; }
     if (button.dataset.remove !== undefined) {
-      const before = copyOf(), group = button.closest("li").matches(".group");
-      step(button.value).then(() => notice(group ? "Group removed." : "Condition removed.", () => restore(before)));
+      const before = copyOf(), group = button.closest("li")?.matches(".group");
+      step(button.value).then(() => notice(button.dataset.removed || (group ? "Group removed." : "Condition removed."), () => restore(before)));
       return;
     }
     step(button.value);
@@ -83,8 +85,8 @@
 
   // ---- preview ------------------------------------------------------------------------------------------------------
   function told() {
-    const root = `${builder.querySelector("[name=root]").value}.`;
-    return JSON.stringify(Array.from(new FormData(form)).filter(([name]) => name.startsWith(root)));
+    const counts = (name) => root ? name.startsWith(`${root}.`) : !name.startsWith("preview-");
+    return JSON.stringify(Array.from(new FormData(form)).filter(([name]) => counts(name)));
   }
   function preview(wait) {
     clearTimeout(timer);
@@ -119,7 +121,8 @@
       const shelf = $("[data-cat][aria-pressed=true]", picker).dataset.cat;
       for (const option of options) {
         const text = option.dataset.text.toLowerCase();
-        const fits = !target?.rows || option.dataset.rows === target.rows;
+        const fits = (!target?.rows || option.dataset.rows === target.rows)
+          && (!target?.marks || (target.marks.includes(option.dataset.mark) && !option.dataset.rows));
         option.hidden = !fits || (shelf && option.dataset.cat !== shelf) || !words.every((word) => text.includes(word));
       }
       for (const group of $$("[data-group]", list)) group.hidden = !$$(".opt", group).some((option) => !option.hidden);
@@ -175,8 +178,11 @@
     const sign = $("#dirty");
     if (sign) sign.textContent = "Unsaved changes";
   }
-  if (form && form.id === "segment-form") {
-    form.addEventListener("input", (event) => { if (event.target.closest(".meta")) touch(); });
+  if (form?.matches("#segment-form, #config-form")) {
+    form.addEventListener("input", (event) => {
+      if (event.target.closest(".meta")) touch();
+      if (event.target.matches("[data-effect]")) preview(event.target.matches("select") ? 0 : 500);
+    });
     form.addEventListener("submit", () => { dirty = false; });
     window.addEventListener("beforeunload", (event) => { if (dirty) event.preventDefault(); });
     document.addEventListener("keydown", (event) => {
