@@ -1,4 +1,4 @@
-"""`python -m bench refresh|list|events|preview|ingest|live`: prints JSON."""
+"""`python -m bench refresh|list|events|preview|ingest|live|backtest`: prints JSON."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ MEASURED = {
     "preview": "previewing",
     "ingest": "ingest",
     "live": "live",
+    "backtest": "backtest",
 }
 
 
