@@ -106,8 +106,8 @@ LEFT JOIN told ON told.object_id = a.id LEFT JOIN spoken ON spoken.account_id = 
 WHERE a.came <= %(day)s AND a.archived_at IS NULL
 """
 _BANDS = """
-WITH read AS MATERIALIZED ({read}), measured AS (SELECT id{measures} FROM read), summed AS (SELECT *{dimensions} FROM measured),
-whole AS (SELECT id, {score} AS score, round({coverage}, 1) AS coverage FROM summed)
+WITH read AS MATERIALIZED ({read}), measured AS MATERIALIZED (SELECT id{measures} FROM read),
+summed AS MATERIALIZED (SELECT *{dimensions} FROM measured), whole AS MATERIALIZED (SELECT id, {score} AS score, round({coverage}, 1) AS coverage FROM summed)
 SELECT id, CASE WHEN score IS NULL OR coverage < 50 THEN 'none' WHEN score >= 70 THEN 'good' WHEN score < 40 THEN 'poor' ELSE 'average' END
 FROM whole
 """
@@ -170,6 +170,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     definition = read_definition(DEFINITION, Reader.now())
     began = time.perf_counter()
     with connection.cursor() as cursor:
+        cursor.execute("SET jit = off")
         cursor.execute(_CAME)
         cursor.execute("ANALYZE by_hand")
     for day in test.days:

@@ -94,7 +94,7 @@ def assert_who_moved(test: BackTest, customers: list[Customer]) -> None:
 
 
 def test_cancelled_alone_is_churn_too(customers: list[Customer]) -> None:
-    test = a_test(a_config())
+    test = a_test(a_config(), days=120)
     work(test.pk)
     test.refresh_from_db()
     assert test.report["sides"]["against"] is None and test.report["moved"] == []

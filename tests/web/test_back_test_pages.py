@@ -11,7 +11,8 @@ import pytest
 from django.test import Client
 from rest_framework.authtoken.models import Token
 
-from accounts.models import Account, TeamMember
+from accounts.facts import define_attribute
+from accounts.models import Account, Subject, TeamMember
 from core.clock import moment
 from core.models import Workspace
 from health.backtest.models import BackTest
@@ -29,14 +30,15 @@ HARD = DEFINITION | {"bands": {"good": 95, "poor": 90}}
 
 @pytest.fixture
 def config(company: Company) -> HealthConfig:
-    """A default config over a company with a past."""
-    draw(16, 120)
+    """A default config."""
+    define_attribute(Subject.ACCOUNT, "nps", kind="number")
     return save_config(None, name="", definition=DEFINITION, author=company.manager.user)
 
 
 @pytest.fixture
 def finished(config: HealthConfig, company: Company) -> BackTest:
     """A draft that was tested beside the saved definition, over four months."""
+    draw(16, 120)
     last = moment().today - dt.timedelta(days=1)
     test = start_back_test(
         config, first_day=last - dt.timedelta(days=100), last_day=last, silent_days=20, draft=HARD,
@@ -167,6 +169,7 @@ def test_over_the_api(manager: Client, csm: Client, config: HealthConfig, compan
             headers={"Authorization": f"Token {token}"},
         )  # fmt: skip
 
+    draw(6, 70)
     last = moment().today - dt.timedelta(days=1)
     sent = {
         "config": config.pk, "first_day": (last - dt.timedelta(days=14)).isoformat(), "last_day": last.isoformat(),
