@@ -8,76 +8,124 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('health', '0001_health'),
+        ("health", "0001_health"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='BackTest',
+            name="BackTest",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('claim', models.CharField(blank=True, max_length=32)),
-                ('beat_at', models.DateTimeField(null=True)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('next_attempt_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('error', models.TextField(blank=True)),
-                ('name', models.CharField(help_text="The config's name at the time.", max_length=120)),
-                ('definition', models.JSONField()),
-                ('version', models.PositiveIntegerField(null=True)),
-                ('against', models.JSONField(null=True)),
-                ('against_version', models.PositiveIntegerField(null=True)),
-                ('first_day', models.DateField()),
-                ('last_day', models.DateField()),
-                ('step_days', models.PositiveSmallIntegerField(default=7)),
-                ('cancelled', models.BooleanField(default=True)),
-                ('silent_days', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('state', models.CharField(choices=[('running', 'Running'), ('done', 'Done'), ('cancelled', 'Cancelled'), ('failed', 'Failed')], default='running', max_length=10)),
-                ('steps', models.PositiveIntegerField()),
-                ('done', models.PositiveIntegerField(default=0)),
-                ('problems', models.JSONField(default=dict)),
-                ('report', models.JSONField(default=dict)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('author', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('config', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='back_tests', to='health.healthconfig')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("claim", models.CharField(blank=True, max_length=32)),
+                ("beat_at", models.DateTimeField(null=True)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("next_attempt_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("error", models.TextField(blank=True)),
+                ("name", models.CharField(help_text="The config's name at the time.", max_length=120)),
+                ("definition", models.JSONField()),
+                ("version", models.PositiveIntegerField(null=True)),
+                ("against", models.JSONField(null=True)),
+                ("against_version", models.PositiveIntegerField(null=True)),
+                ("first_day", models.DateField()),
+                ("last_day", models.DateField()),
+                ("step_days", models.PositiveSmallIntegerField(default=7)),
+                ("cancelled", models.BooleanField(default=True)),
+                ("silent_days", models.PositiveSmallIntegerField(blank=True, null=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("cancelled", "Cancelled"),
+                            ("failed", "Failed"),
+                        ],
+                        default="running",
+                        max_length=10,
+                    ),
+                ),
+                ("steps", models.PositiveIntegerField()),
+                ("done", models.PositiveIntegerField(default=0)),
+                ("problems", models.JSONField(default=dict)),
+                ("report", models.JSONField(default=dict)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "author",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "config",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="back_tests",
+                        to="health.healthconfig",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='BackTestDay',
+            name="BackTestDay",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('accounts', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
-                ('letters', models.TextField(blank=True)),
-                ('against', models.TextField(blank=True)),
-                ('test', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='bands', to='health.backtest')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("day", models.DateField()),
+                (
+                    "accounts",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), default=list, size=None
+                    ),
+                ),
+                ("letters", models.TextField(blank=True)),
+                ("against", models.TextField(blank=True)),
+                (
+                    "test",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="bands",
+                        to="health.backtest",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('day',),
+                "ordering": ("day",),
             },
         ),
         migrations.AddIndex(
-            model_name='backtest',
-            index=models.Index(condition=models.Q(('state', 'running')), fields=['next_attempt_at'], name='back_test_due'),
+            model_name="backtest",
+            index=models.Index(
+                condition=models.Q(("state", "running")), fields=["next_attempt_at"], name="back_test_due"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='backtest',
-            constraint=models.CheckConstraint(condition=models.Q(('first_day__lte', models.F('last_day'))), name='back_test_ends_after_start'),
+            model_name="backtest",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("first_day__lte", models.F("last_day"))), name="back_test_ends_after_start"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='backtest',
-            constraint=models.CheckConstraint(condition=models.Q(('cancelled', True), ('silent_days__isnull', False), _connector='OR'), name='back_test_knows_churn'),
+            model_name="backtest",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("cancelled", True), ("silent_days__isnull", False), _connector="OR"),
+                name="back_test_knows_churn",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='backtestday',
-            constraint=models.UniqueConstraint(fields=('test', 'day'), name='one_back_test_row_per_day'),
+            model_name="backtestday",
+            constraint=models.UniqueConstraint(fields=("test", "day"), name="one_back_test_row_per_day"),
         ),
     ]
