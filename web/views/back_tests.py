@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Min
+from django.db.models import F, Min
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -38,21 +38,18 @@ USUAL_SILENCE = 30
 @require_GET
 def back_tests(request: HttpRequest) -> HttpResponse:
     """The newest first, fifty a page; of one config alone with `config`."""
-    rows = BackTest.objects.select_related("author__member").defer("definition", "against")
+    rows = BackTest.objects.select_related("author__member").defer("definition", "against", "report")
+    # Of the shortest horizon, of which a short span tells most.
+    rows = rows.annotate(figures=F("report__sides__tested__horizons__0"))
     config, before = _whole(request.GET.get("config")), _whole(request.GET.get("before"))
     rows = rows.filter(config=config) if config else rows
     found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
     context = {
-        "tests": [(test, _newest(test)) for test in found[:PAGE]], "before": before, "config": config,
+        "tests": found[:PAGE], "before": before, "config": config,
         "older": found[PAGE - 1].pk if len(found) > PAGE else None, "may_edit": may_edit_segments(request),
         "configs": HealthConfig.objects.all(),
     }  # fmt: skip
     return page(request, "web/health/back_tests.html", context)
-
-
-def _newest(test: BackTest) -> dict[str, Any]:
-    """The figures of the shortest horizon, of which a short span tells most, where there is a report."""
-    return dict(test.report["sides"]["tested"]["horizons"][0]) if test.report else {}
 
 
 @login_required
