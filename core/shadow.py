@@ -40,11 +40,12 @@ class Shadows:
         """The same, filled by a query of these columns."""
         self.empty(table, key)
         _run(f'INSERT INTO pg_temp."{table}" ({", ".join(columns)}) {query}', params)  # names of models
-        self.counted(table)
+        self.counted(table, key)
 
-    def counted(self, table: str) -> None:
-        """Tell the planner what is in a table, because nobody else looks at temporary ones."""
-        _run(f'ANALYZE pg_temp."{table}"')
+    def counted(self, table: str, columns: str) -> None:
+        """Tell the planner how many rows a table has and what is in the columns that joins use, because nobody else
+        looks at temporary tables."""
+        _run(f'ANALYZE pg_temp."{table}" ({columns})')
 
 
 @contextmanager

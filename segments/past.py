@@ -77,7 +77,7 @@ class PastSegments:
                 shadows.view(table, query, {"end": end})
         for segment in self.replayed(moment.today):
             self.put_in(segment, moment, reader)
-        shadows.counted("segments_accountmembership")
+        shadows.counted("segments_accountmembership", "segment_id, account_id")
 
     def put_in(self, segment: Segment, moment: Moment, reader: Reader) -> None:
         """The members by the present rule; a rule that cannot be read has none, which is told."""

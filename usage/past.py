@@ -93,7 +93,7 @@ class PastUsage:
         refresh_metrics(moment)
         with connection.cursor() as cursor:
             cursor.execute(_ACCOUNTS, {"zone": moment.zone.key})
-        shadows.counted("usage_accountusage")
+        shadows.counted("usage_accountusage", "account_id")
 
 
 def forget_usage() -> None:
@@ -144,7 +144,7 @@ def show_traits(shadows: Shadows, moment: Moment, traits: Collection[Trait], wor
         except (TraitError, TraitFailed, TooSlow, DatabaseError) as error:
             failed[trait.field_key] = str(error).splitlines()[0][:200] if str(error) else "It takes too long."
     for table in ("usage_accounttraits", "usage_usertraits"):
-        shadows.counted(table)
+        shadows.counted(table, "account_id")
     return failed
 
 
