@@ -17,7 +17,6 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from accounts.models import Account
 from core.clock import Moment
 from core.ids import Ids
 from core.intake import fold
@@ -64,6 +63,12 @@ SET mrr = w.mrr, licences = w.licences, plan = w.plan, renews_on = w.renews_on,
 FROM changed w WHERE w.id = a.id
 RETURNING a.id, a.plan, a.folded ->> 'plan'
 """
+_FOLD = """
+UPDATE accounts_account AS a
+SET folded = CASE WHEN m.folded = '' THEN a.folded - 'plan' ELSE a.folded || jsonb_build_object('plan', m.folded) END
+FROM unnest(%s::text[], %s::text[]) AS m (plan, folded)
+WHERE a.plan = m.plan AND a.id IN (SELECT unnest(%s::bigint[]))
+"""
 
 
 @transaction.atomic
@@ -86,10 +91,8 @@ def roll_up_billing(moment: Moment, accounts: Collection[int] | None = None) -> 
 
 
 def _fold_plans(plans: dict[int, str]) -> None:
-    """The statement above cannot fold, so the few plans that changed go through the model's own fold."""
-    for start in range(0, len(keys := sorted(plans)), 2_000):
-        batch = Account.objects.in_bulk(keys[start : start + 2_000])
-        if batch:
-            Account.objects.bulk_create(
-                batch.values(), update_conflicts=True, unique_fields=["id"], update_fields=["folded"]
-            )
+    """The statement above cannot fold, so the few different plans of the accounts that changed are folded here."""
+    texts = sorted(set(plans.values()))
+    if texts:
+        with connection.cursor() as cursor:
+            cursor.execute(_FOLD, [texts, [fold(text) for text in texts], sorted(plans)])

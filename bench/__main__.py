@@ -1,4 +1,4 @@
-"""`python -m bench refresh|list|events|preview|ingest|live|foresight`: prints JSON."""
+"""`python -m bench refresh|list|events|preview|ingest|live|foresight|backtest`: prints JSON."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ MEASURED = {
     "ingest": "ingest",
     "live": "live",
     "foresight": "foresight",
+    "backtest": "backtest",
 }
 
 

@@ -15,6 +15,7 @@ from accounts.fields import Subject
 from core.api.edge import nothing_here
 from core.api.views import ApiView
 from health import api as health
+from health.backtest.api import BackTestViewSet
 from integrations.connections.api import ConnectionRunViewSet, ConnectionViewSet
 from integrations.imports.api import ImportViewSet
 from integrations.tracking.api import SourceViewSet
@@ -111,6 +112,7 @@ router.register("levels", LevelViewSet, "api-level")
 router.register("health-configs", health.ConfigViewSet, "api-health-config")
 router.register("health", health.HealthViewSet, "api-health")
 router.register("band-changes", health.BandChangeViewSet, "api-band-change")
+router.register("health-back-tests", BackTestViewSet, "api-health-back-test")
 router.register("sources", SourceViewSet, "api-source")
 router.register("set-aside", SetAsideViewSet, "api-set-aside")
 router.register("connections", ConnectionViewSet, "api-connection")

@@ -249,6 +249,7 @@ SPECTACULAR_SETTINGS = {
         "ImportKindEnum": "integrations.models.importing.ImportKind",
         "ImportStateEnum": "integrations.models.importing.Import.State",
         "HealthBandEnum": "health.models.Band",
+        "BackTestStateEnum": "health.backtest.models.BackTest.State",
         "OverrideBandEnum": [("good", "Good"), ("average", "Average"), ("poor", "Poor")],
         "MemberSubjectEnum": [("account", "Accounts"), ("user", "Users")],
         "TraitSubjectEnum": [("account", "Account"), ("user", "User")],

@@ -15,6 +15,7 @@ from core.jobs import enqueue, forget_results_before
 from core.models import Workspace
 from csbox.evaluating import evaluate_waiting, forget_empty_runs, is_waiting
 from csbox.pipeline import look_at_feeds, refresh_everything
+from health.backtest.running import wake_back_tests
 from integrations.connections.running import wake_due
 from integrations.imports.waking import wake_imports
 from integrations.tracking import spool
@@ -58,6 +59,7 @@ def tick() -> None:
         enqueue("segments.tasks.refresh_due")
     wake_due()
     wake_imports()
+    wake_back_tests()
 
 
 def refresh_daily(local_date: str) -> None:

@@ -13,11 +13,14 @@ from django.http import HttpRequest
 
 from core.backoffice import BackOffice, ReadOnly
 from core.intake import BadValue
+from health.backtest.admin import BackTestAdmin, BackTestDayAdmin
 from health.definition import DefinitionError
 from health.editing import delete_config, end_override, override_health, reorder_configs, save_config, take_pulse
 from health.models import AccountHealth, BandChange, HealthConfig, HealthConfigVersion, HealthDay, HealthOverride, Pulse
 from health.refresh import refresh_health
 from health.uses import ConfigInUse, uses_of_config
+
+__all__ = ["BackTestAdmin", "BackTestDayAdmin"]
 
 
 class ConfigForm(forms.ModelForm):

@@ -13,7 +13,21 @@ from django.db.models import Q
 
 from accounts.models import Account
 from core.models import Timestamped
+from health.backtest.models import BackTest, BackTestDay
 from segments.models import Segment
+
+__all__ = [
+    "AccountHealth",
+    "BackTest",
+    "BackTestDay",
+    "Band",
+    "BandChange",
+    "HealthConfig",
+    "HealthConfigVersion",
+    "HealthDay",
+    "HealthOverride",
+    "Pulse",
+]
 
 
 class Band(models.TextChoices):

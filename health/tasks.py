@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from accounts.fields import Stage, vocabulary
+from health.backtest import running
 from health.refresh import refresh_health
 from segments.models import RefreshRun, Segment
 from segments.refresh import request_refresh
@@ -15,3 +16,8 @@ def score() -> None:
     _, late = split_by_stage(Segment.everything.all(), vocabulary(), Stage.HEALTH)
     if late:
         request_refresh(late)
+
+
+def work_on_back_test(pk: int) -> None:
+    """Go on with a back-test."""
+    running.work(pk)

@@ -19,6 +19,7 @@ from accounts.facts.values import canonical, jsonable
 from accounts.models import Account, EndUser, Relationship, Subject
 from accounts.privacy.gate import Refusal
 from core.intake import BadValue, clean_id
+from core.working import Superseded
 from integrations.ledger import Ledger, Progress, Summary
 from integrations.mapping import SUBJECT_OF
 from integrations.models import Import, ImportedRow, ImportReject
@@ -29,10 +30,6 @@ LONGEST_ROW, LONGEST_CELL = 64 * 1024, 1_000
 EVENT = "event"
 NAMES_ERASED = "names_erased"  # in the options: the file does not outlive the import
 _COUNTS = ("rows", "created", "updated", "unchanged", "bad_rows", "homeless")
-
-
-class Superseded(Exception):
-    """Somebody else has taken the import over, or it was cancelled; the batch in hand is not kept."""
 
 
 class ImportLedger(Ledger):

@@ -1,8 +1,6 @@
 """Working on an import in the background: claimed, worked on for a while, let go, and claimed again until it is done.
 
-The row is the fact and the queue only wakes somebody up, so a wake-up may come twice, late or never. Whoever works
-holds the claim; each batch asks for it inside its transaction and gives a sign of life. A claim without one for two
-minutes is anybody's.
+The row is the fact (see `core.working`): each batch asks for the claim inside its transaction and gives a sign of life.
 """
 
 from __future__ import annotations
@@ -10,18 +8,18 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-import uuid
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from core.clock import moment
 from core.intake import short
 from core.jobs import enqueue
-from integrations.imports.bookkeeping import NAMES_ERASED, ImportLedger, Superseded
+from core.working import Superseded, free, later, take
+from integrations.imports.bookkeeping import NAMES_ERASED, ImportLedger
 from integrations.imports.storing import by_name, folder, path_of
 from integrations.imports.undoing import outlook, undo_batch
 from integrations.imports.wording import on_screen
@@ -34,8 +32,6 @@ from usage.store.postgres import mark_days
 
 log = logging.getLogger(__name__)
 SLICE = 90.0  # seconds of work for one wake-up, well below the time that a task may take
-LOST_AFTER = dt.timedelta(minutes=2)
-GIVE_UP_AFTER = 5
 BATCH = 1_000
 TASK = "integrations.tasks.work_on_import"
 
@@ -104,9 +100,7 @@ def ask_undo(job: Import) -> None:
 
 def due(now: dt.datetime | None = None) -> QuerySet[Import]:
     """Imports that wait for somebody to work on them, or whose worker was lost."""
-    now = now or timezone.now()
-    free = Q(claim="") | Q(beat_at__isnull=True) | Q(beat_at__lt=now - LOST_AFTER)
-    return Import.objects.filter(free, state__in=Import.WORKING, next_attempt_at__lte=now)
+    return Import.objects.filter(free(now), state__in=Import.WORKING)
 
 
 def work(pk: int, seconds: float = SLICE) -> None:
@@ -130,17 +124,15 @@ def work(pk: int, seconds: float = SLICE) -> None:
 
 @transaction.atomic
 def _claim(pk: int) -> Import | None:
-    """Take the import. The attempt is counted before the work, so a row that kills its worker does so five times."""
+    """Take the import, or give it up."""
     job = due().select_for_update(skip_locked=True, of=("self",)).select_related("schedule").filter(pk=pk).first()
     if job is None:
         return None
-    if job.attempts >= GIVE_UP_AFTER:
+    if not take(job):
         job.state, job.finished_at, job.claim = Import.State.FAILED, timezone.now(), ""
         job.error = job.error or "The worker ended in the middle, five times. What was imported until then stays."
         job.save(update_fields=["state", "finished_at", "claim", "error", "updated_at"])
         return None
-    job.attempts, job.claim, job.beat_at = job.attempts + 1, uuid.uuid4().hex, timezone.now()
-    job.save(update_fields=["attempts", "claim", "beat_at"])
     return job
 
 
@@ -168,12 +160,12 @@ def _mine(job: Import) -> QuerySet[Import]:
 
 
 def _let_go(job: Import, error: str = "", attempts: int = 0) -> None:
-    wait = dt.timedelta(seconds=30 * 2**attempts) if attempts else dt.timedelta()
+    when = later(attempts) if attempts else timezone.now()
     with transaction.atomic():
         freed = _mine(job).filter(state=job.state).update(
-            claim="", error=error, next_attempt_at=timezone.now() + wait, **({} if error else {"attempts": 0})
+            claim="", error=error, next_attempt_at=when, **({} if error else {"attempts": 0})
         )  # fmt: skip
-        if freed and not wait:
+        if freed and not attempts:
             enqueue(TASK, job.pk)
 
 

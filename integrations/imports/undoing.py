@@ -21,7 +21,8 @@ from django.utils import timezone
 from accounts.facts import SHAPES
 from accounts.facts.rewind import Earlier, remove, rewind
 from accounts.models import Relationship, Subject
-from integrations.imports.bookkeeping import EVENT, Superseded
+from core.working import Superseded
+from integrations.imports.bookkeeping import EVENT
 from integrations.models import Import, ImportedRow
 from usage.models import Event
 from usage.store import PostgresStore

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from core.models import Timestamped
+from core.working import Worked
 
 
 class ImportKind(models.TextChoices):
@@ -72,7 +73,7 @@ class ScheduledImport(Timestamped):
         return self.name
 
 
-class Import(Timestamped):
+class Import(Timestamped, Worked):
     """One file with one mapping. While `state` is running or undoing it waits, or works for whoever holds `claim`."""
 
     class State(models.TextChoices):
@@ -113,12 +114,7 @@ class Import(Timestamped):
     made: Any = models.JSONField(default=list, help_text="Custom attributes that were made for it.")
     undo_report: Any = models.JSONField(default=dict)
 
-    claim = models.CharField(max_length=32, blank=True)
-    beat_at = models.DateTimeField(null=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(default=timezone.now)
     cancel_asked = models.BooleanField(default=False)
-    error = models.TextField(blank=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 

@@ -1,0 +1,225 @@
+"""Starting, cancelling and working on back-tests: day by day in the background, each day in a transaction of its own.
+
+A worker that dies leaves the days that are done; the tick finds the back-test after two minutes and the next worker
+goes on with the day after them. One that cannot be finished says why.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from contextlib import suppress
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from core.clock import moment
+from core.intake import short
+from core.jobs import enqueue
+from core.working import Superseded, free, later, take
+from health.backtest.models import BackTest, BackTestDay
+from health.backtest.replay import ConfigGone, Replay, replay_of
+from health.backtest.report import make_report
+from health.definition import DefinitionError, read_definition
+from health.models import HealthConfig, HealthConfigVersion
+from segments.questions import Reader
+from segments.rules.tree import Problem
+
+log = logging.getLogger(__name__)
+State = BackTest.State
+TASK = "health.tasks.work_on_back_test"
+SLICE = 90.0  # seconds of work for one wake-up, well below the time that a task may take
+DAILY_UP_TO = 62  # days of a span; a longer one is looked at week by week
+SHORTEST, LONGEST = 14, 1_100  # days
+SILENT = (7, 365)
+AT_ONCE = 3  # of one person
+GONE = "The config was deleted while the back-test ran."
+GIVEN_UP = "The worker ended in the middle, five times. Try a shorter span or fewer measures."
+
+
+class NotNow(ValueError):
+    """The back-test is not in a state for this; the message says why."""
+
+
+def start_back_test(
+    config: HealthConfig,
+    *,
+    first_day: dt.date,
+    last_day: dt.date,
+    cancelled: bool = True,
+    silent_days: int | None = None,
+    draft: Any = None,
+    compare_with: int | None = None,
+    author: Any = None,
+) -> BackTest:
+    """Let the saved definition of a config be tested, or a draft beside the saved one.
+
+    `compare_with` is an earlier version to set beside the saved definition. Raises DefinitionError with every problem:
+    of a draft below /definition, of the rest below /first_day and the like; NotNow with too many at once.
+    """
+    problems = _span_problems(first_day, last_day) + _churn_problems(cancelled, silent_days)
+    against, number = _against(config, draft, compare_with, problems)
+    definition = config.definition if draft is None else draft
+    try:
+        read_definition(definition, Reader.now(), lenient=draft is None)
+    except DefinitionError as error:
+        found = [Problem(f"/definition{one.pointer}", one.code, one.message, one.allowed) for one in error.problems]
+        raise DefinitionError(problems + found) from error
+    if problems:
+        raise DefinitionError(problems)
+    who = author if getattr(author, "pk", None) else None
+    test = BackTest(
+        config=config, name=config.name, definition=definition, version=config.version if draft is None else None,
+        against=against, against_version=number, first_day=first_day, last_day=last_day, cancelled=cancelled,
+        silent_days=silent_days, author=who, started_at=timezone.now(),
+        step_days=1 if (last_day - first_day).days <= DAILY_UP_TO else 7,
+    )  # fmt: skip
+    test.steps = len(test.days)
+    with transaction.atomic():
+        if who is not None and BackTest.objects.filter(author=who, state=State.RUNNING).count() >= AT_ONCE:
+            raise NotNow(f"{AT_ONCE} of your back-tests are running. Wait for one, or cancel it.")
+        test.save()
+        enqueue(TASK, test.pk)
+    return test
+
+
+def _against(config: HealthConfig, draft: Any, number: int | None, problems: list[Problem]) -> tuple[Any, int | None]:
+    """What to compare with: of a draft the saved definition, of the saved one an earlier version if one is named."""
+    if draft is not None:
+        return config.definition, config.version
+    if number is None:
+        return None, None
+    version = HealthConfigVersion.objects.filter(config=config, number=number).first()
+    if version is None or number == config.version:
+        problems.append(Problem("/compare_with", "unknown-version", f"There is no earlier version {number}."))
+        return None, None
+    return version.definition, version.number
+
+
+def _span_problems(first_day: dt.date, last_day: dt.date) -> list[Problem]:
+    length, today = (last_day - first_day).days + 1, moment().today
+    if last_day >= today:
+        return [Problem("/last_day", "out-of-range", "The last day must be over. Give yesterday or an earlier day.")]
+    if not SHORTEST <= length <= LONGEST:
+        text = f"The span has {length:,} days. Give {SHORTEST} to {LONGEST:,}."
+        return [Problem("/first_day", "out-of-range", text)]
+    return []
+
+
+def _churn_problems(cancelled: bool, silent_days: int | None) -> list[Problem]:
+    if not cancelled and silent_days is None:
+        return [Problem("/cancelled", "required", "Say what leaving means: cancelled, silent for some days, or both.")]
+    if silent_days is not None and not SILENT[0] <= silent_days <= SILENT[1]:
+        return [Problem("/silent_days", "out-of-range", f"Give {SILENT[0]} to {SILENT[1]} days.")]
+    return []
+
+
+@transaction.atomic
+def cancel_back_test(test: BackTest) -> None:
+    """Stop after the day in hand; what was found is thrown away. Raises NotNow."""
+    current = BackTest.objects.select_for_update().get(pk=test.pk)
+    if current.state != State.RUNNING:
+        raise NotNow("This back-test is not running.")
+    _close(current, State.CANCELLED)
+
+
+def due() -> QuerySet[BackTest]:
+    """Back-tests that wait for somebody to work on them, or whose worker was lost."""
+    return BackTest.objects.filter(free(), state=State.RUNNING)
+
+
+def wake_back_tests() -> None:
+    """Once a minute: wake what is due."""
+    for pk in due().order_by("next_attempt_at").values_list("pk", flat=True)[:20]:
+        enqueue(TASK, pk)
+
+
+def work(pk: int, seconds: float = SLICE) -> None:
+    """Work on a back-test for a while; does nothing if somebody else does or nothing is to be done."""
+    test = _claim(pk)
+    if test is None:
+        return
+    try:
+        with replay_of(test) as replay:
+            if _walk(test, replay, time.monotonic() + seconds):
+                _finish(test, make_report(test, replay))
+            else:
+                _let_go(test)
+    except Superseded:
+        return
+    except ConfigGone:
+        _fail(test, GONE)
+    except DefinitionError as error:
+        _fail(test, str(error))
+    except Exception:
+        log.exception("a back-test stopped", extra={"back_test": test.pk})
+        _let_go(test, "Something failed on the server; it is tried again. The log says more.", test.attempts)
+
+
+@transaction.atomic
+def _claim(pk: int) -> BackTest | None:
+    test = due().select_for_update(skip_locked=True, of=("self",)).filter(pk=pk).first()
+    if test is None:
+        return None
+    if not take(test):
+        _close(test, State.FAILED, test.error or GIVEN_UP)
+        return None
+    return test
+
+
+def _walk(test: BackTest, replay: Replay, until: float) -> bool:
+    """Day after day, at least one; False if the time was over before the last one."""
+    replay.problems = {**test.problems, **replay.problems}
+    first = test.done
+    for number, day in enumerate(test.days[first:], start=first):
+        if number > first and time.monotonic() >= until:
+            return False
+        found = replay.day(day)
+        with transaction.atomic():
+            _mine(test)
+            BackTestDay.objects.create(
+                test=test, day=day, accounts=found.accounts, letters=found.letters, against=found.against
+            )
+            test.done, test.problems, test.attempts, test.beat_at = number + 1, replay.problems, 0, timezone.now()
+            test.error = ""
+            test.save(update_fields=["done", "problems", "attempts", "beat_at", "error"])
+    return True
+
+
+def _mine(test: BackTest) -> None:
+    """Lock the row; raises Superseded if it was cancelled or somebody else has it."""
+    held = BackTest.objects.select_for_update(no_key=True).filter(pk=test.pk, claim=test.claim, state=State.RUNNING)
+    if not held.exists():
+        raise Superseded
+
+
+def _let_go(test: BackTest, error: str = "", attempts: int = 0) -> None:
+    with transaction.atomic():
+        wait = {"error": error, "next_attempt_at": later(attempts)} if error else {"attempts": 0}
+        freed = BackTest.objects.filter(pk=test.pk, claim=test.claim, state=State.RUNNING).update(claim="", **wait)
+        if freed and not error:
+            enqueue(TASK, test.pk)
+
+
+@transaction.atomic
+def _finish(test: BackTest, report: dict[str, Any]) -> None:
+    _mine(test)
+    test.report = report
+    test.save(update_fields=["report"])
+    _close(test, State.DONE)
+
+
+def _fail(test: BackTest, reason: str) -> None:
+    with suppress(Superseded), transaction.atomic():
+        _mine(test)
+        _close(test, State.FAILED, reason)
+
+
+def _close(test: BackTest, state: str, error: str = "") -> None:
+    """End it; the bands of its days are not needed any more."""
+    test.state, test.claim, test.error, test.finished_at = state, "", short(error, 1_000), timezone.now()
+    test.save(update_fields=["state", "claim", "error", "finished_at", "updated_at"])
+    test.bands.all().delete()

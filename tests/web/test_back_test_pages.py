@@ -1,0 +1,196 @@
+"""Back-tests on screen and over the API: starting one, watching it, its report, and what is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from rest_framework.authtoken.models import Token
+
+from accounts.facts import define_attribute
+from accounts.models import Account, Subject, TeamMember
+from core.clock import moment
+from core.models import Workspace
+from health.backtest.models import BackTest
+from health.backtest.running import start_back_test, work
+from health.editing import save_config
+from health.models import HealthConfig
+from tests import factories
+from tests.health.past_world import DEFINITION, EASY, draw
+from tests.query_counts import QueryCount
+from tests.web.conftest import Company
+from tests.web.reading import fields, text
+
+HARD = DEFINITION | {"bands": {"good": 95, "poor": 90}}
+
+
+@pytest.fixture
+def config(company: Company) -> HealthConfig:
+    """A default config."""
+    define_attribute(Subject.ACCOUNT, "nps", kind="number")
+    return save_config(None, name="", definition=DEFINITION, author=company.manager.user)
+
+
+@pytest.fixture
+def finished(config: HealthConfig, company: Company) -> BackTest:
+    """A draft that was tested beside the saved definition, over four months."""
+    draw(16, 120)
+    last = moment().today - dt.timedelta(days=1)
+    test = start_back_test(
+        config, first_day=last - dt.timedelta(days=100), last_day=last, silent_days=20, draft=HARD,
+        author=company.manager.user,
+    )  # fmt: skip
+    work(test.pk)
+    test.refresh_from_db()
+    assert test.state == "done", test.error
+    return test
+
+
+def form(**more: Any) -> dict[str, Any]:
+    last = moment().today - dt.timedelta(days=1)
+    first = last - dt.timedelta(days=30)
+    given = {"start": "1", "first_day": first.isoformat(), "last_day": last.isoformat(), "cancelled": "1"}
+    return {name: value for name, value in (given | more).items() if value is not None}
+
+
+def test_a_draft_is_carried_from_the_editor_through_the_form_into_a_run(manager: Client, config: HealthConfig) -> None:
+    editor = manager.get(f"/health/configs/{config.pk}/").content.decode()
+    assert f'formaction="/health/configs/{config.pk}/back-test/"' in editor
+    typed = fields(editor)
+    typed["band.poor"] = "33"
+    asked = manager.post(f"/health/configs/{config.pk}/back-test/", typed.dict())
+    page = asked.content.decode()
+    assert asked.status_code == 200 and "draft is replayed beside version 1" in text(page)
+    hidden = fields(page)["definition"]
+    assert json.loads(hidden)["bands"]["poor"] == 33
+    started = manager.post(
+        f"/health/configs/{config.pk}/back-test/", form(definition=hidden, silent="1", silent_days="25")
+    )
+    test = BackTest.objects.get()
+    assert started.headers["Location"] == f"/health/back-tests/{test.pk}/"
+    assert (test.definition["bands"]["poor"], test.against, test.version, test.silent_days) == (
+        33,
+        DEFINITION,
+        None,
+        25,
+    )
+    unchanged = manager.post(f"/health/configs/{config.pk}/back-test/", fields(editor).dict())
+    assert "Version 1 is replayed" in text(unchanged.content.decode())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"first_day": ""}, "Not started"),
+        ({"first_day": "1999-01-01"}, "The span has"),
+        ({"last_day": "2099-01-01"}, "must be over"),
+        ({"cancelled": None}, "Say what leaving means"),
+        ({"silent": "1", "silent_days": "x"}, "7 to 365 days"),
+        ({"definition": "{"}, "cannot be read"),
+        ({"definition": '{"dimensions": []}'}, "at least one dimension"),
+    ],
+)
+def test_a_mistake_in_the_form_is_said_and_what_was_typed_stays(
+    manager: Client, config: HealthConfig, change: dict[str, Any], words: str
+) -> None:
+    answer = manager.post(f"/health/configs/{config.pk}/back-test/", form(**change))
+    page = answer.content.decode()
+    assert answer.status_code == 422 and words in text(page) and not BackTest.objects.exists()
+    if "last_day" not in change:
+        assert fields(page)["last_day"] == form()["last_day"]
+
+
+def test_a_run_is_watched_and_cancelled(manager: Client, csm: Client, config: HealthConfig) -> None:
+    manager.post(f"/health/configs/{config.pk}/back-test/", form())
+    test = BackTest.objects.get()
+    page = manager.get(f"/health/back-tests/{test.pk}/").content.decode()
+    assert "Waiting for the background worker" in page and "Cancel the back-test" in page
+    work(test.pk, seconds=0)
+    watched = manager.get(f"/health/back-tests/{test.pk}/progress/", headers={"HX-Request": "true"})
+    assert watched.status_code == 200 and "1 of 31 days done" in text(watched.content.decode())
+    assert csm.post(f"/health/back-tests/{test.pk}/cancel/").status_code == 403
+    manager.post(f"/health/back-tests/{test.pk}/cancel/")
+    over = manager.get(f"/health/back-tests/{test.pk}/progress/", headers={"HX-Request": "true"})
+    assert over.status_code == 286 and over.headers["HX-Refresh"] == "true"
+    assert "Nothing was kept" in manager.get(f"/health/back-tests/{test.pk}/").content.decode()
+    assert "This back-test is not running" in text(
+        manager.post(f"/health/back-tests/{test.pk}/cancel/", follow=True).content.decode()
+    )
+
+
+def test_the_report_shows_both_sides_the_moves_the_alerts_and_the_gaps(
+    manager: Client, finished: BackTest, query_count: QueryCount
+) -> None:
+    with query_count("back-test report"):
+        page = manager.get(f"/health/back-tests/{finished.pk}/").content.decode()
+    words = text(page)
+    assert "Version 1 (in use)" in words and "Draft" in words and "90 days" in words
+    first = finished.report["sides"]["against"]["horizons"][0]
+    assert f"{first['caught']} of {first['churns']}" in words and f"{first['true']} of {first['alerts']}" in words
+    assert page.count('class="band-area') >= 8 and "Who would have another band" in words
+    account = finished.report["moved"][0][0]
+    assert f'href="/accounts/{account}/"' in page
+    assert "What could not be known" in words
+    with query_count("back-test list"):
+        listed = text(manager.get("/health/back-tests/").content.decode())
+    assert "Draft beside version 1" in listed and "Done" in listed
+
+
+def test_accounts_that_one_may_not_see_are_not_named(
+    browse: Callable[[TeamMember], Client], finished: BackTest
+) -> None:
+    workspace = Workspace.get()
+    workspace.csm_reach = Workspace.Reach.OWN
+    workspace.save()
+    stranger = factories.member()
+    other = factories.member()
+    for account in {row[0] for name in ("moved", "raised") for row in finished.report[name]}:
+        factories.assign(Account.objects.get(pk=account), other)
+    page = browse(stranger).get(f"/health/back-tests/{finished.pk}/").content.decode()
+    assert "/accounts/" not in page.split("Who would have another band")[1]
+
+
+def test_only_administrators_and_managers_start_one(csm: Client, config: HealthConfig) -> None:
+    assert csm.get("/health/back-tests/").status_code == 200
+    assert csm.get(f"/health/configs/{config.pk}/back-test/").status_code == 403
+    assert csm.post(f"/health/configs/{config.pk}/back-test/", form()).status_code == 403
+
+
+def test_over_the_api(manager: Client, csm: Client, config: HealthConfig, company: Company) -> None:
+    def ask(who: TeamMember, method: str, address: str, data: Any = None) -> Any:
+        token = Token.objects.get_or_create(user=who.user)[0].key
+        body = "" if data is None else json.dumps(data)
+        return Client().generic(
+            method, f"/api/v1/health-back-tests/{address}", body, content_type="application/json",
+            headers={"Authorization": f"Token {token}"},
+        )  # fmt: skip
+
+    draw(6, 70)
+    last = moment().today - dt.timedelta(days=1)
+    sent = {
+        "config": config.pk, "first_day": (last - dt.timedelta(days=14)).isoformat(), "last_day": last.isoformat(),
+        "silent_days": 20, "definition": EASY,
+    }  # fmt: skip
+    assert ask(company.csm, "POST", "", sent).status_code == 403
+    made = ask(company.manager, "POST", "", sent)
+    assert made.status_code == 201, made.content
+    pk = made.json()["id"]
+    assert (made.json()["state"], made.json()["version"], made.json()["compare_with"]) == ("running", None, 1)
+    work(pk)
+    found = ask(company.csm, "GET", f"{pk}/").json()
+    assert found["state"] == "done" and found["report"]["format"] == 1
+    ids = {row[0] for row in found["report"]["moved"]}
+    assert all(isinstance(one, str) for one in ids)
+    assert ask(company.manager, "POST", f"{pk}/cancel/").status_code == 409
+    wrong = ask(company.manager, "POST", "", sent | {"first_day": "2001-01-01", "definition": {"dimensions": []}})
+    pointers = {error["pointer"] for error in wrong.json()["errors"]}
+    assert wrong.status_code == 422 and pointers == {"/first_day", "/definition/dimensions"}
+    assert ask(company.manager, "POST", "", sent | {"config": 99}).status_code == 422
+    assert ask(company.manager, "POST", "", sent | {"config": "x"}).status_code == 400
+    assert "report" not in ask(company.csm, "GET", "?state=done").json()["results"][0]
+    second = ask(company.manager, "POST", "", sent).json()["id"]
+    assert ask(company.manager, "POST", f"{second}/cancel/").json()["state"] == "cancelled"

@@ -1,0 +1,176 @@
+"""Back-tests of health configs: the list, the form that starts one, how far it is, and its report."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import F, Min
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from core.clock import moment
+from core.intake import BadValue, check_depth, clean_date
+from health.backtest.models import BackTest
+from health.backtest.running import DAILY_UP_TO, SHORTEST, SILENT, NotNow, cancel_back_test, start_back_test
+from health.definition import DefinitionError
+from health.models import Band, HealthConfig, HealthConfigVersion
+from segments.rules.tree import Problem
+from usage.models import DailyUsage
+from web.back_test_view import report_view, side_names
+from web.filters import reader_for
+from web.health_form import ConfigDraft, read_draft, same_definition
+from web.notices import notify
+from web.pages import is_part, may_edit_segments, page, part
+from web.views.refreshing import END_POLLING
+from web.views.segments import editors_only
+
+PAGE = 50
+YEAR, MONTH = dt.timedelta(days=364), dt.timedelta(days=30)
+USUAL_SILENCE = 30
+
+
+@login_required
+@require_GET
+def back_tests(request: HttpRequest) -> HttpResponse:
+    """The newest first, fifty a page; of one config alone with `config`."""
+    rows = BackTest.objects.select_related("author__member").defer("definition", "against", "report")
+    # Of the shortest horizon, of which a short span tells most.
+    rows = rows.annotate(figures=F("report__sides__tested__horizons__0"))
+    config, before = _whole(request.GET.get("config")), _whole(request.GET.get("before"))
+    rows = rows.filter(config=config) if config else rows
+    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
+    context = {
+        "tests": found[:PAGE], "before": before, "config": config,
+        "older": found[PAGE - 1].pk if len(found) > PAGE else None, "may_edit": may_edit_segments(request),
+        "configs": HealthConfig.objects.all(),
+    }  # fmt: skip
+    return page(request, "web/health/back_tests.html", context)
+
+
+@login_required
+@require_GET
+def back_test(request: HttpRequest, pk: int) -> HttpResponse:
+    """How far it is, or its report."""
+    test = get_object_or_404(BackTest.objects.select_related("author__member", "config"), pk=pk)
+    context: dict[str, Any] = {"test": test, "names": side_names(test), "may_edit": may_edit_segments(request)}
+    if test.report:
+        context |= {"report": report_view(test, request.user), "bands": Band.choices}
+    return page(request, "web/health/back_test.html", context)
+
+
+@login_required
+@require_GET
+def back_test_progress(request: HttpRequest, pk: int) -> HttpResponse:
+    """The progress for a page that looks every second; 286 and a wish to be loaded anew when the work has ended."""
+    test = get_object_or_404(BackTest.objects.defer("definition", "against", "report"), pk=pk)
+    if not is_part(request):
+        return HttpResponseRedirect(reverse("back_test", args=[pk]))
+    response = part(request, "web/health/_back_test_progress.html", {"test": test})
+    if test.state != BackTest.State.RUNNING:
+        response.status_code = END_POLLING
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@login_required
+@require_POST
+def back_test_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Stop after the day in hand."""
+    editors_only(request)
+    test = get_object_or_404(BackTest, pk=pk)
+    try:
+        cancel_back_test(test)
+        notify(request, f"The back-test of {test.name} was cancelled.")
+    except NotNow as error:
+        notify(request, str(error))
+    return HttpResponseRedirect(reverse("back_test", args=[pk]))
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def back_test_new(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask for the span and for what leaving means. Posted by the editor (or with a `definition`), it is about a draft;
+    `start` starts it."""
+    editors_only(request)
+    config = get_object_or_404(HealthConfig.objects.select_related("segment"), pk=pk)
+    problems: list[Problem] = []
+    draft = _draft(request, config, problems) if request.method == "POST" else None
+    if request.method == "POST" and request.POST.get("start") and not problems:
+        made = _start(request, config, draft, problems)
+        if made is not None:
+            notify(request, "The back-test is running. You can leave this page.")
+            return HttpResponseRedirect(reverse("back_test", args=[made.pk]))
+    return page(request, "web/health/back_test_new.html", _form(request, config, draft, problems),
+                status=422 if problems else 200)  # fmt: skip
+
+
+def _draft(request: HttpRequest, config: HealthConfig, problems: list[Problem]) -> Any:
+    """The draft that was posted, as JSON or in the inputs of the editor; None if it says what is saved."""
+    text = request.POST.get("definition", "")
+    draft: Any = None
+    if text:
+        try:
+            check_depth(text)
+            draft = json.loads(text)
+        except (ValueError, RecursionError, BadValue):
+            problems.append(Problem("/definition", "invalid-json", "The draft cannot be read. Go back to the editor."))
+            return None
+    elif "d0.name" in request.POST:
+        typed = ConfigDraft()
+        typed.take(config.definition)
+        read_draft(request.POST, typed, reader_for(request).vocabulary)
+        draft = typed.definition()
+    return None if draft is None or same_definition(draft, config.definition) else draft
+
+
+def _start(request: HttpRequest, config: HealthConfig, draft: Any, problems: list[Problem]) -> BackTest | None:
+    """Start it; None with what is wrong in `problems`."""
+    days: dict[str, dt.date] = {}
+    for name in ("first_day", "last_day"):
+        try:
+            days[name] = clean_date(request.POST.get(name, ""))
+        except BadValue as error:
+            problems.append(Problem(f"/{name}", "invalid-date", str(error)))
+    silent, compared = request.POST.get("silent_days", ""), request.POST.get("compare_with", "")
+    if request.POST.get("silent") and not _whole(silent):
+        problems.append(Problem("/silent_days", "invalid-number", f"Give {SILENT[0]} to {SILENT[1]} days."))
+    if problems:
+        return None
+    try:
+        return start_back_test(
+            config, **days, cancelled=bool(request.POST.get("cancelled")), draft=draft, author=request.user,
+            silent_days=_whole(silent) if request.POST.get("silent") else None,
+            compare_with=None if draft is not None else _whole(compared),
+        )  # fmt: skip
+    except DefinitionError as error:
+        problems += error.problems
+    except NotNow as error:
+        problems.append(Problem("", "not-now", str(error)))
+    return None
+
+
+def _form(request: HttpRequest, config: HealthConfig, draft: Any, problems: list[Problem]) -> dict[str, Any]:
+    """What was typed, or a year up to yesterday; it begins a month after the first event, not before."""
+    given: Any = request.POST if request.POST.get("start") else {}
+    last = moment().today - dt.timedelta(days=1)
+    seen = DailyUsage.objects.aggregate(first=Min("day"))["first"]
+    first = last - YEAR if seen is None else min(max(last - YEAR, seen + MONTH), last - dt.timedelta(days=SHORTEST))
+    versions = HealthConfigVersion.objects.filter(config=config, number__lt=config.version)
+    below = {problem.pointer: problem.message for problem in problems}
+    return {
+        "config": config, "draft": None if draft is None else json.dumps(draft), "problems": problems, "wrong": below,
+        "first_day": given.get("first_day", first.isoformat()), "last_day": given.get("last_day", last.isoformat()),
+        "cancelled": bool(given.get("cancelled")) if given else True, "silent": bool(given.get("silent")),
+        "silent_days": given.get("silent_days", USUAL_SILENCE), "compare_with": given.get("compare_with", ""),
+        "versions": versions.values_list("number", "reason")[:20], "limits": {"daily": DAILY_UP_TO, "silent": SILENT},
+        "seen": seen,
+    }  # fmt: skip
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 and int(text) else None
