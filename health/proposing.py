@@ -24,7 +24,7 @@ from health.audiences import LEVELS, STAGES, Audience, segment_for
 from health.definition import Definition, Measure, read_definition
 from health.editing import save_config
 from health.explaining import number_in_words
-from health.judging import judged, without_jit
+from health.judging import judged
 from health.models import HealthConfig
 from health.scoring import fixed, share_of
 from segments.questions import Reader
@@ -132,7 +132,6 @@ def quantiles_of(definition: Definition, accounts: QuerySet[Account], reader: Re
         return found
     values: dict[str, Any] = {"today": reader.moment.today, "at": [percent / 100 for percent in AT]}
     with time_limit(LIMIT_MS), connection.cursor() as cursor:
-        without_jit()
         cursor.execute(_QUANTILES.format(judged=text), values)
         for place, total, known, valued, whole, points in cursor.fetchall():
             pairs = zip(AT, points or [], strict=False)

@@ -16,7 +16,6 @@ from django.db import connection
 
 from core.clock import Moment
 from core.deadline import time_limit
-from health.judging import without_jit
 from health.models import AccountHealth, Band, HealthConfig, HealthConfigVersion, HealthDay
 from segments.models import AccountMembership, Segment
 
@@ -119,7 +118,6 @@ def health_trend(
     }  # fmt: skip
     found: dict[dt.date, _Sums] = {day: _Sums() for day in days}
     with time_limit(LIMIT_MS), connection.cursor() as cursor:
-        without_jit()
         cursor.execute(_STATEMENT.format(who=who), values)
         for day, band, number, score, scored in cursor.fetchall():
             sums = found[day]

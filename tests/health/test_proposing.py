@@ -57,7 +57,7 @@ def test_quantiles_are_what_a_calculation_by_hand_gives(django_assert_max_num_qu
             seen.append(days)
     reader = Reader.now()
     meant = read_definition(BOTH, reader)
-    with django_assert_max_num_queries(6):  # one, and five that keep its time
+    with django_assert_max_num_queries(5):  # one, and four that keep its time
         by_share, by_days, by_plan = quantiles_of(meant, Account.objects.live(), reader)
     assert (by_share.total, by_share.known, by_share.valued) == (37, len(used), len(used))
     assert (by_days.known, by_plan.known, by_plan.valued, by_plan.points) == (len(seen), 13, 0, {})

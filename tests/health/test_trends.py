@@ -43,7 +43,7 @@ def test_each_day_counts_its_own_members_with_their_health_then(django_assert_ma
             HealthDay.objects.create(account=account, day=day, band=band, score=score, config=config, version=1)
             health.setdefault(account.pk, []).append((day, band, score))
     days = trend_days(now, 90, 12)
-    with django_assert_max_num_queries(6):  # one, and five that keep its time
+    with django_assert_max_num_queries(5):  # one, and four that keep its time
         found = {one.day: one for one in health_trend(days, now, segment=segment)}
     compared = 0
     for day in days:
