@@ -3,7 +3,10 @@ PYTHON := .venv/bin/python
 COMPILE := uv pip compile pyproject.toml --extra embedded --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --quiet
 
-.PHONY: setup lint format test lock
+# Where the data sets of the issue lie (openstack-nova/, ravenstack/).
+DATA ?= ../shared/data
+
+.PHONY: setup lint format test lock foresight
 
 setup:  ## the environment with everything for development
 	python3 manage.py version
@@ -22,3 +25,9 @@ test:
 lock:  ## after a change of the dependencies in pyproject.toml; add --upgrade by hand for new releases
 	$(COMPILE) --group test -o requirements.lock
 	$(COMPILE) --group test --group browser --group lint -c requirements.lock -o requirements-ci.lock
+	$(COMPILE) --extra bench -c requirements.lock -o requirements-bench.lock
+
+foresight:  ## what the stock health config would have foreseen, beside baselines; writes docs/foresight.md
+	python3 manage.py version
+	$(PYTHON) -m pip install --quiet --require-hashes --no-deps -r requirements-bench.lock
+	$(PYTHON) -m bench foresight --data $(DATA)

@@ -1,4 +1,4 @@
-"""`python -m bench refresh|list|events|preview|ingest|live`: prints JSON."""
+"""`python -m bench refresh|list|events|preview|ingest|live|foresight`: prints JSON."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import json
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 
 from csbox import bootstrap
 
+DATA = Path(os.environ.get("CSBOX_DATASETS") or Path(__file__).resolve().parent.parent.parent / "shared" / "data")
 # What can be measured, with the module that does it.
 MEASURED = {
     "refresh": "refresh",
@@ -18,6 +20,7 @@ MEASURED = {
     "preview": "previewing",
     "ingest": "ingest",
     "live": "live",
+    "foresight": "foresight",
 }
 
 
@@ -30,6 +33,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="How often each measurement is repeated.")
     parser.add_argument("--events", type=int, default=20_000, help="Messages of a round, for ingest.")
     parser.add_argument("--seconds", type=int, default=60, help="How long `live` stores events.")
+    parser.add_argument("--data", type=Path, default=DATA, help="The folder of the real data sets, for foresight.")
+    parser.add_argument("--write", action=argparse.BooleanOptionalAction, default=True, help="Foresight's page.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", default="csbox_bench", help="A database of this name is made and dropped again.")
     asked = parser.parse_args()

@@ -19,14 +19,14 @@ from django.utils.text import capfirst
 from accounts.fields import Field
 from accounts.models import Account
 from core.deadline import time_limit
-from health import stock
-from health.audiences import LEVELS, STAGES, Audience, segment_for
+from health.audiences import Audience, segment_for
 from health.definition import Definition, Measure, read_definition
 from health.editing import save_config
 from health.explaining import number_in_words
 from health.judging import judged
 from health.models import HealthConfig
 from health.scoring import fixed, share_of
+from health.stock import ReadyMade, ready_made
 from segments.questions import Reader
 
 LIMIT_MS = 10_000
@@ -45,15 +45,6 @@ SELECT one.place, count(*), count(one.score), count(one.amount), bool_and(one.am
 FROM wanted, unnest(wanted.measures, wanted.shown) WITH ORDINALITY AS one (score, amount, place)
 GROUP BY one.place ORDER BY one.place
 """
-
-
-@dataclass(frozen=True)
-class Start:
-    """A ready-made config to start from."""
-
-    key: str
-    name: str
-    definition: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -92,23 +83,10 @@ class Proposed:
         return round(100 * self.quantiles.known / self.quantiles.total) if self.quantiles.total else 0
 
 
-def starts() -> list[Start]:
-    """The ready-made configs, the general one first."""
-    return [
-        Start("general", "General", stock.DEFAULT),
-        Start("onboarding", "Onboarding", stock.ONBOARDING),
-        Start("strategic", "Strategic accounts", stock.STRATEGIC),
-    ]
-
-
-def start_for(audience: Audience) -> Start:
-    """The ready-made config that fits an audience."""
-    found = {start.key: start for start in starts()}
-    if audience.group == STAGES and audience.key in ("stage:trial", "stage:onboarding"):
-        return found["onboarding"]
-    if audience.group == LEVELS and any(word in audience.name.casefold() for word in ("strategic", "enterprise")):
-        return found["strategic"]
-    return found["general"]
+def start_for(audience: Audience) -> ReadyMade:
+    """The ready-made config that is meant for an audience; the default one if none is."""
+    found = ready_made()
+    return next((one for one in found if one.rule is not None and one.rule == audience.rule), found[0])
 
 
 def propose(ready: Mapping[str, Any], accounts: QuerySet[Account], reader: Reader) -> list[Proposed]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from django.db.models import IntegerField, OuterRef
+from django.db.models import DecimalField, ExpressionWrapper, F, IntegerField, OuterRef, Value
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Cast, Coalesce, Greatest, NullIf, Round
 
 from accounts.fields import (
     Category,
@@ -38,6 +38,43 @@ def counted(name: str) -> Callable[[str], Combinable]:
         return where_known(prefix.removesuffix("__"), count)
 
     return value
+
+
+ONE_DECIMAL = DecimalField(max_digits=12, decimal_places=1)
+
+
+def ratio(above: Callable[[str], Combinable], below: Callable[[str], Combinable]) -> Callable[[str], Combinable]:
+    """One number divided by another, to one decimal; missing where there is nothing to divide by."""
+
+    def value(prefix: str) -> Combinable:
+        exact = DecimalField(max_digits=30, decimal_places=12)
+        whole = ExpressionWrapper(Cast(above(prefix), exact) / NullIf(below(prefix), Value(0)), output_field=exact)
+        return Round(whole, precision=1, output_field=ONE_DECIMAL)
+
+    return value
+
+
+def share(part: str, whole: str) -> Callable[[str], Combinable]:
+    """One count in percent of another."""
+    return ratio(lambda prefix: F(f"{prefix}usage__{part}") * 100, column(f"usage__{whole}"))
+
+
+def change(now: str, before: str) -> Callable[[str], Combinable]:
+    """How many percent a count is above what it was, negative below; missing where it was 0."""
+    return ratio(
+        lambda prefix: (F(f"{prefix}usage__{now}") - F(f"{prefix}usage__{before}")) * 100, column(f"usage__{before}")
+    )
+
+
+def days_of_half_year(prefix: str) -> Combinable:
+    """The active days of the last 90 days and of the 90 before."""
+    days = F(f"{prefix}usage__active_days_90d") + F(f"{prefix}usage__active_days_before_90d")
+    return where_known(prefix.removesuffix("__"), Coalesce(days, 0, output_field=IntegerField()))
+
+
+def usual_gap(prefix: str) -> Combinable:
+    """The mean distance of two active days that follow each other; missing where there is but one."""
+    return ratio(column("usage__active_span_180d"), lambda p: Greatest(days_of_half_year(p), Value(1)) - 1)(prefix)
 
 
 def seen_in_account(name: str) -> Callable[[str], Combinable]:
@@ -85,6 +122,75 @@ register(
         kind=Kind.NUMBER,
         value=counted("active_days_30d"),
         unit="days",
+    ),
+    account(
+        key="account.active_users_365d",
+        label="Active users, 365 days",
+        kind=Kind.NUMBER,
+        value=counted("active_users_365d"),
+        unit="users",
+    ),
+    account(
+        key="account.active_days_90d",
+        label="Active days, 90 days",
+        kind=Kind.NUMBER,
+        value=counted("active_days_90d"),
+        unit="days",
+    ),
+    account(
+        key="account.active_days_180d",
+        label="Active days, 180 days",
+        kind=Kind.NUMBER,
+        value=days_of_half_year,
+        unit="days",
+    ),
+    account(
+        key="account.event_kinds_30d",
+        label="Kinds of events, 30 days",
+        kind=Kind.NUMBER,
+        value=counted("event_kinds_30d"),
+        unit="kinds",
+        description="How many different events happened: how much of the product is used.",
+    ),
+    account(
+        key="account.event_kinds_90d",
+        label="Kinds of events, 90 days",
+        kind=Kind.NUMBER,
+        value=counted("event_kinds_90d"),
+        unit="kinds",
+    ),
+    *(
+        account(
+            key=f"account.active_{what}_change_{days}d",
+            label=f"Active {what}, {days} days: change",
+            kind=Kind.PERCENT,
+            value=change(f"active_{what}_{days}d", f"active_{what}_before_{days}d"),
+            description=f"Against the {days} days before; missing where there were none.",
+        )
+        for what in ("users", "days")
+        for days in (30, 90)
+    ),
+    account(
+        key="account.users_kept_90d",
+        label="Users of the year still active",
+        kind=Kind.PERCENT,
+        value=share("active_users_90d", "active_users_365d"),
+        description="Of the users active in the last 365 days, the share that was active in the last 90.",
+    ),
+    account(
+        key="account.busiest_user_90d",
+        label="Share of the busiest user, 90 days",
+        kind=Kind.PERCENT,
+        value=share("busiest_user_days_90d", "user_days_90d"),
+        description="The active days of all users added up: the share of the user with most.",
+    ),
+    account(
+        key="account.usual_gap",
+        label="Usual days between active days",
+        kind=Kind.NUMBER,
+        value=usual_gap,
+        unit="days",
+        description="The mean of the last 180 days; missing with fewer than two active days.",
     ),
     account(key="account.first_seen_at", label="First seen", kind=Kind.DATETIME, value=column("usage__first_seen_at")),
     account(key="account.last_seen_at", label="Last seen", kind=Kind.DATETIME, value=column("usage__last_seen_at")),

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from core.backoffice import ReadOnly
 from usage.models import (
     AccountUsage,
+    ActiveMonth,
     DailyUsage,
     DirtyDay,
     Event,
@@ -79,6 +80,16 @@ class DailyUsageAdmin(FiguresAdmin):
 
     list_display = ("day", "account", "user", "name", "count")
     list_select_related = ("account", "user", "name")
+
+
+@admin.register(ActiveMonth)
+class ActiveMonthAdmin(FiguresAdmin):
+    """In which months each user was active in each account; the days are bits, the first day the lowest."""
+
+    list_display = ("month", "account", "user", "days")
+    list_select_related = ("account", "user")
+    search_fields = ("account__name_folded", "account__external_id")
+    sortable_by = ()
 
 
 @admin.register(RecentCount)

@@ -16,14 +16,25 @@ from usage.models import AccountUsage, EventName
 
 
 class AccountUsageSerializer(StrictSerializer):
-    """Users who were active in the last N local days, today included, and when the account was first and last seen."""
+    """Users and days that were active in the last N local days, today included, and in as many before ("before"); how
+    many days users were active, each counted by itself, and the busiest of them; when the account was seen."""
 
     account = serializers.CharField(read_only=True, source="account.external_id")
     active_users_7d = serializers.IntegerField(read_only=True)
     active_users_30d = serializers.IntegerField(read_only=True)
     active_users_90d = serializers.IntegerField(read_only=True)
+    active_users_365d = serializers.IntegerField(read_only=True)
+    active_users_before_30d = serializers.IntegerField(read_only=True)
+    active_users_before_90d = serializers.IntegerField(read_only=True)
     events_30d = serializers.IntegerField(read_only=True)
+    event_kinds_30d = serializers.IntegerField(read_only=True)
+    event_kinds_90d = serializers.IntegerField(read_only=True)
     active_days_30d = serializers.IntegerField(read_only=True)
+    active_days_90d = serializers.IntegerField(read_only=True)
+    active_days_before_30d = serializers.IntegerField(read_only=True)
+    active_days_before_90d = serializers.IntegerField(read_only=True)
+    user_days_90d = serializers.IntegerField(read_only=True)
+    busiest_user_days_90d = serializers.IntegerField(read_only=True)
     first_seen_at = serializers.DateTimeField(read_only=True)
     last_seen_at = serializers.DateTimeField(read_only=True)
 

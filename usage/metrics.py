@@ -1,13 +1,14 @@
 """The newest usage numbers of every account, in one statement.
 
 A user is active in the last N days if seen in the account on one of the last N local days, today included. Any event of
-the account is a sign of life (`last_seen_at`, kept by the roll-up), also one without a user.
+the account is a sign of life (`last_seen_at`, kept by the roll-up), also one without a user. Which days were active is
+read from the months in which they are kept as bits; a mask for each month says which of its days lie in which period.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from django.db import connection
@@ -15,59 +16,116 @@ from django.db import connection
 from core.clock import Moment
 from core.ids import Ids
 
-_REFRESH = """
-WITH users AS (
+# The periods in days ago, both ends included; 0 is today.
+PERIODS = {"last30": (0, 29), "before30": (30, 59), "last90": (0, 89), "before90": (90, 179), "half_year": (0, 179)}
+# In the order in which the statement below yields them.
+COLUMNS = (
+    "active_users_7d", "active_users_30d", "active_users_90d", "active_users_365d", "active_users_before_30d",
+    "active_users_before_90d", "user_days_90d", "busiest_user_days_90d", "active_days_30d", "active_days_90d",
+    "active_days_before_30d", "active_days_before_90d", "active_span_180d", "event_kinds_30d", "event_kinds_90d",
+    "events_30d",
+)  # fmt: skip
+_MINE = "(%(all)s OR account_id = ANY(%(ids)s::bigint[]))"
+_BITS = "bit_count((days & {period})::bit(32))"
+# The counts of the last days are used while they are those of the daily usage as it stands; which of the two sides is
+# read is known before any row is.
+_CURRENT = "(EXISTS (SELECT FROM usage_recentday WHERE day = %(today)s) AND NOT EXISTS (SELECT FROM usage_recentmark))"
+_FIGURES = f"""
+seen AS (
     SELECT account_id,
-           count(*) FILTER (WHERE last_seen_at >= %(d7)s) AS d7,
-           count(*) FILTER (WHERE last_seen_at >= %(d30)s) AS d30,
-           count(*) AS d90
-    FROM usage_useractivity
-    WHERE last_seen_at >= %(d90)s AND (%(all)s OR account_id = ANY(%(ids)s::bigint[]))
-    GROUP BY account_id
+           count(*) FILTER (WHERE last_seen_at >= %(from7)s)::int AS users7,
+           count(*) FILTER (WHERE last_seen_at >= %(from30)s)::int AS users30,
+           count(*) FILTER (WHERE last_seen_at >= %(from90)s)::int AS users90,
+           count(*)::int AS users365
+    FROM usage_useractivity WHERE last_seen_at >= %(from365)s AND {_MINE} GROUP BY account_id
+), masks AS (
+    SELECT * FROM unnest(%(months)s::date[], {", ".join(f"%({name})s::int[]" for name in PERIODS)})
+        AS mask (month, {", ".join(PERIODS)})
+), active AS MATERIALIZED (
+    SELECT account_id, user_id, days, mask.* FROM usage_activemonth JOIN masks AS mask USING (month)
+    WHERE usage_activemonth.month >= %(first_month)s AND days & half_year <> 0 AND {_MINE}
+), by_user AS (
+    SELECT account_id, user_id, bit_or(days & before30) <> 0 AS before30, bit_or(days & before90) <> 0 AS before90,
+           sum({_BITS.format(period="last90")})::int AS days90
+    FROM active WHERE user_id IS NOT NULL GROUP BY account_id, user_id
+), people AS (
+    SELECT account_id, count(*) FILTER (WHERE before30)::int AS before30,
+           count(*) FILTER (WHERE before90)::int AS before90, sum(days90)::int AS days, max(days90)::smallint AS busiest
+    FROM by_user GROUP BY account_id
+), by_month AS (
+    SELECT account_id, month, bit_or(days) AS days FROM active GROUP BY account_id, month
+), by_day AS (
+    SELECT account_id,
+           {", ".join(f"sum({_BITS.format(period=name)})::smallint AS {name}" for name in PERIODS)},
+           (max(month + (31 - position(B'1' IN (days & half_year)::bit(31))))  -- the highest bit is the last day
+            - min(month + (31 - position(B'1' IN (days & half_year & -(days & half_year))::bit(31)))))::smallint AS span
+    FROM by_month JOIN masks USING (month) GROUP BY account_id
+), kinds AS (
+    SELECT account_id, count(*) FILTER (WHERE days = 30)::smallint AS kinds30,
+           count(*) FILTER (WHERE days = 90)::smallint AS kinds90
+    FROM usage_recentcount WHERE {_CURRENT} AND day = %(today)s AND days IN (30, 90) AND {_MINE} GROUP BY account_id
+    UNION ALL
+    SELECT account_id, count(DISTINCT name_id) FILTER (WHERE day >= %(day30)s)::smallint,
+           count(DISTINCT name_id)::smallint
+    FROM usage_dailyusage WHERE NOT {_CURRENT} AND day BETWEEN %(day90)s AND %(today)s AND {_MINE} GROUP BY account_id
 ), events AS (
-    SELECT account_id, least(sum(count), 2147483647)::int AS events, count(DISTINCT day)::smallint AS days
-    FROM usage_dailyusage
-    WHERE day BETWEEN %(first_day)s AND %(today)s AND (%(all)s OR account_id = ANY(%(ids)s::bigint[]))
-    GROUP BY account_id
-), wanted AS (
-    SELECT a.id, coalesce(u.d7, 0)::int AS d7, coalesce(u.d30, 0)::int AS d30, coalesce(u.d90, 0)::int AS d90,
-           coalesce(e.events, 0) AS events, coalesce(e.days, 0)::smallint AS days
-    FROM accounts_account a
-    LEFT JOIN users u ON u.account_id = a.id
-    LEFT JOIN events e ON e.account_id = a.id
+    SELECT account_id, least(sum(count), 2147483647)::int AS events
+    FROM usage_dailyusage WHERE day BETWEEN %(day30)s AND %(today)s AND {_MINE} GROUP BY account_id
+)
+"""  # noqa: S608  # constants of this module
+_VALUES = (
+    "seen.users7", "seen.users30", "seen.users90", "seen.users365", "people.before30", "people.before90",
+    "people.days", "people.busiest", "by_day.last30", "by_day.last90", "by_day.before30", "by_day.before90",
+    "by_day.span", "kinds.kinds30", "kinds.kinds90", "events.events",
+)  # fmt: skip
+_PARTS = ("seen", "people", "by_day", "kinds", "events")
+_REFRESH = f"""
+WITH {_FIGURES}, wanted (account_id, {", ".join(COLUMNS)}) AS (
+    SELECT a.id, {", ".join(f"coalesce({value}, 0)" for value in _VALUES)}
+    FROM accounts_account AS a
+    {" ".join(f"LEFT JOIN {part} ON {part}.account_id = a.id" for part in _PARTS)}
     WHERE a.archived_at IS NULL AND (%(all)s OR a.id = ANY(%(ids)s::bigint[]))
 )
-INSERT INTO usage_accountusage AS now (account_id, active_users_7d, active_users_30d, active_users_90d, events_30d,
-                                       active_days_30d)
-SELECT w.id, w.d7, w.d30, w.d90, w.events, w.days
-FROM wanted w LEFT JOIN usage_accountusage old ON old.account_id = w.id
+INSERT INTO usage_accountusage AS now (account_id, {", ".join(COLUMNS)})
+SELECT w.* FROM wanted AS w LEFT JOIN usage_accountusage AS old ON old.account_id = w.account_id
 WHERE old.account_id IS NULL
-   OR (old.active_users_7d, old.active_users_30d, old.active_users_90d, old.events_30d, old.active_days_30d)
-      IS DISTINCT FROM (w.d7, w.d30, w.d90, w.events, w.days)
-ORDER BY w.id
-ON CONFLICT (account_id) DO UPDATE
-SET active_users_7d = EXCLUDED.active_users_7d, active_users_30d = EXCLUDED.active_users_30d,
-    active_users_90d = EXCLUDED.active_users_90d, events_30d = EXCLUDED.events_30d,
-    active_days_30d = EXCLUDED.active_days_30d
+   OR ({", ".join(f"old.{name}" for name in COLUMNS)}) IS DISTINCT FROM ({", ".join(f"w.{name}" for name in COLUMNS)})
+ORDER BY w.account_id
+ON CONFLICT (account_id) DO UPDATE SET {", ".join(f"{name} = EXCLUDED.{name}" for name in COLUMNS)}
 RETURNING account_id
-"""
+"""  # noqa: S608  # likewise
 
 
 def refresh_metrics(present: Moment, accounts: Collection[int] | None = None) -> set[int]:
     """Bring the usage numbers of every live account (or of some) up to date; returns the accounts that changed."""
-
-    def first_instant(days: int) -> dt.datetime:
-        return present.start_of(present.today - dt.timedelta(days=days - 1))
-
-    values: dict[str, Any] = {
-        "d7": first_instant(7),
-        "d30": first_instant(30),
-        "d90": first_instant(90),
-        "first_day": present.today - dt.timedelta(days=29),
-        "today": present.today,
-        "all": accounts is None,
-        "ids": Ids.of(accounts or ()).array,
-    }
+    today = present.today
+    values: dict[str, Any] = {f"from{n}": present.start_of(days_ago(today, n - 1)) for n in (7, 30, 90, 365)}
+    values |= {"day30": days_ago(today, 29), "day90": days_ago(today, 89), "today": today}
+    values |= masks(today) | {"all": accounts is None, "ids": Ids.of(accounts or ()).array}
     with connection.cursor() as cursor:
         cursor.execute(_REFRESH, values)
         return {account for (account,) in cursor.fetchall()}
+
+
+def days_ago(today: dt.date, days: int) -> dt.date:
+    """The day so many days before."""
+    return today - dt.timedelta(days=days)
+
+
+def masks(today: dt.date) -> dict[str, Any]:
+    """The months of the last half year, and for each period the bits of those days of each month that lie in it."""
+    months = list(_months(days_ago(today, PERIODS["half_year"][1]), today))
+    found: dict[str, Any] = {"months": months, "first_month": months[0]}
+    for name, (near, far) in PERIODS.items():
+        first, last = days_ago(today, far), days_ago(today, near)
+        found[name] = [
+            sum(1 << bit for bit in range(31) if first <= month + dt.timedelta(days=bit) <= last) for month in months
+        ]
+    return found
+
+
+def _months(first: dt.date, last: dt.date) -> Iterator[dt.date]:
+    month = first.replace(day=1)
+    while month <= last:
+        yield month
+        month = (month.replace(day=28) + dt.timedelta(days=4)).replace(day=1)

@@ -11,6 +11,7 @@ from usage.traits.models import AccountTraits, Trait, UserTraits
 __all__ = [
     "AccountTraits",
     "AccountUsage",
+    "ActiveMonth",
     "DailyUsage",
     "DirtyDay",
     "Event",
@@ -170,6 +171,35 @@ class DailyUsage(models.Model):
         return f"{self.day}: {self.count}"
 
 
+class ActiveMonth(models.Model):
+    """On which days of a month a user was active in an account (no user: what the account itself did).
+
+    Bit 0 of `days` is the first day of the month. Kept by triggers of the daily usage, whoever writes that: the same in
+    short, one small row instead of one for every day and event, from which the figures about half a year are made for
+    all accounts in one pass.
+    """
+
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="+")
+    user = models.ForeignKey(EndUser, models.CASCADE, null=True, db_index=False, related_name="+")
+    month = models.DateField(help_text="Its first day.")
+    days = models.IntegerField()
+
+    class Meta:
+        constraints = [
+            # Adding a day; the months of some accounts.
+            models.UniqueConstraint(fields=["account", "user", "month"], nulls_distinct=False, name="one_active_month"),
+        ]
+        indexes = [
+            # The last months of all accounts.
+            models.Index(fields=["month"], name="active_month_by_month"),
+            # Erasing a user, and the foreign key's own check when the user goes.
+            models.Index(fields=["user"], name="active_month_of_user", condition=models.Q(user__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.days.bit_count()} days of {self.month:%B %Y}"
+
+
 class RecentDay(models.Model):
     """The day for which recent counts are kept."""
 
@@ -243,14 +273,30 @@ class UserActivity(models.Model):
 
 
 class AccountUsage(models.Model):
-    """The newest usage numbers of an account: users who were active in the last N local days, today included."""
+    """The newest usage numbers of an account: users who were active in the last N local days, today included.
+
+    "Before" is the period of the same length just before. A user-day is a day on which a user was active: the busiest
+    user's part in all of them says how much hangs on one person. `active_span_180d` are the days from the first active
+    day of the last 180 to the last one.
+    """
 
     account = models.OneToOneField(Account, models.CASCADE, primary_key=True, related_name="usage")
     active_users_7d = models.PositiveIntegerField(default=0)
     active_users_30d = models.PositiveIntegerField(default=0)
     active_users_90d = models.PositiveIntegerField(default=0)
+    active_users_365d = models.PositiveIntegerField(default=0, db_default=0)
+    active_users_before_30d = models.PositiveIntegerField(default=0, db_default=0)
+    active_users_before_90d = models.PositiveIntegerField(default=0, db_default=0)
     events_30d = models.PositiveIntegerField(default=0)
+    event_kinds_30d = models.PositiveSmallIntegerField(default=0, db_default=0)
+    event_kinds_90d = models.PositiveSmallIntegerField(default=0, db_default=0)
     active_days_30d = models.PositiveSmallIntegerField(default=0)
+    active_days_90d = models.PositiveSmallIntegerField(default=0, db_default=0)
+    active_days_before_30d = models.PositiveSmallIntegerField(default=0, db_default=0)
+    active_days_before_90d = models.PositiveSmallIntegerField(default=0, db_default=0)
+    active_span_180d = models.PositiveSmallIntegerField(default=0, db_default=0)
+    user_days_90d = models.PositiveIntegerField(default=0, db_default=0)
+    busiest_user_days_90d = models.PositiveSmallIntegerField(default=0, db_default=0)
     first_seen_at = models.DateTimeField(null=True)
     last_seen_at = models.DateTimeField(null=True)
 

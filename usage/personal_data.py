@@ -2,7 +2,7 @@
 
 Daily usage is deleted and not counted again: a day's events may have been dropped by retention, and a count from what
 is left would take away other people's numbers. The accounts of a person are marked for their next evaluation in the
-transaction that removes the rows.
+transaction that removes the rows. The months go before the daily usage, whose trigger would take them along uncounted.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from core.locks import xact_lock
 from usage.models import (
     AccountTraits,
     AccountUsage,
+    ActiveMonth,
     DailyUsage,
     Event,
     PendingUsage,
@@ -135,10 +136,18 @@ hold(
         },
     ),
     Holding(
+        key="active_months", label="Active days by month", model=ActiveMonth, order=14,
+        find={USER: of_account(ActiveMonth, "user"), ACCOUNT: of_account(ActiveMonth)},
+        columns={"month": "month", "account": "account__external_id", "user": "user__external_id"},
+    ),
+    Holding(
         key="account_usage", label="Usage numbers", model=AccountUsage, find={ACCOUNT: of_account(AccountUsage)},
         columns={
             name: name
-            for name in ("active_users_7d", "active_users_30d", "active_users_90d", "events_30d", "last_seen_at")
+            for name in (
+                "active_users_7d", "active_users_30d", "active_users_90d", "active_users_365d", "events_30d",
+                "active_days_30d", "active_days_90d", "last_seen_at",
+            )
         },
     ),
     Holding(

@@ -29,7 +29,7 @@ from usage.store import PostgresStore
 # What the application computes itself goes with the row.
 DERIVED = {
     "segments.AccountMembership", "segments.UserMembership", "usage.AccountTraits", "usage.AccountUsage",
-    "usage.UserTraits", "usage.UserActivity", "usage.DailyUsage",
+    "usage.UserTraits", "usage.UserActivity", "usage.DailyUsage", "usage.ActiveMonth",
 }  # fmt: skip
 CHANGED = "changed_since"
 

@@ -23,12 +23,11 @@ from health.proposing import (
     propose,
     quantiles_of,
     start_for,
-    starts,
 )
+from health.stock import ready_made
 from health.tasks import score
 from segments.models import Segment
 from segments.questions import Reader
-from tests import factories
 from tests.health.test_scores import BOTH, PLAN, SEEN, USED, an_account, by_number, definition
 
 MRR = by_number("mrr", "account.mrr", 1000, 100)
@@ -133,7 +132,7 @@ def test_a_stage_gets_a_segment_and_its_accounts_are_scored() -> None:
     found = {one.key: one for one in audiences(reader, Account.objects.live())}
     stage = found["stage:onboarding"]
     assert (stage.number, stage.segment, start_for(stage).key) == (1, None, "onboarding")
-    assert start_for(found["everybody"]).key == "general"
+    assert start_for(found["everybody"]).key == "default"
     assert list(among(stage, reader, Account.objects.live())) == [inside]
     config = begin_config(stage, BOTH)
     assert config.segment is not None and config.segment.name == "Onboarding" and config.version == 1
@@ -148,7 +147,9 @@ def test_a_stage_gets_a_segment_and_its_accounts_are_scored() -> None:
 
 
 @pytest.mark.django_db
-def test_every_ready_made_config_can_be_read() -> None:
-    factories.account()
-    for start in starts():
-        assert read_definition(start.definition, Reader.now()).measures
+def test_limits_can_be_proposed_for_every_ready_made_config() -> None:
+    an_account(5, 10, seen=3)
+    for one in ready_made():
+        found = propose(one.definition, Account.objects.live(), Reader.now())
+        kept = {each.measure.key: None if each.good is None else (each.good, each.poor) for each in found}
+        assert read_definition(definition_with(one.definition, kept), Reader.now()).measures  # type: ignore[arg-type]

@@ -24,7 +24,12 @@ def scored(company: Company) -> Company:
     """The default config, and one for a segment that comes first."""
     for account in Account.objects.all():
         AccountUsage.objects.update_or_create(
-            account=account, defaults={"active_users_30d": 3, "last_seen_at": moment().now - dt.timedelta(days=20)}
+            account=account,
+            defaults={
+                "active_users_30d": 3,
+                "active_days_30d": 8,
+                "last_seen_at": moment().now - dt.timedelta(days=20),
+            },
         )
     save_config(None, name="", definition=DEFAULT)
     save_config(None, name="Big ones", segment=company.segments["large"], definition=ONBOARDING)
@@ -42,7 +47,7 @@ def test_an_empty_page_leads_to_the_wizard(manager: Client, company: Company) ->
 def test_configs_stand_in_their_order_with_what_they_look_at(manager: Client, scored: Company) -> None:
     page = text(manager.get("/health/").content.decode())
     assert page.index("Big ones") < page.index("Default, last")
-    assert "Licences in use" in page and "70 % of Licences" in page and "3 days ago" in page
+    assert "Licences in use" in page and "50 % of Licences" in page and "3 days ago" in page
     default = HealthConfig.objects.get(is_default=True)
     chosen = text(manager.get(f"/health/?config={default.pk}").content.decode())
     assert "Accounts that no other config scores" in chosen and "in 120 days" in chosen

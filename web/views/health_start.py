@@ -17,7 +17,8 @@ from core.intake import BadValue
 from health.audiences import Audience, among, audiences
 from health.definition import DefinitionError, read_definition
 from health.effect import accounts_of, effect_of
-from health.proposing import Start, begin_config, propose, start_for, starts
+from health.proposing import begin_config, propose, start_for
+from health.stock import ReadyMade, ready_made
 from segments.questions import Reader
 from web.filters import dropped_notice, reader_for
 from web.health_start import WizardForm, wizard_form
@@ -44,7 +45,7 @@ def start(request: HttpRequest) -> HttpResponse:
         if audience is not None or wanted:
             notify(request, _cannot(audience, wanted))
         return page(request, "web/health/start.html", {"groups": _grouped(found), "fresh": found[0].config is None})
-    ready = next((one for one in starts() if one.key == data.get("start")), start_for(audience))
+    ready = next((one for one in ready_made() if one.key == data.get("start")), start_for(audience))
     if request.method == "POST" and data.get("do") == "ready":
         return _save(request, audience, ready.definition, f"Taken ready-made: {ready.name}", None) or _again(audience)
     return _limits(request, audience, ready, reader)
@@ -64,10 +65,16 @@ def _again(audience: Audience) -> HttpResponse:
     return HttpResponseRedirect(f"{reverse('health_start')}?for={audience.key}")
 
 
-def _limits(request: HttpRequest, audience: Audience, ready: Start, reader: Reader) -> HttpResponse:
+def _limits(request: HttpRequest, audience: Audience, ready: ReadyMade, reader: Reader) -> HttpResponse:
     """Its measures with their limits, and the effect of them; a save that succeeds leads to Health 360."""
     seen = among(audience, reader, Account.objects.visible_to(request.user))
-    context: dict[str, Any] = {"audience": audience, "start": ready, "starts": starts(), "effect": None, "why_not": ""}
+    context: dict[str, Any] = {
+        "audience": audience,
+        "start": ready,
+        "starts": ready_made(),
+        "effect": None,
+        "why_not": "",
+    }
     try:
         proposed = propose(ready.definition, accounts_of(None, audience.segment, seen), reader)
     except (TooSlow, DatabaseError) as error:
