@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from core.api.tokens import make_token
 from core.backoffice import BackOffice, ReadOnly
-from core.models import DailyJob, WakeUp, Workspace
+from core.models import ApiToken, DailyJob, WakeUp, Workspace
 
 
 @admin.register(Workspace)
@@ -29,6 +30,26 @@ class WorkspaceAdmin(BackOffice):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Go to the row at once."""
         return HttpResponseRedirect(reverse("admin:core_workspace_change", args=[Workspace.get().pk]))
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(BackOffice):
+    """Tokens of programs, by their last four characters. A new one is shown once; deleting one ends it."""
+
+    fields = ("user", "name")
+    list_display = ("user", "name", "hint", "created_at")
+    list_select_related = ("user",)
+    search_fields = ("user__username", "name", "hint")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """It is made and deleted, never changed."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
+        """Make it, and show the token."""
+        made, token = make_token(obj.user, obj.name)
+        obj.pk, obj.digest, obj.hint, obj.created_at = made.pk, made.digest, made.hint, made.created_at
+        self.message_user(request, f"The token of {obj.user} is {token}. It is shown this once.", messages.WARNING)
 
 
 @admin.register(DailyJob)

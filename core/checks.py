@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from email.utils import parseaddr
 from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
 from django.db import DatabaseError, connections
 
 MINIMUM = 150_000
@@ -54,6 +55,33 @@ def connection_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) 
             yield Error(f"Database “{alias}” uses a connection pool, which the worker cannot share.", id="csbox.E005")
         if "postgres" not in database["ENGINE"]:
             yield Error(f"Database “{alias}” is not PostgreSQL.", id="csbox.E006")
+
+
+@register(Tags.security, deploy=True)
+def mail_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Iterable[CheckMessage]:
+    """Say what keeps e-mail from being sent, or lets a password go in the clear."""
+    if settings.EMAIL_SECURITY not in ("starttls", "tls", "none"):
+        yield Error(f"CSBOX_EMAIL_TLS must be starttls, tls or none, not “{settings.EMAIL_SECURITY}”.", id="csbox.E008")
+    if not settings.EMAIL_HOST:
+        hint = "Set CSBOX_EMAIL_HOST and CSBOX_EMAIL_FROM; until then people are told on their pages only."
+        yield Info("No mail server is named.", hint=hint, id="csbox.I001")
+        return
+    _, at, domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")
+    if not at or domain in ("", "localhost"):
+        yield Warning(
+            "E-mail has no sender that others would accept.",
+            hint="Set CSBOX_EMAIL_FROM, for example “csbox <csbox@example.com>”.",
+            id="csbox.W001",
+        )
+    if bool(settings.EMAIL_HOST_USER) != bool(settings.EMAIL_HOST_PASSWORD):
+        yield Warning(
+            "Of CSBOX_EMAIL_USER and CSBOX_EMAIL_PASSWORD only one is set, so the mail server is asked without either.",
+            id="csbox.W002",
+        )
+    elif settings.EMAIL_HOST_PASSWORD and settings.EMAIL_SECURITY == "none":
+        yield Warning(
+            "The password of the mail server is sent in the clear.", hint="Mend CSBOX_EMAIL_TLS.", id="csbox.W003"
+        )
 
 
 @register(Tags.database)

@@ -26,6 +26,23 @@ def validate_time_zone(name: str) -> None:
         raise ValidationError(f"“{name}” is not a time zone. Use a name such as Europe/Oslo or America/New_York.")
 
 
+class ApiToken(models.Model):
+    """A token that lets a program act as its owner. Only its digest is kept; the token itself is shown once."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=60, blank=True, help_text="What uses it, for example “Nightly export”.")
+    digest = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the token, in hex.")
+    hint = models.CharField(max_length=4, editable=False, help_text="The last four characters of the token.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        verbose_name = "API token"
+
+    def __str__(self) -> str:
+        return f"{self.name or 'Token'} …{self.hint}"
+
+
 class Workspace(models.Model):
     """The settings of this installation: one company, one row (id 1)."""
 

@@ -18,6 +18,7 @@ from health import api as health
 from integrations.connections.api import ConnectionRunViewSet, ConnectionViewSet
 from integrations.imports.api import ImportViewSet
 from integrations.tracking.api import SourceViewSet
+from integrations.tracking.api_aside import SetAsideViewSet
 from segments import api as segments
 from segments.holding.api import FeedViewSet
 from segments.levels.api import LevelViewSet
@@ -111,6 +112,7 @@ router.register("health-configs", health.ConfigViewSet, "api-health-config")
 router.register("health", health.HealthViewSet, "api-health")
 router.register("band-changes", health.BandChangeViewSet, "api-band-change")
 router.register("sources", SourceViewSet, "api-source")
+router.register("set-aside", SetAsideViewSet, "api-set-aside")
 router.register("connections", ConnectionViewSet, "api-connection")
 router.register("connection-runs", ConnectionRunViewSet, "api-connection-run")
 

@@ -32,7 +32,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "Team": (
         "accounts.TeamMember", "accounts.Team", "accounts.Assignment", "auth.User", "auth.Group",
-        "authtoken.TokenProxy",
+        "core.ApiToken",
     ),
     "Privacy": ("accounts.Erasure", "accounts.DataExport"),
     "Settings": (

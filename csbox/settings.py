@@ -72,7 +72,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "rest_framework",
-    "rest_framework.authtoken",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -174,6 +173,17 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 
+# --- E-mail ---------------------------------------------------------------------------------------------------------
+EMAIL_HOST = text("CSBOX_EMAIL_HOST")
+# How the connection is encrypted: starttls (usually port 587), tls (465), none for a relay on this very machine.
+EMAIL_SECURITY = text("CSBOX_EMAIL_TLS", "starttls").lower()
+EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL_SECURITY == "starttls", EMAIL_SECURITY == "tls"
+EMAIL_PORT = number("CSBOX_EMAIL_PORT", {"starttls": 587, "tls": 465}.get(EMAIL_SECURITY, 25))
+EMAIL_HOST_USER = text("CSBOX_EMAIL_USER")
+EMAIL_HOST_PASSWORD = text("CSBOX_EMAIL_PASSWORD")
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = text("CSBOX_EMAIL_FROM", "csbox@localhost")
+EMAIL_TIMEOUT = 15
+
 # --- Background work ------------------------------------------------------------------------------------------------
 REDIS_URL = text("REDIS_URL")
 WORKERS = number("CSBOX_WORKERS", 2)
@@ -235,6 +245,9 @@ SPECTACULAR_SETTINGS = {
     # Lists of choices that share a name: the schema needs one each.
     "ENUM_NAME_OVERRIDES": {
         "AttributeSubjectEnum": "accounts.models.attribute.Subject",
+        "FlagEnum": [("true", "true"), ("false", "false")],
+        "ImportKindEnum": "integrations.models.importing.ImportKind",
+        "ImportStateEnum": "integrations.models.importing.Import.State",
         "HealthBandEnum": "health.models.Band",
         "OverrideBandEnum": [("good", "Good"), ("average", "Average"), ("poor", "Poor")],
         "MemberSubjectEnum": [("account", "Accounts"), ("user", "Users")],

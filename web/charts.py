@@ -98,8 +98,9 @@ def usage_chart(
     points: Sequence[tuple[dt.date, int]], *, licences: int | None, width: int, height: int, every: int
 ) -> UsageChart:
     """Active users over time as a line with an area, the licences as a dashed line; a label on every n-th point."""
-    x0, x1, y0, y1 = 34.0, width - 16.0, 14.0, height - 24.0
     top = nice_top(max([v for _, v in points] + [licences or 0, 4]))
+    x0 = max(34.0, 12.0 + 6.5 * len(f"{top:,.0f}"))  # the labels stand before it
+    x1, y0, y1 = width - 16.0, 14.0, height - 24.0
     step = (x1 - x0) / max(1, len(points) - 1)
 
     def at(value: float) -> float:

@@ -20,7 +20,8 @@ class Erasure(models.Model):
 
     `digest` is a keyed hash of the external id (`accounts.privacy.digests`). `external_id` is only there while the work
     lasts, so that it goes on after a crash, and is emptied by its last transaction. `removed` holds `{kind: rows}`.
-    Until somebody lifts it, what comes in about the id is refused and counted.
+    Until somebody lifts it, what comes in about the id is refused and counted. Another id of the same subject, which is
+    kept out with it and lifted with it, is an erasure that is `other_of` this one.
     """
 
     class State(models.TextChoices):
@@ -44,6 +45,9 @@ class Erasure(models.Model):
     error = models.CharField(max_length=500, blank=True, help_text="Why the last attempt stopped; it is repeated.")
     refused = models.PositiveBigIntegerField(default=0, help_text="Messages about the id that came afterwards.")
     refused_at = models.DateTimeField(null=True, help_text="When the last of them came.")
+    other_of = models.ForeignKey(
+        "self", models.SET_NULL, null=True, related_name="others", help_text="Of whom it is another id."
+    )
     lifted_at = models.DateTimeField(null=True)
     lifted_by = models.CharField(max_length=150, blank=True)
 

@@ -93,23 +93,25 @@ def request_erasure(kind: str, external_id: str, *, by: str, with_users: bool = 
     # Counted before the gate is closed: a writer may wait for it with tables locked that a count would wait for.
     subjects = [find_subject(*one) for one in wanted]
     rows = [sum(number for _, number in counted(one)) for one in subjects]
-    others = {(one.kind, other) for one in subjects for other in other_ids(one)} - set(wanted)
+    others = {(one.kind, other): place for place, one in enumerate(subjects) for other in other_ids(one)}
     with transaction.atomic():
         close_gate()
         found = [_request(*one, number, by) for one, number in zip(wanted, rows, strict=True)]
-        for other in sorted(others):
-            _request(*other, 0, by, other=True)
+        for other in sorted(others.keys() - set(wanted)):
+            _request(*other, 0, by, other_of=found[others[other]])
         enqueue(TASK)
     return found[0]
 
 
-def _request(kind: str, external_id: str, rows: int, by: str, *, other: bool = False) -> Erasure:
-    """The row of an erasure, to be begun or gone on with if there are rows to erase; that of an `other` id of the same
-    subject is begun anyhow, so that the id is kept out."""
+def _request(kind: str, external_id: str, rows: int, by: str, *, other_of: Erasure | None = None) -> Erasure:
+    """The row of an erasure, to be begun or gone on with if there are rows to erase; that of another id of the same
+    subject (whose erasure is `other_of`) is begun anyhow, so that the id is kept out."""
     known = Erasure.objects.filter(kind=kind, digest__in=digests(kind, external_id), lifted_at__isnull=True).first()
-    if known is None and not rows and not other:
+    if known is None and not rows and other_of is None:
         raise NothingHeld(f"Nothing is held about a {kind} with this id.")
-    made = Erasure(kind=kind, digest=digest(kind, external_id), key_mark=key_mark(), requested_by=by[:150])
+    made = Erasure(
+        kind=kind, digest=digest(kind, external_id), key_mark=key_mark(), requested_by=by[:150], other_of=other_of
+    )
     found = known or made
     if rows or known is None:
         found.external_id, found.state, found.expected = external_id, State.WAITING, found.rows + rows
@@ -199,15 +201,21 @@ def _add(pk: int, removed: Counter[str]) -> None:
 
 
 def lift(erasure: Erasure, *, by: str) -> Erasure:
-    """Take messages about the id again. What was erased stays erased."""
+    """Take messages about the id again, and about the other ids that were kept out with it; not before all of them are
+    erased. What was erased stays erased."""
     with transaction.atomic():
-        row = Erasure.objects.select_for_update().get(pk=erasure.pk)
-        if row.lifted_at is None and row.state == State.DONE:
-            row.lifted_at, row.lifted_by = timezone.now(), by[:150]
-            row.save(update_fields=["lifted_at", "lifted_by"])
-    if row.lifted_at is not None:
-        write_ledger("lifted", row)  # repeated if the first time failed; the file may say it twice
-    return row
+        rows = list(
+            Erasure.objects.select_for_update().filter(Q(pk=erasure.pk) | Q(other_of=erasure.pk)).order_by("pk")
+        )
+        if all(row.state == State.DONE for row in rows):
+            for row in rows:
+                if row.lifted_at is None:
+                    row.lifted_at, row.lifted_by = timezone.now(), by[:150]
+                    row.save(update_fields=["lifted_at", "lifted_by"])
+    for row in rows:
+        if row.lifted_at is not None:
+            write_ledger("lifted", row)  # repeated if the first time failed; the file may say it twice
+    return next(row for row in rows if row.pk == erasure.pk)
 
 
 def unknown_keys() -> set[str]:
@@ -269,5 +277,6 @@ def _remember(entry: Entry) -> bool:
     Erasure.objects.create(
         uid=uuid.UUID(entry.uid), kind=entry.kind, digest=entry.digest, key_mark=entry.key_mark,
         requested_by=entry.by, state=State.DONE, finished_at=timezone.now(),
+        other_of=Erasure.objects.filter(uid=entry.of).first() if entry.of else None,
     )  # fmt: skip
     return True

@@ -34,6 +34,8 @@ def write_ledger(what: str, erasure: Erasure) -> None:
         at = erasure.finished_at
     line = {"what": what, "uid": str(erasure.uid), "kind": erasure.kind, "digest": erasure.digest}
     line |= {"key": erasure.key_mark, "by": by, "at": at.isoformat()}
+    if what == "erased" and erasure.other_of is not None:
+        line["of"] = str(erasure.other_of.uid)
     if what == "done":
         line["removed"] = erasure.removed
     path = ledger_path()
@@ -48,13 +50,14 @@ def write_ledger(what: str, erasure: Erasure) -> None:
 
 @dataclass(frozen=True)
 class Entry:
-    """An erasure that the file says is in force."""
+    """An erasure that the file says is in force; `of` is the uid of the one whose other id it is."""
 
     uid: str
     kind: str
     digest: str
     key_mark: str
     by: str
+    of: str = ""
 
 
 def read_ledger() -> tuple[list[Entry], set[str]]:
@@ -76,7 +79,7 @@ def read_ledger() -> tuple[list[Entry], set[str]]:
             if data["what"] == "lifted":
                 lifted.add(uid)
             elif data["what"] == "erased":
-                found[uid] = Entry(uid, data["kind"], data["digest"], data["key"], data["by"])
+                found[uid] = Entry(uid, data["kind"], data["digest"], data["key"], data["by"], data.get("of", ""))
         except (ValueError, KeyError, TypeError) as error:
             if number == len(lines):
                 break

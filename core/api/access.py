@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from rest_framework import permissions, throttling
 from rest_framework.authentication import TokenAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from core.api.tokens import find_token
 from core.models import Workspace
 
 if TYPE_CHECKING:
@@ -23,6 +25,15 @@ class ApiTokenAuthentication(TokenAuthentication):
         scheme = get_authorization_header(request).split()[:1]
         self.keyword = "Bearer" if scheme and scheme[0].lower() == b"bearer" else "Token"
         return super().authenticate(request)
+
+    def authenticate_credentials(self, key: str) -> tuple[Any, Any]:
+        """The owner of the token, of which only the digest is kept."""
+        found = find_token(key)
+        if found is None:
+            raise AuthenticationFailed("There is no such token. It was mistyped or deleted.")
+        if not found.user.is_active:
+            raise AuthenticationFailed("The log-in of this token is not active.")
+        return found.user, found
 
     def authenticate_header(self, request: Request) -> str:
         """What a client without credentials is told to send."""

@@ -24,7 +24,7 @@ from accounts.facts import (
 from accounts.models import Account, EndUser, Note, TeamMember
 from core.clock import Moment, moment
 from core.models import Workspace
-from integrations.demo import computed, facts, questions, team, words
+from integrations.demo import computed, facts, intake, questions, team, words
 from integrations.demo.company import Customer, invent
 from integrations.demo.usage import happenings
 from segments.models import Segment
@@ -63,6 +63,8 @@ def load_company(
     notes = _talk(customers, members, dice, present)
     events = _happen(happenings(customers, seed, present.now, present.zone))
     say(f"{events:,} events and {notes} notes")
+    came = intake.receive(customers, members[0].user, dice, present)
+    say(f"{came} messages of two sources, an import and a schedule")
     roll_up(present)
     roll_up_billing(present)
     refresh_metrics(present)

@@ -20,6 +20,7 @@ from core.fetching import FetchFailed
 from core.intake import BadValue, clean_text, short
 from core.jobs import enqueue
 from integrations.imports.bookkeeping import NAMES_ERASED
+from integrations.imports.credentials import forget_secret, host_of, keep_secret, renew_secret, secret_in
 from integrations.imports.running import start
 from integrations.imports.storing import discard, store
 from integrations.imports.wording import on_screen
@@ -43,20 +44,24 @@ class BadSchedule(ValueError):
 
 
 def place_of(schedule: ScheduledImport) -> Place:
-    """Where its file is; without what is known of the last one where every file is to be imported."""
+    """Where its file is; without what is known of the last one where every file is to be imported. Raises FetchFailed
+    if its credential cannot be read."""
     known = schedule.only_if_changed
     return Place(
-        schedule.url, schedule.endpoint, schedule.region, schedule.credential,
+        schedule.url, schedule.endpoint, schedule.region, schedule.credential, secret_in(schedule),
         schedule.etag if known else "", schedule.last_modified if known else "",
     )  # fmt: skip
 
 
-def save_schedule(schedule: ScheduledImport, example: Import | None) -> None:
+def save_schedule(schedule: ScheduledImport, example: Import | None, *, secret: str = "", forget: bool = False) -> None:
     """Check and store; `example` is the import whose mapping it takes. Its first run is at the next local time.
+
+    `secret` is a credential to be stored, `forget` lets go of the stored one.
 
     Raises BadSchedule with a sentence for each field that cannot be.
     """
     errors: dict[str, str] = {}
+    stored = schedule.secret, schedule.secret_hint
     try:
         schedule.name = clean_text(schedule.name, 60)
     except BadValue as error:
@@ -65,6 +70,7 @@ def save_schedule(schedule: ScheduledImport, example: Import | None) -> None:
         errors.setdefault("name", "Give it a name.")
     if ScheduledImport.objects.filter(name=schedule.name).exclude(pk=schedule.pk).exists():
         errors["name"] = "There is already a schedule with this name."
+    errors |= _set_secret(schedule, secret, forget=forget)
     if schedule.credential and not re.fullmatch(r"\w{1,40}", schedule.credential, re.ASCII):
         errors["credential"] = "A credential's name is of letters, digits and _."
     if example is not None:
@@ -77,11 +83,30 @@ def save_schedule(schedule: ScheduledImport, example: Import | None) -> None:
     except FetchFailed as error:
         errors.setdefault("url", str(error))
     if errors:
+        schedule.secret, schedule.secret_hint = stored  # one that was not saved is not shown as if it were
         raise BadSchedule(errors)
     if schedule._state.adding:
         schedule.done_on = _slot(schedule, moment())
     schedule.attempts, schedule.next_attempt_at = 0, timezone.now()
     schedule.save()
+
+
+def _set_secret(schedule: ScheduledImport, secret: str, *, forget: bool) -> dict[str, str]:
+    """Keep, let go or leave the stored credential; what stands against that, by field."""
+    if secret and schedule.credential:
+        return {"secret": "Enter the credential or name one of the environment, not both."}
+    if secret:
+        try:
+            keep_secret(schedule, secret)
+        except BadValue as error:
+            return {"secret": str(error)}
+    elif forget or schedule.credential:
+        forget_secret(schedule)
+    elif schedule.secret and not schedule._state.adding:
+        before = ScheduledImport.objects.get(pk=schedule.pk)
+        if host_of(before) != host_of(schedule):
+            return {"secret": "Enter the credential again: it is sent only to the host for which it was entered."}
+    return {}
 
 
 def _slot(schedule: ScheduledImport, present: Moment) -> dt.date:
@@ -110,6 +135,7 @@ def run(pk: int) -> None:
         return
     job: Import | None = None
     try:
+        renew_secret(schedule)
         found = fetch(place_of(schedule))
         if found is None:
             _done(schedule, State.SAME)

@@ -27,7 +27,8 @@ class ScheduledImport(Timestamped):
     """A file that is fetched every day at a local time and imported with a mapping that was made once.
 
     `mapping` is that of an import that was done by hand. What was fetched last is known by its ETag, its time and its
-    hash, so that a file that did not change is left alone.
+    hash, so that a file that did not change is left alone. `secret` is its credential, sealed
+    (`integrations.imports.credentials`); `credential` names one in the environment instead.
     """
 
     class State(models.TextChoices):
@@ -48,6 +49,8 @@ class ScheduledImport(Timestamped):
     )
     region = models.CharField(max_length=60, blank=True)
     credential = models.CharField(max_length=40, blank=True, help_text="The name of a credential in the environment.")
+    secret = models.TextField(blank=True, default="", db_default="", editable=False)
+    secret_hint = models.CharField(max_length=12, blank=True, default="", db_default="", editable=False)
     at = models.TimeField(default=dt.time(4, 0), help_text="Local time.")
     only_if_changed = models.BooleanField(default=True)
     active = models.BooleanField(default=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -34,6 +34,7 @@ class Place:
     endpoint: str = ""
     region: str = ""
     credential: str = ""
+    secret: str = field(default="", repr=False)
     etag: str = ""
     last_modified: str = ""
 
@@ -58,6 +59,11 @@ def secret_of(name: str) -> str:
     return str(found)
 
 
+def _secret(place: Place) -> str:
+    """What the place is asked with: a credential in clear, or one by its name; "" for none. Raises FetchFailed."""
+    return place.secret or secret_of(place.credential)
+
+
 def check_place(place: Place) -> None:
     """Refuse a place that can never be asked. Raises FetchFailed."""
     if not place.url.startswith("s3://"):
@@ -69,9 +75,9 @@ def check_place(place: Place) -> None:
         if not place.endpoint:
             raise FetchFailed("For a bucket, name the endpoint, for example https://s3.eu-west-1.amazonaws.com")
         check_url(place.endpoint)
-        if ":" not in (secret_of(place.credential) or ":"):
+        if ":" not in (_secret(place) or ":"):
             raise FetchFailed("The credential of a bucket is ACCESS_KEY:SECRET_KEY.")
-    secret_of(place.credential)
+    _secret(place)
 
 
 def fetch(place: Place) -> Fetched | None:
@@ -82,8 +88,8 @@ def fetch(place: Place) -> Fetched | None:
 
 def _from_web(place: Place) -> Fetched | None:
     headers = {"User-Agent": "csbox", "Accept-Encoding": "identity"}
-    if place.credential:
-        headers["Authorization"] = secret_of(place.credential)
+    if secret := _secret(place):
+        headers["Authorization"] = secret
     if place.etag:
         headers["If-None-Match"] = place.etag
     if place.last_modified:
@@ -122,7 +128,7 @@ def _from_bucket(place: Place) -> Fetched | None:
 def _client(place: Place) -> minio.Minio:
     """A client whose connections are checked like all others. Without a region the usual one is signed for."""
     parts = urlsplit(place.endpoint)
-    access, _, secret = secret_of(place.credential).partition(":")
+    access, _, secret = _secret(place).partition(":")
     return minio.Minio(
         endpoint=parts.netloc, access_key=access or None, secret_key=secret or None, secure=parts.scheme == "https",
         region=place.region or "us-east-1", http_client=CheckedPool(),

@@ -106,6 +106,8 @@ class Identities:
                 continue
             if message.kind == "identify":
                 self._keep(row, {"values": _plain(message.traits), "at": message.at.isoformat()})
+                if message.company:
+                    self._keep(row, {"account": message.company, "values": {}, "at": message.at.isoformat()})
             elif message.kind == "group":
                 kept = {
                     "account": message.account,
@@ -166,7 +168,7 @@ class Identities:
         """Events of users who belonged to no account, once they belong to one."""
         joined = {message.user for message in self.messages if message.user and message.kind in ("group", "alias")}
         joined |= {fact.user for fact in self.told if isinstance(fact, RelationshipFact)}
-        joined |= {message.user for message in self.messages if message.user and message.relationship}
+        joined |= {m.user for m in self.messages if m.user and (m.relationship or m.company)}
         joined |= {link.user for link in self.links.values()}
         if not joined:
             return

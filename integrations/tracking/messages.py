@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from core.intake import MAX_DEPTH, BadValue, clean_id, clean_text, short
@@ -22,6 +22,7 @@ PAGES = {"page": ("Page Viewed", "page_name"), "screen": ("Screen Viewed", "scre
 KINDS = ("identify", "group", "track", "page", "screen", "alias")
 # Segment's events that say who belongs to an account.
 JOINED, PARTED = "Account Added User", "Account Removed User"
+_NOT_SAID = ("payload", "outcome", "reason")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Tracked:
 
     `user`, `anonymous`, `account` and `previous` are ids, "" for none. `traits` are the user's for an identify and the
     account's for a group, `relationship` what is true of the user in the account; `leaves` ends the relationship.
+    `company` is the account that an identify names as the user's company, and `company_traits` what it says of it.
     """
 
     kind: str
@@ -43,6 +45,8 @@ class Tracked:
     name: str = ""
     traits: Mapping[str, Any] = field(default_factory=dict)
     relationship: Mapping[str, Any] = field(default_factory=dict)
+    company: str = ""
+    company_traits: Mapping[str, Any] = field(default_factory=dict)
     properties: dict[str, Any] = field(default_factory=dict)
     leaves: bool = False
     deletes: bool = False
@@ -56,15 +60,26 @@ class Tracked:
     @property
     def state(self) -> tuple[Any, ...]:
         """What recording may change, so that it can begin anew."""
-        return self.user, self.traits, self.relationship, self.outcome, self.reason
+        return self.user, self.traits, self.relationship, self.company_traits, self.outcome, self.reason
 
     @state.setter
     def state(self, state: tuple[Any, ...]) -> None:
-        self.user, self.traits, self.relationship, self.outcome, self.reason = state
+        self.user, self.traits, self.relationship, self.company_traits, self.outcome, self.reason = state
 
     def remark(self, text: str) -> None:
         """Say what was left out of it."""
         self.reason = f"{self.reason} {text}".strip()
+
+    def said(self) -> str:
+        """What was read from it, in JSON from which `again` makes the same message."""
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in _NOT_SAID}
+        return _COMPACT.encode(values | {"at": self.at.isoformat()})
+
+    @classmethod
+    def again(cls, said: str, payload: str) -> Tracked:
+        """The message that `said` was written of."""
+        values = json.loads(said)
+        return cls(**values | {"at": dt.datetime.fromisoformat(values["at"]), "payload": payload})
 
     @property
     def is_event(self) -> bool:
@@ -125,7 +140,7 @@ def _fill(message: Tracked, data: Mapping[str, Any], envelope: Envelope) -> None
     kind = message.kind
     if kind not in KINDS:
         raise BadValue(f"“{short(kind)}” is not a type. Use {', '.join(KINDS)}.")
-    context = _object(data, "context")
+    context = {**envelope.context, **_object(data, "context")}
     message.user = read_id(data.get("userId"), "userId")
     message.anonymous = read_id(data.get("anonymousId"), "anonymousId")
     group = data.get("groupId")
@@ -136,7 +151,7 @@ def _fill(message: Tracked, data: Mapping[str, Any], envelope: Envelope) -> None
         if not message.account:
             raise BadValue("No groupId. A group call needs the id of the account.")
         message.traits = _object(data, "traits")
-        message.relationship = _relationship(_object(data, "integrations") or envelope.integrations)
+        message.relationship = _relationship({**envelope.integrations, **_object(data, "integrations")})
         return
     if kind == "alias":
         message.previous = read_id(data.get("previousId"), "previousId") or message.anonymous
@@ -147,8 +162,19 @@ def _fill(message: Tracked, data: Mapping[str, Any], envelope: Envelope) -> None
         raise BadValue("Neither userId nor anonymousId. One of them must say who it was.")
     if kind == "identify":
         message.traits = {**_object(context, "traits"), **_object(data, "traits")}
+        _read_company(message)
         return
     _fill_event(message, data)
+
+
+def _read_company(message: Tracked) -> None:
+    """The trait `company` of an identify: with an id it is the user's account, without one just words of the user."""
+    company = message.traits.get("company")
+    if not isinstance(company, Mapping) or company.get("id") in (None, ""):
+        return
+    message.company = read_id(company["id"], "company.id")
+    message.company_traits = {key: value for key, value in company.items() if key != "id"}
+    message.traits = {key: value for key, value in message.traits.items() if key != "company"}
 
 
 def _fill_event(message: Tracked, data: Mapping[str, Any]) -> None:

@@ -31,6 +31,7 @@ from integrations.models import Outcome, Source
 from integrations.tracking.identities import Identities
 from integrations.tracking.messages import Envelope, Tracked
 from integrations.tracking.refusing import refuse_erased
+from integrations.tracking.repetitions import drop_repeated
 from integrations.tracking.tallies import log_messages, tally
 from integrations.tracking.traits import Definitions, values_of
 from usage import partitions
@@ -86,12 +87,12 @@ def _record_once(source: Source, messages: Sequence[Tracked], envelope: Envelope
     good = [message for message in good if not message.outcome]
     fresh = store.claim([message.message_id for message in good], source=source.key)
     new: list[Tracked] = []
+    repeated: list[Tracked] = []
     for message in good:
-        if message.message_id in fresh:
-            fresh.discard(message.message_id)
-            new.append(message)
-        else:
-            message.drop("A message with this messageId was taken before.", Outcome.DUPLICATE)
+        (new if message.message_id in fresh else repeated).append(message)
+        fresh.discard(message.message_id)
+    if repeated:
+        drop_repeated(source, repeated, new)
     if new and one_by_one:
         _record_or_set_aside(source, new, envelope)
     elif new:
@@ -103,13 +104,25 @@ def _record_once(source: Source, messages: Sequence[Tracked], envelope: Envelope
 def _record_or_set_aside(source: Source, messages: list[Tracked], envelope: Envelope) -> None:
     """Record one message after the other, so that the one at fault stands in nobody's way."""
     for message in messages:
-        try:
-            with connection.wrap_database_errors, transaction.atomic():
-                Batch(source, [message], envelope).record()
-        except (OperationalError, InterfaceError):
-            raise
-        except (DataError, IntegrityError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            message.drop(f"{type(error).__name__}: {short(error, 200)}", Outcome.FAILED)
+        if why := record_alone(source, message, envelope):
+            message.drop(why, Outcome.FAILED)
+
+
+def record_alone(source: Source, message: Tracked, envelope: Envelope) -> str:
+    """Record one message, whose id is claimed already; why that failed, or "". Then the message is as it was.
+
+    Raises what the database raises when it is away.
+    """
+    before = message.state
+    try:
+        with connection.wrap_database_errors, transaction.atomic():
+            Batch(source, [message], envelope).record()
+    except (OperationalError, InterfaceError):
+        raise
+    except (DataError, IntegrityError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        message.state = before
+        return f"{type(error).__name__}: {short(error, 200)}"
+    return ""
 
 
 class Batch:
@@ -127,7 +140,7 @@ class Batch:
 
     def record(self) -> None:
         """All steps, in the order of locks."""
-        facts = [message for message in self.messages if message.traits or message.relationship]
+        facts = [message for message in self.messages if message.traits or message.relationship or message.company]
         if facts:
             self._prepare_traits(facts)
         self.identities.resolve()
@@ -160,14 +173,19 @@ class Batch:
                     subject,
                     values_of(subject, message.traits),
                     values_of(Subject.RELATIONSHIP, message.relationship),
+                    values_of(Subject.ACCOUNT, message.company_traits),
                 )
             )
-        definitions.prepare((subject, values) for _, subject, values, _ in read)
-        definitions.prepare((Subject.RELATIONSHIP, values) for _, _, _, values in read)
-        for message, subject, values, relationship in read:
+        definitions.prepare(
+            (subject, values)
+            for _, own, traits, relationship, company in read
+            for subject, values in ((own, traits), (Subject.RELATIONSHIP, relationship), (Subject.ACCOUNT, company))
+        )
+        for message, subject, values, relationship, company in read:
             message.traits, remarks = definitions.usable(subject, values)
             message.relationship, more = definitions.usable(Subject.RELATIONSHIP, relationship)
-            for text in (*remarks, *more):
+            message.company_traits, others = definitions.usable(Subject.ACCOUNT, company)
+            for text in (*remarks, *more, *others):
                 message.remark(text)
 
     def _translate(self, message: Tracked) -> None:
@@ -179,6 +197,10 @@ class Batch:
             self.accounts.append((message, Fact(message.account, message.traits, message.at)))
         if message.kind == "identify" and message.user:
             self.users.append((message, Fact(message.user, message.traits, message.at)))
+        if message.company:
+            self.accounts.append((message, Fact(message.company, message.company_traits, message.at)))
+            if message.user:
+                self.relationships.append((message, RelationshipFact(message.user, message.company, message.at)))
         if message.user and message.account and (message.kind == "group" or message.relationship or message.leaves):
             ended = message.at if message.leaves else None
             fact = RelationshipFact(message.user, message.account, message.at, message.relationship, ended_at=ended)

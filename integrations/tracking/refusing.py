@@ -45,7 +45,7 @@ def _people(message: Tracked) -> list[str]:
 
 
 def _accounts(message: Tracked) -> list[str]:
-    return [message.account] if message.account else _unread(message)
+    return [name for name in (message.account, message.company) if name] or _unread(message)
 
 
 def _unread(message: Tracked) -> list[str]:
@@ -54,5 +54,6 @@ def _unread(message: Tracked) -> list[str]:
 
 def _empty(message: Tracked, why: str) -> None:
     message.drop(why)
-    message.user = message.anonymous = message.account = message.previous = message.message_id = message.payload = ""
-    message.traits, message.relationship, message.properties = {}, {}, {}
+    message.user = message.anonymous = message.account = message.previous = message.company = ""
+    message.message_id = message.payload = ""
+    message.traits, message.relationship, message.company_traits, message.properties = {}, {}, {}, {}

@@ -17,7 +17,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from django.conf import settings
@@ -195,6 +195,53 @@ def _try_later(path: Path, error: Error) -> None:
         set_aside(path, f"The database refused it {tries} times: {error}")
     else:
         path.rename(path.with_name(f"{stem}.{tries}.json"))
+
+
+@dataclass(frozen=True)
+class Aside:
+    """A request that was set aside on this machine: its file's name, when it came, and why."""
+
+    name: str
+    received_at: dt.datetime
+    reason: str
+
+
+def aside() -> list[Aside]:
+    """The requests that were set aside, the newest first."""
+    found = []
+    for path in sorted((folder() / "aside").glob("[0-9]*.json"), reverse=True):
+        said = path.with_name(f"{path.name}.reason")
+        reason = said.read_text(encoding="utf-8").strip() if said.exists() else ""
+        at = dt.datetime.fromtimestamp(int(path.name[:20]) / 1_000_000, dt.UTC) if path.name[:20].isdigit() else None
+        found.append(Aside(path.name, at or dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC), reason))
+    return found
+
+
+def retry_aside(name: str) -> bool:
+    """Let a request that was set aside wait in the spool again; False if there is none of that name any more."""
+    path = _path_aside(name)
+    if path is None:
+        return False
+    path.with_name(f"{name}.reason").unlink(missing_ok=True)
+    path.rename(folder() / f"{name.split('.')[0]}.0.json")
+    _sync(folder())
+    return True
+
+
+def discard_aside(name: str) -> bool:
+    """Delete a request that was set aside; False if there is none of that name any more."""
+    path = _path_aside(name)
+    if path is None:
+        return False
+    path.unlink()
+    path.with_name(f"{name}.reason").unlink(missing_ok=True)
+    return True
+
+
+def _path_aside(name: str) -> Path | None:
+    """The file of that name; None for one that is not there, or that is no name of ours."""
+    known = {item.name for item in aside()}
+    return folder() / "aside" / name if name in known else None
 
 
 def set_aside(path: Path, reason: str) -> None:

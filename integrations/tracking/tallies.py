@@ -12,11 +12,11 @@ from core.locks import xact_lock
 from integrations.models import Message, Outcome, Source, SourceTally
 from integrations.tracking.messages import Tracked
 
-KEPT_DAYS = 7
+KEPT_DAYS, KEPT_ASIDE_DAYS = 7, 90  # one that was set aside waits for somebody to decide
 KEPT_MESSAGES = 100_000  # of all sources together; those not taken are kept for the days whatever their number
 _COPY = """
 COPY integrations_message (source_id, received_at, at, kind, name, user_ref, account_ref, message_id, outcome, reason,
-                           payload) FROM STDIN
+                           payload, said) FROM STDIN
 """
 _TALLY = """
 INSERT INTO integrations_sourcetally (source_id, at, stored, no_account, duplicate, dropped, failed, summed)
@@ -33,7 +33,8 @@ SELECT source_id, hour, sum(stored), sum(no_account), sum(duplicate), sum(droppe
 FROM taken GROUP BY 1, 2
 """
 _OLD = """
-DELETE FROM integrations_message WHERE received_at < %(before)s
+DELETE FROM integrations_message WHERE received_at < %(long_before)s
+    OR outcome <> 'failed' AND received_at < %(before)s
     OR outcome NOT IN ('dropped', 'failed') AND id <= (
         SELECT id FROM integrations_message ORDER BY id DESC OFFSET %(kept)s LIMIT 1)
 """
@@ -46,8 +47,9 @@ def log_messages(source: Source, messages: Sequence[Tracked], received_at: dt.da
             copy.write_row(
                 (
                     source.pk, received_at, message.at, message.kind[:20], message.name[:255],
-                    (message.user or message.anonymous)[:255], message.account[:255], message.message_id,
-                    message.outcome, message.reason, message.payload,
+                    (message.user or message.anonymous)[:255], (message.account or message.company)[:255],
+                    message.message_id, message.outcome, message.reason, message.payload,
+                    message.said() if message.outcome == Outcome.FAILED else "",
                 )
             )  # fmt: skip
 
@@ -72,7 +74,8 @@ def sum_tallies(now: dt.datetime) -> None:
 def forget_messages(now: dt.datetime) -> None:
     """Delete the messages that are too old, and of the ordinary ones those beyond the newest hundred thousand."""
     with connection.cursor() as cursor:
-        cursor.execute(_OLD, {"before": now - dt.timedelta(days=KEPT_DAYS), "kept": KEPT_MESSAGES})
+        before, long_before = (now - dt.timedelta(days=days) for days in (KEPT_DAYS, KEPT_ASIDE_DAYS))
+        cursor.execute(_OLD, {"before": before, "long_before": long_before, "kept": KEPT_MESSAGES})
 
 
 def tidy_is_due(now: dt.datetime) -> bool:

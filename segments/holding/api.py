@@ -19,7 +19,8 @@ from usage.feeds.models import Feed, FeedSilence
 
 
 class FeedSerializer(StrictSerializer):
-    """A source that events come from. `silent_since` is set while it is silent, `holds` while rules are held for it."""
+    """A source that events come from. `silent_since` is set while it is silent, `low_since` while it brings less than a
+    fifth of the usual, `holds` while rules are held for it."""
 
     id = serializers.IntegerField(read_only=True)
     source: Any = serializers.CharField(read_only=True)
@@ -28,16 +29,25 @@ class FeedSerializer(StrictSerializer):
     last_at = serializers.DateTimeField(read_only=True)
     judged_at = serializers.DateTimeField(read_only=True)
     silent_since: Any = serializers.SerializerMethodField()
+    low_since: Any = serializers.SerializerMethodField()
     holds: Any = serializers.SerializerMethodField()
 
     def get_silent_since(self, feed: Feed) -> str | None:
         """When the last thing came; null while the feed is as usual."""
-        found = [silence.since for silence in _open(feed) if silence.ended_at is None]
-        return found[0].isoformat() if found else None
+        return _since(feed, thin=False)
+
+    def get_low_since(self, feed: Feed) -> str | None:
+        """Since when it has brought far less than usual; null while it has not."""
+        return _since(feed, thin=True)
 
     def get_holds(self, feed: Feed) -> bool:
         """Whether rules wait for it."""
         return any(silence.released_at is None for silence in _open(feed))
+
+
+def _since(feed: Feed, *, thin: bool) -> str | None:
+    found = [one.since for one in _open(feed) if one.ended_at is None and one.is_thin == thin]
+    return found[0].isoformat() if found else None
 
 
 def _open(feed: Feed) -> list[FeedSilence]:
@@ -56,7 +66,7 @@ class FeedViewSet(ApiViewSet):
     def get_queryset(self) -> QuerySet[Feed]:
         """All of them, with the silences that are not over."""
         rows = FeedSilence.objects.filter(ended_at=None) | FeedSilence.objects.holding()
-        return Feed.objects.prefetch_related(Prefetch("silences", rows, to_attr="open_silences"))
+        return Feed.objects.prefetch_related(Prefetch("silences", rows.with_kind(), to_attr="open_silences"))
 
     @extend_schema(request=None, responses=FeedSerializer)
     @action(detail=True, methods=["post"])

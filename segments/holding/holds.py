@@ -75,13 +75,14 @@ class Holds:
 
 
 def in_words(held_for: Collection[FeedSilence]) -> str:
-    """Held since …, because … is silent."""
+    """Held since …, because … is silent, or low."""
     if not held_for:
         return ""
     first = min(silence.since for silence in held_for)
     names = ", ".join(sorted({silence.feed.source for silence in held_for}))
     back = all(silence.ended_at for silence in held_for)
-    state = "was silent and its data is still filling up" if back else "is silent"
+    kind = "low" if all(silence.is_thin for silence in held_for) else "silent"
+    state = f"was {kind} and its data is still filling up" if back else f"is {kind}"
     return f"Held since {first.day} {first:%b %Y, %H:%M} UTC, because {names} {state}."
 
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.mail import send_mail
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from segments.holding.holds import Holds
@@ -98,14 +98,15 @@ def administrators() -> QuerySet[Any]:
 
 
 def mail_is_set_up() -> bool:
-    """Whether there is a mail server; Django's default, this very machine, is none."""
-    return settings.EMAIL_BACKEND != SMTP or settings.EMAIL_HOST not in ("", "localhost")
+    """Whether a mail server is named."""
+    return settings.EMAIL_BACKEND != SMTP or bool(settings.EMAIL_HOST)
 
 
 def words_of(notice: HoldNotice) -> str:
     """What the notice says."""
     since, source = notice.silence.since, notice.silence.feed.source
-    what = f"{source} has sent nothing since {since.day} {since:%b %Y, %H:%M} UTC, which is not usual for it."
+    sent = "less than a fifth of its usual volume" if notice.silence.is_thin else "nothing"
+    what = f"{source} has sent {sent} since {since.day} {since:%b %Y, %H:%M} UTC, which is not usual for it."
     if not notice.segments:
         return f"{what} No segment depends on it."
     names = ", ".join(notice.segments[:5]) + (f" and {len(notice.segments) - 5} more" * (len(notice.segments) > 5))
@@ -114,12 +115,19 @@ def words_of(notice: HoldNotice) -> str:
 
 def unseen(user: Any) -> list[HoldNotice]:
     """What this person was told and has not put away."""
-    return list(HoldNotice.objects.filter(user=user, seen_at=None).select_related("silence__feed"))
+    return list(told(user).filter(seen_at=None))
+
+
+def told(user: Any) -> QuerySet[HoldNotice]:
+    """Everything that this person was told, the newest first."""
+    silences = FeedSilence.objects.with_kind().select_related("feed")
+    return HoldNotice.objects.filter(user=user).prefetch_related(Prefetch("silence", silences))
 
 
 def _send(notice: HoldNotice) -> None:
     """The notice on the pages stands, whatever becomes of the e-mail."""
     try:
-        send_mail(f"csbox: {notice.silence.feed.source} is silent", words_of(notice), None, [notice.user.email])
+        what = "is low" if notice.silence.is_thin else "is silent"
+        send_mail(f"csbox: {notice.silence.feed.source} {what}", words_of(notice), None, [notice.user.email])
     except OSError:
         log.warning("notice of a silent feed not mailed", extra={"silence": notice.silence_id}, exc_info=True)

@@ -12,9 +12,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
-from rest_framework.authtoken.models import Token
 
 from accounts.models import Account, EndUser, Note, Relationship, Subscription, Team, TeamMember
+from core.api.tokens import make_token
 from core.models import Workspace
 from segments.models import Segment
 from tests import factories
@@ -29,7 +29,7 @@ class ApiClient:
         self.http = Client(raise_request_exception=False)
         self.headers = {}
         if user is not None:
-            self.headers["Authorization"] = f"Token {Token.objects.get_or_create(user=user)[0].key}"
+            self.headers["Authorization"] = f"Token {make_token(user)[1]}"
 
     def __call__(self, method: str, address: str, data: Any = None, *, match: str = "", **headers: str) -> Any:
         """One request below /api/v1/; `data` is sent as JSON, text or bytes as they are."""

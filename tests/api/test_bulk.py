@@ -126,4 +126,4 @@ def test_imports_can_be_read_by_managers(as_: Any) -> None:
     for role in ("csm", "viewer", "outsider"):
         assert as_(role)("GET", "imports/").status_code == 403
         assert as_(role)("GET", f"imports/{job.pk}/rejects/").status_code == 403
-    assert as_("admin")("POST", "imports/", {}).status_code == 405
+    assert as_("admin")("POST", "imports/", {}).status_code == 415

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from health.editing import save_config
 from health.models import HealthConfig
 from health.refresh import refresh_health
-from health.stock import ONBOARDING, STRATEGIC
+from health.stock import ONBOARDING
 from segments.models import Segment
 from tests.browser.conftest import WIDE, until
 from tests.browser.test_quality import WIDTHS, findings
+from tests.health.test_scores import BOTH
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def the_configs() -> HealthConfig:
     for name in ("Growth plan", "Large"):
         save_config(None, name="", segment=Segment.objects.get(name=name), definition=ONBOARDING)
-    default = save_config(None, name="", definition=STRATEGIC)
+    default = save_config(None, name="", definition=BOTH)
     refresh_health()
     return default
 
@@ -34,7 +35,7 @@ def test_a_config_is_edited_with_its_effect_before_it_is_saved(page: Page, troub
     config = the_configs()
     page.goto(f"/health/configs/{config.pk}/")
     settled(page)
-    assert page.inner_text("#pv-count") == "0" and page.locator(".histogram").count() > 2
+    assert page.inner_text("#pv-count") == "0" and page.locator(".histogram").count() == 2
     page.fill("#good-from", "3")
     page.fill("#poor-below", "1")
     until(page, "document.querySelector('#pv-count')?.textContent > '0'")
@@ -53,19 +54,19 @@ def test_a_config_is_edited_with_its_effect_before_it_is_saved(page: Page, troub
     page.keyboard.type("5000")
     page.fill("#value-d1m1poor", "100")
     page.locator("#spread-d1m1 .histogram").wait_for()
-    page.get_by_role("button", name="Remove Product adoption").click()
+    page.get_by_role("button", name="Remove Adoption").click()
     page.locator("#name-d0[value='Financial']").wait_for()
     page.locator("#notices [data-undo]").click()
-    page.locator("#name-d0[value='Product adoption']").wait_for()
+    page.locator("#name-d0[value='Adoption']").wait_for()
     assert page.input_value("#value-d1m1good") == "5000"
 
-    page.fill("#weight-d0", "59")
+    page.fill("#weight-d0", "69")
     page.locator("#weights-total", has_text="add to 109 %").wait_for()
     page.keyboard.press("Control+s")
     page.locator("#problems a", has_text="add to 109 %").click()
     assert "422" in trouble.pop() and not trouble
     page.get_by_role("button", name="Make it 100 %").click()
-    until(page, "document.querySelector('#weight-d0').value === '54'")
+    until(page, "document.querySelector('#weight-d0').value === '63'")
     settled(page)
     page.keyboard.press("Control+s")
     page.wait_for_url(re.compile(r"/health/\?config="))

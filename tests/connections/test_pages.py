@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from rest_framework.authtoken.models import Token
 
 from accounts.models import Account, TeamMember
+from core.api.tokens import make_token
 from integrations.connections.mapping import mapping_of
 from integrations.connections.running import run_due
 from integrations.models import Connection, ConnectionLink, ConnectionRun
@@ -214,7 +214,7 @@ class TestApi:
 
         def call(method: str, address: str, data: Any = None, access: str = Access.MANAGER) -> Any:
             user: User = factories.member(access).user
-            headers = {"Authorization": f"Token {Token.objects.create(user=user).key}"}
+            headers = {"Authorization": f"Token {make_token(user)[1]}"}
             body = b"" if data is None else json.dumps(data)
             return Client().generic(method, f"/api/v1/{address}", body, "application/json", headers=headers)
 

@@ -250,13 +250,13 @@ def test_a_config_that_takes_too_long_keeps_its_scores_and_holds_up_nobody(monke
     refresh_health()
     score = of(one).score
     AccountUsage.objects.update(active_users_30d=70)
-    made = refreshing.statement
+    made = refreshing.judged
 
-    def slow(meant: Any, read: str) -> str:
-        return made(meant, read.replace("SELECT *", "SELECT pg_sleep(5), *", 1))
+    def slow(*given: Any) -> str:
+        return str(made(*given)).replace("SELECT *", "SELECT pg_sleep(5), *", 1)
 
     with monkeypatch.context() as patched:
-        patched.setattr(refreshing, "statement", slow)
+        patched.setattr(refreshing, "judged", slow)
         patched.setattr(refreshing, "LIMIT_MS", 150)
         run = refresh_health()
     config.refresh_from_db()

@@ -152,3 +152,41 @@ def test_names_of_traits_are_equal_however_their_words_are_joined(send: Send) ->
         send("/v1/batch", {"batch": [identify(messageId=f"k{place}", traits=traits)]})
     assert EndUser.objects.get().attributes == {"created_at": "2026-01-04T00:00:00Z"}
     assert AttributeChange.objects.filter(key="custom.created_at").count() == 4
+
+
+def test_an_identify_that_names_a_company_says_who_belongs_to_it(send: Send) -> None:
+    company = {"id": 12, "name": "Acme", "industry": "Toys", "employee_count": 40, "plan": "pro"}
+    send("/v1/batch", batch(track(), identify(traits={"title": "CFO", "company": company})))
+    found = Relationship.objects.open().get()
+    assert (found.user.title, found.account.external_id, found.account.name) == ("CFO", "12", "Acme")
+    assert found.account.attributes == {"employee_count": 40, "plan": "pro"} and found.account.industry == "Toys"
+    assert found.user.attributes == {}
+    assert homes()["m0"] == ("12", "u1")  # an event that came before its user's first account
+    older = {"id": "12", "name": "Old", "plan": "free"}
+    call = identify(messageId="older", traits={"company": older}, timestamp="2020-01-01T00:00:00Z")
+    send("/v1/batch", {"batch": [call]})
+    assert Account.objects.get().name == "Acme"
+
+
+def test_a_company_without_an_id_is_what_the_user_says(send: Send) -> None:
+    send("/v1/batch", batch(identify(traits={"company": {"name": "Acme"}}), identify("u2", traits={"company": "Beta"})))
+    assert not Account.objects.exists()
+    assert EndUser.objects.get(external_id="u1").attributes == {"company_name": "Acme"}
+    assert EndUser.objects.get(external_id="u2").attributes == {"company": "Beta"}
+
+
+def test_a_visitor_who_names_a_company_belongs_to_it_once_known(send: Send) -> None:
+    visitor = identify(user=None, anonymousId="v1", traits={"title": "CFO", "company": {"id": "a1", "name": "Acme"}})
+    send("/v1/batch", batch(visitor, track(user=None, anonymousId="v1")))
+    assert Account.objects.get().name == "Acme" and not Relationship.objects.exists()
+    assert homes()["m1"] == ("a1", None)
+    send("/v1/batch", {"batch": [identify(messageId="known", anonymousId="v1")]})
+    assert Relationship.objects.open().get().account.external_id == "a1" and homes()["m1"] == ("a1", "u1")
+
+
+def test_what_a_batch_says_of_all_its_messages_is_merged_under_each(send: Send) -> None:
+    whole = {"context": {"groupId": "a1", "traits": {"title": "CFO"}}, "integrations": ROLE}
+    calls = [identify(context={"ip": "::1"}), group(integrations={"All": True}), track(context={"groupId": ""})]
+    send("/v1/batch", batch(*calls, **whole))
+    found = Relationship.objects.get()
+    assert (found.role, found.user.title) == ("owner", "CFO") and homes()["m2"] == ("a1", "u1")

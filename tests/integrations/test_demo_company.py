@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,22 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError
 from django.db.models import Count, F, Q
 
-from accounts.models import Account, Assignment, AttributeChange, EndUser, Note, Relationship, Subscription, TeamMember
+from accounts.models import (
+    Account,
+    Assignment,
+    AttributeChange,
+    EndUser,
+    Erasure,
+    Note,
+    Relationship,
+    Subscription,
+    TeamMember,
+)
 from core.clock import moment
 from integrations.demo.company import invent
 from integrations.demo.usage import happenings
+from integrations.models import Import, Message, Outcome, ScheduledImport, SourceTally
+from integrations.tracking.setting_aside import retry, set_aside
 from segments.levels.models import LevelRule
 from segments.models import Pin, RefreshRun, Segment
 from segments.refresh import refresh_segments
@@ -24,6 +37,11 @@ from usage.traits.models import Trait
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 NOW = dt.datetime(2026, 5, 20, 14, tzinfo=dt.UTC)
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, settings: Any) -> None:
+    settings.DATA_DIR = tmp_path
 
 
 @pytest.fixture
@@ -97,6 +115,16 @@ def test_no_event_lies_in_the_future_or_before_its_account() -> None:
     facts = list(happenings(customers, 3, NOW, dt.UTC))
     assert all(since[fact.account] <= fact.at.date() and fact.at <= NOW for fact in facts if fact.account)
     assert len({fact.message_id for fact in facts}) == len(facts) > 5_000
+
+
+def test_the_pages_about_what_comes_in_have_something_to_show(company: str) -> None:
+    assert set(Message.objects.values_list("outcome", flat=True)) == set(Outcome.values)
+    assert any(message.is_other_content for message in Message.objects.filter(outcome=Outcome.DUPLICATE))
+    assert retry(set_aside()).recorded == 1
+    job = Import.objects.get()
+    assert (job.state, job.bad_rows) == ("done", 2) and job.updated > 0
+    assert ScheduledImport.objects.get().active is False and Erasure.objects.get().state == "done"
+    assert SourceTally.objects.count() > 60
 
 
 def test_too_few_accounts_are_refused() -> None:

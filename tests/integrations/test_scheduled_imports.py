@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.core import serializers
 
 from accounts.models import Account
 from core.fetching import CheckedPool, FetchFailed, NotAllowed, ask, is_allowed
@@ -66,6 +67,50 @@ def test_a_file_is_fetched_once_and_again_only_when_it_changes(web: Far) -> None
     scheduling.run_now(made)
     assert run(made).state == "fetched" and Account.objects.get(external_id="a").name == "Changed"
     assert made.imports.count() == 2
+
+
+def test_a_credential_is_stored_sealed_and_goes_to_its_own_host_only(web: Far, settings: Any) -> None:
+    made = schedule(f"{web.url}/c.csv")
+    scheduling.save_schedule(made, None, secret="Bearer of-its-own")
+    stored = ScheduledImport.objects.get()
+    assert "of-its-own" not in serializers.serialize("json", [stored]) and stored.secret_hint == "-own"
+    assert "of-its-own" not in repr(scheduling.place_of(stored))
+    scheduling.run_now(stored)
+    assert run(stored).state == "fetched" and web.asked[-1][1]["Authorization"] == "Bearer of-its-own"
+    # A change of the address within the host keeps it; another host asks for it again.
+    stored.url = f"{web.url}/other.csv"
+    scheduling.save_schedule(stored, None)
+    stored.url = "https://elsewhere.example/c.csv"
+    with pytest.raises(scheduling.BadSchedule, match="Enter the credential again"):
+        scheduling.save_schedule(stored, None)
+    stored.refresh_from_db()
+    old, before = settings.SECRET_KEY, stored.secret
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another" * 10, [old]
+    scheduling.run_now(stored)
+    run(stored)
+    assert stored.secret != before and web.asked[-1][1]["Authorization"] == "Bearer of-its-own"
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "third" * 10, []
+    scheduling.run_now(stored)
+    assert "Enter it again" in run(stored).error
+    with pytest.raises(scheduling.BadSchedule, match="not both"):
+        stored.credential = "crm"
+        scheduling.save_schedule(stored, None, secret="Bearer of-its-own")
+    scheduling.save_schedule(stored, None)  # one of the environment takes its place
+    assert (stored.secret, stored.secret_hint, stored.credential) == ("", "", "crm")
+    with pytest.raises(scheduling.BadSchedule, match="plain characters"):
+        stored.credential = ""
+        scheduling.save_schedule(stored, None, secret="tab\tof it all")
+
+
+def test_a_stored_credential_opens_a_bucket() -> None:
+    with bucket_server("files") as far:
+        far.bodies, far.times = {"in/a.csv": b"id,name\na,Alder\n"}, {"in/a.csv": 1}
+        made = ScheduledImport(name="bucket", url="s3://files/in/", endpoint=far.url)
+        scheduling.save_schedule(made, imported("id,name\nz,Z\n"), secret=f"{ACCESS}:{SECRET}")
+        scheduling.run_now(made)
+        assert run(made).error == "" and made.state == "fetched"
+        with pytest.raises(scheduling.BadSchedule, match="ACCESS_KEY:SECRET_KEY"):
+            scheduling.save_schedule(made, None, secret="Bearer wrong")
 
 
 def test_without_etags_the_hash_tells(web: Far) -> None:

@@ -16,8 +16,10 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.facts import Fact, record_accounts, record_users
 from accounts.models import Account, EndUser, Erasure
-from accounts.privacy.erasing import continue_erasures, reapply_erasures, request_erasure
+from accounts.privacy.digests import digest
+from accounts.privacy.erasing import continue_erasures, lift, reapply_erasures, request_erasure
 from accounts.privacy.gate import erased_among
+from accounts.privacy.ledger import read_ledger
 from integrations.connections.running import request_run, run_due
 from integrations.imports.previewing import preview
 from integrations.imports.storing import folder
@@ -226,3 +228,23 @@ def test_a_restore_brings_back_nobody_whom_only_texts_name(gone: None, send: Any
     assert (done.added, done.erased) == (2, 2)
     assert found_in("bob-7731", "acme-9") == {} and not (folder() / job.stored).exists()
     assert preview(job).error == "rows.csv is not kept any more. Upload it again."
+
+
+def test_lifting_lets_the_other_ids_in_again_too(send: Any) -> None:
+    alias = {"type": "alias", "userId": "new", "previousId": "old"}
+    send([{"type": "identify", "userId": "old"}, alias, {"type": "identify", "userId": "other"}])
+    made = request_erasure("user", "new", by="ann")
+    kept_out = made.others.get()
+    assert lift(made, by="ann").lifted_at is None  # not before all of it is done
+    continue_erasures()
+    apart = request_erasure("user", "other", by="ann")
+    continue_erasures()
+    assert kept_out.digest == digest("user", "old") and apart.other_of is None
+    lift(made, by="ann")
+    kept_out.refresh_from_db()
+    apart.refresh_from_db()
+    assert kept_out.lifted_at and kept_out.lifted_by == "ann" and apart.lifted_at is None
+    send([{"messageId": "later", "type": "identify", "userId": "old"}])
+    assert EndUser.objects.filter(external_id="old").exists()
+    entries, lifted = read_ledger()
+    assert {entry.uid for entry in entries} == {str(apart.uid)} and str(kept_out.uid) in lifted

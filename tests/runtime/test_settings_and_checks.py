@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import errno
 import multiprocessing
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import load_command_class
 from django.db import DataError, OperationalError
 
 from core import checks
 from core.failures import PlainError, plain_words
 from csbox import environment
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_flags_and_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,3 +134,51 @@ def test_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
     assert plain_words(OperationalError("refused")) is None
     monkeypatch.setenv("DATABASE_URL", "postgresql://x")
     assert "DATABASE_URL names does not answer (refused)" in str(plain_words(OperationalError("refused\nmore")))
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, {"csbox.I001"}),
+        ({"EMAIL_HOST": "mail.example.com", "DEFAULT_FROM_EMAIL": "csbox <csbox@example.com>"}, set()),
+        ({"EMAIL_HOST": "mail.example.com", "DEFAULT_FROM_EMAIL": "csbox@localhost"}, {"csbox.W001"}),
+        ({"EMAIL_HOST": "mail.example.com", "DEFAULT_FROM_EMAIL": "csbox"}, {"csbox.W001"}),
+        ({"EMAIL_HOST": "m", "DEFAULT_FROM_EMAIL": "a@b.example", "EMAIL_HOST_USER": "u"}, {"csbox.W002"}),
+        (
+            {"EMAIL_HOST": "m", "DEFAULT_FROM_EMAIL": "a@b.example", "EMAIL_HOST_USER": "u",
+             "EMAIL_HOST_PASSWORD": "p", "EMAIL_SECURITY": "none"},
+            {"csbox.W003"},
+        ),
+        ({"EMAIL_SECURITY": "ssl"}, {"csbox.E008", "csbox.I001"}),
+    ],
+)  # fmt: skip
+def test_what_keeps_mail_from_being_sent_is_told_before_deployment(
+    settings: Any, values: dict[str, str], told: set[str]
+) -> None:
+    for name, value in values.items():
+        setattr(settings, name, value)
+    assert {str(found.id) for found in checks.mail_settings(None)} == told
+
+
+def test_mail_settings_are_read_from_the_environment(tmp_path: Path) -> None:
+    code = "from django.conf import settings as s; print(s.EMAIL_HOST, s.EMAIL_PORT, s.EMAIL_USE_TLS, s.EMAIL_USE_SSL)"
+    env = os.environ | {"CSBOX_DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "csbox.settings"}
+
+    def read(**given: str) -> str:
+        done = subprocess.run([sys.executable, "-c", code], env=env | given, capture_output=True, text=True, cwd=ROOT)
+        return done.stdout.strip()
+
+    assert read(CSBOX_EMAIL_HOST="m.example") == "m.example 587 True False"
+    assert read(CSBOX_EMAIL_HOST="m.example", CSBOX_EMAIL_TLS="tls") == "m.example 465 False True"
+    assert read(CSBOX_EMAIL_HOST="localhost", CSBOX_EMAIL_TLS="none") == "localhost 25 False False"
+    assert read(CSBOX_EMAIL_HOST="m.example", CSBOX_EMAIL_PORT="2525") == "m.example 2525 True False"
+
+
+def test_the_port_comes_from_the_environment_and_the_option_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("demo", "run"):
+        command = load_command_class("csbox", name)
+        monkeypatch.delenv("CSBOX_PORT", raising=False)
+        assert command.create_parser("manage.py", name).parse_args([]).port == 8000
+        monkeypatch.setenv("CSBOX_PORT", "8123")
+        assert command.create_parser("manage.py", name).parse_args([]).port == 8123
+        assert command.create_parser("manage.py", name).parse_args(["--port", "8124"]).port == 8124

@@ -10,11 +10,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
-from rest_framework.authtoken.models import Token
 
 from accounts.facts import Fact, record_accounts
 from accounts.levels import SOURCE
 from accounts.models import Account, AccountLevel, AttributeChange, TeamMember
+from core.api.tokens import make_token
 from csbox.pipeline import refresh_everything
 from segments.levels.deciding import decide_levels, remove_level_rule, save_level_rule
 from segments.levels.models import LevelRule
@@ -174,7 +174,7 @@ class TestPages:
 
     def test_the_api_reads_and_changes_rules(self, tiers: Any) -> None:
         factories.account("One", mrr=100)
-        token = Token.objects.create(user=factories.member(TeamMember.Access.MANAGER).user).key
+        token = make_token(factories.member(TeamMember.Access.MANAGER).user)[1]
 
         def api(method: str, address: str, data: Any = None, **headers: str) -> Any:
             sent = {"Authorization": f"Token {token}", **headers}

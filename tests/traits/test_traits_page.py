@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from rest_framework.authtoken.models import Token
 
 from accounts.models import TeamMember
+from core.api.tokens import make_token
 from core.clock import Moment
 from tests import factories
 from tests.traits.conftest import Tell
@@ -32,7 +32,7 @@ class Api:
     """Speaks JSON with the token of a log-in."""
 
     def __init__(self, user: User) -> None:
-        self.headers = {"Authorization": f"Token {Token.objects.create(user=user).key}"}
+        self.headers = {"Authorization": f"Token {make_token(user)[1]}"}
 
     def __call__(self, method: str, address: str, data: Any = None, **headers: str) -> Any:
         body = b"" if data is None else json.dumps(data)

@@ -185,6 +185,8 @@ def test_what_was_deleted_meanwhile_is_saved_as_a_new_one(manager: Client, score
 def test_the_effect_tells_who_changes_and_ends_when_a_newer_one_came(
     manager: Client, default: HealthConfig, query_count: QueryCount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    save_config(default, name="", definition=BOTH)
+    refresh_health()
     sent = form(manager, path_of(default))
     html = manager.post("/health/configs/preview/", sent).content.decode()
     assert 'id="pv-count">0<' in html and 'id="spread-d0m1"' in html and 'class="histogram"' in html
@@ -199,10 +201,10 @@ def test_the_effect_tells_who_changes_and_ends_when_a_newer_one_came(
     sent["d0.weight"], sent["d0m1.good.value"] = "60", "soon"
     html = manager.post("/health/configs/preview/", sent).content.decode()
     assert "Without 1 measure that cannot be read yet." in html and "is not a number" in html
-    assert 'id="spread-d0m2"' in html and 'id="spread-d0m1"' not in html
+    assert 'id="spread-d0m0"' in html and 'id="spread-d0m1"' not in html
     sent["band.good"] = "0"
     assert "It comes when the config is complete" in manager.post("/health/configs/preview/", sent).content.decode()
-    sent["band.good"], sent["d0m1.good.value"] = "2", "3"
+    sent["band.good"], sent["d0m1.good.value"] = "2", "2"
 
     monkeypatch.setattr(effect, "LIMIT_MS", 0)
     sent["preview-window"], sent["preview-asked"] = "0123456789ab", "1"

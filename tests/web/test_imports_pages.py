@@ -222,6 +222,14 @@ def test_a_schedule_is_added_changed_run_and_deleted(browser: Client, settings: 
     browser.post(f"/imports/schedules/{made.pk}/run/")
     made.refresh_from_db()
     assert made.done_on is None
+    own = wanted | {"credential": "", "secret": "Bearer very-own-secret"}
+    browser.post(f"/imports/schedules/{made.pk}/", own)
+    form = browser.get(f"/imports/schedules/{made.pk}/").content.decode()
+    assert "very-own" not in form and "ends in …cret" in form
+    wrong = browser.post(f"/imports/schedules/{made.pk}/", own | {"url": "http://10.0.0.1/", "secret": "Bearer other1"})
+    assert "Only https" in text(wrong) and "…cret" in text(wrong) and "other1" not in wrong.content.decode()
+    browser.post(f"/imports/schedules/{made.pk}/", own | {"secret": "", "forget": "1"})
+    assert ScheduledImport.objects.get().secret == ""
     ScheduledImport.objects.update(state="failed", error="files.example answers 401.")
     assert "answers 401" in text(browser.get("/imports/schedules/"))
     assert "answers 401" in text(browser.get(f"/imports/schedules/{made.pk}/"))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 
@@ -80,9 +80,15 @@ class SilenceQuerySet(models.QuerySet["FeedSilence"]):
         """Those for which rules are held: not over, and not called real by a person."""
         return self.filter(released_at__isnull=True)
 
+    def with_kind(self) -> Self:
+        """With `thin`: whether something came in it, but far less than usual."""
+        came = FeedHour.objects.filter(feed=OuterRef("feed"), hour__gte=OuterRef("since"))
+        return self.annotate(thin=Exists(came.filter(hour__lt=OuterRef("noticed_at"))))
+
 
 class FeedSilence(models.Model):
-    """A source that was regular and brought nothing: since when, when it was noticed, when data came again.
+    """A source that was regular and brought nothing, or far less than usual: since when, when it was noticed, when data
+    came again. Which of the two the hours tell: in a complete silence there are none between `since` and `noticed_at`.
 
     After that, rules stay held until `settles_at`, so that accounts have time to be seen again; `released_at` is when
     the hold ended, by itself or because a person said that the silence is real (`released_by`).
@@ -112,3 +118,11 @@ class FeedSilence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.feed} since {self.since:%d %b %Y %H:%M}"
+
+    @property
+    def is_thin(self) -> bool:
+        """Whether something came in it, but far less than usual; asked for, unless `with_kind` has told."""
+        if not hasattr(self, "thin"):
+            told: Any = FeedSilence.objects.with_kind().get(pk=self.pk)
+            self.thin = bool(told.thin)
+        return bool(self.thin)

@@ -121,6 +121,28 @@ def _runs(came: list[bool]) -> list[int]:
     return [len(list(run)) for there, run in groupby(came) if not there]
 
 
+def slots_between(
+    start: dt.datetime, end: dt.datetime, rhythm: Rhythm
+) -> Iterator[tuple[Any, dt.datetime, dt.datetime]]:
+    """The expected slots that lie in a span completely: which of the week, its beginning and its end (UTC)."""
+    if rhythm.hourly:
+        for hour in _hours(start, end):
+            slot = _hour_slot(hour, rhythm.zone)
+            if slot in rhythm.slots:
+                yield slot, hour, hour + HOUR
+        return
+    first, today = start.astimezone(rhythm.zone).date() + DAY, end.astimezone(rhythm.zone).date()
+    for day in _days(first, today):
+        if day.weekday() in rhythm.slots:
+            yield day.weekday(), _midnight(day, rhythm.zone), _midnight(day + DAY, rhythm.zone)
+
+
+def _midnight(day: dt.date, zone: zoneinfo.ZoneInfo) -> dt.datetime:
+    """The beginning of a local day, to the hour before if the zone is off by a part of one."""
+    found = dt.datetime.combine(day, dt.time(), zone).astimezone(dt.UTC)
+    return found.replace(minute=0)
+
+
 def _hour_slot(hour: dt.datetime, zone: zoneinfo.ZoneInfo) -> tuple[int, int]:
     local = hour.astimezone(zone)
     return local.weekday(), local.hour

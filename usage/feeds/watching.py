@@ -1,4 +1,4 @@
-"""Looking at the feeds: what came is summed up, a feed that fell silent is marked, one that is back is let go."""
+"""Looking at the feeds: what came is summed up, one that fell silent or low is marked, and let go when it is back."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from django.db import connection, transaction
+from django.db.models import Exists, Max, OuterRef
 
 from core.clock import Moment, moment
 from core.locks import xact_lock
 from usage.feeds.models import Feed, FeedHour, FeedSilence
 from usage.feeds.rhythm import WEEKS, learn
+from usage.feeds.volume import is_back, low_since, walk
 
 EVERY = dt.timedelta(minutes=5)
 KEPT = dt.timedelta(weeks=WEEKS + 2)
@@ -73,28 +75,50 @@ def watch_feeds(present: Moment | None = None) -> Looked:
     xact_lock("usage.feeds")
     with connection.cursor() as cursor:
         cursor.execute(_SUM_UP)
-    FeedHour.objects.filter(hour__lt=now.now - KEPT).delete()
+    _forget_hours(now.now - KEPT)
     # Files loaded once, each a source of its own, would pile up.
     Feed.objects.filter(last_at__lt=now.now - KEPT, silences=None).delete()
     looked = Looked()
-    open_ones = {silence.feed_id: silence for silence in FeedSilence.objects.filter(ended_at__isnull=True)}
+    unfinished = FeedSilence.objects.filter(ended_at__isnull=True).with_kind()
+    open_ones = {silence.feed_id: silence for silence in unfinished}
+    ends = dict(FeedSilence.objects.values_list("feed").annotate(last=Max("ended_at")).values_list("feed", "last"))
     for feed in Feed.objects.order_by("source"):
+        counts = dict(feed.hours.values_list("hour", "count"))
         silence = open_ones.get(feed.pk)
-        if silence is not None and feed.last_at > silence.since:
+        if silence is not None and _is_over(silence, feed, counts, now):
             _end(silence, feed, now.now)
             looked.ended.append(silence)
-            silence = None
-        rhythm = learn(list(feed.hours.values_list("hour", flat=True)), now.zone)
+            ends[feed.pk], silence = silence.ended_at, None
+        rhythm = learn(counts, now.zone)
         Feed.objects.filter(pk=feed.pk).update(judged_at=now.now, rhythm=rhythm.words if rhythm else "")
-        if rhythm is not None and silence is None and rhythm.silent(now.now):
-            made = FeedSilence(feed=feed, since=feed.last_at, noticed_at=now.now)
-            made.save()
-            looked.began.append(made)
+        if rhythm is not None and silence is None:
+            since = feed.last_at if rhythm.silent(now.now) else None
+            since = since or low_since(walk(counts, rhythm, now.now), rhythm, after=ends.get(feed.pk))
+            if since is not None:
+                made = FeedSilence.objects.create(feed=feed, since=since, noticed_at=now.now)
+                looked.began.append(made)
     for silence in FeedSilence.objects.holding().filter(settles_at__lte=now.now).select_related("feed"):
         silence.released_at = now.now
         silence.save(update_fields=["released_at"])
         looked.released.append(silence)
     return looked
+
+
+def _forget_hours(before: dt.datetime) -> None:
+    """Delete old hours, but those of a drop, which tell it from a silence."""
+    of_silence = FeedSilence.objects.filter(feed=OuterRef("feed"), since__lte=OuterRef("hour"))
+    old = FeedHour.objects.filter(hour__lt=before)
+    old.exclude(Exists(of_silence.filter(noticed_at__gt=OuterRef("hour")))).delete()
+
+
+def _is_over(silence: FeedSilence, feed: Feed, counts: Mapping[dt.datetime, int], now: Moment) -> bool:
+    """Whether a silent feed brought something again, or one that was low brings as much as it did before that."""
+    if not silence.is_thin:
+        return feed.last_at > silence.since
+    before = learn({hour: count for hour, count in counts.items() if hour < silence.since}, now.zone)
+    if before is None:  # what was usual before is forgotten: there is nothing to wait for
+        return True
+    return is_back(walk(counts, before, now.now), before, since=silence.since)
 
 
 def _end(silence: FeedSilence, feed: Feed, now: dt.datetime) -> None:
@@ -126,7 +150,7 @@ class Silences:
 
 def silences() -> Silences:
     """Those at present: one query while no feed is silent."""
-    open_ones = list(FeedSilence.objects.holding().select_related("feed").order_by("since", "pk"))
+    open_ones = list(FeedSilence.objects.holding().with_kind().select_related("feed").order_by("since", "pk"))
     names = {
         silence.pk: set(
             silence.feed.events.filter(last_at__gte=silence.since - LATELY).values_list("name_id", flat=True)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from segments.holding.models import HoldNotice
-from segments.holding.telling import held_for, release, words_of
+from segments.holding.telling import held_for, release, told, words_of
 from segments.models import Segment
 from usage.feeds.models import Feed, FeedSilence
 from web.notices import back_to, notify
@@ -25,14 +25,14 @@ NOTICES, PAST = 30, 20
 def feeds(request: HttpRequest) -> HttpResponse:
     """Every feed, the silent ones first with the segments that they hold."""
     editors_only(request)
-    open_ones = list(FeedSilence.objects.holding().select_related("feed").order_by("since"))
-    notices = HoldNotice.objects.filter(user=request.user).select_related("silence__feed")  # type: ignore[misc]
+    open_ones = list(FeedSilence.objects.holding().with_kind().select_related("feed").order_by("since"))
     context = {
         "feeds": Feed.objects.all(),
-        "silent": {silence.feed_id for silence in open_ones if silence.ended_at is None},
+        "silent": {silence.feed_id for silence in open_ones if silence.ended_at is None and not silence.is_thin},
+        "low": {silence.feed_id for silence in open_ones if silence.ended_at is None and silence.is_thin},
         "silences": [{"silence": silence, "segments": held_for(silence)} for silence in open_ones],
-        "past": FeedSilence.objects.exclude(released_at=None).select_related("feed")[:PAST],
-        "notices": [(notice, words_of(notice)) for notice in notices[:NOTICES]],
+        "past": FeedSilence.objects.exclude(released_at=None).with_kind().select_related("feed")[:PAST],
+        "notices": [(notice, words_of(notice)) for notice in told(request.user)[:NOTICES]],
     }
     return page(request, "web/feeds/page.html", context)
 
@@ -47,7 +47,7 @@ def silence_real(request: HttpRequest, pk: int) -> HttpResponse:
     by = request.user.get_username()  # type: ignore[union-attr]
     if release(silence, by=by):
         held = "1 segment is" if waiting == 1 else f"{waiting:,} segments are"
-        text = f"{silence.feed} is silent for good reason. {held} refreshed now."
+        text = f"{silence.feed} is {'low' if silence.is_thin else 'silent'} for good reason. {held} refreshed now."
     else:
         text = "This silence holds nothing any more."
     notify(request, text)

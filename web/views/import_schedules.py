@@ -62,7 +62,7 @@ def _edit(request: HttpRequest, schedule: ScheduledImport) -> HttpResponse:
             schedule.at = dt.time.fromisoformat(request.POST.get("at", ""))
         except ValueError:
             errors["at"] = "Write a time such as 04:00."
-        errors |= _saved(schedule, example) if not errors else {}
+        errors |= _saved(request, schedule, example) if not errors else {}
         if not errors:
             notify(request, f"{schedule.name} saved.")
             return HttpResponseRedirect(reverse("import_schedules"))
@@ -75,13 +75,14 @@ def _edit(request: HttpRequest, schedule: ScheduledImport) -> HttpResponse:
     return page(request, "web/imports/schedule.html", context, status=422 if errors else 200)
 
 
-def _saved(schedule: ScheduledImport, example: Import | None) -> dict[str, str]:
+def _saved(request: HttpRequest, schedule: ScheduledImport, example: Import | None) -> dict[str, str]:
     too_long = {"endpoint": 300, "region": 60, "credential": 40}
     errors = {name: "This is too long." for name, most in too_long.items() if len(getattr(schedule, name)) > most}
     if errors:
         return errors
     try:
-        save_schedule(schedule, example)
+        secret = request.POST.get("secret", "").replace("\x00", "")
+        save_schedule(schedule, example, secret=secret, forget=request.POST.get("forget") == "1")
     except BadSchedule as error:
         return error.errors
     return {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -18,6 +19,7 @@ from integrations.models import Message, Outcome, Source
 from integrations.tracking.keys import OVERLAPS, create_source, rotate_key, set_disabled
 from integrations.tracking.messages import KINDS
 from integrations.tracking.overview import NOTHING, Volume, daily_volume, feeds_of, volumes
+from integrations.tracking.setting_aside import set_aside
 from web.charts import usage_chart
 from web.notices import notify
 from web.pages import moment_of, page, shell_for
@@ -42,7 +44,8 @@ def sources(request: HttpRequest) -> HttpResponse:
     editors_only(request)
     found = volumes(shell_for(request, whole=False).moment)
     rows = [SourceRow(item, found.get(item.pk, NOTHING)) for item in Source.objects.all()]
-    return page(request, "web/sources/page.html", {"rows": rows, "address": address_of(request)})
+    context = {"rows": rows, "address": address_of(request), "aside": set_aside().count()}
+    return page(request, "web/sources/page.html", context)
 
 
 @login_required
@@ -138,14 +141,15 @@ def debugger(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(outcome=asked["outcome"])
     if asked["q"]:
         text = asked["q"].strip()
-        rows = rows.filter(account_ref=text) | rows.filter(user_ref=text) | rows.filter(name=text)
+        rows = rows.filter(Q(account_ref=text) | Q(user_ref=text) | Q(name=text) | Q(message_id=text))
     query = request.GET.copy()
     for name in ("pause", "message"):
         query.pop(name, None)
     context: dict[str, Any] = {
         "rows": rows.defer("payload")[:SHOWN], "asked": asked, "paused": request.GET.get("pause") == "1",
         "query": query.urlencode(), "kinds": KINDS, "outcomes": Outcome.choices, "sources": Source.objects.all(),
-        "narrowed": any(value for name, value in asked.items() if name != "source"), "shown": SHOWN,
+        "aside": set_aside().exists, "shown": SHOWN,
+        "narrowed": any(value for name, value in asked.items() if name != "source"),
     }  # fmt: skip
     return page(request, "web/sources/debugger.html", context | _chosen(request), parts=PARTS)
 

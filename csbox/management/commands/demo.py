@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from core import processes
 from csbox import preparing, serving
+from csbox.environment import number
 
 
 class Command(BaseCommand):
@@ -20,7 +21,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Only the port may be chosen: the demo never listens to the network."""
-        parser.add_argument("--port", type=int, default=8000, help="Where to serve on 127.0.0.1 (8000).")
+        parser.add_argument(
+            "--port",
+            type=int,
+            default=number("CSBOX_PORT", 8000),
+            help="Where to serve on 127.0.0.1 (CSBOX_PORT, else 8000).",
+        )
         parser.add_argument("--no-serve", action="store_true", help="Prepare everything, then stop.")
 
     def handle(self, *args: Any, **options: Any) -> None:

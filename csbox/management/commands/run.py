@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from core import processes
 from csbox import preparing, serving
+from csbox.environment import number
 
 
 class Command(BaseCommand):
@@ -20,7 +21,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Where to listen, and with how much."""
         parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (127.0.0.1).")
-        parser.add_argument("--port", type=int, default=8000, help="Port to listen on (8000).")
+        parser.add_argument(
+            "--port", type=int, default=number("CSBOX_PORT", 8000), help="Port to listen on (CSBOX_PORT, else 8000)."
+        )
         parser.add_argument("--processes", type=int, default=2, help="Web processes (2).")
         parser.add_argument("--threads", type=int, default=4, help="Threads in each (4).")
         parser.add_argument("--no-worker", action="store_true", help="Pages only: the worker runs elsewhere.")
