@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from functools import cached_property
+from itertools import zip_longest
 
 from accounts.fields import Field, Kind
 from accounts.models import Account
-from core.clock import Moment
-from health.definition import Definition, DefinitionError, Limit, Measure, read_definition
-from health.models import AccountHealth, Band, HealthConfig, HealthConfigVersion, HealthDay
+from health.definition import UNSCORED, Definition, Limit, Measure
+from health.models import AccountHealth, Band, HealthConfig
+from health.recalling import days_before, lenient, versions_of, whole_of, wholes_of
 from segments.questions import Reader
 
 LOOK_BACK_DAYS = 30
 REASON_LENGTH = 60
+NOT_YET = "Health was not computed yet"
 
 
 @dataclass(frozen=True)
 class MeasureTold:
     """A measure of one account. `score` 0 to 100, None without data; `was` the number of a month ago.
 
-    `share` is how many points of the whole the measure takes away from 100, by which measures are ranked.
+    `share` is how many points of the whole the measure takes away from 100, by which measures are ranked. Where both
+    limits are percentages of one field, `value` is "41 of 120, 34 %", and `short`, which lines take, "34 %".
     """
 
     key: str
@@ -37,6 +39,7 @@ class MeasureTold:
     poor: str
     share: Decimal
     problem: str = ""
+    short: str = ""
 
     @property
     def label(self) -> str:
@@ -50,8 +53,9 @@ class MeasureTold:
             return f"{self.name}: {self.problem}"
         if self.score is None:
             return f"{self.name} is not known"
-        text = f"{self.name} {self.value}" if self.value else f"{self.name} is {Band(self.band).label}"
-        return f"{text}, was {self.was}" if self.was and self.was != self.value else text
+        now = self.short or self.value
+        text = f"{self.name} {now}" if now else f"{self.name} is {Band(self.band).label}"
+        return f"{text}, was {self.was}" if self.was and self.was != now else text
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,24 @@ class HealthTold:
     health: AccountHealth | None
 
 
+@dataclass(frozen=True)
+class HealthLine:
+    """The health of one row of a list: the reason, whether it is praise, by key the name and band of each dimension."""
+
+    reason: str
+    fine: bool
+    dimensions: dict[str, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """A measure as it was: how it was defined then, its number and its score."""
+
+    measure: Measure
+    value: Decimal | None
+    score: Decimal | None
+
+
 def band_of(score: Decimal | float | None, definition: Definition) -> str:
     """The band of a score, by the bands of a definition."""
     if score is None:
@@ -97,52 +119,82 @@ class Teller:
 
     def __init__(self, accounts: Iterable[Account], reader: Reader, *, look_back: int = LOOK_BACK_DAYS) -> None:
         self.reader = reader
-        ids = [account.pk for account in accounts]
-        self.health = AccountHealth.objects.select_related("config").in_bulk(ids)
-        self.before = _days_before(ids, reader.moment, look_back)
-        wanted = {(row.config_id, row.version) for row in [*self.health.values(), *self.before.values()]}
-        self.definitions = _definitions(wanted, reader)
+        self.ids = [account.pk for account in accounts]
+        self.health = AccountHealth.objects.in_bulk(self.ids)
+        self.before = days_before(self.ids, reader.moment, look_back)
+        rows = versions_of({(row.config_id, row.version) for row in [*self.health.values(), *self.before.values()]})
+        self.configs = {row.config_id: row.config for row in rows}
+        self.definitions = {(row.config_id, row.number): lenient(row.definition, reader) for row in rows}
+
+    @cached_property
+    def wholes(self) -> dict[tuple[int, str], Decimal | None]:
+        """What measures are percentages of; asked for when the first of them is told."""
+        return wholes_of(self.ids, self.definitions.values(), self.reader)
 
     def told(self, account: Account) -> HealthTold:
         """The health of one account with its reason."""
         health = self.health.get(account.pk)
         if health is None:
-            return HealthTold(account, str(Band.NONE), None, Decimal(0), None, [], "Health was not computed yet", None)
-        definition = self.definitions.get((health.config_id, health.version))
-        dimensions = self.dimensions(health, definition) if definition else []
-        reason = reason_of(health, dimensions)
-        return HealthTold(
-            account, health.band, health.score, health.coverage, health.config, dimensions, reason, health
-        )
+            return HealthTold(account, str(Band.NONE), None, Decimal(0), None, [], NOT_YET, None)
+        dimensions = self.dimensions(health)
+        config = self.configs.get(health.config_id or 0)
+        reason = self.reason(health)
+        return HealthTold(account, health.band, health.score, health.coverage, config, dimensions, reason, health)
 
-    def dimensions(self, health: AccountHealth, definition: Definition) -> list[DimensionTold]:
+    def line(self, account_id: int) -> HealthLine:
+        """The same in one line: only the measure that it names is put in words."""
+        health = self.health.get(account_id)
+        if health is None:
+            return HealthLine(NOT_YET, False, {})
+        definition = self.definition_of(health)
+        scores = ((one, health.dimensions.get(one.key)) for one in definition.dimensions)
+        bands = {one.key: (one.name, band_of(score, definition)) for one, score in scores}
+        return HealthLine(self.reason(health), health.band == Band.GOOD, bands)
+
+    def definition_of(self, health: AccountHealth) -> Definition:
+        """What an account was scored by; without dimensions if nothing did."""
+        return self.definitions.get((health.config_id or 0, health.version)) or UNSCORED
+
+    def reason(self, health: AccountHealth) -> str:
+        """What weighs most, in one line."""
+        found = main_reason(health, self.definition_of(health))
+        return found if isinstance(found, str) else _short(self.measures(health, found, found + 1)[0].line)
+
+    def dimensions(self, health: AccountHealth) -> list[DimensionTold]:
         """Each dimension with its measures, in the order of the config."""
+        definition = self.definition_of(health)
         found, place = [], 0
-        earlier = self.values_before(health)
-        for dimension in definition.dimensions:
-            whole = sum(measure.weight for measure in dimension.measures)
-            measures = []
-            for measure in dimension.measures:
-                weight = dimension.weight * measure.weight / whole
-                measures.append(_told(measure, place, weight, health, earlier, definition))
-                place += 1
-            score = health.dimensions.get(dimension.key)
+        for one in definition.dimensions:
+            score = health.dimensions.get(one.key)
             score = None if score is None else Decimal(str(score))
-            found.append(
-                DimensionTold(
-                    dimension.key, dimension.name, dimension.weight, score, band_of(score, definition), measures
-                )
-            )
+            measures = self.measures(health, place, place + len(one.measures))
+            place += len(one.measures)
+            found.append(DimensionTold(one.key, one.name, one.weight, score, band_of(score, definition), measures))
         return found
 
-    def values_before(self, health: AccountHealth) -> dict[str, Decimal | None]:
-        """The numbers of a month ago by the key of their measure, whatever the version was then."""
+    def measures(self, health: AccountHealth, first: int, end: int) -> list[MeasureTold]:
+        """The measures from a place on to before another, in the order of the config."""
+        definition, earlier = self.definition_of(health), self.values_before(health)
+        found = []
+        for place, (measure, weight) in list(enumerate(_weighted(definition)))[first:end]:
+            whole = self.wholes.get((health.account_id, key)) if (key := whole_of(measure)) else None
+            found.append(_told(measure, place, weight, health, earlier.get(measure.key), definition, whole))
+        return found
+
+    def values_before(self, health: AccountHealth) -> dict[str, _Earlier]:
+        """The measures of a month ago by their key, whatever the version was then."""
         day = self.before.get(health.account_id)
-        definition = self.definitions.get((day.config_id, day.version)) if day else None
+        definition = self.definitions.get((day.config_id or 0, day.version)) if day else None
         if day is None or definition is None:
             return {}
-        keys = [measure.key for measure in definition.measures]
-        return dict(zip(keys, day.values, strict=False))
+        rows = zip(definition.measures, day.values, day.measures, strict=False)
+        return {measure.key: _Earlier(measure, value, score) for measure, value, score in rows}
+
+
+def health_lines(ids: Sequence[int], reader: Reader) -> dict[int, HealthLine]:
+    """The health of the accounts of one page by their id, in the same few statements however many they are."""
+    teller = Teller([Account(pk=pk) for pk in ids], reader)
+    return {pk: teller.line(pk) for pk in ids}
 
 
 def explain_health(account: Account, reader: Reader | None = None) -> HealthTold:
@@ -150,21 +202,40 @@ def explain_health(account: Account, reader: Reader | None = None) -> HealthTold
     return Teller([account], reader or Reader.now()).told(account)
 
 
-def reason_of(health: AccountHealth, dimensions: Sequence[DimensionTold]) -> str:
-    """What weighs most, in one line. A person's word comes first; then the measure that takes the most points."""
+def main_reason(health: AccountHealth, definition: Definition) -> str | int:
+    """What weighs most: a sentence, or the place of the measure that takes the most points. A person's word comes
+    first."""
     if health.overridden:
         return _short(f"Set to {Band(health.band).label} by hand")
     if health.config_id is None:
         return "No health config for this account"
-    measures = [measure for dimension in dimensions for measure in dimension.measures]
     if health.score is None:
-        missing = [measure.name for measure in measures if measure.score is None]
+        missing = [
+            measure.name
+            for measure, score in zip_longest(definition.measures, health.measures[: len(definition.measures)])
+            if score is None
+        ]
         return _short(f"No data for {', '.join(missing)}" if missing else "Too little data to score")
-    scored = [dimension for dimension in dimensions if dimension.score is not None]
-    if all(dimension.band == Band.GOOD for dimension in scored):
-        return "All dimensions Good" if len(scored) > 1 else f"{scored[0].name} is Good"
-    worst = max((measure for measure in measures if measure.score is not None), key=lambda measure: measure.share)
-    return _short(worst.line)
+    scores = ((one.name, health.dimensions.get(one.key)) for one in definition.dimensions)
+    scored = [(name, score) for name, score in scores if score is not None]
+    if all(score >= definition.good for _, score in scored):
+        return f"{scored[0][0]} is Good" if len(scored) == 1 else "All dimensions Good"
+    costs = [
+        (weight * (100 - score), -place)
+        for place, ((_, weight), score) in enumerate(zip(_weighted(definition), health.measures, strict=False))
+        if score is not None
+    ]
+    return -max(costs)[1] if costs else "Too little data to score"
+
+
+def _weighted(definition: Definition) -> list[tuple[Measure, Decimal]]:
+    """Every measure in order, with its percentage of the whole."""
+    return [
+        (measure, dimension.weight * measure.weight / whole)
+        for dimension in definition.dimensions
+        for whole in [sum(measure.weight for measure in dimension.measures)]
+        for measure in dimension.measures
+    ]
 
 
 def _told(
@@ -172,17 +243,39 @@ def _told(
     place: int,
     weight: Decimal,
     health: AccountHealth,
-    earlier: Mapping[str, Decimal | None],
+    earlier: _Earlier | None,
     definition: Definition,
+    whole: Decimal | None,
 ) -> MeasureTold:
     score = health.measures[place] if place < len(health.measures) else None
     value = health.values[place] if place < len(health.values) else None
     lost = Decimal(0) if score is None else weight * (100 - score) / 100
     good, poor = _limits(measure)
+    words, short = number_in_words(value, measure), ""
+    if value is not None and whole:
+        short = f"{100 * value / whole:,.0f} %"
+        words = f"{_plain(value)} of {_plain(whole)}, {short}"
+    was = _was(earlier, as_share=bool(short))
     return MeasureTold(
-        measure.key, measure.name, weight, score, band_of(score, definition), number_in_words(value, measure),
-        number_in_words(earlier.get(measure.key), measure), good, poor, lost, measure.problem,
+        measure.key, measure.name, weight, score, band_of(score, definition), words, was, good, poor, lost,
+        measure.problem, short,
     )  # fmt: skip
+
+
+def _was(earlier: _Earlier | None, *, as_share: bool) -> str:
+    """What a measure was: its number; as a percentage, told from its score, because what it was a share of may have
+    changed since."""
+    if earlier is None or earlier.value is None:
+        return ""
+    if not as_share:
+        return number_in_words(earlier.value, earlier.measure)
+    good, poor, score = earlier.measure.good, earlier.measure.poor, earlier.score
+    if not whole_of(earlier.measure) or good is None or poor is None or score is None:
+        return ""
+    share = poor.number + (good.number - poor.number) * score / 100
+    beyond = "" if 0 < score < 100 else " or less" if (score <= 0) == (good.number > poor.number) else " or more"
+    # Nobody is less than none.
+    return f"{share:,.0f} %{beyond if share > 0 or beyond != ' or less' else ''}"
 
 
 def _limits(measure: Measure) -> tuple[str, str]:
@@ -221,27 +314,3 @@ def _plain(value: Decimal) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) < REASON_LENGTH else f"{text[: REASON_LENGTH - 2].rstrip()}…"
-
-
-def _days_before(ids: Sequence[int], now: Moment, days: int) -> dict[int, HealthDay]:
-    """The row that counted so many days ago, by account."""
-    day = now.today - dt.timedelta(days=days)
-    rows = HealthDay.objects.filter(account_id__in=ids, day__lte=day).order_by("account_id", "-day")
-    return {row.account_id: row for row in rows.distinct("account_id")}
-
-
-def _definitions(wanted: Iterable[tuple[int | None, int]], reader: Reader) -> dict[tuple[int | None, int], Definition]:
-    pairs = {(config, version) for config, version in wanted if config is not None}
-    rows = HealthConfigVersion.objects.filter(config_id__in={config for config, _ in pairs})
-    found: dict[tuple[int | None, int], Definition] = {}
-    for row in rows:
-        if (row.config_id, row.number) in pairs:
-            found[row.config_id, row.number] = _lenient(row.definition, reader)
-    return found
-
-
-def _lenient(data: Any, reader: Reader) -> Definition:
-    try:
-        return read_definition(data, reader, lenient=True)
-    except DefinitionError:
-        return Definition(())

@@ -1,4 +1,5 @@
-"""The columns of Accounts 360: every field about an account or its team, and two that put numbers side by side."""
+"""The columns of Accounts 360: every field about an account or its team, and four that are put together: numbers side
+by side, weekly users as a line, the dimensions of health as glyphs, and the main reason for the health."""
 
 from __future__ import annotations
 
@@ -15,20 +16,32 @@ from accounts.models import Assignment
 from core.intake import fold
 
 METER, WEEKLY = "active_licences", "weekly_users"
+BAND, DIMENSIONS, REASON = "health.band", "health_dimensions", "health_reason"
+DIMENSION = "health.dimension."
 DEFAULT = ("stage", "plan", "mrr", METER, WEEKLY, "team.csm", "renews_on", "last_seen_at")
+# Where accounts are scored, health and why come first.
+DEFAULT_SCORED = (BAND, DIMENSIONS, REASON, "mrr", METER, WEEKLY, "team.csm", "renews_on")
 DEFAULT_SORT = "-mrr"
+_PUT_TOGETHER = {
+    METER: ("Active / licences", "Usage"),
+    WEEKLY: ("Weekly users", "Usage"),
+    DIMENSIONS: ("Health by dimension", "Health"),
+    REASON: ("Main reason", "Health"),
+}
+_CSS = {BAND: "c-health", DIMENSIONS: "c-dims", REASON: "col-reason"}
 # Orders that an index or a company's own order of terms serves better than the field's value.
 _SORTED_BY = {
     "name": "name_folded",
     "stage": "stage__position",
     "level": "level__position",
     "status": "status__position",
+    BAND: "health__score",
 }
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column; `field` is None for the two that are put together."""
+    """One column; `field` is None for those that are put together."""
 
     key: str
     label: str
@@ -47,12 +60,12 @@ class Column:
     @cached_property
     def css(self) -> str:
         """A class that may be used in a style sheet."""
-        return "c-" + self.key.replace(".", "-").replace("_", "-")
+        return _CSS.get(self.key) or "c-" + self.key.replace(".", "-").replace("_", "-")
 
     @property
     def category(self) -> str:
         """Where the list of columns shows it."""
-        return self.field.category.value if self.field else "Usage"
+        return self.field.category.value if self.field else _PUT_TOGETHER.get(self.key, ("", "Usage"))[1]
 
     def shown(self) -> Expression | F:
         """The expression for what people read, from an account."""
@@ -98,17 +111,22 @@ def all_columns(vocabulary: Vocabulary) -> dict[str, Column]:
         for item in items
         if item.owner in (Owner.ACCOUNT, Owner.ASSIGNMENT) and item.key != "account.name"
     ]
-    found += [Column(METER, "Active / licences"), Column(WEEKLY, "Weekly users")]
+    found += [Column(key, label) for key, (label, _) in _PUT_TOGETHER.items()]
     return {column.key: column for column in found}
 
 
 def chosen_columns(available: dict[str, Column], *wishes: Sequence[str] | None) -> list[Column]:
     """The first wish that names a known column, else the default; at most twenty."""
-    for wish in (*wishes, DEFAULT):
+    for wish in (*wishes, DEFAULT_SCORED if has_health(available) else DEFAULT):
         found = [available[key] for key in dict.fromkeys(wish or ()) if key in available]
         if found:
             return found[:20]
     return []
+
+
+def has_health(keys: Iterable[str]) -> bool:
+    """Whether accounts are scored, which shows in the fields there are: a config brings one for each dimension."""
+    return any(key.startswith(DIMENSION) for key in keys)
 
 
 def sort_column(available: dict[str, Column], sort: str) -> tuple[Column, bool] | None:
@@ -152,6 +170,9 @@ def _parsed(read: Any, value: str) -> Any:
 
 
 def selection(columns: Iterable[Column]) -> dict[str, Any]:
-    """What a query must yield for the columns: one name per column, and the two sides of the meter."""
-    found = {f"c{i}": column.shown() for i, column in enumerate(columns) if column.field}
+    """What a query must yield for the columns: one name per column, the two sides of the meter, the score of a band."""
+    columns = list(columns)
+    found: dict[str, Any] = {f"c{i}": column.shown() for i, column in enumerate(columns) if column.field}
+    if any(column.key == BAND for column in columns):
+        found["score"] = F("health__score")
     return found | {"active": F("usage__active_users_30d"), "seats": F("licences")}

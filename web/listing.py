@@ -19,9 +19,11 @@ from django.db.models.functions import TruncWeek
 
 from accounts.models import Account
 from core.clock import Moment
+from health.explaining import HealthLine, health_lines
+from segments.questions import Reader
 from usage.models import DailyUsage
 from web.charts import Spark, spark
-from web.columns import METER, WEEKLY, Column, Labels, readable, selection
+from web.columns import BAND, DIMENSIONS, METER, REASON, WEEKLY, Column, Labels, readable, selection
 from web.liststate import COUNT_CAP, PAGE_SIZE
 
 WEEKS = 12
@@ -35,7 +37,7 @@ FROM found
 
 @dataclass(frozen=True)
 class Cell:
-    """One value of a row with its column; `extra` goes with the two columns that are put together."""
+    """One value of a row with its column; `extra` is what a column that is put together shows beside it."""
 
     column: Column
     value: Any
@@ -91,23 +93,43 @@ def narrowed_page(accounts: QuerySet[Account], page: int) -> tuple[list[int], bo
     return ids[:PAGE_SIZE], len(ids) > PAGE_SIZE, number, mrr
 
 
-def load_rows(ids: Sequence[int], columns: Sequence[Column], moment: Moment) -> list[Row]:
+def strip_of(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Key and name of the dimensions that the strips of some rows show, in the order in which configs have them; at
+    most eight."""
+    found: dict[str, str] = {}
+    cells = (cell for row in rows for cell in row.cells if cell.column.key == DIMENSIONS and cell.value)
+    strips = [cell.value.dimensions for cell in cells]
+    for strip in sorted(strips, key=len, reverse=True):
+        for key, (name, _) in strip.items():
+            found.setdefault(key, name)
+    return list(found.items())[:8]
+
+
+def load_rows(ids: Sequence[int], columns: Sequence[Column], reader: Reader) -> list[Row]:
     """The rows of a page in its order."""
     needed = {**selection(columns), "f_mrr": F("mrr"), "f_renews": F("renews_on"), "f_stage": F("stage__name")}
     found = Account.objects.filter(pk__in=ids).order_by().annotate(**needed).values("pk", "name", *needed)
     by_id = {row["pk"]: row for row in found}
-    lines = weekly_users(ids, moment) if any(column.key == WEEKLY for column in columns) else {}
+    keys = {column.key for column in columns}
+    lines = weekly_users(ids, reader.moment) if WEEKLY in keys else {}
+    told = health_lines(ids, reader) if keys & {DIMENSIONS, REASON} else {}
     labels = Labels()
-    return [_row(by_id[pk], columns, lines, labels) for pk in ids if pk in by_id]
+    return [_row(by_id[pk], columns, lines.get(pk), told.get(pk), labels) for pk in ids if pk in by_id]
 
 
-def _row(row: dict[str, Any], columns: Sequence[Column], lines: dict[int, Spark], labels: Labels) -> Row:
+def _row(
+    row: dict[str, Any], columns: Sequence[Column], line: Spark | None, told: HealthLine | None, labels: Labels
+) -> Row:
     cells = []
     for i, column in enumerate(columns):
         if column.key == METER:
             cells.append(Cell(column, row["active"] or 0, row["seats"]))
         elif column.key == WEEKLY:
-            cells.append(Cell(column, lines.get(row["pk"])))
+            cells.append(Cell(column, line))
+        elif column.key in (DIMENSIONS, REASON):
+            cells.append(Cell(column, told))
+        elif column.key == BAND and column.field:
+            cells.append(Cell(column, readable(column.field, row[f"c{i}"], labels), (row["pk"], row["score"])))
         elif column.field:
             cells.append(Cell(column, readable(column.field, row[f"c{i}"], labels)))
     fact = Column("fact", "")

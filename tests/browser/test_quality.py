@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-REFUSED = ("segment new", "feeds", "imports", "import new", "schedule new")
+REFUSED = ("segment new", "health start", "health limits", "feeds", "imports", "import new", "schedule new")
 CSM_STATUS = {"missing": 404} | dict.fromkeys(REFUSED, 403)
 WIDTHS = (1920, 1440, 1200, 1024, 960, 768, 600, 480, 390, 320)
 
@@ -42,6 +42,9 @@ def addresses() -> dict[str, str]:
         "account segments": f"/accounts/{account.pk}/segments/",
         "feeds": "/feeds/",
         "health": "/health/",
+        "health start": "/health/start/",
+        "health limits": "/health/start/?for=everybody",
+        "health trend": "/health/trend/",
         "imports": "/imports/",
         "import new": "/imports/new/",
         "schedule new": "/imports/schedules/new/",

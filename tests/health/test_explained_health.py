@@ -31,9 +31,14 @@ def test_the_reason_names_the_measure_that_costs_most_with_what_it_was() -> None
     AccountUsage.objects.filter(account=one).update(active_users_30d=14)
     refresh_health()
     told = explain_health(one)
-    assert told.reason == "Used 14, was 61"
+    assert told.reason == "Used 14 %, was 61 %"
     used = told.dimensions[0].measures[0]
-    assert (used.value, used.was, used.good, used.poor) == ("14", "61", "70 % of Licences", "10 % of Licences")
+    assert (used.value, used.was, used.good, used.poor) == (
+        "14 of 100, 14 %",
+        "61 %",
+        "70 % of Licences",
+        "10 % of Licences",
+    )
     assert [dimension.name for dimension in told.dimensions] == ["Adoption", "Financial"]
     assert told.dimensions[1].measures[0].good == "Plan is “Enterprise”"
     assert sum(measure.weight for dimension in told.dimensions for measure in dimension.measures) == 100
@@ -45,9 +50,9 @@ def test_the_reason_names_the_measure_that_costs_most_with_what_it_was() -> None
     ("active", "licences", "seen", "plan", "reason"),
     [
         (100, 100, 0, "Enterprise", "All dimensions Good"),
-        (0, 100, 45, "Starter", "Used 0"),
+        (0, 100, 45, "Starter", "Used 0 %"),
         (100, 100, 0, "Starter", "Plan is Poor"),
-        (10, 100, 45, "Enterprise", "Used 10"),
+        (10, 100, 45, "Enterprise", "Used 10 %"),
         (0, None, None, "", "No data for Used, Seen, Plan"),
     ],
 )
@@ -76,7 +81,7 @@ def test_a_page_of_accounts_is_told_with_the_same_number_of_questions(django_ass
     save_config(None, name="", definition=BOTH)
     refresh_health()
     reader = Reader.now()
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(4):
         teller = Teller(accounts, reader)
         assert len({teller.told(account).reason for account in accounts}) > 6
 

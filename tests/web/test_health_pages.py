@@ -37,12 +37,11 @@ def scored(company: Company) -> Company:
     return company
 
 
-def test_an_empty_page_leads_to_the_ready_made_config(manager: Client, company: Company) -> None:
-    assert "Start with the ready-made config" in manager.get("/health/").content.decode()
-    manager.post("/health/start/")
-    assert HealthConfig.objects.get().definition == DEFAULT
-    manager.post("/health/start/")
-    assert HealthConfig.objects.count() == 1
+def test_an_empty_page_leads_to_the_wizard(manager: Client, company: Company) -> None:
+    assert "Set up health" in text(manager.get("/health/").content.decode())
+    for _ in range(2):
+        manager.post("/health/start/", {"for": "everybody", "do": "ready"})
+        assert HealthConfig.objects.get().definition == DEFAULT
 
 
 def test_configs_stand_in_their_order_with_what_they_look_at(manager: Client, scored: Company) -> None:

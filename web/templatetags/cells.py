@@ -4,11 +4,13 @@ one around them, took half of the time in which the page is made."""
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from django import template
-from django.utils.html import conditional_escape, format_html
+from django.urls import reverse
+from django.utils.html import conditional_escape, escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from health.models import Band
@@ -21,13 +23,22 @@ Html = SafeString | str
 
 
 @register.simple_tag
-def cells_of(row: Any, shell: Any) -> SafeString:
-    """All cells of a row after its name, and the line of facts that stands for them on a narrow screen."""
-    found = [
-        f'<td class="{item.column.css}{" num" if item.column.numeric else ""}" role="cell">'
-        f"{conditional_escape(cell(item, shell))}</td>"
-        for item in row.cells
-    ]
+def cells_of(row: Any, shell: Any, why: str = "", dimensions: Sequence[tuple[str, str]] = ()) -> SafeString:
+    """All cells of a row after its name, and the line of facts that stands for them on a narrow screen.
+
+    `why` is the list's address up to the account whose health it should explain; `dimensions` are key and name of those
+    that have a place in the strip.
+    """
+    found = []
+    for item in row.cells:
+        if item.column.key == "health.band":
+            inner = _band_why(item, why)
+        elif item.column.key == "health_dimensions":
+            inner = _strip(item.value, dimensions)
+        else:
+            inner = cell(item, shell)
+        css = f"{item.column.css}{' num' if item.column.numeric else ''}"
+        found.append(f'<td class="{css}" role="cell">{conditional_escape(inner)}</td>')
     facts = " · ".join(conditional_escape(_fact(item, shell)) for item in row.facts)
     return mark_safe("\n    ".join([*found, f'<td class="c-facts" role="cell">{facts}</td>']))  # noqa: S308 - escaped above
 
@@ -48,19 +59,72 @@ def cell(found: Any, shell: Any) -> Html:
         return _line(value)
     if value is None:
         return NOTHING
+    if column.key == "health_reason":
+        css = "reason ok" if value.fine else "reason"
+        return mark_safe(f'<span class="{css}">{escape(value.reason)}</span>')  # noqa: S308 - escaped
     if column.key == "health.band":
         return pill(value)
+    if column.key.startswith("health.change_"):
+        return _change(value)
     if column.key in ("stage", "stage_type"):
         return format_html('<span class="tag">{}</span>', value)
     return _BY_KIND.get(column.kind, _text)(value, shell)
 
 
+@lru_cache(maxsize=16)
 def pill(label: str) -> Html:
     """A band of health as word, shape and colour."""
     band = next((str(band.value) for band in Band if str(band.label) == label), "none")
     return format_html(
         '<span class="pill {0}"><svg class="glyph band-{0}" aria-hidden="true"><use href="#band-{0}"/></svg>{1}</span>',
         band, label,
+    )  # fmt: skip
+
+
+def _band_why(item: Any, why: str) -> Html:
+    """The pill with the score, as a link to all the reasons."""
+    pk, score = item.extra
+    number = "" if score is None else f'<span class="score">{score:.0f}</span>'
+    before, after = _why_address()
+    return mark_safe(  # noqa: S308 - an address of ours, which is escaped, and numbers
+        f'<a class="health-btn" href="{escape(why)}{pk}" data-why hx-get="{before}{pk}{after}">'
+        f'{pill(item.value)}{number}<span class="vh">. Why?</span></a>'
+    )
+
+
+@lru_cache(maxsize=1)
+def _why_address() -> tuple[str, str]:
+    """What stands before and after an account's id in the address of its reasons."""
+    before, _, after = reverse("account_why", args=[0]).partition("0")
+    return before, after
+
+
+def _strip(told: Any, dimensions: Sequence[tuple[str, str]]) -> Html:
+    """A glyph for each dimension in its place; none where the account's config does not have it."""
+    if told is None or not told.dimensions:
+        return NOTHING
+    found = [dimension_glyph(*told.dimensions[key]) if key in told.dimensions else "<li></li>" for key, _ in dimensions]
+    return mark_safe(f'<ul class="dims">{"".join(found)}</ul>')  # noqa: S308 - escaped below
+
+
+@lru_cache(maxsize=128)
+def dimension_glyph(name: str, band: str) -> SafeString:
+    """One dimension as a shape, with its words for those who point at it or listen."""
+    return format_html(
+        '<li title="{0}: {1}"><svg class="glyph band-{2}" aria-hidden="true"><use href="#band-{2}"/></svg>'
+        '<span class="vh">{0} {1}</span></li>',
+        name, Band(band).label, band,
+    )  # fmt: skip
+
+
+def _change(value: Any) -> Html:
+    """Points won or lost, with the direction as a shape."""
+    if not value:
+        return format_html('<span class="quiet">{}</span>', "0")
+    arrow, word = ("▲", "up") if value > 0 else ("▼", "down")
+    return format_html(
+        '<span class="nowrap"><span aria-hidden="true" class="quiet">{}</span><span class="vh">{}</span> {}</span>',
+        arrow, word, count(abs(value)),
     )  # fmt: skip
 
 

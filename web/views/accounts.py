@@ -18,14 +18,25 @@ from core.clock import moment
 from core.download import csv_response
 from segments.models import Segment
 from segments.questions import Reader
-from web.columns import DEFAULT_SORT, Column, Labels, all_columns, chosen_columns, readable, selection, sort_column
+from web.columns import (
+    DEFAULT_SORT,
+    Column,
+    Labels,
+    all_columns,
+    chosen_columns,
+    has_health,
+    readable,
+    selection,
+    sort_column,
+)
 from web.filters import Filters, dropped_notice, narrow, read_filters, reader_for
-from web.listing import load_rows, narrowed_page, ordered, page_ids
+from web.listing import load_rows, narrowed_page, ordered, page_ids, strip_of
 from web.liststate import ListState, pager, state_of
 from web.notices import notify
 from web.pages import may_change_accounts, may_edit_segments, page
 from web.preferences import read_preferences
 from web.tabs import everybody_for, is_restricted, members_of, strip_for, tabs_for
+from web.views.health_why import peeked
 
 PARTS = {"results": "web/accounts/_results_part.html", "list": "web/accounts/_list_part.html"}
 
@@ -53,7 +64,7 @@ def read_list(request: HttpRequest, path: str) -> AccountList:
 
 def list_of(request: HttpRequest, query: QueryDict, path: str) -> AccountList:
     """Understand an address; what cannot be understood is left out and listed in `problems`."""
-    state, unknown = state_of(query, path, also=("account", "scope", "member", "csrfmiddlewaretoken", "from"))
+    state, unknown = state_of(query, path, also=("account", "scope", "member", "csrfmiddlewaretoken", "from", "peek"))
     reader = reader_for(request)
     segments = list(Segment.objects.tabs())
     segment = next((item for item in segments if item.key == state.segment), None)
@@ -95,7 +106,8 @@ def accounts(request: HttpRequest) -> HttpResponse:
     else:
         ids, has_next = page_ids(found.accounts, state.page)
     columns = chosen_columns(found.available, state.cols, read_preferences(request).columns.get("accounts"))
-    strip = strip_for(request, found.reader, found.segment, in_segment)
+    rows = load_rows(ids, columns, found.reader)
+    strip = strip_for(request, found.reader, found.segment, in_segment, state)
     if not state.narrowed:
         mrr = strip.contract_value / 12
     if message := dropped_notice(found.problems):
@@ -110,7 +122,11 @@ def accounts(request: HttpRequest) -> HttpResponse:
         "heads": heads(state, columns, found.sort),
         "columns": columns,
         "groups": column_groups(found.available, columns),
-        "rows": load_rows(ids, columns, found.reader.moment),
+        "rows": rows,
+        "dimensions": strip_of(rows),
+        "scored": has_health(found.available),
+        "why": f"{state.url}{'&' if state.query else '?'}peek=",
+        "peek": peeked(request, found.reader),
         "everybody": everybody,
         "in_segment": in_segment,
         "total": total,

@@ -14,10 +14,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Account
 from health.definition import Definition, DefinitionError, Measure, read_definition
-from health.editing import reorder_configs, save_config
+from health.editing import reorder_configs
 from health.explaining import limit_in_words
 from health.models import AccountHealth, Band, HealthConfig
-from health.stock import DEFAULT
 from segments.models import AccountMembership
 from segments.questions import Reader
 from web.charts import Mix, mix
@@ -140,14 +139,3 @@ def _order_back(request: HttpRequest, data: dict[str, Any]) -> str:
     editors_only(request)
     reorder_configs(data["ids"])
     return "The health configs are in their earlier order."
-
-
-@login_required
-@require_POST
-def health_start(request: HttpRequest) -> HttpResponse:
-    """Take the ready-made config as the default, where there is none."""
-    editors_only(request)
-    if not HealthConfig.objects.filter(is_default=True).exists():
-        save_config(None, name="", definition=DEFAULT, author=request.user, reason="Taken ready-made")
-        notify(request, "The default config is in use. Every account is being scored.")
-    return HttpResponseRedirect(reverse("health"))

@@ -21,10 +21,13 @@ from segments.models import Segment
 from segments.questions import Reader
 from segments.trends import joined_left
 from segments.uses import SegmentInUse
+from web.charts import Mix
+from web.columns import has_health
 from web.filters import reader_for
+from web.liststate import ListState
 from web.notices import back_to, notify
 from web.pages import is_part, may_edit_segments, page, part
-from web.tabs import words_of
+from web.tabs import BandLink, band_links, band_mix, bands_of, is_scored, words_of
 from web.undo import inverse, keep_inverse
 
 PARTS = {"seg-rows": "web/segments/_rows_part.html"}
@@ -42,6 +45,8 @@ class SegmentRow:
     stale_hours: int
     first: bool
     last: bool
+    mix: Mix | None
+    bands: list[BandLink]
 
 
 def editors_only(request: HttpRequest) -> None:
@@ -54,6 +59,7 @@ def rows_for(request: HttpRequest, segments: list[Segment], reader: Reader) -> l
     """The lines of some segments, among all of them."""
     trends = joined_left(days=7)
     ends = list(Segment.objects.in_tab_order().values_list("pk", flat=True))
+    health = bands_of(request, segments) if has_health(reader.vocabulary) else {}
     rows = []
     for item in segments:
         joined, left = trends.get(item.pk, (0, 0))
@@ -62,10 +68,24 @@ def rows_for(request: HttpRequest, segments: list[Segment], reader: Reader) -> l
         words = words_of(reader, item)
         rows.append(
             SegmentRow(
-                item, words, joined, left, hours if hours >= STALE_HOURS else 0, item.pk == ends[0], item.pk == ends[-1]
-            )
+                item,
+                words,
+                joined,
+                left,
+                hours if hours >= STALE_HOURS else 0,
+                item.pk == ends[0],
+                item.pk == ends[-1],
+                *_mix_of(item, health.get(item.pk, {})),
+            )  # fmt: skip
         )
     return rows
+
+
+def _mix_of(segment: Segment, bands: dict[str, int]) -> tuple[Mix | None, list[BandLink]]:
+    """The mix of health of a segment whose parts lead to their accounts; none while none of them is scored."""
+    if not is_scored(bands):
+        return None, []
+    return band_mix(bands), band_links(bands, ListState(reverse("accounts"), segment=segment.key))
 
 
 @login_required
@@ -75,9 +95,10 @@ def segments(request: HttpRequest) -> HttpResponse:
     wanted = fold(request.GET.get("q", "").replace("\x00", "")[:120])
     found = list(Segment.objects.in_tab_order())
     shown = [item for item in found if wanted in item.name_folded]
-    running = _watched(request)
+    running, reader = _watched(request), reader_for(request)
     context = {
-        "rows": rows_for(request, shown, reader_for(request)),
+        "rows": rows_for(request, shown, reader),
+        "with_health": has_health(reader.vocabulary),
         "total": len(found),
         "q": request.GET.get("q", ""),
         "filtered": bool(wanted),
@@ -101,9 +122,10 @@ def _after(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """Back to the list; htmx gets the rows with the notice."""
     if not is_part(request):
         return HttpResponseRedirect(back_to(request, reverse("segments")))
-    found = list(Segment.objects.in_tab_order())
+    found, reader = list(Segment.objects.in_tab_order()), reader_for(request)
     context = {
-        "rows": rows_for(request, found, reader_for(request)), "total": len(found), "filtered": False,
+        "rows": rows_for(request, found, reader),
+        "with_health": has_health(reader.vocabulary), "total": len(found), "filtered": False,
         "may_edit": may_edit_segments(request), "focus": pk,
     }  # fmt: skip
     return part(request, "web/segments/_rows_part.html", context)

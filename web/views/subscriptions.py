@@ -135,7 +135,7 @@ def subscriptions(request: HttpRequest) -> HttpResponse:
         "state": state,
         "tabs": tabs_for(request, state.but(sort=state.sort), found.segments, everybody),
         "segment": found.segment,
-        "strip": strip_for(request, reader_for(request), found.segment, in_segment),
+        "strip": strip_for(request, reader_for(request), found.segment, in_segment, all_of(state)),
         "heads": [_head(state, column, found.sort) for column in COLUMNS],
         "sorted_by": found.sort,
         "rows": rows[:PAGE_SIZE],
@@ -151,6 +151,11 @@ def subscriptions(request: HttpRequest) -> HttpResponse:
         "may_edit": may_edit_segments(request),
     }
     return page(request, "web/subscriptions/page.html", context, parts=PARTS)
+
+
+def all_of(state: ListState) -> ListState:
+    """The accounts of the same segment."""
+    return ListState(reverse("accounts"), segment=state.segment)
 
 
 def _head(state: ListState, column: Column, sort: tuple[Column, bool]) -> dict[str, Any]:

@@ -1,0 +1,94 @@
+"""Health over time of a segment: each day's own members with that day's health, against a calculation by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from core.clock import moment
+from health.editing import save_config
+from health.models import HealthConfig, HealthConfigVersion, HealthDay
+from health.trends import health_trend, trend_days, version_days
+from segments.models import AccountMembership
+from tests import factories
+from tests.health.test_scores import BOTH
+
+BANDS = ("good", "average", "poor", "none")
+
+
+@pytest.mark.django_db
+def test_each_day_counts_its_own_members_with_their_health_then(django_assert_max_num_queries: Any) -> None:
+    draw, now = random.Random(7), moment()  # no secret
+    segment = factories.segment("Ours", {"field": "account.mrr", "op": "at_least", "value": 10**6})
+    config = save_config(None, name="", definition=BOTH)
+    stays: list[tuple[int, dt.datetime, dt.datetime | None]] = []
+    health: dict[int, list[tuple[dt.date, str, Decimal | None]]] = {}
+    for account in [factories.account() for _ in range(12)]:
+        begin = draw.randint(5, 80)
+        for start, end in ((begin, draw.choice([None, begin - 4])), (3, None)):
+            if stays and stays[-1][0] == account.pk and stays[-1][2] is None:
+                continue
+            entered = now.now - dt.timedelta(days=start, hours=draw.randint(0, 23))
+            left = None if end is None else now.now - dt.timedelta(days=end)
+            stays.append((account.pk, entered, left))
+            AccountMembership.objects.create(segment=segment, account=account, entered_at=entered, left_at=left)
+        for back in sorted(draw.sample(range(70), 6), reverse=True):
+            band = draw.choice(BANDS)
+            score = None if band == "none" else Decimal(draw.randint(0, 1000)) / 10
+            day = now.today - dt.timedelta(days=back)
+            HealthDay.objects.create(account=account, day=day, band=band, score=score, config=config, version=1)
+            health.setdefault(account.pk, []).append((day, band, score))
+    days = trend_days(now, 90, 12)
+    with django_assert_max_num_queries(5):  # one, and four that keep its time
+        found = {one.day: one for one in health_trend(days, now, segment=segment)}
+    compared = 0
+    for day in days:
+        end = now.start_of(day + dt.timedelta(days=1))
+        inside = [
+            pk for pk, entered, left in stays
+            if (left is None if day == now.today else entered < end and (left is None or left >= end))
+        ]  # fmt: skip
+        then = [([("", "none", None)] + [row for row in health[pk] if row[0] <= day])[-1] for pk in inside]
+        counted = {band: sum(1 for _, one, _ in then if one == band) for band in BANDS}
+        scores = [score for _, _, score in then if score is not None]
+        if day in found:
+            assert found[day].bands == counted, day
+            assert found[day].mean == (round(sum(scores) / len(scores), 1) if scores else None)
+            compared += 1
+        else:
+            assert not scores and day < min(found)
+    assert compared > 7
+    mine = next(iter(health))
+    alone = health_trend(days, now, segment=segment, seen=[mine])
+    assert {one.total for one in alone} <= {0, 1} and any(one.total for one in alone)
+    assert max(one.total for one in health_trend(days, now, config=config)) == 12
+    assert health_trend(days, now, config=HealthConfig(pk=config.pk + 1)) == []
+
+
+@pytest.mark.django_db
+def test_versions_that_began_to_count_are_marked() -> None:
+    now = moment()
+    config = save_config(None, name="", definition=BOTH, reason="First")
+    other = factories.segment("Other", {"field": "account.mrr", "op": "at_least", "value": 1})
+    save_config(config, name="", definition=BOTH | {"least_coverage": 10}, reason="Less data is enough")
+    HealthConfigVersion.objects.filter(number=1).update(created_at=now.now - dt.timedelta(days=40))
+    marks = version_days(now.today - dt.timedelta(days=30), now)
+    assert [(mark.day, mark.config, mark.number, mark.reason) for mark in marks] == [
+        (now.today, "Default", 2, "Less data is enough")
+    ]
+    assert version_days(now.today, now, segment=other) == []
+    assert len(version_days(now.today - dt.timedelta(days=60), now, config=config)) == 2
+
+
+def test_a_long_span_of_many_accounts_has_fewer_days() -> None:
+    class At:
+        today = dt.date(2026, 11, 25)
+
+    assert len(trend_days(At(), 30, 10)) == 31  # type: ignore[arg-type]
+    weekly = trend_days(At(), 365, 1000)  # type: ignore[arg-type]
+    assert len(weekly) == 53 and (weekly[1] - weekly[0]).days == 7 and weekly[-1] == At.today
+    assert len(trend_days(At(), 365, 100_000)) <= 10  # type: ignore[arg-type]

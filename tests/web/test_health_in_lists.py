@@ -1,0 +1,157 @@
+"""Health on lists: the main reason, the drawer that says why, the mix that leads to its accounts, health over time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from accounts.models import Account, TeamMember
+from core.clock import Moment, moment
+from core.models import Workspace
+from health.editing import override_health, save_config
+from health.models import HealthConfig
+from health.refresh import refresh_health
+from segments.models import AccountMembership
+from tests import factories
+from tests.health.test_scores import BOTH
+from tests.query_counts import QueryCount
+from tests.web.conftest import Company
+from tests.web.reading import names, text
+from usage.models import AccountUsage
+
+
+@pytest.fixture
+def scored(company: Company) -> Company:
+    """Everybody scored a month ago with much usage, and today with little."""
+    Account.objects.update(licences=100)
+    config = save_config(None, name="", definition=BOTH, reason="To begin with")
+    config.versions.update(created_at=moment().now - dt.timedelta(days=20))
+    for used, back in ((61, 31), (34, 0)):
+        for account in Account.objects.live():
+            seen = moment().now - dt.timedelta(days=1)
+            figures = {"active_users_30d": used if account.name != "Birch" else 90, "last_seen_at": seen}
+            AccountUsage.objects.update_or_create(account=account, defaults=figures)
+        refresh_health(now=Moment(moment().now - dt.timedelta(days=back), moment().zone))
+    return company
+
+
+def test_the_list_says_why_in_one_line(manager: Client, scored: Company) -> None:
+    page = manager.get("/accounts/").content.decode()
+    assert "Main reason" in text(page) and "Used 34 %, was 61 %" in text(page)
+    assert '<span class="reason ok">All dimensions Good</span>' in page
+    assert 'class="dims-head" aria-hidden="true"><i title="Adoption">A</i><i title="Financial">F</i>' in page
+    assert 'title="Financial: Good"' in page
+    fir = scored.accounts["Fir"]
+    assert f'href="/accounts/?peek={fir.pk}" data-why hx-get="/accounts/{fir.pk}/health/why/"' in page
+    worst = names(manager.get("/accounts/?sort=health.band").content.decode())
+    assert worst[-2:] == ["Birch", "Gum"] or worst[-1] == "Birch"
+    plain = manager.get("/accounts/?cols=mrr").content.decode()
+    assert "Main reason" not in plain.split("<tbody")[0].split('id="columns"')[0].split("<thead")[1]
+
+
+def test_without_health_the_list_is_as_it_was(manager: Client, company: Company) -> None:
+    head = manager.get("/accounts/").content.decode().split("<thead")[1].split("</thead")[0]
+    assert "Main reason" not in head and "Lifecycle stage" in text(head)
+    assert 'aria-label="Lifecycle stages: ' in manager.get("/accounts/").content.decode()
+
+
+def test_the_pill_opens_all_the_reasons(
+    manager: Client, browse: Callable[[TeamMember], Client], scored: Company
+) -> None:
+    fir = scored.accounts["Fir"]
+    here = "http://testserver/accounts/?segment=growth-plan&sort=mrr"
+    asked = {"HX-Request": "true", "HX-Target": "why", "HX-Current-URL": here}
+    drawer = manager.get(f"/accounts/{fir.pk}/health/why/", headers=asked)
+    said = text(drawer.content.decode())
+    assert "Why this health? Fir" in said and "34 of 100, 34 %" in said and "was 61 %" in said
+    assert "Good: 70 % of Licences" in said and "60% of score" in said and "<html" not in drawer.content.decode()
+    assert drawer["HX-Push-Url"] == f"/accounts/?segment=growth-plan&sort=mrr&peek={fir.pk}"
+    asked["HX-Current-URL"] = f"{here}&peek=1"
+    assert "HX-Replace-Url" in manager.get(f"/accounts/{fir.pk}/health/why/", headers=asked)
+    asked["HX-Current-URL"] = "https://elsewhere.example/x"
+    assert "HX-Push-Url" not in manager.get(f"/accounts/{fir.pk}/health/why/", headers=asked)
+    whole = text(manager.get(f"/accounts/{fir.pk}/health/why/").content.decode())
+    assert "Why Fir is Average" in whole and "34 of 100, 34 %" in whole
+    opened = manager.get(f"/accounts/?peek={fir.pk}").content.decode()
+    assert 'id="why-drawer" aria-labelledby="why-h" open' in opened and "34 of 100" in text(opened)
+    for odd in ("x", "0", "99999999999999999999"):
+        assert manager.get(f"/accounts/?peek={odd}").status_code == 200
+    Workspace.objects.update(csm_reach=Workspace.Reach.OWN)
+    stranger, birch = browse(scored.csm), scored.accounts["Birch"]
+    assert stranger.get(f"/accounts/{birch.pk}/health/why/").status_code == 404
+    assert "Why this health?" not in stranger.get(f"/accounts/?peek={birch.pk}").content.decode()
+    assert stranger.get("/health/trend/?days=30").status_code == stranger.get("/segments/").status_code == 200
+
+
+def test_a_mix_leads_to_the_accounts_of_each_band(manager: Client, scored: Company) -> None:
+    override_health(scored.accounts["Fir"], band="poor", reason="They said so.")
+    page = manager.get("/accounts/?segment=growth-plan").content.decode()
+    strip = page.split('id="strip"')[1].split("</section>")[0]
+    assert 'aria-label="Health: ' in strip and "1 Poor" in text(strip)
+    poor = '{"field":"health.band","op":"is","value":"poor"}'
+    assert names(manager.get("/accounts/", {"segment": "growth-plan", "f": poor}).content.decode()) == ["Fir"]
+    shown = manager.get("/accounts/", {"segment": "growth-plan", "f": poor}).content.decode()
+    assert 'aria-current="true"' in shown.split('id="strip"')[1].split("</section>")[0]
+    listed = manager.get("/segments/").content.decode()
+    cell = listed.split('<td class="c-mix">')[1].split("</td>")[0]
+    assert "Poor in Growth plan" in text(cell) and "segment=growth-plan" in cell
+    subscriptions = manager.get("/subscriptions/?segment=growth-plan").content.decode()
+    assert "/accounts/?segment=growth-plan&amp;f=" in subscriptions
+
+
+def test_health_over_time_of_a_segment(manager: Client, scored: Company) -> None:
+    alone = text(manager.get("/health/trend/?segment=growth-plan&days=90").content.decode())
+    assert "Health is known since today" in alone
+    AccountMembership.objects.update(entered_at=moment().now - dt.timedelta(days=40))
+    page = manager.get("/health/trend/?segment=growth-plan&days=90").content.decode()
+    assert "Show as table" in page and 'class="chart trend wide"' in page and "The mean score fell from" in text(page)
+    assert "Each day counts the members of that day" in text(page)
+    default = HealthConfig.objects.get()
+    of_config = text(manager.get(f"/health/trend/?config={default.pk}&days=90").content.decode())
+    assert "Default, version 1 (To begin with)" in of_config and "Accounts scored by Default" in of_config
+    part = manager.get("/health/trend/?days=30", headers={"HX-Request": "true", "HX-Target": "health-trend"})
+    assert "<html" not in part.content.decode() and "HX-Target" in part["Vary"]
+    gone = text(manager.get("/health/trend/?segment=nothing&days=x").content.decode())
+    assert "segment nothing" in gone and "All accounts" in gone
+    HealthConfig.objects.all().delete()
+    for path in (f"/segments/{scored.segments['growth'].pk}/members/", "/health/"):
+        assert manager.get(path).status_code == 200
+
+
+def test_health_in_lists_takes_the_same_number_of_statements(
+    manager: Client, query_count: QueryCount, scored: Company
+) -> None:
+    for path in ("/accounts/", "/segments/"):
+        manager.get(path)
+    with query_count("accounts list, with health"):
+        manager.get("/accounts/")
+    for i in range(60):
+        factories.assign(factories.account(f"More {i}", stage_id="live", licences=10), scored.csm)
+    for i in range(3):
+        factories.segment(f"Segment {i}", {"field": "account.mrr", "op": "at_least", "value": i})
+    refresh_health()
+    with query_count("accounts list, with health"):
+        assert len(names(manager.get("/accounts/?page=1").content.decode())) == 50
+    with query_count("health over time"):
+        manager.get("/health/trend/?segment=growth-plan&days=365")
+    with query_count("health drawer"):
+        manager.get(f"/accounts/{scored.accounts['Fir'].pk}/health/why/")
+    with query_count("segment list, with health"):
+        manager.get("/segments/")
+
+
+def test_the_filters_of_health_are_offered(manager: Client, scored: Company) -> None:
+    for field, op, value in (
+        ("health.band", "any_of", ["good", "poor"]),
+        ("health.score", "at_least", 40),
+        ("health.dimension.adoption", "less_than", 70),
+        ("health.change_30d", "less_than", 0),
+    ):
+        node = json.dumps({"field": field, "op": op, "value": value})
+        assert names(manager.get("/accounts/", {"f": node}).content.decode()), field
+    page = manager.get("/accounts/?cols=health.change_30d,health.dimension.adoption&sort=health.change_30d")
+    assert "▼" in page.content.decode() and "Health: Adoption" in text(page.content.decode())
