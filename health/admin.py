@@ -16,7 +16,7 @@ from core.intake import BadValue
 from health.definition import DefinitionError
 from health.editing import delete_config, end_override, override_health, reorder_configs, save_config, take_pulse
 from health.models import AccountHealth, BandChange, HealthConfig, HealthConfigVersion, HealthDay, HealthOverride, Pulse
-from health.refresh import refresh_health
+from health.requesting import request_scoring
 
 
 class ConfigForm(forms.ModelForm):
@@ -80,9 +80,9 @@ class HealthConfigAdmin(BackOffice):
 
     @admin.action(description="Score now", permissions=["change"])
     def score_now(self, request: HttpRequest, queryset: QuerySet[HealthConfig]) -> None:
-        """Score every account, because the order of all configs decides."""
-        run = refresh_health()
-        self.message_user(request, f"Scored {run.scored:,} accounts; {run.band_changes:,} changed their band.")
+        """Ask for everybody to be scored, because the order of all configs decides."""
+        request_scoring()
+        self.message_user(request, "Every account is scored in the background.")
 
     @admin.action(description="Ask first", permissions=["change"])
     def move_first(self, request: HttpRequest, queryset: QuerySet[HealthConfig]) -> None:

@@ -12,7 +12,8 @@ from accounts.fields import Field, Kind
 from accounts.models import Account
 from core.clock import Moment
 from health.definition import Definition, DefinitionError, Limit, Measure, read_definition
-from health.models import AccountHealth, Band, HealthConfig, HealthConfigVersion, HealthDay
+from health.hands import say_by_hand
+from health.models import AccountHealth, Band, HealthConfig, HealthConfigVersion, HealthDay, HealthOverride
 from segments.questions import Reader
 
 LOOK_BACK_DAYS = 30
@@ -83,6 +84,12 @@ class HealthTold:
     dimensions: list[DimensionTold]
     reason: str
     health: AccountHealth | None
+    hand: HealthOverride | None = None
+
+    @property
+    def overridden(self) -> bool:
+        """Whether a person's word decides."""
+        return self.hand is not None
 
 
 def band_of(score: Decimal | float | None, definition: Definition) -> str:
@@ -99,6 +106,7 @@ class Teller:
         self.reader = reader
         ids = [account.pk for account in accounts]
         self.health = AccountHealth.objects.select_related("config").in_bulk(ids)
+        self.hands = say_by_hand(self.health, ids, reader.moment)
         self.before = _days_before(ids, reader.moment, look_back)
         wanted = {(row.config_id, row.version) for row in [*self.health.values(), *self.before.values()]}
         self.definitions = _definitions(wanted, reader)
@@ -107,13 +115,16 @@ class Teller:
         """The health of one account with its reason."""
         health = self.health.get(account.pk)
         if health is None:
-            return HealthTold(account, str(Band.NONE), None, Decimal(0), None, [], "Health was not computed yet", None)
+            hand = self.hands.get(account.pk)
+            band, reason = (hand.band, hand.words) if hand else (str(Band.NONE), "Health was not computed yet")
+            return HealthTold(account, band, None, Decimal(0), None, [], reason, None, hand)
         definition = self.definitions.get((health.config_id, health.version))
         dimensions = self.dimensions(health, definition) if definition else []
         reason = reason_of(health, dimensions)
         return HealthTold(
-            account, health.band, health.score, health.coverage, health.config, dimensions, reason, health
-        )
+            account, health.band, health.score, health.coverage, health.config, dimensions, reason, health,
+            self.hands.get(account.pk),
+        )  # fmt: skip
 
     def dimensions(self, health: AccountHealth, definition: Definition) -> list[DimensionTold]:
         """Each dimension with its measures, in the order of the config."""

@@ -176,6 +176,18 @@ class BandChange(models.Model):
         return f"{self.account}: {self.get_before_display()} to {self.get_after_display()}"
 
 
+class ScoringRequest(models.Model):
+    """That somebody asked for every account to be scored. Rows are added, and taken away by the scoring that read them."""
+
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.at:%d %b %Y, %H:%M:%S}"
+
+
 class OverrideQuerySet(models.QuerySet["HealthOverride"]):
     """Which overrides count."""
 
@@ -208,9 +220,16 @@ class HealthOverride(models.Model):
             models.CheckConstraint(condition=~Q(reason=""), name="health_override_has_reason"),
             models.CheckConstraint(condition=~Q(band="none"), name="health_override_is_a_band"),
         ]
+        # What people said of one account, the newest first.
+        indexes = [models.Index(fields=["account", "-id"], name="overrides_of_account")]
 
     def __str__(self) -> str:
         return f"{self.account}: {self.get_band_display()} by hand"
+
+    @property
+    def words(self) -> str:
+        """The reason for lists: that a person said so."""
+        return f"Set to {Band(self.band).label} by hand"
 
 
 class Pulse(models.Model):

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from accounts.fields import Stage, vocabulary
-from health.refresh import refresh_health
-from segments.models import RefreshRun, Segment
-from segments.refresh import request_refresh
-from segments.stages import split_by_stage
+from health.requesting import score_requested
 
 
 def score() -> None:
     """Score every account after a change of the configs, and ask for the segments that read health."""
-    refresh_health(RefreshRun.Trigger.SAVE)
-    _, late = split_by_stage(Segment.everything.all(), vocabulary(), Stage.HEALTH)
-    if late:
-        request_refresh(late)
+    score_requested()
