@@ -12,10 +12,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from core.backoffice import BackOffice, ReadOnly
+from core.clock import moment
 from core.intake import BadValue
 from health.definition import DefinitionError
 from health.editing import delete_config, end_override, override_health, reorder_configs, save_config, take_pulse
-from health.models import AccountHealth, BandChange, HealthConfig, HealthConfigVersion, HealthDay, HealthOverride, Pulse
+from health.models import AccountHealth, BandChange, HealthConfig, HealthConfigVersion, HealthDay, HealthOverride, Pulse, ScoringRequest
+from health.overrides import OUTCOMES, VERDICTS, compared
 from health.requesting import request_scoring
 
 
@@ -159,12 +161,28 @@ class HealthOverrideAdmin(BackOffice):
     """Bands that people gave, with what the score said then."""
 
     form = OverrideForm
-    list_display = ("account", "band", "computed_band", "reason", "author", "until", "created_at", "ended_at")
+    list_display = (
+        "account", "band", "computed_band", "reason", "author", "until", "created_at", "ended_at", "outcome", "verdict",
+    )  # fmt: skip
     list_select_related = ("account", "author")
     list_filter = ("band", ("ended_at", admin.EmptyFieldListFilter))
     search_fields = ("account__name_folded",)
     autocomplete_fields = ("account",)
     actions = ("end",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[HealthOverride]:
+        """Compared with what happened."""
+        return compared(super().get_queryset(request), moment())
+
+    @admin.display(description="what happened in 90 days")
+    def outcome(self, override: Any) -> str:
+        """As it is known today."""
+        return OUTCOMES[override.outcome]
+
+    @admin.display(description="who was nearer")
+    def verdict(self, override: Any) -> str:
+        """The person or the score."""
+        return VERDICTS[override.verdict]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """An override is replaced, not changed, so that its history stays."""
@@ -206,3 +224,10 @@ class PulseAdmin(BackOffice):
         made = take_pulse(obj.account, obj.value, note=obj.note, author=request.user)
         obj.pk = made.pk
         obj.refresh_from_db()
+
+
+@admin.register(ScoringRequest)
+class ScoringRequestAdmin(ReadOnly):
+    """Scorings of every account that were asked for and have not happened yet."""
+
+    list_display = ("at",)

@@ -109,7 +109,7 @@ class Teller:
         self.hands = say_by_hand(self.health, ids, reader.moment)
         self.before = _days_before(ids, reader.moment, look_back)
         wanted = {(row.config_id, row.version) for row in [*self.health.values(), *self.before.values()]}
-        self.definitions = _definitions(wanted, reader)
+        self.definitions = definitions_of(wanted, reader)
 
     def told(self, account: Account) -> HealthTold:
         """The health of one account with its reason."""
@@ -241,7 +241,8 @@ def _days_before(ids: Sequence[int], now: Moment, days: int) -> dict[int, Health
     return {row.account_id: row for row in rows.distinct("account_id")}
 
 
-def _definitions(wanted: Iterable[tuple[int | None, int]], reader: Reader) -> dict[tuple[int | None, int], Definition]:
+def definitions_of(wanted: Iterable[tuple[int | None, int]], reader: Reader) -> dict[tuple[int | None, int], Definition]:
+    """The versions of configs (primary key and number) that scores were made with, as far as they can be read."""
     pairs = {(config, version) for config, version in wanted if config is not None}
     rows = HealthConfigVersion.objects.filter(config_id__in={config for config, _ in pairs})
     found: dict[tuple[int | None, int], Definition] = {}

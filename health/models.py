@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -23,6 +23,14 @@ class Band(models.TextChoices):
     AVERAGE = "average", "Average"
     POOR = "poor", "Poor"
     NONE = "none", "Not scored"
+
+
+def name_of(author: Any) -> str:
+    """How a colleague is called who said something of health by hand."""
+    if author is None:
+        return "somebody who left"
+    member = getattr(author, "member", None)
+    return str(member.name if member else author.get_full_name() or author.get_username())
 
 
 class HealthConfig(Timestamped):
@@ -227,6 +235,11 @@ class HealthOverride(models.Model):
         return f"{self.account}: {self.get_band_display()} by hand"
 
     @property
+    def who(self) -> str:
+        """The name of the colleague who gave it."""
+        return name_of(self.author)
+
+    @property
     def words(self) -> str:
         """The reason for lists: that a person said so."""
         return f"Set to {Band(self.band).label} by hand"
@@ -249,3 +262,8 @@ class Pulse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account}: {self.value} of 5"
+
+    @property
+    def who(self) -> str:
+        """The name of the colleague who noted it."""
+        return name_of(self.author)

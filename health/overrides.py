@@ -27,7 +27,8 @@ from django.db.models.functions import Cast, Least, TruncDate
 from accounts.models import Account, AttributeChange, LifecycleStage, Subject, Subscription, SubscriptionStatus
 from core.clock import Moment
 from health.definition import GOOD_FROM, POOR_BELOW
-from health.models import Band, HealthConfigVersion, HealthDay, HealthOverride
+from health.history import newest_rows
+from health.models import Band, HealthConfigVersion, HealthOverride
 from usage.models import DailyUsage
 
 AFTER = dt.timedelta(days=90)
@@ -129,7 +130,8 @@ class Told:
 
 def told_overrides(overrides: QuerySet[HealthOverride], now: Moment, limit: int, first: int = 0) -> list[Told]:
     """A page of overrides, the newest first, compared with what happened; four statements."""
-    rows = list(compared(overrides, now).select_related("account", "author__member").order_by("-id")[first : first + limit])
+    newest = compared(overrides, now).select_related("account", "author__member").order_by("-id")
+    rows = list(newest[first : first + limit])
     ends = {row.pk: last_day(row, now) for row in rows}
     bands = _bands_on([(row.account_id, ends[row.pk] or now.today) for row in rows])
     found = []
@@ -143,30 +145,28 @@ def told_overrides(overrides: QuerySet[HealthOverride], now: Moment, limit: int,
     return found
 
 
-def last_day(override: HealthOverride, now: Moment) -> dt.date | None:
-    """The local day on which an override ended, by hand or by itself; None while it counts."""
-    ended = override.ended_at.astimezone(now.zone).date() if override.ended_at else None
-    past = override.until if override.until and override.until < now.today else None
-    known = [day for day in (ended, past) if day]
+def end_of(override: HealthOverride, now: Moment) -> dt.datetime | None:
+    """When an override ended, by hand or after its last day; None while it counts."""
+    over = now.start_of(override.until + dt.timedelta(days=1)) if override.until else None
+    known = [at for at in (override.ended_at, over) if at is not None and at <= now.now]
     return min(known) if known else None
+
+
+def last_day(override: HealthOverride, now: Moment) -> dt.date | None:
+    """The last local day on which an override counted; None while it counts."""
+    end = end_of(override, now)
+    if end is None:
+        return None
+    day = end.astimezone(now.zone).date()
+    return override.until if override.until and override.until < day else day
 
 
 def _bands_on(wanted: list[tuple[int, dt.date]]) -> dict[tuple[int, dt.date], str]:
     """The band that the score alone gave accounts on days, whatever people said."""
-    any_of = Q(pk__in=[])
-    for account, day in set(wanted):
-        newest = HealthDay.objects.filter(account=account, day__lte=day).order_by("-day").values("pk")[:1]
-        any_of |= Q(pk__in=Subquery(newest))
-    rows = list(HealthDay.objects.filter(any_of).order_by())
-    versions = HealthConfigVersion.objects.filter(config__in={row.config_id for row in rows if row.config_id})
+    rows = {key: found[0] for key, found in newest_rows(wanted).items()}
+    versions = HealthConfigVersion.objects.filter(config__in={row.config_id for row in rows.values() if row.config_id})
     limits = {(one.config_id, one.number): one.definition.get("bands", {}) for one in versions}
-    found = {}
-    for account, day in wanted:
-        mine = [row for row in rows if row.account_id == account and row.day <= day]
-        if mine:
-            row = max(mine, key=lambda one: one.day)
-            found[account, day] = _band(row.score, limits.get((row.config_id or 0, row.version), {}))
-    return found
+    return {key: _band(row.score, limits.get((row.config_id or 0, row.version), {})) for key, row in rows.items()}
 
 
 def _band(score: Decimal | None, limits: dict[str, float]) -> str:

@@ -23,7 +23,7 @@ TASK = "health.tasks.score"
 
 
 def request_scoring(accounts: Collection[int] = ()) -> None:
-    """Have these accounts (primary keys) scored within seconds of the caller's commit, or everybody if none are given."""
+    """Have these accounts (primary keys) scored within seconds of the caller's commit; everybody if none are given."""
     if accounts:
         touch(accounts)
     else:
