@@ -16,7 +16,16 @@ from core.clock import moment
 from core.intake import BadValue
 from health.definition import DefinitionError
 from health.editing import delete_config, end_override, override_health, reorder_configs, save_config, take_pulse
-from health.models import AccountHealth, BandChange, HealthConfig, HealthConfigVersion, HealthDay, HealthOverride, Pulse, ScoringRequest
+from health.models import (
+    AccountHealth,
+    BandChange,
+    HealthConfig,
+    HealthConfigVersion,
+    HealthDay,
+    HealthOverride,
+    Pulse,
+    ScoringRequest,
+)
 from health.overrides import OUTCOMES, VERDICTS, compared
 from health.requesting import request_scoring
 

@@ -241,7 +241,9 @@ def _days_before(ids: Sequence[int], now: Moment, days: int) -> dict[int, Health
     return {row.account_id: row for row in rows.distinct("account_id")}
 
 
-def definitions_of(wanted: Iterable[tuple[int | None, int]], reader: Reader) -> dict[tuple[int | None, int], Definition]:
+def definitions_of(
+    wanted: Iterable[tuple[int | None, int]], reader: Reader
+) -> dict[tuple[int | None, int], Definition]:
     """The versions of configs (primary key and number) that scores were made with, as far as they can be read."""
     pairs = {(config, version) for config, version in wanted if config is not None}
     rows = HealthConfigVersion.objects.filter(config_id__in={config for config, _ in pairs})

@@ -102,9 +102,7 @@ def marks_of(account: Account, points: Sequence[Point | None], now: Moment) -> l
     return sorted(marks, key=lambda mark: mark.day)
 
 
-def _of_config(
-    before: Point, after: Point, said: dict[tuple[int, int], HealthConfigVersion]
-) -> CourseMark:
+def _of_config(before: Point, after: Point, said: dict[tuple[int, int], HealthConfigVersion]) -> CourseMark:
     row = said.get((after.config_id or 0, after.version))
     if before.config_id == after.config_id:
         return CourseMark(after.day, VERSION, f"Version {after.version} of the config", row.reason if row else "")

@@ -185,7 +185,7 @@ class BandChange(models.Model):
 
 
 class ScoringRequest(models.Model):
-    """That somebody asked for every account to be scored. Rows are added, and taken away by the scoring that read them."""
+    """That somebody asked for every account to be scored. Rows are added, and taken by the scoring that read them."""
 
     at = models.DateTimeField(auto_now_add=True)
 

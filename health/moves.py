@@ -34,7 +34,11 @@ class ChangeTold:
         ranks = {Band.POOR: 0, Band.AVERAGE: 1, Band.GOOD: 2}
         before, after = ranks.get(Band(change.before)), ranks.get(Band(change.after))
         verb = "changed" if before is None or after is None else "fell" if after < before else "rose"
-        said = _said(change.before, change.score_before), _said(change.after, change.score_after)
+        by_hand = change.cause == Cause.OVERRIDE  # what the score was is beside the point
+        said = [
+            _said(band, None if by_hand else score)
+            for band, score in ((change.before, change.score_before), (change.after, change.score_after))
+        ]
         return f"Health {verb} from {said[0]} to {said[1]}"
 
     @property
@@ -89,7 +93,7 @@ def _hand_at(change: BandChange, hands: Sequence[HealthOverride]) -> str:
 
 
 def reasons_of_moves(accounts: Iterable[Account], days: int, reader: Reader) -> dict[int, str]:
-    """What moved the scores of accounts over so many days, by primary key; three statements."""
+    """What moved the scores of accounts over so many days, by primary key; two statements."""
     today = reader.moment.today
     then = today - dt.timedelta(days=days)
     ids = [account.pk for account in accounts]
@@ -116,7 +120,9 @@ def main_move(before: HealthDay | None, after: HealthDay, definitions: Definitio
         if measure.key not in was or (score, was[measure.key][0]) == (None, None):
             continue
         earlier, earlier_value = was[measure.key]
-        moves.append((weight * ((score or 0) - (earlier or 0)), measure, score, value, earlier, earlier_value))
+        # What is missing is left out of the mean, as if it were the mean.
+        moved = _or(score, after.score) - _or(earlier, before.score)
+        moves.append((weight * moved, measure, score, value, earlier, earlier_value))
     if not moves:
         return ""
     fell = (after.score or 0) < (before.score or 0)
@@ -127,9 +133,11 @@ def main_move(before: HealthDay | None, after: HealthDay, definitions: Definitio
     return f"{now}, was {_words(measure, earlier_value, earlier, old)}" if earlier not in (None, score) else now
 
 
-def _weighed(
-    definition: Definition, row: HealthDay
-) -> list[tuple[Measure, Decimal, Decimal | None, Decimal | None]]:
+def _or(score: Decimal | None, mean: Decimal | None) -> Decimal:
+    return score if score is not None else mean if mean is not None else Decimal(0)
+
+
+def _weighed(definition: Definition, row: HealthDay) -> list[tuple[Measure, Decimal, Decimal | None, Decimal | None]]:
     """Each measure with its share of the whole, its score and its number."""
     found, place = [], 0
     for dimension in definition.dimensions:

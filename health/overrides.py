@@ -19,7 +19,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db.models import (
-    Case, CharField, Count, DateField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Subquery, Value,
+    Case,
+    CharField,
+    Count,
+    DateField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
     When,
 )  # fmt: skip
 from django.db.models.functions import Cast, Least, TruncDate
@@ -86,14 +99,13 @@ def _in_time(column: str) -> dict[str, object]:
 
 
 def _cancelled(now: Moment) -> Q:
-    gone = [stage.key for stage in LifecycleStage.objects.filter(kind=LifecycleStage.Kind.CANCELLED)]
-    moved = AttributeChange.objects.filter(
-        **_in_time("at"), subject=Subject.ACCOUNT, object_id=OuterRef("account_id"), key="stage", new__in=gone,
+    gone = LifecycleStage.objects.filter(kind=LifecycleStage.Kind.CANCELLED, key=OuterRef("became"))
+    became = Func(F("new"), template="%(expressions)s #>> '{}'", output_field=TextField())
+    moved = AttributeChange.objects.alias(became=became).filter(
+        Exists(gone), **_in_time("at"), subject=Subject.ACCOUNT, object_id=OuterRef("account_id"), key="stage",
         old__isnull=False,
     )  # fmt: skip
-    sold = Subscription.objects.filter(account=OuterRef("account")).exclude(
-        status__kind=SubscriptionStatus.Kind.FUTURE
-    )
+    sold = Subscription.objects.filter(account=OuterRef("account")).exclude(status__kind=SubscriptionStatus.Kind.FUTURE)
     ended = sold.filter(ends_on__gte=OuterRef("set_on"), ends_on__lte=OuterRef("until_day"), ends_on__lt=now.today)
     going = sold.exclude(status__kind=SubscriptionStatus.Kind.CANCELLED).filter(
         Q(ends_on__isnull=True) | Q(ends_on__gt=OuterRef("until_day"))
@@ -129,9 +141,11 @@ class Told:
 
 
 def told_overrides(overrides: QuerySet[HealthOverride], now: Moment, limit: int, first: int = 0) -> list[Told]:
-    """A page of overrides, the newest first, compared with what happened; four statements."""
+    """A page of overrides, the newest first, compared with what happened; three statements."""
     newest = compared(overrides, now).select_related("account", "author__member").order_by("-id")
     rows = list(newest[first : first + limit])
+    if not rows:
+        return []
     ends = {row.pk: last_day(row, now) for row in rows}
     bands = _bands_on([(row.account_id, ends[row.pk] or now.today) for row in rows])
     found = []

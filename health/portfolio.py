@@ -28,9 +28,7 @@ AHEAD_DAYS, SILENT_DAYS = 90, 30
 PERIODS = (7, 30, 90)
 SHOWN = 8
 Rule = dict[str, Any]
-RENEWING: list[Rule] = [
-    {"field": "account.renews_on", "op": "within_next", "value": {"n": AHEAD_DAYS, "unit": "day"}}
-]
+RENEWING: list[Rule] = [{"field": "account.renews_on", "op": "within_next", "value": {"n": AHEAD_DAYS, "unit": "day"}}]
 # Never seen is as silent as not seen for long; whoever has cancelled is expected to be silent.
 SILENT: list[Rule] = [
     {
@@ -177,7 +175,7 @@ class Movers:
 
 
 def movers_of(accounts: QuerySet[Account], days: int, reader: Reader, limit: int = 5) -> Movers:
-    """Who moved most since 7, 30 or 90 days ago, with the measure that moved them; five statements."""
+    """Who moved most since 7, 30 or 90 days ago, with the measure that moved them; four statements."""
     moved = ExpressionWrapper(
         F("health__score") - F(f"health__score_{days}d"), output_field=DecimalField(max_digits=5, decimal_places=1)
     )
@@ -210,7 +208,8 @@ def changes_since(accounts: QuerySet[Account], since: dt.datetime, reader: Reade
 def read_whose(text: str, *, me: TeamMember | None, may_choose: bool) -> Whose:
     """Whose book a word means: `me` (or nothing), `everybody`, `member:KEY`, `team:ID`.
 
-    Whoever may not choose has their own book and no other; a log-in without a colleague has everybody's. Raises BadValue.
+    Whoever may not choose has their own book and no other; a log-in without a colleague has everybody's. Raises
+    BadValue.
     """
     kind, _, name = text.partition(":")
     mine = Whose(me) if me else Whose()

@@ -62,15 +62,16 @@ class CourseSection:
     """The chart of the score with the span that it shows."""
 
     span: str
+    points: list[Point | None]
     course: Course | None
     spans: list[tuple[str, str]]
 
 
-def health_card(account: Account, reader: Reader) -> HealthCard:
-    """The card of an account, scored or not."""
+def health_card(account: Account, points: Sequence[Point | None], reader: Reader) -> HealthCard:
+    """The card of an account, scored or not; `points` are its daily scores, for twelve weeks at least."""
     told = explain_health(account, reader)
     good, poor = limits_of(told)
-    points = daily_scores(account, reader.moment, WEEKS * 7 - 6)[::7]
+    weekly = points[::-1][: WEEKS * 7 : 7][::-1]
     health = told.health
     trends = [
         Trend(days, None if health is None or health.score is None or past is None else health.score - past)
@@ -82,7 +83,7 @@ def health_card(account: Account, reader: Reader) -> HealthCard:
     pulses = Pulse.objects.filter(account=account).select_related("author__member").order_by("-at")
     return HealthCard(
         told,
-        [(one, dimension_line(points, one.key)) for one in told.dimensions],
+        [(one, dimension_line(weekly, one.key)) for one in told.dimensions],
         trends,
         told_changes(changes, reader),
         told_overrides(HealthOverride.objects.filter(account=account), reader.moment, HANDS),
@@ -100,7 +101,7 @@ def course_of(account: Account, wanted: str, reader: Reader) -> CourseSection:
     health = getattr(account, "health", None)
     limits = _limits(health.config.definition if health and health.config else {})
     course = score_course(points, marks_of(account, points, reader.moment), days, limits)
-    return CourseSection(span, course, [(key, label) for key, (label, _) in SPANS.items()])
+    return CourseSection(span, points, course, [(key, label) for key, (label, _) in SPANS.items()])
 
 
 def limits_of(told: HealthTold) -> tuple[Decimal, Decimal]:

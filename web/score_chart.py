@@ -68,7 +68,10 @@ class Course:
 
 
 def score_course(
-    points: Sequence[Point | None], marks: Sequence[CourseMark], days: Sequence[dt.date], limits: tuple[Decimal, Decimal]
+    points: Sequence[Point | None],
+    marks: Sequence[CourseMark],
+    days: Sequence[dt.date],
+    limits: tuple[Decimal, Decimal],
 ) -> Course | None:
     """The drawings of a score by day; `limits` are where Good begins and where Poor ends. None if it never had one."""
     known = [point for point in points if point is not None]
@@ -151,9 +154,7 @@ def _steps(points: Sequence[Point | None], x0: float, step: float, at: object) -
     return [*paths, " ".join(parts)] if parts else paths
 
 
-def _badges(
-    marks: Sequence[CourseMark], days: Sequence[dt.date], x0: float, step: float, x1: float
-) -> list[Badge]:
+def _badges(marks: Sequence[CourseMark], days: Sequence[dt.date], x0: float, step: float, x1: float) -> list[Badge]:
     places = [x0 + (max(mark.day, days[0]) - days[0]).days * step for mark in marks]
     labels: list[float] = []
     for x in places:

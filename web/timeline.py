@@ -77,8 +77,8 @@ def _health(account: Account, reach: int, reader: Reader) -> list[Entry]:
     found = [Entry(told.change.at, "pulse", told.title, told.line) for told in told_changes(changes, reader)]
     hands = HealthOverride.objects.filter(account=account).select_related("author__member").order_by("-pk")[:reach]
     for hand in hands:
-        until = f" Until {day_text(hand.until)}." if hand.until else ""
-        text = f"{hand.reason}{until} The score said {hand.get_computed_band_display()}."
+        until = f"until {day_text(hand.until)}" if hand.until else "no last day"
+        text = f"{hand.reason} ({until}; the score said {hand.get_computed_band_display()})"
         found.append(
             Entry(hand.created_at, "user", f"Health set to {hand.get_band_display()} by hand, by {hand.who}", text)
         )

@@ -1,4 +1,4 @@
-"""Scorings are asked for and answered by the worker: nobody waits for one, none is lost, ten requests are one scoring."""
+"""Scorings are asked for and answered by the worker: nobody waits for one, none is lost, ten requests end in one."""
 
 from __future__ import annotations
 

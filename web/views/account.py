@@ -74,13 +74,15 @@ def account(request: HttpRequest, pk: int) -> HttpResponse:
         "people_total": people.count(),
         "users_page": users_page,
         "users_next": users_page + 1 if people.count() > users_page * USERS_A_PAGE else 0,
-        "timeline": timeline_of(found, request.GET.get("show", ""), _number(request.GET.get("older")), _labels(reader), reader),
+        "timeline": timeline_of(
+            found, request.GET.get("show", ""), _number(request.GET.get("older")), _labels(reader), reader
+        ),
         "shows": SHOW.items(),
         "kinds": Note.Kind.choices,
         "may_change": may_change_accounts(request),
     }
     if request.headers.get("HX-Target") not in PARTS:
-        context |= _whole(request, found, reader)
+        context |= _whole(request, found, reader) | {"health": health_card(found, context["score"].points, reader)}
     return page(request, "web/account/page.html", context, parts=PARTS)
 
 
@@ -100,7 +102,6 @@ def _whole(request: HttpRequest, found: Account, reader: Reader) -> dict[str, An
         "open_subscriptions": sum(1 for item in subscriptions if item.status.kind == "active"),
         "attributes": attributes_of(found, reader.vocabulary),
         "memberships": memberships_of(found),
-        "health": health_card(found, reader),
         "pins": pins_of(found, reader.moment.today),
         "pin_targets": pin_targets() if may_edit_segments(request) else [],
         "may_edit_segments": may_edit_segments(request),
