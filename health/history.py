@@ -54,7 +54,7 @@ def newest_rows(wanted: Iterable[tuple[int, dt.date]], number: int = 1) -> dict[
     if asked:
         rows = HealthDay.objects.raw(_NEWEST, [[one for one, _ in asked], [day for _, day in asked], number])
         for row in rows:
-            found[row.account_id, row.asked].append(row)
+            found[row.account_id, row.asked].append(row)  # type: ignore[attr-defined]  # the day of the statement
     return {key: sorted(rows, key=lambda row: row.day, reverse=True) for key, rows in found.items()}
 
 

@@ -95,7 +95,7 @@ def figures_of(accounts: QuerySet[Account], reader: Reader) -> Figures:
             silent=Count("pk", filter=silent), silent_value=_mrr(silent),
         )
     )  # fmt: skip
-    found = {row["told_band"]: row for row in rows}
+    found: dict[str, dict[str, Any]] = {row["told_band"]: {**row} for row in rows}
 
     def share(number: str, value: str, *bands: str) -> Share:
         mine = [found[one] for one in bands or found if one in found]

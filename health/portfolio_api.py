@@ -36,14 +36,14 @@ from segments.questions import Reader
 SHOWN = 50
 
 
-class ShareSerializer(StrictSerializer):
+class PortfolioShareSerializer(StrictSerializer):
     """Some accounts with their MRR in the workspace's currency."""
 
     accounts = serializers.IntegerField()
     mrr = Amount()
 
 
-class LineSerializer(StrictSerializer):
+class PortfolioLineSerializer(StrictSerializer):
     """An account of a list."""
 
     account = serializers.CharField(source="account.external_id")
@@ -54,14 +54,14 @@ class LineSerializer(StrictSerializer):
     renews_on = serializers.DateField(source="account.renews_on", allow_null=True)
 
 
-class MoverSerializer(LineSerializer):
+class PortfolioMoverSerializer(PortfolioLineSerializer):
     """An account whose score moved, with the points and the measure that moved it."""
 
     moved = Amount()
     why = serializers.CharField()
 
 
-class ChangeSerializer(StrictSerializer):
+class PortfolioChangeSerializer(StrictSerializer):
     """A change of band, with its cause and why."""
 
     account = serializers.CharField(source="change.account.external_id")
@@ -76,20 +76,20 @@ class PortfolioSerializer(StrictSerializer):
     """A book: its figures, renewals within 90 days that are Poor or Average, silent accounts, movers, changes."""
 
     name = serializers.CharField()
-    whole = ShareSerializer()
-    good = ShareSerializer()
-    average = ShareSerializer()
-    poor = ShareSerializer()
-    not_scored = ShareSerializer()
-    renewing = ShareSerializer(help_text=f"Within {AHEAD_DAYS} days.")
-    renewing_weak = ShareSerializer(help_text="Of them, Poor or Average.")
-    at_risk = ShareSerializer(help_text="Of them, Poor.")
-    silent = ShareSerializer(help_text=f"Nobody seen for {SILENT_DAYS} days; cancelled accounts left out.")
-    renewals = LineSerializer(many=True)
-    silent_accounts = LineSerializer(many=True)
-    falls = MoverSerializer(many=True)
-    rises = MoverSerializer(many=True)
-    changes = ChangeSerializer(many=True)
+    whole = PortfolioShareSerializer()
+    good = PortfolioShareSerializer()
+    average = PortfolioShareSerializer()
+    poor = PortfolioShareSerializer()
+    not_scored = PortfolioShareSerializer()
+    renewing = PortfolioShareSerializer(help_text=f"Within {AHEAD_DAYS} days.")
+    renewing_weak = PortfolioShareSerializer(help_text="Of them, Poor or Average.")
+    at_risk = PortfolioShareSerializer(help_text="Of them, Poor.")
+    silent = PortfolioShareSerializer(help_text=f"Nobody seen for {SILENT_DAYS} days; cancelled accounts left out.")
+    renewals = PortfolioLineSerializer(many=True)
+    silent_accounts = PortfolioLineSerializer(many=True)
+    falls = PortfolioMoverSerializer(many=True)
+    rises = PortfolioMoverSerializer(many=True)
+    changes = PortfolioChangeSerializer(many=True)
     changes_total = serializers.IntegerField()
 
 

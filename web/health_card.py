@@ -12,7 +12,7 @@ from accounts.models import Account
 from health.definition import GOOD_FROM, POOR_BELOW
 from health.explaining import DimensionTold, HealthTold, explain_health
 from health.history import Point, daily_scores, marks_of
-from health.models import Band, BandChange, HealthOverride, Pulse
+from health.models import AccountHealth, Band, BandChange, HealthOverride, Pulse
 from health.moves import ChangeTold, told_changes
 from health.overrides import Told, told_overrides
 from segments.questions import Reader
@@ -72,24 +72,28 @@ def health_card(account: Account, points: Sequence[Point | None], reader: Reader
     told = explain_health(account, reader)
     good, poor = limits_of(told)
     weekly = points[::-1][: WEEKS * 7 : 7][::-1]
-    health = told.health
-    trends = [
-        Trend(days, None if health is None or health.score is None or past is None else health.score - past)
-        for days, past in (
-            (7, health and health.score_7d), (30, health and health.score_30d), (90, health and health.score_90d)
-        )
-    ]  # fmt: skip
     changes = list(BandChange.objects.filter(account=account).order_by("-at", "-pk")[:CHANGES])
     pulses = Pulse.objects.filter(account=account).select_related("author__member").order_by("-at")
     return HealthCard(
         told,
         [(one, dimension_line(weekly, one.key)) for one in told.dimensions],
-        trends,
+        trends_of(told.health),
         told_changes(changes, reader),
         told_overrides(HealthOverride.objects.filter(account=account), reader.moment, HANDS),
         list(pulses[:PULSES]),
         f"{poor:f}", f"{good - poor:f}", f"{good:f}", f"{100 - good:f}",
     )  # fmt: skip
+
+
+def trends_of(health: AccountHealth | None) -> list[Trend]:
+    """The score against that of 7, 30 and 90 days ago."""
+    if health is None:
+        return []
+    past = {7: health.score_7d, 30: health.score_30d, 90: health.score_90d}
+    return [
+        Trend(days, None if score is None or health.score is None else health.score - score)
+        for days, score in past.items()
+    ]
 
 
 def course_of(account: Account, wanted: str, reader: Reader) -> CourseSection:

@@ -33,10 +33,10 @@ class Books:
     teams: list[tuple[str, str]]
 
 
-def books(me: TeamMember | None, whose: Whose) -> Books:
-    """Every colleague's and every team's, besides one's own and everybody's."""
-    members = [(f"member:{one.key}", one.name) for one in TeamMember.objects.all() if one != me]
-    teams = [(f"team:{one.pk}", one.name) for one in Team.objects.all()]
+def books(me: TeamMember | None, whose: Whose, may_choose: bool) -> Books:
+    """Every colleague's and every team's, besides one's own and everybody's; only one's own for who may not choose."""
+    members = [(f"member:{one.key}", one.name) for one in TeamMember.objects.all() if one != me] if may_choose else []
+    teams = [(f"team:{one.pk}", one.name) for one in Team.objects.all()] if may_choose else []
     if whose.member is not None:
         chosen = "me" if whose.member == me else f"member:{whose.member.key}"
     else:

@@ -42,6 +42,8 @@ def addresses() -> dict[str, str]:
         "account segments": f"/accounts/{account.pk}/segments/",
         "feeds": "/feeds/",
         "health": "/health/",
+        "health overrides": "/health/overrides/",
+        "portfolio": "/portfolio/?who=everybody",
         "imports": "/imports/",
         "import new": "/imports/new/",
         "schedule new": "/imports/schedules/new/",

@@ -63,13 +63,14 @@ def account(request: HttpRequest, pk: int) -> HttpResponse:
     now = reader.moment
     people = users_of(found, now)
     users_page = _number(request.GET.get("users"))
+    score = course_of(found, request.GET.get("span", ""), reader)
     context = {
         "account": found,
         "here": reverse("account", args=[found.pk]),
         "from_query": request.GET.get("from", ""),
         "usage": usage_of(found, request.GET.get("range", ""), now),
         "ranges": RANGES.items(),
-        "score": course_of(found, request.GET.get("span", ""), reader),
+        "score": score,
         "people": people[(users_page - 1) * USERS_A_PAGE : users_page * USERS_A_PAGE],
         "people_total": people.count(),
         "users_page": users_page,
@@ -82,7 +83,7 @@ def account(request: HttpRequest, pk: int) -> HttpResponse:
         "may_change": may_change_accounts(request),
     }
     if request.headers.get("HX-Target") not in PARTS:
-        context |= _whole(request, found, reader) | {"health": health_card(found, context["score"].points, reader)}
+        context |= _whole(request, found, reader) | {"health": health_card(found, score.points, reader)}
     return page(request, "web/account/page.html", context, parts=PARTS)
 
 

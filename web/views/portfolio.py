@@ -48,7 +48,11 @@ def portfolio(request: HttpRequest) -> HttpResponse:
     reader = reader_for(request)
     accounts = whose.accounts(Account.objects.visible_to(request.user))
     part = request.headers.get("HX-Target", "") if is_part(request) else ""
-    context: dict[str, Any] = {"whose": whose, "books": books(me, whose), "mine": me is not None and whose.member == me}
+    context: dict[str, Any] = {
+        "whose": whose,
+        "books": books(me, whose, may_choose and part not in PARTS),
+        "mine": me is not None and whose.member == me,
+    }
     if part != "changes":
         context |= _movers(request, accounts, reader)
     if part != "movers":
