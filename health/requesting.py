@@ -16,7 +16,7 @@ from core.locks import held
 from health.models import ScoringRequest
 from health.refresh import refresh_health
 from segments.models import RefreshRun, Segment
-from segments.refresh import request_refresh
+from segments.refresh import refresh_due, request_refresh
 from segments.stages import split_by_stage
 
 TASK = "health.tasks.score"
@@ -37,12 +37,16 @@ def is_scoring_due() -> bool:
 
 
 def score_requested() -> None:
-    """Answer every request that is there: score everybody, and have the segments refreshed that read health."""
+    """Answer every request that is there: score everybody, and have the segments refreshed that read health.
+
+    A config may come with a segment that was made a moment ago: what waits for its members is answered first.
+    """
     with held("scoring") as mine:
         if not mine:
             return  # whoever holds it looks again after letting go
         read = list(ScoringRequest.objects.values_list("pk", flat=True))
         if read:
+            refresh_due()
             refresh_health(RefreshRun.Trigger.SAVE)
             _, late = split_by_stage(Segment.everything.all(), vocabulary(), Stage.HEALTH)
             if late:

@@ -100,6 +100,13 @@ class TestRequests:
         score_requested()
         assert Segment.everything.get(pk=poor.pk).due
 
+    def test_a_segment_that_came_with_its_config_has_its_members_first(self) -> None:
+        one = factories.account(mrr=100)
+        paying = factories.segment("Paying", {"field": "account.mrr", "op": "at_least", "value": 1}, refreshed=False)
+        config = save_config(None, name="", segment=paying, definition=only(SEEN))
+        score_requested()
+        assert of(one).config_id == config.pk
+
     def test_a_request_is_part_of_the_save(self) -> None:
         with transaction.atomic():
             save_config(None, name="", definition=BOTH)
