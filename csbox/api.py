@@ -16,6 +16,7 @@ from core.api.edge import nothing_here
 from core.api.views import ApiView
 from health import api as health
 from health.backtest.api import BackTestViewSet
+from health.portfolio_api import PortfolioView
 from integrations.connections.api import ConnectionRunViewSet, ConnectionViewSet
 from integrations.imports.api import ImportViewSet
 from integrations.tracking.api import SourceViewSet
@@ -122,6 +123,7 @@ urlpatterns = [
     path("v1/schema/", SchemaView.as_view(), name="schema"),
     path("v1/docs/", DocumentationView.as_view(), name="api-docs"),
     path("v1/me/", accounts.MeView.as_view(), name="api-me"),
+    path("v1/portfolio/", PortfolioView.as_view(), name="api-portfolio"),
     path("v1/bulk/accounts/", accounts.BulkAccountsView.as_view(), name="api-bulk-accounts"),
     path("v1/bulk/users/", accounts.BulkUsersView.as_view(), name="api-bulk-users"),
     path("v1/bulk/relationships/", accounts.BulkRelationshipsView.as_view(), name="api-bulk-relationships"),

@@ -250,6 +250,7 @@ SPECTACULAR_SETTINGS = {
         "ImportStateEnum": "integrations.models.importing.Import.State",
         "HealthBandEnum": "health.models.Band",
         "BackTestStateEnum": "health.backtest.models.BackTest.State",
+        "BandChangeCauseEnum": "health.models.BandChange.Cause",
         "OverrideBandEnum": [("good", "Good"), ("average", "Average"), ("poor", "Poor")],
         "MemberSubjectEnum": [("account", "Accounts"), ("user", "Users")],
         "TraitSubjectEnum": [("account", "Account"), ("user", "User")],

@@ -15,6 +15,7 @@ from core.jobs import enqueue, forget_results_before
 from core.models import Workspace
 from csbox.evaluating import evaluate_waiting, forget_empty_runs, is_waiting
 from csbox.pipeline import look_at_feeds, refresh_everything
+from health import requesting as scoring
 from health.backtest.running import wake_back_tests
 from integrations.connections.running import wake_due
 from integrations.imports.waking import wake_imports
@@ -57,6 +58,8 @@ def tick() -> None:
     exporting.drop_old_exports(timezone.now())
     if any(segment.due for segment in Segment.everything.only("requested_rev", "live_rev")):
         enqueue("segments.tasks.refresh_due")
+    if scoring.is_scoring_due():
+        enqueue(scoring.TASK)
     wake_due()
     wake_imports()
     wake_back_tests()

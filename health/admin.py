@@ -12,12 +12,23 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from core.backoffice import BackOffice, ReadOnly
+from core.clock import moment
 from core.intake import BadValue
 from health.backtest.admin import BackTestAdmin, BackTestDayAdmin
 from health.definition import DefinitionError
 from health.editing import delete_config, end_override, override_health, reorder_configs, save_config, take_pulse
-from health.models import AccountHealth, BandChange, HealthConfig, HealthConfigVersion, HealthDay, HealthOverride, Pulse
-from health.refresh import refresh_health
+from health.models import (
+    AccountHealth,
+    BandChange,
+    HealthConfig,
+    HealthConfigVersion,
+    HealthDay,
+    HealthOverride,
+    Pulse,
+    ScoringRequest,
+)
+from health.overrides import OUTCOMES, VERDICTS, compared
+from health.requesting import request_scoring
 from health.uses import ConfigInUse, uses_of_config
 
 __all__ = ["BackTestAdmin", "BackTestDayAdmin"]
@@ -95,9 +106,9 @@ class HealthConfigAdmin(BackOffice):
 
     @admin.action(description="Score now", permissions=["change"])
     def score_now(self, request: HttpRequest, queryset: QuerySet[HealthConfig]) -> None:
-        """Score every account, because the order of all configs decides."""
-        run = refresh_health()
-        self.message_user(request, f"Scored {run.scored:,} accounts; {run.band_changes:,} changed their band.")
+        """Ask for everybody to be scored, because the order of all configs decides."""
+        request_scoring()
+        self.message_user(request, "Every account is scored in the background.")
 
     @admin.action(description="Ask first", permissions=["change"])
     def move_first(self, request: HttpRequest, queryset: QuerySet[HealthConfig]) -> None:
@@ -174,12 +185,28 @@ class HealthOverrideAdmin(BackOffice):
     """Bands that people gave, with what the score said then."""
 
     form = OverrideForm
-    list_display = ("account", "band", "computed_band", "reason", "author", "until", "created_at", "ended_at")
+    list_display = (
+        "account", "band", "computed_band", "reason", "author", "until", "created_at", "ended_at", "outcome", "verdict",
+    )  # fmt: skip
     list_select_related = ("account", "author")
     list_filter = ("band", ("ended_at", admin.EmptyFieldListFilter))
     search_fields = ("account__name_folded",)
     autocomplete_fields = ("account",)
     actions = ("end",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[HealthOverride]:
+        """Compared with what happened."""
+        return compared(super().get_queryset(request), moment())
+
+    @admin.display(description="what happened in 90 days")
+    def outcome(self, override: Any) -> str:
+        """As it is known today."""
+        return OUTCOMES[override.outcome]
+
+    @admin.display(description="who was nearer")
+    def verdict(self, override: Any) -> str:
+        """The person or the score."""
+        return VERDICTS[override.verdict]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """An override is replaced, not changed, so that its history stays."""
@@ -221,3 +248,10 @@ class PulseAdmin(BackOffice):
         made = take_pulse(obj.account, obj.value, note=obj.note, author=request.user)
         obj.pk = made.pk
         obj.refresh_from_db()
+
+
+@admin.register(ScoringRequest)
+class ScoringRequestAdmin(ReadOnly):
+    """Scorings of every account that were asked for and have not happened yet."""
+
+    list_display = ("at",)

@@ -184,7 +184,7 @@ class HealthSerializer(StrictSerializer):
     coverage = Amount()
     reason = serializers.CharField()
     config = serializers.IntegerField(source="config.pk", allow_null=True, default=None)
-    overridden = serializers.BooleanField(source="health.overridden", default=False)
+    overridden = serializers.BooleanField()
     band_since = serializers.DateTimeField(source="health.band_since", allow_null=True, default=None)
     score_7d = Amount(source="health.score_7d", allow_null=True, default=None)
     score_30d = Amount(source="health.score_30d", allow_null=True, default=None)

@@ -1,9 +1,9 @@
-"""Every way to change a health config, an override or a pulse. Each is one transaction that ends with a scoring."""
+"""Every way to change a health config, an override or a pulse. Each is one transaction that asks for a scoring."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
@@ -13,14 +13,12 @@ from django.utils import timezone
 from accounts.fields import Stage
 from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in
 from accounts.models import Account
-from accounts.touching import touch
 from core.clock import moment
 from core.intake import BadValue, clean_text
-from core.jobs import enqueue
 from core.locks import xact_lock
 from health.definition import Definition, DefinitionError, read_definition
 from health.models import AccountHealth, Band, HealthConfig, HealthConfigVersion, HealthOverride, Pulse
-from health.refresh import refresh_health
+from health.requesting import request_scoring
 from health.uses import ConfigInUse, uses_of_config, uses_without
 from segments.models import Segment
 from segments.questions import Reader, named_in
@@ -202,16 +200,6 @@ def take_pulse(account: Account, value: int, *, note: str = "", author: Any = No
         )
         request_scoring([account.pk])
     return made
-
-
-def request_scoring(accounts: Collection[int] = ()) -> None:
-    """Have everybody scored soon after the caller's commit; of the accounts given, at once and in its transaction, and
-    the segments that ask for it soon after."""
-    if accounts:
-        touch(accounts)
-        refresh_health(accounts=accounts)
-    else:
-        enqueue("health.tasks.score")
 
 
 def _person(author: Any) -> Any:

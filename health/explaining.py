@@ -11,7 +11,8 @@ from itertools import zip_longest
 from accounts.fields import Field, Kind
 from accounts.models import Account
 from health.definition import UNSCORED, Definition, Limit, Measure
-from health.models import AccountHealth, Band, HealthConfig
+from health.hands import say_by_hand
+from health.models import AccountHealth, Band, HealthConfig, HealthOverride
 from health.recalling import days_before, lenient, versions_of, whole_of, wholes_of
 from segments.questions import Reader
 
@@ -87,6 +88,12 @@ class HealthTold:
     dimensions: list[DimensionTold]
     reason: str
     health: AccountHealth | None
+    hand: HealthOverride | None = None
+
+    @property
+    def overridden(self) -> bool:
+        """Whether a person's word decides."""
+        return self.hand is not None
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,7 @@ class Teller:
         self.reader = reader
         self.ids = [account.pk for account in accounts]
         self.health = AccountHealth.objects.in_bulk(self.ids)
+        self.hands = say_by_hand(self.health, self.ids, reader.moment)
         self.before = days_before(self.ids, reader.moment, look_back)
         rows = versions_of({(row.config_id, row.version) for row in [*self.health.values(), *self.before.values()]})
         self.configs = {row.config_id: row.config for row in rows}
@@ -135,11 +143,14 @@ class Teller:
         """The health of one account with its reason."""
         health = self.health.get(account.pk)
         if health is None:
-            return HealthTold(account, str(Band.NONE), None, Decimal(0), None, [], NOT_YET, None)
-        dimensions = self.dimensions(health)
+            hand = self.hands.get(account.pk)
+            band, reason = (hand.band, hand.words) if hand else (str(Band.NONE), NOT_YET)
+            return HealthTold(account, band, None, Decimal(0), None, [], reason, None, hand)
         config = self.configs.get(health.config_id or 0)
-        reason = self.reason(health)
-        return HealthTold(account, health.band, health.score, health.coverage, config, dimensions, reason, health)
+        return HealthTold(
+            account, health.band, health.score, health.coverage, config, self.dimensions(health), self.reason(health),
+            health, self.hands.get(account.pk),
+        )  # fmt: skip
 
     def line(self, account_id: int) -> HealthLine:
         """The same in one line: only the measure that it names is put in words."""

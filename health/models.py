@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -37,6 +37,14 @@ class Band(models.TextChoices):
     AVERAGE = "average", "Average"
     POOR = "poor", "Poor"
     NONE = "none", "Not scored"
+
+
+def name_of(author: Any) -> str:
+    """How a colleague is called who said something of health by hand."""
+    if author is None:
+        return "somebody who left"
+    member = getattr(author, "member", None)
+    return str(member.name if member else author.get_full_name() or author.get_username())
 
 
 class HealthConfig(Timestamped):
@@ -190,6 +198,18 @@ class BandChange(models.Model):
         return f"{self.account}: {self.get_before_display()} to {self.get_after_display()}"
 
 
+class ScoringRequest(models.Model):
+    """That somebody asked for every account to be scored. Rows are added, and taken by the scoring that read them."""
+
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.at:%d %b %Y, %H:%M:%S}"
+
+
 class OverrideQuerySet(models.QuerySet["HealthOverride"]):
     """Which overrides count."""
 
@@ -222,9 +242,21 @@ class HealthOverride(models.Model):
             models.CheckConstraint(condition=~Q(reason=""), name="health_override_has_reason"),
             models.CheckConstraint(condition=~Q(band="none"), name="health_override_is_a_band"),
         ]
+        # What people said of one account, the newest first.
+        indexes = [models.Index(fields=["account", "-id"], name="overrides_of_account")]
 
     def __str__(self) -> str:
         return f"{self.account}: {self.get_band_display()} by hand"
+
+    @property
+    def who(self) -> str:
+        """The name of the colleague who gave it."""
+        return name_of(self.author)
+
+    @property
+    def words(self) -> str:
+        """The reason for lists: that a person said so."""
+        return f"Set to {Band(self.band).label} by hand"
 
 
 class Pulse(models.Model):
@@ -244,3 +276,8 @@ class Pulse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account}: {self.value} of 5"
+
+    @property
+    def who(self) -> str:
+        """The name of the colleague who noted it."""
+        return name_of(self.author)

@@ -37,6 +37,13 @@ def versions_of(wanted: Iterable[tuple[int | None, int]]) -> list[HealthConfigVe
     return list(rows) if any_of else []
 
 
+def definitions_of(
+    wanted: Iterable[tuple[int | None, int]], reader: Reader
+) -> dict[tuple[int | None, int], Definition]:
+    """The versions of configs (primary key and number) that scores were made with, as far as they can be read."""
+    return {(row.config_id, row.number): lenient(row.definition, reader) for row in versions_of(wanted)}
+
+
 def lenient(data: Any, reader: Reader) -> Definition:
     """A stored definition, measures that cannot be read any more kept with their problem; empty if nothing can be."""
     try:

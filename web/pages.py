@@ -29,6 +29,7 @@ class Link:
     icon: str
     url: str
     current: bool
+    go: str = ""  # the letter that follows G
 
 
 @dataclass(frozen=True)
@@ -123,18 +124,19 @@ def _nav(request: HttpRequest) -> list[tuple[str, list[Link]]]:
     """The pages that exist and that this person may open."""
     here = request.path
 
-    def link(label: str, icon: str, name: str) -> Link:
+    def link(label: str, icon: str, name: str, go: str = "") -> Link:
         url = reverse(name)
-        return Link(label, icon, url, here.startswith(url))
+        return Link(label, icon, url, here.startswith(url), go)
 
     groups = [
+        ("My work", [link("Portfolio", "briefcase", "portfolio", "p")]),
         (
             "Customers",
             [
-                link("Accounts 360", "building", "accounts"),
+                link("Accounts 360", "building", "accounts", "a"),
                 link("Subscription 360", "cycle", "subscriptions"),
                 link("Users", "users", "users"),
-                link("Segments", "layers", "segments"),
+                link("Segments", "layers", "segments", "s"),
                 link("Traits", "tag", "traits"),
                 link("Account levels", "flag", "levels"),
             ],

@@ -1,4 +1,4 @@
-"""How a person likes their pages: theme, row density, single-key shortcuts, columns.
+"""How a person likes their pages: theme, row density, single-key shortcuts, columns; and when they looked at some.
 
 Kept with the team member; a log-in without one (an administrator) keeps them for the session.
 """
@@ -24,18 +24,20 @@ class Preferences:
     density: str = "comfortable"
     shortcuts: bool = True
     columns: dict[str, list[str]] = field(default_factory=dict)
+    portfolio: dict[str, str] = field(default_factory=dict)
 
 
 def read_preferences(request: HttpRequest) -> Preferences:
     """What this person chose, or the defaults."""
     stored = _stored(request)
-    columns = stored.get("columns")
+    columns, looked = stored.get("columns"), stored.get("portfolio")
     kept = columns if isinstance(columns, dict) else {}
     return Preferences(
         theme=stored["theme"] if stored.get("theme") in THEMES else "system",
         density=stored["density"] if stored.get("density") in DENSITIES else "comfortable",
         shortcuts=stored.get("shortcuts") is not False,
         columns={str(k): [str(item) for item in v][:MAX_COLUMNS] for k, v in kept.items() if isinstance(v, list)},
+        portfolio={str(k): str(v) for k, v in looked.items()} if isinstance(looked, dict) else {},
     )
 
 

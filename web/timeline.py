@@ -1,4 +1,4 @@
-"""The timeline of an account: notes, segments entered and left, attributes changed; newest first."""
+"""The timeline of an account: notes, health, segments entered and left, attributes changed; newest first."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import Account, AttributeChange, Note, Subject
+from health.models import BandChange, HealthOverride, Pulse
+from health.moves import told_changes
+from health.overrides import end_of
 from segments.models import AccountMembership
+from segments.questions import Reader
+from web.templatetags.csbox import day_text
 
 A_PAGE, LAST_PAGE = 15, 40
-SHOW = {"": "All activity", "notes": "Notes and calls", "segments": "Segments", "changes": "Attributes"}
+SHOW = {
+    "": "All activity", "notes": "Notes and calls", "health": "Health", "segments": "Segments", "changes": "Attributes",
+}  # fmt: skip
 _ICONS = {"note": "note", "call": "phone", "meeting": "users", "email": "doc"}
 
 
@@ -34,7 +41,7 @@ class Timeline:
     more: bool
 
 
-def timeline_of(account: Account, show: str, page: int, labels: dict[str, str]) -> Timeline:
+def timeline_of(account: Account, show: str, page: int, labels: dict[str, str], reader: Reader) -> Timeline:
     """A page of the timeline; `labels` names attribute keys. Each source is read as far as the page reaches."""
     show = show if show in SHOW else ""
     page = min(LAST_PAGE, max(1, page))
@@ -42,6 +49,8 @@ def timeline_of(account: Account, show: str, page: int, labels: dict[str, str]) 
     entries: list[Entry] = []
     if show in ("", "notes"):
         entries += _notes(account, reach)
+    if show in ("", "health"):
+        entries += _health(account, reach, reader)
     if show in ("", "segments"):
         entries += _segments(account, reach)
     if show in ("", "changes"):
@@ -60,6 +69,24 @@ def _note_title(note: Note) -> str:
     title = str(note.get_kind_display())
     title += f" with {note.user}" if note.user else ""
     return title + (f" by {note.author}" if note.author else "")
+
+
+def _health(account: Account, reach: int, reader: Reader) -> list[Entry]:
+    """Changes of band with their cause, overrides as they began and ended, pulses."""
+    changes = list(BandChange.objects.filter(account=account).order_by("-at", "-pk")[:reach])
+    found = [Entry(told.change.at, "pulse", told.title, told.line) for told in told_changes(changes, reader)]
+    hands = HealthOverride.objects.filter(account=account).select_related("author__member").order_by("-pk")[:reach]
+    for hand in hands:
+        until = f"until {day_text(hand.until)}" if hand.until else "no last day"
+        text = f"{hand.reason} ({until}; the score said {hand.get_computed_band_display()})"
+        found.append(
+            Entry(hand.created_at, "user", f"Health set to {hand.get_band_display()} by hand, by {hand.who}", text)
+        )
+        ended = end_of(hand, reader.moment)
+        if ended:
+            found.append(Entry(ended, "user", f"Health by hand ({hand.get_band_display()}) ended", hand.reason))
+    pulses = Pulse.objects.filter(account=account).select_related("author__member").order_by("-at")[:reach]
+    return found + [Entry(one.at, "pulse", f"Pulse {one.value} of 5, by {one.who}", one.note) for one in pulses]
 
 
 def _segments(account: Account, reach: int) -> list[Entry]:

@@ -23,7 +23,7 @@ from health.backtest.figures import LETTERS
 from health.backtest.models import BackTest
 from health.definition import Definition, Measure, read_definition
 from health.effect import accounts_of
-from health.judging import judged, without_failing, without_jit
+from health.judging import judged, without_failing
 from health.models import HealthConfig, Pulse
 from segments.models import Segment
 from segments.past import PastSegments
@@ -69,7 +69,6 @@ class Replay:
         at = end_of(day, self.reader.moment)
         self.prepare(day).advance(day)
         with shadows() as others:
-            without_jit()
             reader = replace(self.reader, moment=at)
             show_accounts(others, at, self.needed)
             self.prepare(day).show(others, at)

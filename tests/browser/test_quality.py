@@ -45,6 +45,8 @@ def addresses() -> dict[str, str]:
         "health start": "/health/start/",
         "health limits": "/health/start/?for=everybody",
         "health trend": "/health/trend/",
+        "health overrides": "/health/overrides/",
+        "portfolio": "/portfolio/?who=everybody",
         "imports": "/imports/",
         "import new": "/imports/new/",
         "schedule new": "/imports/schedules/new/",

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from rest_framework.authtoken.models import Token
 
 from accounts.facts import define_attribute
 from accounts.models import Account, Subject, TeamMember
+from core.api.tokens import make_token
 from core.clock import moment
 from core.models import Workspace
 from health.backtest.models import BackTest
@@ -162,7 +162,7 @@ def test_only_administrators_and_managers_start_one(csm: Client, config: HealthC
 
 def test_over_the_api(manager: Client, csm: Client, config: HealthConfig, company: Company) -> None:
     def ask(who: TeamMember, method: str, address: str, data: Any = None) -> Any:
-        token = Token.objects.get_or_create(user=who.user)[0].key
+        token = make_token(who.user)[1]
         body = "" if data is None else json.dumps(data)
         return Client().generic(
             method, f"/api/v1/health-back-tests/{address}", body, content_type="application/json",

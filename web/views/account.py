@@ -21,7 +21,7 @@ from segments.questions import Reader
 from web.account_page import RANGES, USERS_A_PAGE, attributes_of, memberships_of, usage_of, users_of
 from web.columns import short_key
 from web.filters import reader_for
-from web.health_card import health_card
+from web.health_card import course_of, health_card
 from web.liststate import PAGE_SIZE
 from web.notices import notify
 from web.pages import may_change_accounts, may_edit_segments, member_of, page
@@ -30,6 +30,7 @@ from web.undo import inverse, keep_inverse
 from web.views.accounts import list_of
 
 PARTS = {
+    "health-course": "web/account/_course.html",
     "usage": "web/account/_usage.html",
     "timeline": "web/account/_timeline_part.html",
     "users": "web/account/_users.html",
@@ -53,29 +54,36 @@ class Neighbours:
 def account(request: HttpRequest, pk: int) -> HttpResponse:
     """The page, or one of its sections (usage in another range, further users, an older timeline)."""
     found = get_object_or_404(
-        Account.objects.visible_to(request.user).select_related("stage", "level", "status", "usage", "parent"), pk=pk
+        Account.objects.visible_to(request.user).select_related(
+            "stage", "level", "status", "usage", "parent", "health__config"
+        ),
+        pk=pk,
     )
     reader = reader_for(request)
     now = reader.moment
     people = users_of(found, now)
     users_page = _number(request.GET.get("users"))
+    score = course_of(found, request.GET.get("span", ""), reader)
     context = {
         "account": found,
         "here": reverse("account", args=[found.pk]),
         "from_query": request.GET.get("from", ""),
         "usage": usage_of(found, request.GET.get("range", ""), now),
         "ranges": RANGES.items(),
+        "score": score,
         "people": people[(users_page - 1) * USERS_A_PAGE : users_page * USERS_A_PAGE],
         "people_total": people.count(),
         "users_page": users_page,
         "users_next": users_page + 1 if people.count() > users_page * USERS_A_PAGE else 0,
-        "timeline": timeline_of(found, request.GET.get("show", ""), _number(request.GET.get("older")), _labels(reader)),
+        "timeline": timeline_of(
+            found, request.GET.get("show", ""), _number(request.GET.get("older")), _labels(reader), reader
+        ),
         "shows": SHOW.items(),
         "kinds": Note.Kind.choices,
         "may_change": may_change_accounts(request),
     }
     if request.headers.get("HX-Target") not in PARTS:
-        context |= _whole(request, found, reader)
+        context |= _whole(request, found, reader) | {"health": health_card(found, score.points, reader)}
     return page(request, "web/account/page.html", context, parts=PARTS)
 
 
@@ -95,7 +103,6 @@ def _whole(request: HttpRequest, found: Account, reader: Reader) -> dict[str, An
         "open_subscriptions": sum(1 for item in subscriptions if item.status.kind == "active"),
         "attributes": attributes_of(found, reader.vocabulary),
         "memberships": memberships_of(found),
-        "health": health_card(found, reader),
         "pins": pins_of(found, reader.moment.today),
         "pin_targets": pin_targets() if may_edit_segments(request) else [],
         "may_edit_segments": may_edit_segments(request),

@@ -77,6 +77,7 @@ def jump(request: HttpRequest) -> HttpResponse:
     wanted = fold(text)
     seen = Account.objects.visible_to(request.user)
     pages = [
+        ("Portfolio", reverse("portfolio")),
         ("Accounts 360", reverse("accounts")),
         ("Subscription 360", reverse("subscriptions")),
         ("Users", reverse("users")),

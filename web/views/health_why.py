@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET
 from accounts.models import Account
 from segments.questions import Reader
 from web.filters import reader_for
-from web.health_card import HealthCard, health_card
+from web.health_card import HealthWhy, health_why
 from web.pages import is_part, page
 
 
@@ -22,7 +22,7 @@ from web.pages import is_part, page
 def account_why(request: HttpRequest, pk: int) -> HttpResponse:
     """Every dimension with its measures, values and limits; in a list the address says whose drawer is open."""
     account = get_object_or_404(Account.objects.visible_to(request.user), pk=pk)
-    context = {"account": account, "health": health_card(account, reader_for(request))}
+    context = {"account": account, "health": health_why(account, reader_for(request))}
     answer = page(request, "web/health/why.html", context, parts={"why": "web/health/_why.html"})
     if is_part(request) and (found := _list_with(request, account.pk)):
         address, open_already = found
@@ -30,14 +30,14 @@ def account_why(request: HttpRequest, pk: int) -> HttpResponse:
     return answer
 
 
-def peeked(request: HttpRequest, reader: Reader) -> tuple[Account, HealthCard] | None:
+def peeked(request: HttpRequest, reader: Reader) -> tuple[Account, HealthWhy] | None:
     """The account whose drawer the list's address says is open, if this person may see it. Parts of a list leave the
     drawer alone."""
     asked = request.GET.get("peek", "")
     if is_part(request) or not (asked.isascii() and asked.isdigit() and len(asked) < 19):
         return None
     account = Account.objects.visible_to(request.user).filter(pk=int(asked)).first()
-    return (account, health_card(account, reader)) if account else None
+    return (account, health_why(account, reader)) if account else None
 
 
 def _list_with(request: HttpRequest, pk: int) -> tuple[str, bool] | None:

@@ -85,6 +85,7 @@ function openJump() {
   $("#jump-q").select();
 }
 
+let gone = -Infinity; // when G was pressed, after which a letter says where to go
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); openJump(); return; }
   if ((event.ctrlKey || event.metaKey) && event.key === "z") {
@@ -104,6 +105,9 @@ document.addEventListener("keydown", (event) => {
   const search = $("[data-page-search]");
   if (event.key === "/" && search) { event.preventDefault(); search.focus(); search.select(); }
   if (event.key === "?") { event.preventDefault(); $("#keys-dialog").showModal(); }
+  const link = event.timeStamp - gone < 1500 && $(`.nav [data-go="${CSS.escape(event.key)}"]`);
+  gone = event.key === "g" ? event.timeStamp : -Infinity;
+  if (link) { event.preventDefault(); link.click(); }
 });
 $("#jump-dialog form")?.addEventListener("submit", (event) => {
   const first = $("#jump-results a");

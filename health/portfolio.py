@@ -1,0 +1,226 @@
+"""The book of a colleague, a team or everybody in figures: health with its value, renewals, silence, movers, changes.
+
+A renewal, and silence, are rules of the one rule language, so that a figure and the list behind it are the same
+accounts. Money is a month's worth in the workspace's currency; an account without a value adds none.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, DecimalField, ExpressionWrapper, F, QuerySet, Sum, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce
+
+from accounts.models import Account, Assignment, Team, TeamMember
+from core.intake import BadValue, short
+from health.account_fields import band
+from health.models import Band, BandChange
+from health.moves import ChangeTold, reasons_of_moves, told_changes
+from segments.questions import Reader
+from segments.rules.compiler import compile_rule
+
+AHEAD_DAYS, SILENT_DAYS = 90, 30
+PERIODS = (7, 30, 90)
+SHOWN = 8
+Rule = dict[str, Any]
+RENEWING: list[Rule] = [{"field": "account.renews_on", "op": "within_next", "value": {"n": AHEAD_DAYS, "unit": "day"}}]
+# Never seen is as silent as not seen for long; whoever has cancelled is expected to be silent.
+SILENT: list[Rule] = [
+    {
+        "match": "any",
+        "rules": [
+            {"field": "account.last_seen_at", "op": "more_than_ago", "value": {"n": SILENT_DAYS, "unit": "day"}},
+            {"field": "account.last_seen_at", "op": "is_not_set"},
+        ],
+    },
+    {"match": "none", "rules": [{"field": "account.stage_type", "op": "is", "value": "cancelled"}]},
+]
+
+
+@dataclass(frozen=True)
+class Whose:
+    """Whose book: a colleague's, a team's, or everybody's if neither is given."""
+
+    member: TeamMember | None = None
+    team: Team | None = None
+
+    @property
+    def name(self) -> str:
+        """For titles."""
+        return str(self.member or self.team or "Everybody")
+
+    def accounts(self, seen: QuerySet[Account]) -> QuerySet[Account]:
+        """Among the accounts that may be seen, those in which they play a part today."""
+        if self.member is None and self.team is None:
+            return seen
+        parts = Assignment.objects.filter(ended_at__isnull=True).order_by()
+        mine = parts.filter(member=self.member) if self.member else parts.filter(member__team=self.team)
+        return seen.filter(pk__in=mine.values("account"))
+
+
+@dataclass(frozen=True)
+class Share:
+    """Some accounts with their MRR."""
+
+    accounts: int
+    mrr: Decimal
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The book in numbers. `bands` holds all four, Good first; at risk is what is Poor and renews within 90 days."""
+
+    whole: Share
+    bands: dict[str, Share]
+    renewing: Share
+    renewing_weak: Share
+    at_risk: Share
+    silent: Share
+
+
+def figures_of(accounts: QuerySet[Account], reader: Reader) -> Figures:
+    """All numbers of a book in one statement."""
+    renewing, silent = meant(RENEWING, reader), meant(SILENT, reader)
+    rows = (
+        accounts.order_by()
+        .annotate(told_band=band(""))
+        .values("told_band")
+        .annotate(
+            number=Count("pk"), value=_mrr(), renewing=Count("pk", filter=renewing), renewing_value=_mrr(renewing),
+            silent=Count("pk", filter=silent), silent_value=_mrr(silent),
+        )
+    )  # fmt: skip
+    found: dict[str, dict[str, Any]] = {row["told_band"]: {**row} for row in rows}
+
+    def share(number: str, value: str, *bands: str) -> Share:
+        mine = [found[one] for one in bands or found if one in found]
+        return Share(sum(row[number] for row in mine), sum((row[value] for row in mine), Decimal(0)))
+
+    weak = (Band.POOR.value, Band.AVERAGE.value)
+    return Figures(
+        share("number", "value"),
+        {one.value: share("number", "value", one.value) for one in Band},
+        share("renewing", "renewing_value"),
+        share("renewing", "renewing_value", *weak),
+        share("renewing", "renewing_value", Band.POOR.value),
+        share("silent", "silent_value"),
+    )
+
+
+def meant(rules: list[Rule], reader: Reader) -> Any:
+    """A condition for queries of accounts, as the rule language means it."""
+    return compile_rule(reader.read({"match": "all", "rules": rules}).rule, reader.context)
+
+
+def _mrr(only: Any = None) -> Combinable:
+    amount = DecimalField(max_digits=20, decimal_places=2)
+    return Coalesce(Sum("mrr", filter=only), Value(Decimal(0)), output_field=amount)
+
+
+@dataclass(frozen=True)
+class Line:
+    """An account of one of the lists, with the points that its score moved where that is asked, and why."""
+
+    account: Account
+    band: str
+    score: Decimal | None
+    moved: Decimal | None = None
+    why: str = ""
+
+    @property
+    def label(self) -> str:
+        """The word for the band."""
+        return str(Band(self.band).label)
+
+    @property
+    def points(self) -> Decimal | None:
+        """By how many points the score moved, whichever way."""
+        return None if self.moved is None else abs(self.moved)
+
+
+def weak_renewals(accounts: QuerySet[Account], reader: Reader, limit: int = SHOWN) -> list[Line]:
+    """Accounts with a renewal within 90 days that are Poor or Average, the next one first."""
+    weak = accounts.filter(meant(RENEWING, reader), health__band__in=(Band.POOR, Band.AVERAGE))
+    return _lines(weak.order_by("renews_on", F("mrr").desc(nulls_last=True), "pk"), limit)
+
+
+def silent_accounts(accounts: QuerySet[Account], reader: Reader, limit: int = SHOWN) -> list[Line]:
+    """Accounts of which nobody was seen for 30 days, the most valuable first."""
+    silent = accounts.filter(meant(SILENT, reader)).select_related("usage")
+    return _lines(silent.order_by(F("mrr").desc(nulls_last=True), "pk"), limit)
+
+
+def _lines(accounts: QuerySet[Account], limit: int) -> list[Line]:
+    return [_line(account) for account in accounts.select_related("health")[:limit]]
+
+
+def _line(account: Account, why: str = "") -> Line:
+    health = getattr(account, "health", None)
+    moved = getattr(account, "moved", None)
+    return Line(account, health.band if health else Band.NONE, health.score if health else None, moved, why)
+
+
+@dataclass(frozen=True)
+class Movers:
+    """The largest falls and rises over so many days, at least one point each."""
+
+    days: int
+    falls: list[Line]
+    rises: list[Line]
+
+
+def movers_of(accounts: QuerySet[Account], days: int, reader: Reader, limit: int = 5) -> Movers:
+    """Who moved most since 7, 30 or 90 days ago, with the measure that moved them; four statements."""
+    moved = ExpressionWrapper(
+        F("health__score") - F(f"health__score_{days}d"), output_field=DecimalField(max_digits=5, decimal_places=1)
+    )
+    moving = accounts.annotate(moved=moved).select_related("health")
+    falls = list(moving.filter(moved__lte=-1).order_by("moved", F("mrr").desc(nulls_last=True), "pk")[:limit])
+    rises = list(moving.filter(moved__gte=1).order_by("-moved", F("mrr").desc(nulls_last=True), "pk")[:limit])
+    why = reasons_of_moves([*falls, *rises], days, reader)
+    told = [[_line(account, why.get(account.pk, "")) for account in side] for side in (falls, rises)]
+    return Movers(days, *told)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How many accounts changed their band since an instant, and the newest changes with why."""
+
+    since: dt.datetime
+    total: int
+    shown: list[ChangeTold]
+
+
+def changes_since(accounts: QuerySet[Account], since: dt.datetime, reader: Reader, limit: int = SHOWN) -> Changes:
+    """Changes of band after an instant; a first score is none."""
+    mine = BandChange.objects.filter(account__in=accounts.order_by().values("pk"), at__gt=since)
+    mine = mine.exclude(cause=BandChange.Cause.FIRST)
+    shown = list(mine.select_related("account").order_by("-at", "-pk")[:limit])
+    total = mine.count() if len(shown) == limit else len(shown)
+    return Changes(since, total, told_changes(shown, reader))
+
+
+def read_whose(text: str, *, me: TeamMember | None, may_choose: bool) -> Whose:
+    """Whose book a word means: `me` (or nothing), `everybody`, `member:KEY`, `team:ID`.
+
+    Whoever may not choose has their own book and no other; a log-in without a colleague has everybody's. Raises
+    BadValue.
+    """
+    kind, _, name = text.partition(":")
+    mine = Whose(me) if me else Whose()
+    if text in ("", "me") or (kind == "member" and me is not None and name == me.key):
+        return mine
+    if not may_choose:
+        raise BadValue("Only managers and administrators may look at the portfolio of others.")
+    if text == "everybody":
+        return Whose()
+    member = TeamMember.objects.filter(key=name).first() if kind == "member" else None
+    team = Team.objects.filter(pk=int(name)).first() if kind == "team" and re.fullmatch(r"[0-9]{1,9}", name) else None
+    if member is None and team is None:
+        raise BadValue(f"There is no colleague or team “{short(text, 60)}”.")
+    return Whose(member, team)

@@ -1,0 +1,156 @@
+"""The portfolio over the API: the figures of a book, and what needs it first."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.utils.dateparse import parse_datetime
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import Account
+from core.api.access import may_manage, member_of
+from core.api.filters import check_parameters
+from core.api.problems import ApiProblem, Fault
+from core.api.strict import Amount, StrictSerializer
+from core.api.views import ApiView
+from core.intake import BadValue
+from health.models import Band, BandChange
+from health.portfolio import (
+    AHEAD_DAYS,
+    PERIODS,
+    SILENT_DAYS,
+    Whose,
+    changes_since,
+    figures_of,
+    movers_of,
+    read_whose,
+    silent_accounts,
+    weak_renewals,
+)
+from segments.questions import Reader
+
+SHOWN = 50
+
+
+class PortfolioShareSerializer(StrictSerializer):
+    """Some accounts with their MRR in the workspace's currency."""
+
+    accounts = serializers.IntegerField()
+    mrr = Amount()
+
+
+class PortfolioLineSerializer(StrictSerializer):
+    """An account of a list."""
+
+    account = serializers.CharField(source="account.external_id")
+    name = serializers.CharField(source="account.name")
+    band = serializers.ChoiceField(Band.choices)
+    score = Amount(allow_null=True)
+    mrr = Amount(source="account.mrr", allow_null=True)
+    renews_on = serializers.DateField(source="account.renews_on", allow_null=True)
+
+
+class PortfolioMoverSerializer(PortfolioLineSerializer):
+    """An account whose score moved, with the points and the measure that moved it."""
+
+    moved = Amount()
+    why = serializers.CharField()
+
+
+class PortfolioChangeSerializer(StrictSerializer):
+    """A change of band, with its cause and why."""
+
+    account = serializers.CharField(source="change.account.external_id")
+    at = serializers.DateTimeField(source="change.at")
+    before = serializers.ChoiceField(Band.choices, source="change.before")
+    after = serializers.ChoiceField(Band.choices, source="change.after")
+    cause = serializers.ChoiceField(BandChange.Cause.choices, source="change.cause")
+    why = serializers.CharField()
+
+
+class PortfolioSerializer(StrictSerializer):
+    """A book: its figures, renewals within 90 days that are Poor or Average, silent accounts, movers, changes."""
+
+    name = serializers.CharField()
+    whole = PortfolioShareSerializer()
+    good = PortfolioShareSerializer()
+    average = PortfolioShareSerializer()
+    poor = PortfolioShareSerializer()
+    not_scored = PortfolioShareSerializer()
+    renewing = PortfolioShareSerializer(help_text=f"Within {AHEAD_DAYS} days.")
+    renewing_weak = PortfolioShareSerializer(help_text="Of them, Poor or Average.")
+    at_risk = PortfolioShareSerializer(help_text="Of them, Poor.")
+    silent = PortfolioShareSerializer(help_text=f"Nobody seen for {SILENT_DAYS} days; cancelled accounts left out.")
+    renewals = PortfolioLineSerializer(many=True)
+    silent_accounts = PortfolioLineSerializer(many=True)
+    falls = PortfolioMoverSerializer(many=True)
+    rises = PortfolioMoverSerializer(many=True)
+    changes = PortfolioChangeSerializer(many=True)
+    changes_total = serializers.IntegerField()
+
+
+class PortfolioView(ApiView):
+    """The accounts that somebody looks after, in figures; lists hold the first 50."""
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("who", str, description="me, everybody, member:KEY or team:ID; others for managers only"),
+            OpenApiParameter("days", int, enum=PERIODS, description="Over how many days scores moved; 30"),
+            OpenApiParameter("since", dt.datetime, description="Changes of band after this instant; 7 days ago"),
+        ],
+        responses=PortfolioSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        """The book of the caller, or the one that `who` means."""
+        check_parameters(request, ("who", "days", "since"))
+        whose, days, reader = _whose(request), _days(request), Reader.now()
+        since = _since(request) or reader.moment.now - dt.timedelta(days=7)
+        accounts = whose.accounts(Account.objects.visible_to(request.user))
+        figures, movers = figures_of(accounts, reader), movers_of(accounts, days, reader, SHOWN)
+        changes = changes_since(accounts, since, reader, SHOWN)
+        found: dict[str, Any] = {
+            "name": whose.name, "whole": figures.whole, "not_scored": figures.bands[Band.NONE.value],
+            **{band.value: figures.bands[band.value] for band in (Band.GOOD, Band.AVERAGE, Band.POOR)},
+            "renewing": figures.renewing, "renewing_weak": figures.renewing_weak, "at_risk": figures.at_risk,
+            "silent": figures.silent, "renewals": weak_renewals(accounts, reader, SHOWN),
+            "silent_accounts": silent_accounts(accounts, reader, SHOWN), "falls": movers.falls, "rises": movers.rises,
+            "changes": changes.shown, "changes_total": changes.total,
+        }  # fmt: skip
+        return Response(PortfolioSerializer(found).data)
+
+
+def _whose(request: Request) -> Whose:
+    try:
+        return read_whose(
+            request.query_params.get("who", ""), me=member_of(request.user), may_choose=may_manage(request.user)
+        )
+    except BadValue as error:
+        raise _wrong("who", str(error)) from error
+
+
+def _days(request: Request) -> int:
+    text = request.query_params.get("days", "30")
+    if text not in map(str, PERIODS):
+        raise _wrong("days", "Send 7, 30 or 90.")
+    return int(text)
+
+
+def _since(request: Request) -> dt.datetime | None:
+    text = request.query_params.get("since", "")
+    if not text:
+        return None
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise _wrong("since", "Send an instant with its offset, for example 2026-11-25T08:00:00Z.")
+    return found
+
+
+def _wrong(name: str, text: str) -> ApiProblem:
+    return ApiProblem("invalid-parameter", text, 400, [Fault(text, "invalid-parameter", parameter=name)])

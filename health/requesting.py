@@ -1,0 +1,56 @@
+"""Asking for a scoring. What is due stands in rows: marks of accounts, and of everybody after a change of the configs.
+
+A request is a row that is added and never changed, so nobody who asks waits for a scoring that is under way. A scoring
+reads the rows, does its work, and takes away just those that it has read: if it dies on its way they are still there,
+ten requests end in one scoring, and one that comes meanwhile stays for the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from accounts.fields import Stage, vocabulary
+from accounts.touching import touch
+from core.jobs import enqueue
+from core.locks import held
+from health.models import ScoringRequest
+from health.refresh import refresh_health
+from segments.models import RefreshRun, Segment
+from segments.refresh import refresh_due, request_refresh
+from segments.stages import split_by_stage
+
+TASK = "health.tasks.score"
+
+
+def request_scoring(accounts: Collection[int] = ()) -> None:
+    """Have these accounts (primary keys) scored within seconds of the caller's commit; everybody if none are given."""
+    if accounts:
+        touch(accounts)
+    else:
+        ScoringRequest.objects.create()
+        enqueue(TASK)
+
+
+def is_scoring_due() -> bool:
+    """Whether somebody asked for everybody to be scored, and has not been answered."""
+    return ScoringRequest.objects.exists()
+
+
+def score_requested() -> None:
+    """Answer every request that is there: score everybody, and have the segments refreshed that read health.
+
+    A config may come with a segment that was made a moment ago: what waits for its members is answered first.
+    """
+    with held("scoring") as mine:
+        if not mine:
+            return  # whoever holds it looks again after letting go
+        read = list(ScoringRequest.objects.values_list("pk", flat=True))
+        if read:
+            refresh_due()
+            refresh_health(RefreshRun.Trigger.SAVE)
+            _, late = split_by_stage(Segment.everything.all(), vocabulary(), Stage.HEALTH)
+            if late:
+                request_refresh(late)
+            ScoringRequest.objects.filter(pk__in=read).delete()
+    if is_scoring_due():
+        enqueue(TASK)
