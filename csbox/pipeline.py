@@ -16,6 +16,7 @@ from accounts.billing import roll_up_billing
 from accounts.fields import Stage, vocabulary
 from accounts.models import Account
 from accounts.touching import read_touched, settle
+from alerts.raising import raise_alerts
 from core.clock import Moment, moment
 from core.locks import xact_lock
 from health.refresh import refresh_health
@@ -96,4 +97,5 @@ def _refresh(trigger: str, now: Moment, accounts: Sequence[int] | None, users: S
     refresh_health(trigger, now, accounts)
     if late:  # segments that read health
         refresh_segments(trigger, now, segments=late, changed=changed)
+    raise_alerts(now)
     return run
