@@ -12,6 +12,7 @@ from rest_framework.routers import SimpleRouter
 
 from accounts import api as accounts
 from accounts.fields import Subject
+from alerts import api as alerts
 from core.api.edge import nothing_here
 from core.api.views import ApiView
 from health import api as health
@@ -110,6 +111,8 @@ router.register("levels", LevelViewSet, "api-level")
 router.register("health-configs", health.ConfigViewSet, "api-health-config")
 router.register("health", health.HealthViewSet, "api-health")
 router.register("band-changes", health.BandChangeViewSet, "api-band-change")
+router.register("alert-rules", alerts.AlertRuleViewSet, "api-alert-rule")
+router.register("alerts", alerts.AlertViewSet, "api-alert")
 router.register("sources", SourceViewSet, "api-source")
 router.register("connections", ConnectionViewSet, "api-connection")
 router.register("connection-runs", ConnectionRunViewSet, "api-connection-run")

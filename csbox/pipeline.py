@@ -95,7 +95,10 @@ def _refresh(trigger: str, now: Moment, accounts: Sequence[int] | None, users: S
     early, late = split_by_stage(Segment.everything.all(), vocabulary(), Stage.HEALTH)
     run = refresh_segments(trigger, now, segments=early, changed=changed)
     refresh_health(trigger, now, accounts)
+    late, last = split_by_stage(late, vocabulary(), Stage.ALERTS)
     if late:  # segments that read health
         refresh_segments(trigger, now, segments=late, changed=changed)
     raise_alerts(now)
+    if last:  # segments that read alerts
+        refresh_segments(trigger, now, segments=last, changed=changed)
     return run

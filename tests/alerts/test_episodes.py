@@ -1,4 +1,4 @@
-"""Alerts over drawn histories, beside a plain account of what should happen that shares no code with the application."""
+"""Alerts over drawn histories, beside a plain account of what should happen that shares no code with csbox."""
 
 from __future__ import annotations
 
@@ -103,9 +103,9 @@ def test_every_episode_is_the_one_that_the_manual_tells(zone: Any, seed: int, ti
             Account.objects.filter(pk=pk).update(licences=has)
         for _ in range(dice.choice((1, 1, 2))):  # a run that is repeated changes nothing
             refresh(now)
-        for (_, pk), one in told.items():
-            one.day(day, licences[pk])
-        assert stored() == {key: one.episodes for key, one in told.items() if one.episodes}, day
+        for (_, pk), plain in told.items():
+            plain.day(day, licences[pk])
+        assert stored() == {key: plain.episodes for key, plain in told.items() if plain.episodes}, day
         if dice.random() < 0.3 and (some := list(Alert.objects.open().order_by("pk"))):
             alert = dice.choice(some)
             close([alert], outcome="success")
