@@ -17,12 +17,23 @@ from alerts.models import Alert, AlertEntry, AlertRule, AlertRuleVersion
 from alerts.raising import raise_alerts
 from core.backoffice import BackOffice, ReadOnly
 from core.intake import BadValue
+from segments.rule_widget import RuleField
 from segments.rules.tree import RuleError
+
+
+class OptionalRuleField(RuleField):
+    """A rule that may be left empty."""
+
+    def clean(self, value: Any) -> Any:
+        """The tree, or None without a condition."""
+        return super().clean(value) if (value or {}).get("rules") else None
 
 
 class AlertRuleForm(forms.ModelForm):
     """A rule; what saving refuses is said in the form, each with its place."""
 
+    condition = RuleField()
+    clear = OptionalRuleField(required=False, help_text="Ends an alert, besides the condition no longer holding.")
     reason = forms.CharField(max_length=255, required=False, help_text="One line for the history of the rule.")
 
     class Meta:
