@@ -82,11 +82,8 @@ def save_alert_rule(
             raise StaleRule(found)
         found.name, found.message = _name(name), check_message(message)
         found.type, found.severity = clean_text(type, 40) or "Risk", str(Severity(severity))
-        found.hold_days, found.cooldown_days = _days(hold_days, "hold"), _days(cooldown_days, "cool-down")
-        found.refire = str(AlertRule.Refire(refire))
         found.include_existing, found.active = include_existing, active
-        if found.refire == AlertRule.Refire.LASTING and not found.cooldown_days:
-            raise BadValue("An alert that comes again while the condition lasts needs a cool-down of at least a day.")
+        _times(found, hold_days, cooldown_days, refire)
         targets = sorted(segments, key=lambda one: one.pk)
         question, clearing = _questions(condition, clear, targets)
         found.condition = to_json(question.rule)
@@ -203,6 +200,14 @@ def _store(rule: AlertRule, targets: list[Segment], words: str, author: Any, rea
             rule=rule, number=rule.version, definition=definition, words=words,
             author=author if getattr(author, "pk", None) else None, reason=clean_text(reason, 255),
         )  # fmt: skip
+
+
+def _times(rule: AlertRule, hold_days: int, cooldown_days: int, refire: str) -> None:
+    """Set how long the condition must hold, and when there may be another alert."""
+    rule.hold_days, rule.cooldown_days = _days(hold_days, "hold"), _days(cooldown_days, "cool-down")
+    rule.refire = str(AlertRule.Refire(refire))
+    if rule.refire == AlertRule.Refire.LASTING and not rule.cooldown_days:
+        raise BadValue("An alert that comes again while the condition lasts needs a cool-down of at least a day.")
 
 
 def _name(name: str) -> str:
