@@ -16,6 +16,7 @@ from accounts.billing import roll_up_billing
 from accounts.fields import Stage, Subject, vocabulary
 from accounts.models import Account
 from accounts.touching import read_touched, settle
+from alerts.raising import raise_alerts
 from core.clock import Moment, moment
 from core.ids import Ids
 from core.locks import xact_lock
@@ -97,8 +98,14 @@ def _refresh(trigger: str, now: Moment, asked: Collection[int] | None, users: Se
     run = refresh_segments(trigger, now, segments=early, changed=changed)
     # A user who joined or left may have moved other accounts of theirs, and segments decide how health is scored.
     refresh_health(trigger, now, None if changed is None else changed.ids(Subject.ACCOUNT))
+    late, last = split_by_stage(late, vocabulary(), Stage.ALERTS)
+    if changed is not None and accounts is not None and (late or last):
+        changed.follow(Subject.ACCOUNT, changed.accounts.difference(accounts))
     if late:  # segments that read health
-        if changed is not None and accounts is not None:
-            changed.follow(Subject.ACCOUNT, changed.accounts.difference(accounts))
         refresh_segments(trigger, now, segments=late, changed=changed)
+    raised = raise_alerts(now)
+    if last:  # segments that read alerts
+        if changed is not None:
+            changed.accounts |= raised.accounts
+        refresh_segments(trigger, now, segments=last, changed=changed)
     return run

@@ -58,12 +58,14 @@ def save_segment(
     expected_version: int | None = None,
     key: str = "",
     subject: str = Subject.ACCOUNT,
+    internal: bool = False,
 ) -> Segment:
     """Make or change a segment and ask for its refresh, also when nothing changed.
 
     A version is kept when the rule differs from the saved one. `expected_version` is the version the editor started
     from; another one stored meanwhile raises StaleSegment. `key` names a new segment in place of a slug of its name,
-    `subject` says what a new one is about; it never changes.
+    `subject` says what a new one is about; it never changes. An `internal` one is the saved question of something
+    else (an alert, a milestone) and appears among no segments.
     Raises RuleError, NameTaken, SegmentInUse (when switching off) and BadValue (an empty or endless name).
     """
     name = _name(name)
@@ -72,7 +74,7 @@ def save_segment(
         current = None if segment is None else Segment.everything.select_for_update().get(pk=segment.pk)
         if current is not None and expected_version is not None and expected_version != current.version:
             raise StaleSegment(current)
-        target = current or _new(key or free_key(name), subject, author)
+        target = current or _new(key or free_key(name), subject, author, internal)
         question = Reader.now().read(rule, subject=target.subject)
         _refuse_circle(target, segments_of(question.rule))
         if current is not None and current.active and not active:
@@ -97,8 +99,8 @@ def save_segment(
     return target
 
 
-def _new(key: str, subject: str, author: Any) -> Segment:
-    return Segment(key=key, subject=str(subject), position=_last() + 1, created_by=_known(author))
+def _new(key: str, subject: str, author: Any, internal: bool) -> Segment:
+    return Segment(key=key, subject=str(subject), position=_last() + 1, created_by=_known(author), internal=internal)
 
 
 def clone_segment(segment: Segment, *, author: Any = None) -> Segment:

@@ -21,7 +21,7 @@ from integrations.models import Connection, ConnectionRun, Import, ImportReject,
 from segments.refresh import refresh_due
 from tests import factories
 
-OURS = ("accounts", "core", "health", "integrations", "segments", "usage")
+OURS = ("accounts", "alerts", "core", "health", "integrations", "segments", "usage")
 MODELS = sorted(
     (model for model in admin.site._registry if model._meta.app_label in OURS), key=lambda model: model._meta.label
 )

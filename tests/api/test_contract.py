@@ -41,7 +41,7 @@ ADDRESSES = sorted(set(patterns(api.urlpatterns)))
 LISTS = [
     "accounts", "users", "relationships", "subscriptions", "teams", "members", "assignments", "attributes", "notes",
     "segments", "refresh-runs", "usage", "events", "traits", "levels", "health-configs", "health", "band-changes",
-    "sources", "connections", "connection-runs", "health-back-tests",
+    "sources", "connections", "connection-runs", "health-back-tests", "alert-rules", "alerts",
 ]  # fmt: skip
 
 

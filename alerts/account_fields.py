@@ -1,0 +1,32 @@
+"""Alerts as fields: known once alerts are raised."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.db.models import Count, IntegerField, OuterRef, Subquery, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce
+
+from accounts.fields import Category, Field, Kind, Owner, Stage, register
+from alerts.models import Alert
+
+
+def open_alerts(prefix: str) -> Combinable:
+    """How many alerts of an account are open, snoozed ones included."""
+    mine = Alert.objects.open().order_by().filter(account=OuterRef(f"{prefix}pk")).values("account")
+    return Coalesce(Subquery(mine.annotate(number=Count("pk")).values("number")), Value(0), output_field=IntegerField())
+
+
+def last_alert(prefix: str) -> Combinable:
+    """When the newest alert of an account was opened."""
+    return Subquery(
+        Alert.objects.filter(account=OuterRef(f"{prefix}pk")).order_by("-opened_at").values("opened_at")[:1]
+    )
+
+
+alert = partial(Field, owner=Owner.ACCOUNT, category=Category.HEALTH, stage=Stage.ALERTS)
+register(
+    alert(key="alerts.open", label="Open alerts", kind=Kind.NUMBER, value=open_alerts, unit="alerts"),
+    alert(key="alerts.last", label="Last alert", kind=Kind.DATETIME, value=last_alert),
+)

@@ -1,0 +1,172 @@
+"""Alerts in the back office: rules are edited through `alerts.editing`, alerts through `alerts.handling`."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+
+from alerts import handling
+from alerts.editing import Assigning, RuleNameTaken, delete_alert_rule, save_alert_rule, set_rule_active
+from alerts.models import Alert, AlertEntry, AlertRule, AlertRuleVersion
+from alerts.raising import raise_alerts
+from core.backoffice import BackOffice, ReadOnly
+from core.intake import BadValue
+from segments.rule_widget import RuleField
+from segments.rules.tree import RuleError
+
+
+class OptionalRuleField(RuleField):
+    """A rule that may be left empty."""
+
+    def clean(self, value: Any) -> Any:
+        """The tree, or None without a condition."""
+        return super().clean(value) if (value or {}).get("rules") else None
+
+
+class AlertRuleForm(forms.ModelForm):
+    """A rule; what saving refuses is said in the form, each with its place."""
+
+    condition = RuleField()
+    clear = OptionalRuleField(required=False, help_text="Ends an alert, besides the condition no longer holding.")
+    reason = forms.CharField(max_length=255, required=False, help_text="One line for the history of the rule.")
+
+    class Meta:
+        model = AlertRule
+        fields: ClassVar[list[str]] = [
+            "name", "type", "severity", "active", "message", "segments", "condition", "clear", "hold_days",
+            "cooldown_days", "refire", "include_existing", "role", "round_robin", "fallback",
+        ]  # fmt: skip
+
+    def saved(self, author: Any = None) -> AlertRule:
+        """Save through the one way in which rules change."""
+        values = dict(self.cleaned_data)
+        assigning = Assigning(values.pop("role"), tuple(values.pop("round_robin")), values.pop("fallback"))
+        return save_alert_rule(
+            self.instance if self.instance.pk else None, assigning=assigning, author=author, **values
+        )
+
+    def clean(self) -> dict[str, Any]:
+        """Try the whole of it and take it back."""
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors:
+            try:
+                with transaction.atomic():
+                    self.saved()
+                    transaction.set_rollback(True)
+            except RuleError as error:
+                raise ValidationError([f"{one.pointer}: {one.message}" for one in error.problems]) from error
+            except (BadValue, RuleNameTaken) as error:
+                raise ValidationError(str(error)) from error
+        return cleaned
+
+    def validate_constraints(self) -> None:
+        """Saving says it better."""
+
+
+@admin.register(AlertRule)
+class AlertRuleAdmin(BackOffice):
+    """What raises alerts, with how many are open."""
+
+    form = AlertRuleForm
+    list_display = ("name", "type", "severity", "active", "open_alerts", "hold_days", "cooldown_days", "version")
+    list_filter = ("active", "type", "severity")
+    search_fields = ("name_folded",)
+    autocomplete_fields = ("segments", "round_robin", "fallback")
+    actions = ("switch_on", "switch_off", "raise_now")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the number of open alerts."""
+        return super().get_queryset(request).annotate(opened=Count("alerts", filter=Q(alerts__ended_at=None)))
+
+    @admin.display(description="open", ordering="opened")
+    def open_alerts(self, rule: Any) -> int:
+        """How many alerts of it are open."""
+        return int(rule.opened)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save with everything that belongs to it."""
+        obj.pk = form.saved(request.user).pk
+        obj.refresh_from_db()
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """What is many to many was saved with the rest."""
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """With its questions."""
+        delete_alert_rule(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[AlertRule]) -> None:
+        """One by one."""
+        for rule in queryset:
+            delete_alert_rule(rule)
+
+    @admin.action(description="Switch on", permissions=["change"])
+    def switch_on(self, request: HttpRequest, queryset: QuerySet[AlertRule]) -> None:
+        """Watch from now on."""
+        for rule in queryset:
+            set_rule_active(rule, True, author=request.user)
+
+    @admin.action(description="Switch off", permissions=["change"])
+    def switch_off(self, request: HttpRequest, queryset: QuerySet[AlertRule]) -> None:
+        """Open none any more, and end those that are open."""
+        for rule in queryset:
+            set_rule_active(rule, False, author=request.user)
+
+    @admin.action(description="Raise alerts now (all rules)", permissions=["change"])
+    def raise_now(self, request: HttpRequest, queryset: QuerySet[AlertRule]) -> None:
+        """By the members as they are stored."""
+        done = raise_alerts()
+        self.message_user(request, f"Opened {done.opened:,} and ended {done.ended:,} alerts.")
+
+
+@admin.register(AlertRuleVersion)
+class AlertRuleVersionAdmin(ReadOnly):
+    """Definitions as they were saved."""
+
+    list_display = ("rule", "number", "author", "reason", "created_at")
+    list_display_links = ("number",)
+    list_select_related = ("rule", "author")
+    list_filter = ("rule",)
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnly):
+    """Every alert, open and ended."""
+
+    list_display = (
+        "account",
+        "rule",
+        "severity",
+        "opened_at",
+        "assignee",
+        "snoozed_until",
+        "ended_at",
+        "ending",
+        "outcome",
+    )
+    list_select_related = ("account", "rule", "assignee")
+    list_filter = ("severity", ("ended_at", admin.EmptyFieldListFilter), "ending", "outcome", "rule")
+    search_fields = ("account__name_folded",)
+    actions = ("close",)
+
+    @admin.action(description="Close", permissions=["view"])
+    def close(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
+        """Without an outcome."""
+        number = len(handling.close(queryset, by=request.user).values)
+        self.message_user(request, f"Closed {number:,} alert{'' if number == 1 else 's'}.")
+
+
+@admin.register(AlertEntry)
+class AlertEntryAdmin(ReadOnly):
+    """What happened to alerts, the newest first."""
+
+    list_display = ("alert", "kind", "at", "by", "text")
+    list_select_related = ("alert__rule", "alert__account", "by")
+    list_filter = ("kind",)
+    ordering = ("-id",)

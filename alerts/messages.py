@@ -1,0 +1,54 @@
+"""Messages of alerts: a text that may name fields of the account, `{{ account.mrr }}`, filled in when one is opened."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from accounts.fields import Field, Owner, Stage, Vocabulary, vocabulary
+from accounts.models import Account
+from core.intake import BadValue, clean_text, short
+from segments.questions import Reader
+
+LONGEST, FILLED = 500, 1_000
+_FIELD = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+
+
+def check_message(text: str) -> str:
+    """A message as it may be stored. Raises BadValue for a field that does not exist or has no single value."""
+    found = clean_text(text, LONGEST)
+    known = vocabulary()
+    for key in _FIELD.findall(found):
+        _field(key, known)
+    if "{{" in _FIELD.sub("", found) or "}}" in _FIELD.sub("", found):
+        raise BadValue("A pair of braces is left open. Write a field as {{ account.name }}.")
+    return found
+
+
+def filled(text: str, accounts: Collection[int], reader: Reader) -> dict[int, str]:
+    """The message for each of the accounts, in one statement. A field that was deleted since is left as a dash."""
+    keys = list(dict.fromkeys(_FIELD.findall(text)))
+    if not keys:
+        return dict.fromkeys(accounts, text[:FILLED])
+    fields = {key: reader.vocabulary[key] for key in keys if key in reader.vocabulary}
+    columns = {f"said_{place}": (field.shown or field.value)("") for place, field in enumerate(fields.values())}
+    rows = Account.objects.filter(pk__in=accounts).annotate(**columns).order_by().values("pk", *columns)
+    return {row["pk"]: _said(text, fields, row, reader) for row in rows}
+
+
+def _said(text: str, fields: Mapping[str, Field], row: Mapping[str, Any], reader: Reader) -> str:
+    words = {
+        key: reader.words.actual(field, row[f"said_{place}"]) or "–"
+        for place, (key, field) in enumerate(fields.items())
+    }
+    return _FIELD.sub(lambda found: words.get(found.group(1), "–"), text)[:FILLED]
+
+
+def _field(key: str, known: Vocabulary) -> Field:
+    found = known.get(key)
+    if found is None:
+        raise BadValue(f"The message names “{short(key)}”, and there is no such field. Choose one of the account’s.")
+    if found.owner is not Owner.ACCOUNT or found.rows is not None or found.stage >= Stage.ALERTS:
+        raise BadValue(f"{found.label} has no single value that a message could show. Choose a field of the account.")
+    return found

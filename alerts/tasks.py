@@ -1,0 +1,12 @@
+"""What the background worker does for alerts. Tasks may run twice, late or never; they return None."""
+
+from __future__ import annotations
+
+from alerts import raising
+from segments.refresh import refresh_due
+
+
+def raise_alerts() -> None:
+    """After a rule was saved: answer its questions first, so that its members are those of the new definition."""
+    refresh_due()
+    raising.raise_alerts()

@@ -1,0 +1,217 @@
+"""Alerts beside what surrounds them: definitions, assignment, sleep, undo, ignorance, the refresh in order."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+
+from accounts.models import Account, TeamMember
+from alerts import handling
+from alerts.editing import Assigning, RuleNameTaken, StaleRule, delete_alert_rule, save_alert_rule, set_rule_active
+from alerts.models import Alert, AlertEntry, AlertRule
+from alerts.raising import raise_alerts
+from core.clock import moment
+from core.intake import BadValue
+from csbox.pipeline import refresh_everything
+from health.models import AccountHealth
+from segments.models import Segment
+from segments.refresh import refresh_due
+from segments.rules.tree import RuleError
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+FEW = {"match": "all", "rules": [{"field": "account.licences", "op": "at_most", "value": 5}]}
+
+
+def made(name: str = "Few licences", **given: Any) -> AlertRule:
+    """A saved rule whose questions are answered."""
+    rule = save_alert_rule(None, name=name, condition=given.pop("condition", FEW), **given)
+    refresh_due()
+    rule.refresh_from_db()
+    return rule
+
+
+def has(account: Account, licences: int) -> None:
+    """The account has so many licences, and everything is refreshed."""
+    Account.objects.filter(pk=account.pk).update(stated_licences=licences)
+    refresh_everything()
+
+
+def test_a_definition_alone_opens_nothing_unless_asked() -> None:
+    small = factories.account("Small", stated_licences=3)
+    refresh_everything()
+    rule = made()
+    refresh_everything()
+    assert not Alert.objects.exists()
+    made("Asked", include_existing=True)
+    refresh_everything()
+    assert [alert.rule.name for alert in Alert.objects.all()] == ["Asked"]
+    # A changed condition that holds for it opens none either; what it no longer holds for ends as such.
+    fewer = {"match": "all", "rules": [{"field": "account.licences", "op": "at_most", "value": 4}]}
+    save_alert_rule(rule, name=rule.name, condition=fewer)
+    refresh_due()
+    refresh_everything()
+    assert Alert.objects.filter(rule=rule).count() == 0
+    asked = AlertRule.objects.get(name="Asked")
+    never = {"match": "all", "rules": [{"field": "account.licences", "op": "at_least", "value": 900}]}
+    save_alert_rule(asked, name="Asked", condition=never, include_existing=True)
+    refresh_due()
+    refresh_everything()
+    (alert,) = Alert.objects.filter(rule=asked)
+    assert (alert.account, alert.ending) == (small, Alert.Ending.DEFINITION)
+
+
+def test_the_alert_tells_why_in_words_and_whose_it_is() -> None:
+    account = factories.account("Harbour", stated_licences=30)
+    csm, ann, bob = (factories.member() for _ in range(3))
+    factories.assign(account, csm)
+    other = factories.account("Quay", stated_licences=30)
+    third = factories.account("Pier", stated_licences=30)
+    rule = made(
+        message="{{ account.name }} has {{account.licences}} licences",
+        assigning=Assigning(role=account.assignments.get().role, round_robin=(ann, bob)),
+    )
+    for one in (account, other, third):
+        Account.objects.filter(pk=one.pk).update(stated_licences=4)
+    refresh_everything()
+    found = {alert.account.name: alert for alert in Alert.objects.filter(rule=rule)}
+    assert found["Harbour"].message == "Harbour has 4 licences"
+    assert found["Harbour"].assignee == csm
+    assert {found["Quay"].assignee, found["Pier"].assignee} == {ann, bob}
+    why = found["Quay"].why
+    assert why["met"] and why["outcomes"][0]["outcomes"][0]["actual"] == "4"
+    assert [entry.kind for entry in found["Quay"].entries.all()] == ["opened"]
+
+
+def test_what_is_not_known_opens_and_ends_nothing() -> None:
+    account = factories.account("Harbour", stated_licences=30)
+    rule = made()
+    has(account, 3)
+    Segment.everything.filter(pk=rule.watch_id).update(error="The rule took longer than 60 s.")
+    account.memberships.update(left_at=dt.datetime.now(dt.UTC))
+    assert raise_alerts().silent == 1
+    assert Alert.objects.open().count() == 1
+    Segment.everything.filter(pk=rule.watch_id).update(error="")
+    assert raise_alerts().ended == 1
+
+
+def test_the_database_holds_one_open_alert_of_a_rule_and_account() -> None:
+    account = factories.account("Harbour", stated_licences=30)
+    made()
+    has(account, 3)
+    alert = Alert.objects.get()
+    alert.pk = None
+    with pytest.raises(IntegrityError), transaction.atomic():
+        alert.save()
+
+
+def test_sleeping_until_a_day_and_until_it_gets_worse(time_machine: Any) -> None:
+    time_machine.move_to(dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC))
+    account = factories.account("Harbour", stated_licences=30)
+    made()
+    has(account, 3)
+    alert, today = Alert.objects.get(), moment().today
+    health, _ = AccountHealth.objects.update_or_create(
+        account=account, defaults={"score": 60, "band": "average", "band_since": moment().now}
+    )
+    handling.snooze([alert], until=today, reason="On holiday.")
+    assert not Alert.objects.waiting(today).exists() and Alert.objects.snoozed(today).count() == 1
+    time_machine.shift(dt.timedelta(days=1))
+    assert raise_alerts().woken == 1 and Alert.objects.waiting(today).count() == 1
+    handling.snooze([alert], till_worse=True)
+    AccountHealth.objects.filter(pk=health.pk).update(score=56)
+    assert raise_alerts().woken == 0
+    AccountHealth.objects.filter(pk=health.pk).update(score=55)
+    assert raise_alerts().woken == 1
+    with pytest.raises(BadValue):
+        handling.snooze([alert], until=today - dt.timedelta(days=1))
+    assert [entry.kind for entry in alert.entries.all()] == ["opened", "snoozed", "woke", "snoozed", "woke"]
+
+
+def test_what_was_done_can_be_undone_but_never_to_two_open_alerts() -> None:
+    account, member = factories.account("Harbour", stated_licences=30), factories.member()
+    rule = made()
+    has(account, 3)
+    alert = Alert.objects.get()
+    assigned = handling.assign([alert], member)
+    assert Alert.objects.get().assignee == member
+    handling.undo(assigned)
+    assert Alert.objects.get().assignee is None
+    closed = handling.close([alert], outcome="false", reason="A typing error.")
+    assert handling.close([alert]).values == {}
+    assert handling.undo(closed) == 1 and Alert.objects.open().count() == 1
+    closed = handling.close([alert])
+    has(account, 30)
+    has(account, 2)
+    assert Alert.objects.open().count() == 1
+    assert handling.undo(closed) == 0 and Alert.objects.filter(rule=rule).count() == 2
+
+
+def test_a_rule_that_is_switched_off_ends_its_alerts_and_comes_back_quietly() -> None:
+    account = factories.account("Harbour", stated_licences=30)
+    rule = made()
+    has(account, 3)
+    set_rule_active(rule, False)
+    refresh_due()
+    raise_alerts()
+    assert Alert.objects.get().ending == Alert.Ending.DEFINITION
+    set_rule_active(rule, True)
+    refresh_due()
+    raise_alerts()
+    assert not Alert.objects.open().exists()
+
+
+def test_bad_rules_are_refused_with_the_place() -> None:
+    everybody = factories.segment("Users", {"field": "user.name", "op": "is_set"}, subject="user")
+    with pytest.raises(RuleError) as refused:
+        save_alert_rule(
+            None, name="x", segments=[everybody],
+            condition={"match": "all", "rules": [{"field": "account.nothing", "op": "is_set"}]},
+            clear={"match": "all", "rules": [{"field": "alerts.open", "op": "at_least", "value": 1}]},
+        )  # fmt: skip
+    assert [(p.pointer, p.code) for p in refused.value.problems] == [
+        ("/condition/rules/0/field", "unknown-field"), ("/clear/rules/0", "later-stage"),
+        ("/segments/0", "wrong-subject"),
+    ]  # fmt: skip
+    for given in (
+        {"name": ""}, {"message": "{{ account.nothing }}"}, {"message": "{{ user.name }}"}, {"message": "{{"},
+        {"hold_days": -1}, {"cooldown_days": 366}, {"refire": "lasting"},
+    ):  # fmt: skip
+        with pytest.raises(BadValue):
+            save_alert_rule(None, **{"name": "x", "condition": FEW} | given)
+    rule = made()
+    with pytest.raises(RuleNameTaken):
+        made("FEW LICENCES")
+    with pytest.raises(StaleRule):
+        save_alert_rule(rule, name="x", condition=FEW, expected_version=7)
+    assert AlertRule.objects.count() == 1 and Segment.everything.filter(internal=True).count() == 1
+    delete_alert_rule(rule)
+    assert not Segment.everything.filter(internal=True).exists()
+
+
+def test_an_archived_account_has_no_open_alert_and_segments_read_alerts() -> None:
+    account = factories.account("Harbour", stated_licences=30)
+    worried = factories.segment("Worried", {"field": "alerts.open", "op": "at_least", "value": 1})
+    made()
+    has(account, 3)
+    worried.refresh_from_db()
+    assert worried.member_count == 1
+    Account.objects.filter(pk=account.pk).update(archived_at=moment().now)
+    refresh_everything()
+    assert Alert.objects.get().ending == Alert.Ending.GONE
+
+
+def test_a_comment_is_kept_with_its_author() -> None:
+    account, user = factories.account("Harbour", stated_licences=30), User.objects.create_user("ann")
+    made()
+    has(account, 3)
+    handling.comment(Alert.objects.get(), "Called them.", by=user)
+    with pytest.raises(BadValue):
+        handling.comment(Alert.objects.get(), " ")
+    entry = AlertEntry.objects.get(kind="comment")
+    assert (entry.text, entry.by) == ("Called them.", user)
+    assert TeamMember.objects.count() == 0
