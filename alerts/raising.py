@@ -74,8 +74,8 @@ ORDER BY alert.account_id
 
 @dataclass
 class Raised:
-    """What a run did: alerts opened, ended by themselves, woken, the rules that said nothing, and about which accounts an
-    alert was opened or ended."""
+    """What a run did: alerts opened, ended by themselves, woken, the rules that said nothing, and the accounts of which
+    an alert was opened or ended."""
 
     opened: int = 0
     ended: int = 0
