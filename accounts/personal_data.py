@@ -55,15 +55,15 @@ def _changes_that_name(subject: Subject) -> QuerySet[AttributeChange]:
     return AttributeChange.objects.filter(named, key__in=("parent", "account"))
 
 
-def mentions_in(model: type[Model], column: str) -> Callable[[Subject], QuerySet[Any]]:
-    """The rows of the person's accounts whose text holds the id, the e-mail or the name."""
+def mentions_in(model: type[Model], column: str, account: str = "account") -> Callable[[Subject], QuerySet[Any]]:
+    """The rows of the person's accounts whose text holds the id, the e-mail or the name; `account` leads to those."""
 
     def find(subject: Subject) -> QuerySet[Any]:
         wanted = Q(pk__in=[])
         for text in erasable_texts(subject):
             wanted |= Q(**{f"{column}__icontains": text})
         belongs = Relationship.objects.filter(user=subject.pk).order_by().values("account")
-        return model._default_manager.filter(wanted, account__in=belongs)
+        return model._default_manager.filter(wanted, **{f"{account}__in": belongs})
 
     return find
 

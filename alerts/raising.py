@@ -167,7 +167,12 @@ def _explained(watch: Segment, accounts: list[int], reader: Reader) -> dict[int,
     except (RuleError, PreviewTooSlow) as error:
         log.warning("alert not explained", extra={"segment": watch.key, "reason": str(error).splitlines()[0]})
         return {}
-    return {one.account.pk: asdict(one.outcome) for one in told if one.account}
+    return {one.account.pk: _kept(asdict(one.outcome)) for one in told if one.account}
+
+
+def _kept(outcome: dict[str, Any]) -> dict[str, Any]:
+    """An explanation as it is kept: without the rows, which name people who may ask to be forgotten."""
+    return outcome | {"rows": [], "outcomes": [_kept(one) for one in outcome["outcomes"]]}
 
 
 def _assignees(rule: AlertRule, accounts: list[int]) -> dict[int, int | None]:

@@ -1,4 +1,4 @@
-"""`python -m bench refresh|list|events|preview|ingest|live|foresight|backtest`: prints JSON."""
+"""`python -m bench refresh|list|events|preview|ingest|live|health|foresight|backtest`: prints JSON."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ MEASURED = {
     "preview": "previewing",
     "ingest": "ingest",
     "live": "live",
+    "health": "health",
     "foresight": "foresight",
     "backtest": "backtest",
 }

@@ -54,8 +54,11 @@ def compute(author: Any) -> int:
 
 
 def _health(author: Any) -> None:
-    """The default config, and two for segments whose accounts are judged by other things."""
-    save_config(None, name="", definition=DEFAULT, author=author, reason="Taken ready-made")
+    """The default config, and two for segments whose accounts are judged by other things. Customers of this product use
+    it daily, so its bands begin higher than the ready-made ones."""
+    definition = DEFAULT | {"bands": {"good": 80, "poor": 65}}
+    reason = "Ready-made, with higher bands: our customers work with it every day"
+    save_config(None, name="", definition=definition, author=author, reason=reason)
     for name, definition in (("Onboarding", ONBOARDING), ("Strategic customers", STRATEGIC)):
         segment = Segment.objects.filter(name=name).first()
         if segment is not None:

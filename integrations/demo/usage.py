@@ -19,14 +19,26 @@ def liveliness(customer: Customer, days_ago: int, last: int) -> float:
         case "growing":
             return 0.55 + 0.75 * (1 - days_ago / DAYS)
         case "falling":
-            return 0.2 + 0.9 * (days_ago / DAYS)
+            return 0.06 + 0.94 * fallen(days_ago)
         case "silent":
-            return 0.0 if days_ago < 21 else 0.6
+            return 0.0 if days_ago < 70 else 0.6
         case "new" | "trial":
             return 0.4 + 0.6 * (1 - days_ago / max(last, 1))
         case "low":
-            return 0.4
+            return 0.06
     return 0.9
+
+
+def fallen(days_ago: int) -> float:
+    """What is left of a customer that falls: all of it 110 days ago, nothing since 50."""
+    return min(1.0, max(0.0, (days_ago - 50) / 60))
+
+
+def regulars(customer: Customer, days_ago: int) -> int:
+    """How many of a customer's people still come: of one that falls fewer by the week, of one with low use a few."""
+    if customer.habit == "falling":
+        return max(1, round(len(customer.people) * fallen(days_ago)))
+    return 2 if customer.habit == "low" else len(customer.people)
 
 
 def happenings(customers: list[Customer], seed: int, now: dt.datetime, zone: dt.tzinfo) -> Iterator[EventFact]:
@@ -47,7 +59,7 @@ def _of_customer(
         if customer.ended_on and day > customer.ended_on:
             return
         busy = liveliness(customer, days_ago, last) * (0.08 if day.weekday() >= 5 else 1)
-        for person in customer.people:
+        for person in customer.people[: regulars(customer, days_ago)]:
             if dice.random() < person.keenness * busy:
                 yield from _day_of(person, day, dice, now, zone)
     if customer.habit == "falling" and customer.plan != "Enterprise":

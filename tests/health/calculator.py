@@ -14,8 +14,8 @@ Values = Mapping[str, Any]
 Holds = Callable[[dict[str, Any]], bool]
 
 
-def tenth(value: Decimal) -> Decimal:
-    return value.quantize(Decimal("0.1"), ROUND_HALF_UP)
+def tenth(value: Any) -> Decimal:
+    return Decimal(value).quantize(Decimal("0.1"), ROUND_HALF_UP)
 
 
 def number_of(value: Any, today: dt.date) -> Decimal | None:
