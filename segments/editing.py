@@ -90,13 +90,17 @@ def save_segment(
         target.live_version = 0 if switched else target.live_version
         _store(target)
         if changed:
-            SegmentVersion.objects.create(
-                segment=target, number=target.version, rule=written, words=question.words, author=_known(author),
-                reason=clean_text(reason, 255),
-            )  # fmt: skip
+            _keep_version(target, question.words, author, reason)
         request_refresh([target])
     target.refresh_from_db()
     return target
+
+
+def _keep_version(segment: Segment, words: str, author: Any, reason: str) -> None:
+    SegmentVersion.objects.create(
+        segment=segment, number=segment.version, rule=segment.rule, words=words, author=_known(author),
+        reason=clean_text(reason, 255),
+    )  # fmt: skip
 
 
 def _new(key: str, subject: str, author: Any, internal: bool) -> Segment:

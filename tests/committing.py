@@ -15,7 +15,7 @@ TABLES = (
     "accounts_exchangerate, accounts_touchedaccount, usage_event, usage_eventname, usage_messagereceipt, "
     "usage_dirtyday, core_workspace, integrations_import, integrations_source, integrations_identity, "
     "usage_feed, usage_feedarrival, accounts_erasure, accounts_dataexport, "
-    "usage_pendingusage, usage_prunedmonth, core_wakeup, django_q_ormq"
+    "usage_pendingusage, usage_prunedmonth, core_wakeup, django_q_ormq, health_scoringrequest"
 )
 
 

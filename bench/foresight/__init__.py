@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bench.foresight import figures, histories, page
+from bench.foresight import histories
 from health.editing import save_config
 from health.stock import DEFAULT
 
@@ -21,6 +21,8 @@ PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "foresight.md"
 
 def measure(asked: argparse.Namespace) -> dict[str, Any]:
     """Replay both histories, compare, write the manual's page; the figures by history."""
+    from bench.foresight import figures, page  # scikit-learn is in the extra “bench”
+
     found: dict[str, Any] = {}
     save_config(None, name="", definition=DEFAULT, reason="Taken ready-made")
     for history in (histories.Nova(asked.data / "openstack-nova"), histories.RavenStack(asked.data / "ravenstack")):

@@ -39,7 +39,7 @@ TABLES = (
     "auth_user, accounts_account, accounts_enduser, accounts_attributedefinition, accounts_team, segments_segment, "
     "segments_refreshrun, usage_eventname, usage_messagereceipt, core_workspace, django_session, django_q_ormq, "
     "integrations_source, integrations_identity, accounts_erasure, accounts_dataexport, usage_feed, usage_feedarrival, "
-    "accounts_touchedaccount, usage_dirtyday, core_wakeup"
+    "accounts_touchedaccount, usage_dirtyday, core_wakeup, health_scoringrequest, alerts_alertrule"
 )
 # Tall enough that the bar at the bottom covers no control, which axe would call too small.
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 2000}

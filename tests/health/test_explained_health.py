@@ -81,7 +81,7 @@ def test_a_page_of_accounts_is_told_with_the_same_number_of_questions(django_ass
     save_config(None, name="", definition=BOTH)
     refresh_health()
     reader = Reader.now()
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(5):
         teller = Teller(accounts, reader)
         assert len({teller.told(account).reason for account in accounts}) > 6
 
