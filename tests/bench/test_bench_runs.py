@@ -89,6 +89,13 @@ def test_previews_are_measured_and_all_of_them_counted() -> None:
         assert len(found[kind]["rules"]) >= 15
 
 
+def test_scoring_is_measured_beside_sql_by_hand_that_says_the_same() -> None:
+    found = bench("health", "--accounts", "400", "--rounds", "1")
+    for phase in ("first", "nothing_changed", "one_percent_changed"):
+        assert found[phase]["ours_ms"] > 0 < found[phase]["hand_ms"]
+    assert (found["configs"], found["measures"], found["goal_ratio"]) == (5, 8, 2)
+
+
 def test_no_other_database_can_be_named() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench", "list", "--database", "postgres"],
