@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 
 from django.db.models import Case, DecimalField, ExpressionWrapper, F, OuterRef, Subquery, TextField, Value, When
 from django.db.models.expressions import Combinable
-from django.db.models.fields.json import KeyTextTransform
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Cast, Coalesce
+from django.db.models.lookups import GreaterThanOrEqual, IsNull, LessThan
 
 from accounts.fields import Category, Choice, Field, Kind, Owner, Stage, provide, register
 from accounts.fields.attributes import column
 from health import editing
+from health.definition import GOOD_FROM, POOR_BELOW
 from health.models import Band, HealthConfig, Pulse
 
 USES = (editing.configs_of_segment, editing.configs_that_read)  # importing it declares what uses a segment or a field
@@ -53,6 +56,27 @@ def of_dimension(key: str) -> Callable[[str], Combinable]:
     return lambda prefix: Cast(KeyTextTransform(key, f"{prefix}health__dimensions"), SCORE)
 
 
+def band_of_dimension(key: str) -> Callable[[str], Combinable]:
+    """The word for the score of a dimension, by the bands of the config that scores the account."""
+
+    def value(prefix: str) -> Combinable:
+        score = of_dimension(key)(prefix)
+
+        def limit(name: str, usual: Decimal) -> Combinable:
+            given = KeyTextTransform(name, KeyTransform("bands", f"{prefix}health__config__definition"))
+            return Coalesce(Cast(given, SCORE), Value(usual), output_field=SCORE)
+
+        return Case(
+            When(IsNull(score, True), then=Value("none")),
+            When(GreaterThanOrEqual(score, limit("good", GOOD_FROM)), then=Value("good")),
+            When(LessThan(score, limit("poor", POOR_BELOW)), then=Value("poor")),
+            default=Value("average"),
+            output_field=TextField(),
+        )
+
+    return value
+
+
 health = partial(Field, owner=Owner.ACCOUNT, category=Category.HEALTH, stage=Stage.HEALTH)
 register(
     health(key="health.band", label="Health", kind=Kind.CHOICE, value=band, choices=bands),
@@ -84,19 +108,22 @@ register(
 
 @provide
 def dimension_fields() -> list[Field]:
-    """One score for every dimension that a config has, by its key."""
+    """The score and the band of every dimension that a config has, by its key."""
     names: dict[str, str] = {}
     for definition in HealthConfig.objects.values_list("definition", flat=True):
         for row in definition.get("dimensions", []) if isinstance(definition, dict) else []:
             names.setdefault(str(row.get("key", "")), str(row.get("name", "")))
-    return [
-        health(
-            key=f"health.dimension.{key}",
-            label=f"Health: {name}",
-            kind=Kind.NUMBER,
-            value=of_dimension(key),
-            unit="of 100",
-        )
-        for key, name in names.items()
-        if key
-    ]
+    found = []
+    for key, name in names.items():
+        if key:
+            score, word = of_dimension(key), band_of_dimension(key)
+            found += [
+                health(
+                    key=f"health.dimension.{key}", label=f"Health: {name}", kind=Kind.NUMBER, value=score, unit="of 100"
+                ),
+                health(
+                    key=f"health.dimension_band.{key}", label=f"Health: {name}, in a word", kind=Kind.CHOICE,
+                    value=word, choices=bands,
+                ),
+            ]  # fmt: skip
+    return found

@@ -31,7 +31,8 @@ def uses_without(config: HealthConfig, definition: object) -> list[FieldUse]:
         (use.kind, use.pk): use
         for key in dimension_keys(config.definition)
         if key not in left
-        for use in uses_of_field(f"health.dimension.{key}")
+        for field in (f"health.dimension.{key}", f"health.dimension_band.{key}")
+        for use in uses_of_field(field)
         if (use.kind, use.pk) != ("health config", config.pk)
     }
     return list(found.values())

@@ -20,6 +20,7 @@ from health.refresh import refresh_health
 from segments.editing import delete_segment
 from segments.levels.deciding import save_level_rule
 from segments.models import RefreshRun
+from segments.questions import Reader
 from segments.rules.tree import RuleError
 from segments.uses import SegmentInUse
 from tests import factories
@@ -333,3 +334,15 @@ def test_what_is_computed_before_health_cannot_read_it() -> None:
         assert "later-stage" in {problem.code for problem in told.value.problems}
     with pytest.raises(RuleError, match="only known after levels"):
         save_level_rule(AccountLevel.objects.get(key="at-risk"), rule=factories.rule(HEALTHY))
+
+
+def test_the_band_of_a_dimension_is_that_of_the_config_that_scores() -> None:
+    low, middle, high = (an_account(users, 100) for users in (5, 40, 90))
+    save_config(None, name="", definition=definition(("a", 100, [USED]), bands={"good": 80, "poor": 30}))
+    refresh_health()
+    for word, account in (("poor", low), ("average", middle), ("good", high)):
+        field = {"field": "health.dimension_band.a", "op": "is", "value": word}
+        assert list(Reader.now().read(factories.rule(field)).accounts()) == [account]
+    assert not AccountHealth.objects.filter(account=factories.account()).exists()
+    nothing = {"field": "health.dimension_band.a", "op": "is", "value": "none"}
+    assert Reader.now().read(factories.rule(nothing)).accounts().count() == 1

@@ -149,6 +149,7 @@ def test_the_filters_of_health_are_offered(manager: Client, scored: Company) -> 
         ("health.band", "any_of", ["good", "poor"]),
         ("health.score", "at_least", 40),
         ("health.dimension.adoption", "less_than", 70),
+        ("health.dimension_band.adoption", "any_of", ["average", "poor"]),
         ("health.change_30d", "less_than", 0),
     ):
         node = json.dumps({"field": field, "op": op, "value": value})
