@@ -89,6 +89,7 @@ def test_the_pill_opens_all_the_reasons(
 
 def test_a_mix_leads_to_the_accounts_of_each_band(manager: Client, scored: Company) -> None:
     override_health(scored.accounts["Fir"], band="poor", reason="They said so.")
+    refresh_health()  # the worker's part
     page = manager.get("/accounts/?segment=growth-plan").content.decode()
     strip = page.split('id="strip"')[1].split("</section>")[0]
     assert 'aria-label="Health: ' in strip and "1 Poor" in text(strip)
