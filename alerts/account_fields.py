@@ -9,7 +9,10 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
 from accounts.fields import Category, Field, Kind, Owner, Stage, register
+from alerts import editing
 from alerts.models import Alert
+
+USES = (editing.rules_of_segment,)  # importing it declares what uses a segment
 
 
 def open_alerts(prefix: str) -> Combinable:

@@ -19,9 +19,10 @@ from core.jobs import enqueue
 from core.locks import xact_lock
 from segments.editing import free_key, save_segment
 from segments.models import Segment
-from segments.questions import Question, Reader
+from segments.questions import Question, Reader, named_in
 from segments.rules.nodes import Condition, walk
 from segments.rules.tree import Problem, RuleError, to_json
+from segments.uses import Use, find_uses_with
 
 TASK = "alerts.tasks.raise_alerts"
 LONGEST = 365
@@ -221,3 +222,14 @@ def _days(value: Any, of: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LONGEST:
         raise BadValue(f"The {of} is a whole number of days from 0 to {LONGEST}.")
     return value
+
+
+@find_uses_with
+def rules_of_segment(segment: Segment) -> list[Use]:
+    """The alert rules that aim at a segment, or whose conditions name it."""
+    rules = AlertRule.objects.select_related("watch", "clear_watch")
+    return [
+        Use("alert rule", rule.name, rule.pk)
+        for rule in rules
+        if any(segment.key in named_in(one.rule) for one in (rule.watch, rule.clear_watch) if one is not None)
+    ]

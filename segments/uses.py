@@ -40,6 +40,7 @@ def find_uses_with(finder: Callable[[Segment], Iterable[Use]]) -> Callable[[Segm
 
 
 def uses_of(segment: Segment) -> list[Use]:
-    """Everything that uses a segment, other segments first."""
-    own = [Use("segment", user.name, user.pk) for user in users_of_segment(segment.key) if user.pk != segment.pk]
+    """Everything that uses a segment, other segments first; what asks by an internal one speaks for itself."""
+    public = [user for user in users_of_segment(segment.key) if user.pk != segment.pk and not user.internal]
+    own = [Use("segment", user.name, user.pk) for user in public]
     return own + [use for finder in _finders for use in finder(segment)]

@@ -18,9 +18,13 @@ from core.clock import moment
 from core.intake import BadValue
 from csbox.pipeline import refresh_everything
 from health.models import AccountHealth
+from segments.editing import SegmentInUse, delete_segment
+from segments.impact import knock_on
 from segments.models import Segment
+from segments.questions import Reader, read_rule
 from segments.refresh import refresh_due
 from segments.rules.tree import RuleError
+from segments.uses import uses_of
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -191,6 +195,19 @@ def test_bad_rules_are_refused_with_the_place() -> None:
     assert AlertRule.objects.count() == 1 and Segment.everything.filter(internal=True).count() == 1
     delete_alert_rule(rule)
     assert not Segment.everything.filter(internal=True).exists()
+
+
+def test_a_segment_that_a_rule_aims_at_stays_and_its_editor_tells_what_a_change_would_do() -> None:
+    small = factories.account("Small", stated_licences=3)
+    refresh_everything()
+    target = factories.segment("Everybody", {"field": "account.name", "op": "is_set"})
+    rule = made("Adoption drop", segments=[target])
+    with pytest.raises(SegmentInUse, match="used by alert rule “Adoption drop”"):
+        delete_segment(target)
+    nobody = read_rule(factories.rule({"field": "account.name", "op": "is", "value": "Nobody"}))
+    (knock,) = knock_on(target, nobody, Reader.now())
+    assert (knock.segment, knock.joins, knock.leaves) == (rule.watch, 0, 1)
+    assert uses_of(rule.watch) == [] and small.memberships.filter(left_at=None).count() == 2
 
 
 def test_an_archived_account_has_no_open_alert_and_segments_read_alerts() -> None:
