@@ -74,6 +74,20 @@ class AlertRuleAdmin(BackOffice):
     """What raises alerts, with how many are open."""
 
     form = AlertRuleForm
+    fieldsets = (
+        (None, {"fields": ("name", "type", "severity", "active", "message", "segments")}),
+        ("Condition", {"fields": ("condition",), "classes": ("condition",)}),
+        ("Clear condition", {"fields": ("clear",), "classes": ("condition",)}),
+        (
+            "When and whose",
+            {
+                "fields": (
+                    "hold_days", "cooldown_days", "refire", "include_existing", "role", "round_robin", "fallback",
+                    "reason",
+                )
+            },
+        ),
+    )  # fmt: skip
     list_display = ("name", "type", "severity", "active", "open_alerts", "hold_days", "cooldown_days", "version")
     list_filter = ("active", "type", "severity")
     search_fields = ("name_folded",)

@@ -23,7 +23,7 @@ LONGEST_SLEEP = dt.timedelta(days=366)
 
 @dataclass(frozen=True)
 class Before:
-    """How alerts were, so that what was done can be undone: the fields above of each, by its id."""
+    """How alerts were, so that what was done can be undone: of each, by its id, the fields that were changed."""
 
     kind: str
     values: dict[int, dict[str, Any]]
@@ -93,21 +93,23 @@ def say_outcome(alert: Alert, outcome: str, *, by: Any = None) -> Before:
 
 
 def undo(before: Before, *, by: Any = None) -> int:
-    """Put alerts back as they were; how many. One whose account has another open alert of the rule stays closed."""
+    """Put back what was changed, and nothing that happened since; how many. One whose account has another open alert of
+    the rule stays closed."""
     with transaction.atomic():
         alerts = list(Alert.objects.select_for_update().filter(pk__in=before.values).order_by("pk"))
         taken = set(Alert.objects.open().values_list("rule_id", "account_id").filter(
             rule__in=[one.rule_id for one in alerts], account__in=[one.account_id for one in alerts]
         ))  # fmt: skip
         back = [
-            one for one in alerts if one.ended_at is None or before.values[one.pk]["ended_at"] is not None
-            or (one.rule_id, one.account_id) not in taken
+            one for one in alerts
+            if before.kind != AlertEntry.Kind.ENDED or (one.rule_id, one.account_id) not in taken
         ]  # fmt: skip
         for alert in back:
             for name, value in before.values[alert.pk].items():
                 setattr(alert, name, value)
         Alert.objects.bulk_update(back, FIELDS)
-        _note(back, AlertEntry.Kind.REOPENED if before.kind == "ended" else AlertEntry.Kind.WOKE, by, "Undone.")
+        kind = AlertEntry.Kind.REOPENED if before.kind == AlertEntry.Kind.ENDED else before.kind
+        _note(back, kind, by, "Undone.")
     return len(back)
 
 
@@ -120,11 +122,12 @@ def _change(
             pk__in=[alert.pk for alert in alerts], ended_at__isnull=not ended
         )
         rows = list(chosen.order_by("pk"))
-        before = Before(str(kind), {row.pk: {name: getattr(row, name) for name in FIELDS} for row in rows})
-        for row in rows:
-            for name, value in (values | (each(row) if each else {})).items():
+        wanted = {row.pk: values | (each(row) if each else {}) for row in rows}
+        before = Before(str(kind), {row.pk: {name: getattr(row, name) for name in wanted[row.pk]} for row in rows})
+        changed = [row for row in rows if before.values[row.pk] != wanted[row.pk]]
+        for row in changed:
+            for name, value in wanted[row.pk].items():
                 setattr(row, name, value)
-        changed = [row for row in rows if any(getattr(row, name) != before.values[row.pk][name] for name in FIELDS)]
         Alert.objects.bulk_update(changed, FIELDS)
         _note(changed, kind, by, text)
     return Before(before.kind, {row.pk: before.values[row.pk] for row in changed})

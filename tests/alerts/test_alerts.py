@@ -155,6 +155,19 @@ def test_what_was_done_can_be_undone_but_never_to_two_open_alerts() -> None:
     assert handling.undo(closed) == 0 and Alert.objects.filter(rule=rule).count() == 2
 
 
+def test_undoing_an_assignment_opens_nothing_that_was_closed_since() -> None:
+    account, member = factories.account("Harbour", licences=30, stated_licences=30), factories.member()
+    made()
+    has(account, 3)
+    alert = Alert.objects.get()
+    assigned = handling.assign([alert], member)
+    handling.close([alert], outcome="success")
+    assert handling.undo(assigned) == 1
+    alert.refresh_from_db()
+    assert (alert.assignee, alert.ending, alert.outcome) == (None, "closed", "success")
+    assert [entry.kind for entry in alert.entries.all()] == ["opened", "assigned", "ended", "assigned"]
+
+
 def test_a_rule_that_is_switched_off_ends_its_alerts_and_comes_back_quietly() -> None:
     account = factories.account("Harbour", stated_licences=30)
     rule = made()
