@@ -107,7 +107,7 @@ def shell_for(request: HttpRequest, *, whole: bool) -> Shell:
     return Shell(
         workspace=workspace,
         preferences=read_preferences(request),
-        nav=_nav(request) if whole else [],
+        nav=navigation(request) if whole else [],
         who=who,
         initials="".join(word[0] for word in who.split()[:2]).upper(),
         refreshed=finished,
@@ -120,7 +120,7 @@ def moment_of(workspace: Workspace) -> Moment:
     return Moment(timezone.now(), workspace.zone)
 
 
-def _nav(request: HttpRequest) -> list[tuple[str, list[Link]]]:
+def navigation(request: HttpRequest) -> list[tuple[str, list[Link]]]:
     """The pages that exist and that this person may open."""
     here = request.path
 
