@@ -100,7 +100,7 @@ def part(
 
 def shell_for(request: HttpRequest, *, whole: bool) -> Shell:
     """The frame; a part needs no navigation and asks the database for less."""
-    workspace = Workspace.get()
+    workspace = workspace_of(request)
     user: User | AnonymousUser = request.user
     who = str(member_of(request) or user.get_full_name() or user.get_username())  # type: ignore[union-attr]
     finished = RefreshRun.objects.filter(finished_at__isnull=False).order_by("-id").first() if whole else None
@@ -113,6 +113,15 @@ def shell_for(request: HttpRequest, *, whole: bool) -> Shell:
         refreshed=finished,
         moment=moment_of(workspace),
     )
+
+
+def workspace_of(request: HttpRequest) -> Workspace:
+    """The workspace, read once a request."""
+    found: Workspace | None = getattr(request, "workspace", None)
+    if found is None:
+        found = Workspace.get()
+        request.workspace = found  # type: ignore[attr-defined]
+    return found
 
 
 def moment_of(workspace: Workspace) -> Moment:
