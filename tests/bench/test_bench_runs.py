@@ -14,8 +14,6 @@ import pytest
 from django.db import connection
 from psycopg.conninfo import make_conninfo
 
-from bench.database import migrated
-
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAME = f"csbox_bench_test_{os.getpid()}"
 
@@ -49,9 +47,9 @@ def _template(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
         connection.ensure_connection()  # which starts an embedded server that is not running, and learns its address
     if not connection.settings_dict.get("HOST"):
         pytest.skip("the server of the tests has no address that another process could be given")
-    with django_db_blocker.unblock(), migrated(f"{NAME}_template"):
-        connection.close()
-        yield
+    yield
+    with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
+        cursor.execute(f'DROP DATABASE IF EXISTS "{NAME}_template"')
 
 
 @pytest.fixture(autouse=True)
