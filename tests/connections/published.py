@@ -118,12 +118,8 @@ def _compare(name: str, fields: str, given: Any) -> Iterator[str]:
             continue
         value = given[field]
         fits = isinstance(value, _TYPES[kind]) and (kind == "flag" or not isinstance(value, bool))
-        if (
-            not fits
-            and not (value is None and may_be_null)
-            or (choices := CHOICES.get((name, field)))
-            and value not in choices.split()
-        ):
+        allowed = CHOICES.get((name, field))
+        if not (fits or value is None and may_be_null) or allowed and value not in allowed.split():
             yield f"{name}.{field} is {value!r}"
 
 
