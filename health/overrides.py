@@ -61,7 +61,7 @@ def compared(overrides: QuerySet[HealthOverride], now: Moment) -> QuerySet[Healt
     """The overrides with `outcome` and `verdict` (keys of OUTCOMES and VERDICTS), as they are known at a moment."""
     end = ExpressionWrapper(F("set_on") + Value(AFTER), output_field=DateField())
     day = Cast(Value(now.today), DateField())
-    used = DailyUsage.objects.filter(account=OuterRef("account"), count__gt=0, day__lte=OuterRef("seen_to"))
+    used = DailyUsage.objects.active().filter(account=OuterRef("account"), day__lte=OuterRef("seen_to"))
     rows = (
         overrides.alias(set_on=TruncDate("created_at", tzinfo=now.zone))
         .alias(until_day=Cast(end, DateField()))

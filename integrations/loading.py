@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -269,9 +269,8 @@ def _record_events(
                 continue
             more = {"subscription_id": name} if name else {}
             placed.append(
-                EventFact(fact.message_id, fact.name, fact.at, fact.account or homes.get(name), fact.user,
-                          {**more, **fact.properties})
-            )  # fmt: skip
+                replace(fact, account=fact.account or homes.get(name), properties={**more, **fact.properties})
+            )
             places_kept.append(place)
         facts, places = placed, places_kept
     result = PostgresStore().append(facts, source=source, create_missing=order.create_missing)

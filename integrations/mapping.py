@@ -27,7 +27,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "users": ("external_id", "at", *USER.columns),
     "relationships": ("user", "account", "at", "started_at", "ended_at", *RELATIONSHIP.columns),
     "subscriptions": ("external_id", "at", *SUBSCRIPTION.columns),
-    "events": ("message_id", "event", "at", "user", "account", "subscription"),
+    "events": ("message_id", "event", "at", "user", "account", "subscription", "context_active"),
 }
 REQUIRED: dict[str, tuple[str, ...]] = {
     "accounts": ("external_id",), "users": ("external_id",), "relationships": ("user", "account"),

@@ -11,7 +11,7 @@ from typing import Any
 from accounts.facts import SHAPES, Fact, RelationshipFact
 from accounts.facts.shapes import Form
 from accounts.models import AttributeDefinition
-from core.intake import BadValue, clean_date, clean_datetime, short
+from core.intake import BadValue, clean_boolean, clean_date, clean_datetime, short
 from integrations.mapping import SUBJECT_OF, Plan
 from usage.store import EventFact
 
@@ -152,6 +152,7 @@ class RowReader:
             account=values.get("account"),
             user=values.get("user"),
             properties=properties,
+            active=_active(values),
         )
 
 
@@ -160,6 +161,15 @@ def _need(values: dict[str, Any], name: str) -> str:
     if not value:
         raise FieldError(name, "The cell is empty; every row needs one.")
     return str(value)
+
+
+def _active(values: dict[str, Any]) -> bool:
+    """Whether the user was there, which is so if nothing is said."""
+    given = values.get("context_active")
+    try:
+        return given is None or clean_boolean(given)
+    except BadValue as error:
+        raise FieldError("context_active", str(error)) from error
 
 
 def _plain(value: Any) -> Any:

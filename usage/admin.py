@@ -42,7 +42,7 @@ class EventNameAdmin(ReadOnly):
 class EventAdmin(ReadOnly):
     """Events, the newest first. Narrow them by account or user: the table is large."""
 
-    list_display = ("at", "name", "account", "user", "source", "message_id")
+    list_display = ("at", "name", "account", "user", "active", "source", "message_id")
     list_select_related = ("name", "account", "user")
     list_display_links = None
     sortable_by = ()
@@ -78,7 +78,7 @@ class AccountUsageAdmin(FiguresAdmin):
 class DailyUsageAdmin(FiguresAdmin):
     """Counts per day, account, user and event."""
 
-    list_display = ("day", "account", "user", "name", "count")
+    list_display = ("day", "account", "user", "name", "count", "absent")
     list_select_related = ("account", "user", "name")
 
 
@@ -157,7 +157,7 @@ class FeedSilenceAdmin(ReadOnly):
 class PendingUsageAdmin(ReadOnly):
     """What new events add to the daily counts; the list empties itself."""
 
-    list_display = ("id", "day", "account", "user", "name", "count")
+    list_display = ("id", "day", "account", "user", "name", "count", "absent")
     list_select_related = ("account", "user", "name")
     list_display_links = None
 

@@ -1,7 +1,8 @@
 """The newest usage numbers of every account, in one statement.
 
 A user is active in the last N days if seen in the account on one of the last N local days, today included. Any event of
-the account is a sign of life (`last_seen_at`, kept by the roll-up), also one without a user. Which days were active is
+the account is a sign of life (`last_seen_at`, kept by the roll-up), also one without a user, but not one that a server
+sent about a user who was not there; that one counts among the events and their kinds only. Which days were active is
 read from the months in which they are kept as bits; a mask for each month says which of its days lie in which period.
 """
 

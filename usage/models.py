@@ -51,7 +51,8 @@ class Event(models.Model):
     """One thing that happened, in the context of its account; partitioned by the month of `at` (see the migration).
 
     `at` is the client's corrected time, `received_at` ours; `folded` holds the folds of those properties that are
-    texts. An event without an account counts for no account. The database's primary key is (id, at), because a
+    texts. An event without an account counts for no account. One that is not `active` tells of a user who was not there
+    (a server did it): it counts as an event, and is no sign of life. The database's primary key is (id, at), because a
     partitioned table's key must hold the partition's column.
     """
 
@@ -65,6 +66,7 @@ class Event(models.Model):
     folded = models.JSONField(default=dict, blank=True)
     source = models.CharField(max_length=80)
     message_id = models.CharField(max_length=255)
+    active = models.BooleanField(default=True)
 
     class Meta:
         ordering = ("-at",)
@@ -91,7 +93,8 @@ class PendingUsage(models.Model):
 
     Written with the events and in the same transaction, added up and removed by the roll-up, so each event is counted
     once whatever happens in between. Rows are only added and taken, never changed, so no writer waits for another. No
-    foreign key is enforced: what belongs to nobody any more counts for nobody.
+    foreign key is enforced: what belongs to nobody any more counts for nobody. `first_at` and `last_at` are of the
+    signs of life; where all are `absent`, there are none.
     """
 
     account = models.ForeignKey(Account, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
@@ -101,8 +104,9 @@ class PendingUsage(models.Model):
     name = models.ForeignKey(EventName, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
     day = models.DateField()
     count = models.IntegerField()
-    first_at = models.DateTimeField()
-    last_at = models.DateTimeField()
+    absent = models.IntegerField(default=0, db_default=0)
+    first_at = models.DateTimeField(null=True)
+    last_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("id",)
@@ -137,18 +141,37 @@ class DirtyDay(models.Model):
         return str(self.day)
 
 
+class DailyUsageQuerySet(models.QuerySet["DailyUsage"]):
+    """Questions about daily usage."""
+
+    def active(self) -> DailyUsageQuerySet:
+        """Only what is a sign of life."""
+        return self.filter(count__gt=models.F("absent"))
+
+
 class DailyUsage(models.Model):
-    """How often an event happened on a local day, per account and user (no user: the account itself did it)."""
+    """How often an event happened on a local day, per account and user (no user: the account itself did it).
+
+    A day is active if there are more events than `absent` ones, which tell of a user who was not there.
+    """
 
     account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="+")
     user = models.ForeignKey(EndUser, models.CASCADE, null=True, db_index=False, related_name="+")
     name = models.ForeignKey(EventName, models.PROTECT, db_index=False, related_name="+")
     day = models.DateField()
     count = models.PositiveIntegerField()
+    absent = models.IntegerField(
+        default=0, db_default=0, help_text="Those of them that tell of a user who was not there."
+    )
+
+    objects = DailyUsageQuerySet.as_manager()
 
     class Meta:
         ordering = ("-day", "id")
         constraints = [
+            models.CheckConstraint(
+                condition=models.Q(absent__gte=0, absent__lte=models.F("count")), name="absent_are_some_of_all"
+            ),
             # "Event X in the last N days", per account; the order is that of the question. The count is in the index,
             # so that the question reads nothing else (measured: a quarter less time, a quarter of the blocks).
             models.UniqueConstraint(

@@ -29,10 +29,11 @@ from usage.traits.storing import fold_values, write_values
 
 ACTIVITY = "past_activity"
 TRAIT_LIMIT_MS = 60_000
-# Any event is a sign of life of the account; those of a user besides are signs of the user.
+# Any event is a sign of life of the account, except of a user who was not there; those of a user besides are signs of
+# the user.
 _SEEN = """
 SELECT account_id, user_id, min(day) AS first_day, max(day) AS last_day FROM usage_dailyusage
-WHERE day > %(after)s AND day <= %(day)s AND count > 0 GROUP BY account_id, user_id
+WHERE day > %(after)s AND day <= %(day)s AND count > absent GROUP BY account_id, user_id
 """
 _ADVANCE = f"""
 INSERT INTO {ACTIVITY} AS known (account_id, user_id, first_day, last_day) {_SEEN}

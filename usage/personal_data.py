@@ -59,7 +59,7 @@ LEFT JOIN LATERAL (
 ) p ON TRUE
 LEFT JOIN LATERAL (
     SELECT min(at) AS first_seen, max(at) AS last_seen FROM usage_event
-    WHERE account_id = g.account_id AND user_id IS NULL
+    WHERE account_id = g.account_id AND user_id IS NULL AND active
 ) e ON TRUE
 WHERE u.account_id = g.account_id
 """
@@ -109,6 +109,7 @@ hold(
         columns={
             "at": "at", "event": "name__name", "account": "account__external_id", "user": "user__external_id",
             "properties": "properties", "source": "source", "message_id": "message_id", "received_at": "received_at",
+            "active": "active",
         },
     ),
     Holding(
@@ -116,7 +117,7 @@ hold(
         find={USER: of_account(PendingUsage, "user"), ACCOUNT: of_account(PendingUsage)}, erase=_erase_shares,
         columns={
             "day": "day", "event": "name__name", "account": "account__external_id", "user": "user__external_id",
-            "count": "count",
+            "count": "count", "absent": "absent",
         },
     ),
     Holding(
@@ -124,7 +125,7 @@ hold(
         find={USER: of_account(DailyUsage, "user"), ACCOUNT: of_account(DailyUsage)}, erase=_erase_days,
         columns={
             "day": "day", "event": "name__name", "account": "account__external_id", "user": "user__external_id",
-            "count": "count",
+            "count": "count", "absent": "absent",
         },
     ),
     Holding(

@@ -23,8 +23,8 @@ from usage.recent import count_recent, marks
 
 _STAGE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS usage_taken (
-    account_id bigint, user_id bigint, name_id smallint, day date, count integer, first_at timestamptz,
-    last_at timestamptz
+    account_id bigint, user_id bigint, name_id smallint, day date, count integer, absent integer,
+    first_at timestamptz, last_at timestamptz
 ) ON COMMIT DELETE ROWS
 """
 # What belongs to nobody any more counts for nobody. A user who was merged has given away what was his before.
@@ -35,7 +35,7 @@ WITH taken AS (
     ) RETURNING *
 ), added AS (
     INSERT INTO usage_taken
-    SELECT t.account_id, t.user_id, t.name_id, t.day, sum(t.count), min(t.first_at), max(t.last_at)
+    SELECT t.account_id, t.user_id, t.name_id, t.day, sum(t.count), sum(t.absent), min(t.first_at), max(t.last_at)
     FROM taken t JOIN accounts_account a ON a.id = t.account_id LEFT JOIN accounts_enduser u ON u.id = t.user_id
     WHERE t.user_id IS NULL OR u.id IS NOT NULL GROUP BY 1, 2, 3, 4
 )
@@ -43,13 +43,13 @@ SELECT count(*) FROM taken
 """
 _ADD = """
 WITH added AS (
-    UPDATE usage_dailyusage d SET count = d.count + t.count FROM usage_taken t
+    UPDATE usage_dailyusage d SET count = d.count + t.count, absent = d.absent + t.absent FROM usage_taken t
     WHERE d.name_id = t.name_id AND d.day = t.day AND d.account_id = t.account_id
         AND coalesce(d.user_id, 0) = coalesce(t.user_id, 0)
     RETURNING d.name_id, d.day, d.account_id, d.user_id
 )
-INSERT INTO usage_dailyusage (name_id, day, account_id, user_id, count)
-SELECT name_id, day, account_id, user_id, count FROM usage_taken t WHERE count > 0 AND NOT EXISTS (
+INSERT INTO usage_dailyusage (name_id, day, account_id, user_id, count, absent)
+SELECT name_id, day, account_id, user_id, count, absent FROM usage_taken t WHERE count > 0 AND NOT EXISTS (
     SELECT 1 FROM added a WHERE a.name_id = t.name_id AND a.day = t.day AND a.account_id = t.account_id
         AND coalesce(a.user_id, 0) = coalesce(t.user_id, 0))
 """
@@ -66,7 +66,8 @@ WITH shares AS (
     DELETE FROM usage_pendingusage WHERE day = ANY(%(days)s)
 ), counted AS MATERIALIZED (
     SELECT name_id, (at AT TIME ZONE %(zone)s)::date AS day, account_id, user_id, count(*)::int AS count,
-           min(at) AS first_at, max(at) AS last_at
+           count(*) FILTER (WHERE NOT active)::int AS absent,
+           min(at) FILTER (WHERE active) AS first_at, max(at) FILTER (WHERE active) AS last_at
     {_OF_DAYS} GROUP BY 1, 2, 3, 4
 ), gone AS (
     DELETE FROM usage_dailyusage d WHERE d.day = ANY(%(days)s) AND NOT EXISTS (
@@ -74,19 +75,20 @@ WITH shares AS (
             AND coalesce(c.user_id, 0) = coalesce(d.user_id, 0))
     RETURNING d.account_id, d.user_id, d.name_id, d.day
 ), told AS (
-    INSERT INTO usage_taken (account_id, user_id, name_id, day, count, first_at, last_at)
-    SELECT account_id, user_id, name_id, day, count, first_at, last_at FROM counted
-    UNION ALL SELECT account_id, user_id, name_id, day, 0, NULL, NULL FROM gone
+    INSERT INTO usage_taken (account_id, user_id, name_id, day, count, absent, first_at, last_at)
+    SELECT account_id, user_id, name_id, day, count, absent, first_at, last_at FROM counted
+    UNION ALL SELECT account_id, user_id, name_id, day, 0, 0, NULL, NULL FROM gone
 )
-INSERT INTO usage_dailyusage (name_id, day, account_id, user_id, count)
-SELECT name_id, day, account_id, user_id, count FROM counted
-ON CONFLICT (name_id, day, account_id, user_id) DO UPDATE SET count = EXCLUDED.count
-WHERE usage_dailyusage.count <> EXCLUDED.count
+INSERT INTO usage_dailyusage (name_id, day, account_id, user_id, count, absent)
+SELECT name_id, day, account_id, user_id, count, absent FROM counted
+ON CONFLICT (name_id, day, account_id, user_id) DO UPDATE SET count = EXCLUDED.count, absent = EXCLUDED.absent
+WHERE (usage_dailyusage.count, usage_dailyusage.absent) <> (EXCLUDED.count, EXCLUDED.absent)
 """  # noqa: S608  # constants of this module
+# Nobody saw a user who was not there: what is absent counts, and moves neither the first nor the last sign of life.
 _SEEN_USERS = """
 INSERT INTO usage_useractivity (account_id, user_id, first_seen_at, last_seen_at)
 SELECT account_id, user_id, min(first_at), max(last_at) FROM usage_taken
-WHERE user_id IS NOT NULL AND count > 0 GROUP BY 1, 2 ORDER BY 1, 2
+WHERE user_id IS NOT NULL AND count > absent GROUP BY 1, 2 ORDER BY 1, 2
 ON CONFLICT (account_id, user_id) DO UPDATE
 SET first_seen_at = least(usage_useractivity.first_seen_at, EXCLUDED.first_seen_at),
     last_seen_at = greatest(usage_useractivity.last_seen_at, EXCLUDED.last_seen_at)
@@ -96,7 +98,8 @@ WHERE EXCLUDED.first_seen_at < usage_useractivity.first_seen_at
 _SEEN_ACCOUNTS = """
 INSERT INTO usage_accountusage (account_id, active_users_7d, active_users_30d, active_users_90d, events_30d,
                                 active_days_30d, first_seen_at, last_seen_at)
-SELECT account_id, 0, 0, 0, 0, 0, min(first_at), max(last_at) FROM usage_taken WHERE count > 0 GROUP BY 1 ORDER BY 1
+SELECT account_id, 0, 0, 0, 0, 0, min(first_at), max(last_at) FROM usage_taken
+WHERE count > absent GROUP BY 1 ORDER BY 1
 ON CONFLICT (account_id) DO UPDATE
 SET first_seen_at = least(usage_accountusage.first_seen_at, EXCLUDED.first_seen_at),
     last_seen_at = greatest(usage_accountusage.last_seen_at, EXCLUDED.last_seen_at)

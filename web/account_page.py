@@ -41,7 +41,7 @@ def usage_of(account: Account, wanted: str, moment: Moment) -> Usage:
     """Active users a day, week or month; an unknown range is twelve weeks."""
     chosen = wanted if wanted in RANGES else "12w"
     starts = periods(chosen, moment.today)
-    rows = DailyUsage.objects.filter(account=account, day__gte=starts[0], user__isnull=False).order_by()
+    rows = DailyUsage.objects.active().filter(account=account, day__gte=starts[0], user__isnull=False).order_by()
     by: Any = {"30d": "day", "12w": TruncWeek("day"), "12m": TruncMonth("day")}[chosen]
     counted = dict(rows.values_list(by).annotate(n=Count("user", distinct=True)))
     points = [(start, counted.get(start, 0)) for start in starts]

@@ -146,7 +146,8 @@ def weekly_users(ids: Sequence[int], moment: Moment) -> dict[int, Spark]:
     monday = moment.today - dt.timedelta(days=moment.today.weekday())
     weeks = [monday - dt.timedelta(weeks=n) for n in reversed(range(WEEKS))]
     rows = (
-        DailyUsage.objects.filter(account__in=ids, day__gte=weeks[0], user__isnull=False)
+        DailyUsage.objects.active()
+        .filter(account__in=ids, day__gte=weeks[0], user__isnull=False)
         .order_by()
         .values_list("account", TruncWeek("day"))
         .annotate(n=Count("user", distinct=True))

@@ -43,7 +43,7 @@ HAVING max(ended) < %(today)s AND bool_and(coalesce(ended < %(today)s, kind = 'c
 _SILENT = """
 SELECT account_id, day + 1, next FROM (
     SELECT account_id, day, lead(day) OVER (PARTITION BY account_id ORDER BY day) AS next
-    FROM (SELECT DISTINCT account_id, day FROM usage_dailyusage WHERE count > 0 AND day <= %(today)s) AS seen
+    FROM (SELECT DISTINCT account_id, day FROM usage_dailyusage WHERE count > absent AND day <= %(today)s) AS seen
 ) AS gaps
 WHERE coalesce(next, %(today)s) - day > %(days)s
 """

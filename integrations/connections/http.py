@@ -19,6 +19,7 @@ from core.intake import short
 TIMEOUT = (5, 30)  # seconds to connect, and between two pieces of an answer
 MOST_BYTES = 20_000_000
 BUSY = (409, 429, 500, 502, 503, 504)
+RIGHTS = ("missingScopes", "requiredGranularScopes", "requiredScopes")
 LONGEST_WAIT = 15  # seconds a worker sleeps; a longer wait is the run's, not the worker's
 Params = Sequence[tuple[str, str | int]]
 
@@ -145,11 +146,16 @@ class Http:
 
 
 def _message(body: Any) -> str:
-    """What both systems say in words: {"error": {"message"}} or {"message"}."""
+    """What both systems say in words: {"error": {"message"}} or {"message"}; HubSpot names the rights that are missing
+    in the context of the whole or of its parts."""
     if not isinstance(body, dict):
         return ""
     inner = body.get("error")
-    return str((inner.get("message") if isinstance(inner, dict) else None) or body.get("message") or "")
+    said = str((inner.get("message") if isinstance(inner, dict) else None) or body.get("message") or "")
+    parts = [body, *(body["errors"] if isinstance(body.get("errors"), list) else [])]
+    contexts = [part["context"] for part in parts if isinstance(part, dict) and isinstance(part.get("context"), dict)]
+    rights = [right for context in contexts for name in RIGHTS for right in context.get(name) or []]
+    return f"Missing: {', '.join(dict.fromkeys(map(str, rights)))}. {said}" if rights else said
 
 
 def _wait(header: str | None) -> dt.timedelta | None:

@@ -8,7 +8,8 @@ time can stop. Search has no associations; they are read in batches.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from integrations.connections.http import Http
@@ -18,15 +19,18 @@ PAGE = 100
 CHANGED = {"companies": "hs_lastmodifieddate", "contacts": "lastmodifieddate"}
 KIND = {"companies": "company", "contacts": "contact"}
 MERGED = "hs_merged_object_ids"
+_MILLISECONDS, _EPOCH = re.compile(r"-?\d{9,14}"), dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 FULL_NAME = "full_name"  # not a property of HubSpot's: first and last name in one
 
 
 class HubSpot:
     """One HubSpot account, read with the token of a private app."""
 
-    def __init__(self, base: str, credential: str, mapping: Mapping[str, Any]) -> None:
+    def __init__(
+        self, base: str, credential: str, mapping: Mapping[str, Any], dated: Mapping[str, Collection[str]]
+    ) -> None:
         self.http = Http("HubSpot", base, {"Authorization": f"Bearer {credential}"})
-        self.mapping = mapping
+        self.mapping, self.dated = mapping, dated
 
     def close(self) -> None:
         """Let the connections go."""
@@ -118,7 +122,8 @@ class HubSpot:
         told = dict(row.get("properties") or {})
         told[FULL_NAME] = " ".join(part for part in (told.get("firstname"), told.get("lastname")) if part) or None
         is_company = step == "companies"
-        fields = self.mapping["account" if is_company else "user"]
+        subject = "account" if is_company else "user"
+        fields, dated = self.mapping[subject], self.dated[subject]
         id_ = str(row["id"])
         key = told.get(self.mapping.get("id_key" if is_company else "user_key") or "")
         label = (told.get("name") or told.get("domain")) if is_company else (told[FULL_NAME] or told.get("email"))
@@ -126,7 +131,7 @@ class HubSpot:
             KIND[step],
             id_,
             str(label or id_)[:255],
-            {ours: told.get(theirs) for ours, theirs in fields.items()},
+            {ours: _date(told.get(theirs)) if ours in dated else told.get(theirs) for ours, theirs in fields.items()},
             _instant(row.get("updatedAt")),
             tuple(str(k) for k in (key, f"hubspot:{id_}") if k),  # a bare number could be anybody's id
             domain=str(told.get("domain") or ""),
@@ -135,6 +140,13 @@ class HubSpot:
             merged=tuple(part.strip() for part in str(told.get(MERGED) or "").split(";") if part.strip()),
             gone=bool(row.get("archived")),
         )
+
+
+def _date(value: Any) -> Any:
+    """A date as HubSpot tells it, which is in ISO form or in milliseconds (midnight UTC for a day)."""
+    if isinstance(value, str) and _MILLISECONDS.fullmatch(value):
+        return (_EPOCH + dt.timedelta(milliseconds=int(value))).isoformat()
+    return value
 
 
 def _instant(text: Any) -> dt.datetime | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from accounts.facts import ACCOUNT, USER
+from accounts.facts.shapes import Form
 from accounts.models import AttributeDefinition, Subject, SubscriptionStatus
 from core.intake import BadValue, clean_text, short
 from integrations.connections.hubspot import FULL_NAME
@@ -48,6 +49,14 @@ def targets(subject: Subject) -> dict[str, str]:
     found = {name: name.replace("_", " ").replace("mrr", "MRR").capitalize() for name in columns}
     attributes = AttributeDefinition.objects.filter(subject=subject, active=True)
     return found | {f"custom.{item.key}": item.name for item in attributes}
+
+
+def dated(subject: Subject) -> set[str]:
+    """Those of the fields that hold a day or an instant."""
+    shape = ACCOUNT if subject == Subject.ACCOUNT else USER
+    columns = {name for name, column in shape.columns.items() if column.form in (Form.DATE, Form.DATETIME)}
+    attributes = AttributeDefinition.objects.filter(subject=subject, kind__in=("date", "datetime"))
+    return columns | {f"custom.{key}" for key in attributes.values_list("key", flat=True)}
 
 
 def read_mapping(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:

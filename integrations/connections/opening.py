@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.utils import timezone
 
+from accounts.models import Subject
 from core.models import Workspace
 from integrations.connections.http import Passing, Refused
 from integrations.connections.hubspot import HubSpot
-from integrations.connections.mapping import mapping_of
+from integrations.connections.mapping import dated, mapping_of
 from integrations.connections.records import Service
 from integrations.connections.secrets import NoCredentials, credential_of, renew
 from integrations.connections.stripe import Stripe
@@ -31,7 +32,7 @@ def opened(connection: Connection) -> Iterator[Service]:
     if connection.kind == Connection.Kind.STRIPE:
         service = Stripe(base, credential, mapping, Workspace.get().zone)
     else:
-        service = HubSpot(base, credential, mapping)
+        service = HubSpot(base, credential, mapping, {name: dated(Subject(name)) for name in ("account", "user")})
     try:
         yield service
     finally:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from integrations.connections.http import Http, Params, Refused
@@ -36,7 +37,10 @@ FIELDS = (
     "name", "email", "phone", "description", "currency", "delinquent", "balance", "created", "address.country",
     "address.city", "address.state", "address.postal_code", "preferred_locales",
 )  # fmt: skip
-_EXPANDED = ("discounts", "items.data.discounts", "customer")
+# A coupon tells its products and its amounts in other currencies to those who ask only, and nobody can ask for what
+# lies more than four levels deep: the coupons of customers and of items are read by themselves (`_complete`).
+_COUPON = ("applies_to", "currency_options")
+_EXPANDED = (*(f"discounts.coupon.{name}" for name in _COUPON), "items.data.discounts", "customer")
 REMEMBERED = 2_000
 PLACES = 10  # ids of the last page that a cursor remembers, in case the newest of them is deleted meanwhile
 
@@ -66,7 +70,7 @@ class Stripe:
         """Read one of each; the fields of customers, with the metadata keys that the newest ones have."""
         customers = self.http.get("/v1/customers", [("limit", PAGE)])["data"]
         self.http.get("/v1/subscriptions", [("limit", 1), ("status", "all")])
-        for path in ("/v1/events", "/v1/prices", "/v1/products"):
+        for path in ("/v1/events", "/v1/prices", "/v1/products", "/v1/coupons"):
             self.http.get(path, [("limit", 1)])
         keys = {f"metadata.{key}" for one in customers for key in one.get("metadata") or {}}
         return {"customer": [*FIELDS, *sorted(keys)[:200]]}
@@ -155,7 +159,7 @@ class Stripe:
         return found, list(customers.values())
 
     def _complete(self, row: dict[str, Any]) -> None:
-        """Bring what an answer leaves out: items beyond the first page, tiers, the product's name."""
+        """Bring what an answer leaves out: items beyond the first page, tiers, the product's name, coupons in full."""
         if (row.get("items") or {}).get("has_more"):
             asked: Params = [("subscription", row["id"]), ("expand[]", "data.discounts")]
             items, cursor = self._list("/v1/subscription_items", asked, None)
@@ -170,13 +174,27 @@ class Stripe:
                 price["tiers"] = self._remembered(f"/v1/prices/{price['id']}", asked).get("tiers") or []
             if not price.get("nickname") and isinstance(price.get("product"), str):
                 price["product_name"] = self._remembered(f"/v1/products/{price['product']}", ()).get("name")
+        customer = row["customer"]
+        loose = [found for item in row["items"]["data"] for found in item.get("discounts") or []]
+        if isinstance(customer, Mapping) and not row.get("discounts"):
+            loose.append(customer.get("discount"))
+        for discount in loose:
+            if isinstance(discount, dict) and (coupon := discount.get("coupon")) and coupon["duration"] == "forever":
+                asked = [("expand[]", name) for name in _COUPON]
+                found = self._remembered(f"/v1/coupons/{quote(coupon['id'], safe='')}", asked)
+                discount["coupon"] = {**coupon, **{name: found.get(name) for name in _COUPON}}
 
     def _remembered(self, path: str, asked: Params) -> Mapping[str, Any]:
-        """Prices and products are few and are asked for once a run."""
+        """Prices, products and coupons are few and are asked for once a run; what was deleted says nothing more."""
         if path not in self._known:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
-            self._known[path] = self.http.get(path, asked)
+            try:
+                self._known[path] = self.http.get(path, asked)
+            except Refused as error:
+                if error.status != 404:
+                    raise
+                self._known[path] = {}
         return dict(self._known[path])
 
     def _values(self, row: Mapping[str, Any]) -> dict[str, Any]:

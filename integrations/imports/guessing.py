@@ -24,6 +24,7 @@ _LABELS = {
     "external_id": "Id", "at": "Time of the values", "stated_mrr": "Stated MRR", "mrr": "MRR",
     "message_id": "Message id",    "user": "User (id)", "account": "Account (id)", "parent": "Parent account (id)",
     "subscription": "Subscription (id)", "event": "Event name",
+    "context_active": "Whether the user was there (yes or no)",
 }  # fmt: skip
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _DOMAIN = re.compile(r"(https?://)?([a-z0-9-]+\.)+[a-z]{2,}/?", re.IGNORECASE)

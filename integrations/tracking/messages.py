@@ -31,7 +31,8 @@ class Tracked:
 
     `user`, `anonymous`, `account` and `previous` are ids, "" for none. `traits` are the user's for an identify and the
     account's for a group, `relationship` what is true of the user in the account; `leaves` ends the relationship.
-    `company` is the account that an identify names as the user's company, and `company_traits` what it says of it.
+    `company` is the account that an identify names as the user's company, and `company_traits` what it says of it. An
+    event that is not `active` tells of a user who was not there.
     """
 
     kind: str
@@ -48,6 +49,7 @@ class Tracked:
     company: str = ""
     company_traits: Mapping[str, Any] = field(default_factory=dict)
     properties: dict[str, Any] = field(default_factory=dict)
+    active: bool = True
     leaves: bool = False
     deletes: bool = False
     outcome: str = ""
@@ -141,6 +143,7 @@ def _fill(message: Tracked, data: Mapping[str, Any], envelope: Envelope) -> None
     if kind not in KINDS:
         raise BadValue(f"“{short(kind)}” is not a type. Use {', '.join(KINDS)}.")
     context = {**envelope.context, **_object(data, "context")}
+    message.active = context.get("active") is not False
     message.user = read_id(data.get("userId"), "userId")
     message.anonymous = read_id(data.get("anonymousId"), "anonymousId")
     group = data.get("groupId")

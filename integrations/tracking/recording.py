@@ -296,6 +296,7 @@ class Batch:
             EventFact(
                 message.message_id, message.name, message.at,
                 message.account or self.identities.home_of(message) or None, message.user or None, message.properties,
+                message.active,
             )
             for message in events
         ]  # fmt: skip

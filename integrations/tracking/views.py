@@ -38,7 +38,7 @@ def track(request: HttpRequest, path: str) -> HttpResponse:
     """One message or a batch, in the words of Segment and RudderStack."""
     kind = KINDS.get(path)
     if kind is None:
-        return answers.refusal(request, NOT_FOUND)
+        return nothing_here(request)
     if kind == "" and request.method == "POST":
         return answers.success(request)
     return serve(request, "segment", kind)

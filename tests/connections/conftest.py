@@ -23,6 +23,7 @@ def standin(settings: Any) -> Iterator[StandIn]:
     with serving() as server:
         settings.CONNECTION_URLS = {"stripe": server.url, "hubspot": server.url}
         yield server
+    assert server.strange == []
 
 
 @pytest.fixture

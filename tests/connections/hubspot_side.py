@@ -1,14 +1,21 @@
-"""HubSpot's side of the stand-in: companies, contacts, their associations, search and property definitions."""
+"""HubSpot's side of the stand-in: companies, contacts, their associations, search and property definitions.
+
+Field names, types and limits are those of the OpenAPI descriptions that HubSpot publishes (CRM, companies, contacts and
+properties v3, associations v4); `published.py` compares every answer with them.
+"""
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 from typing import Any
+from urllib.parse import quote, unquote
 
 TOKEN = "pat-eu1-standin-0001"
 START = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 CHANGED = {"companies": "hs_lastmodifieddate", "contacts": "lastmodifieddate"}
 MOST_FOUND = 10_000
+MOST_GROUPS, MOST_FILTERS, MOST_LISTED, MOST_SEARCHED, MOST_INPUTS = 5, 6, 100, 200, 1_000
 Asked = list[tuple[str, str]]
 Answer = tuple[int, Any]
 
@@ -21,6 +28,7 @@ class Side:
         self.links: dict[str, list[str]] = {}
         self.clock = START
         self.stands = False
+        self.missing: list[str] = []  # rights that the token lacks
 
     def put(self, name: str, id_: str, companies: list[str] | None = None, /, **properties: Any) -> None:
         """Make or change a company or contact; a contact may be given its companies."""
@@ -46,11 +54,10 @@ class Side:
     def answer(self, method: str, path: str, asked: Asked, body: Any, headers: dict[str, str]) -> Answer:
         """What HubSpot would say."""
         if headers.get("Authorization") != f"Bearer {TOKEN}":
-            return 401, {
-                "status": "error",
-                "message": "Authentication credentials not found.",
-                "category": "INVALID_AUTHENTICATION",
-            }
+            return 401, error("Authentication credentials not found.", "INVALID_AUTHENTICATION")
+        if self.missing:
+            detail = {"message": "All are required.", "context": {"requiredGranularScopes": self.missing}}
+            return 403, error("This app hasn't been granted all required scopes.", "MISSING_SCOPES", errors=[detail])
         parts = path.strip("/").split("/")
         match [method, *parts]:
             case ["GET", "crm", "v3", "properties", name]:
@@ -58,30 +65,36 @@ class Side:
                     "name",
                     "lifecyclestage",
                 }
-                return 200, {"results": [{"name": key, "label": key, "type": "string"} for key in sorted(keys)]}
+                return 200, {"results": [_definition(key) for key in sorted(keys)]}
             case ["GET", "crm", "v3", "objects", name]:
                 return self._list(name, dict(asked))
             case ["POST", "crm", "v3", "objects", name, "search"]:
                 return self._search(name, body)
             case ["POST", "crm", "v4", "associations", "contacts", "companies", "batch", "read"]:
                 return self._associations(body["inputs"])
-        return 404, {"status": "error", "message": "Not found"}
+        return 404, error("resource not found", "OBJECT_NOT_FOUND")
 
     def _list(self, name: str, given: dict[str, str]) -> Answer:
         archived = given.get("archived") == "true"
         rows = [
             row
             for row in self._sorted(name)
-            if row["archived"] == archived and int(row["id"]) > int(given.get("after", 0))
+            if row["archived"] == archived and int(row["id"]) > _place(given.get("after"))
         ]
-        return 200, self._page(rows, int(given.get("limit", 10)), given.get("properties", "").split(","))
+        limit = int(given.get("limit", 10))
+        if limit > MOST_LISTED:
+            return 400, error(f"limit must be at most {MOST_LISTED}", "VALIDATION_ERROR")
+        return 200, self._page(rows, limit, given.get("properties", "").split(","))
 
     def _search(self, name: str, body: dict[str, Any]) -> Answer:
-        if len(body["filterGroups"]) > 5 or body["limit"] > 200:
-            return 400, {"status": "error", "message": "Too many groups", "category": "VALIDATION_ERROR"}
+        groups = body["filterGroups"]
+        if len(groups) > MOST_GROUPS or any(len(group["filters"]) > MOST_FILTERS for group in groups):
+            return 400, error("Too many filters", "VALIDATION_ERROR")
+        if body["limit"] > MOST_SEARCHED:
+            return 400, error(f"limit must be at most {MOST_SEARCHED}", "VALIDATION_ERROR")
         start = int(body.get("after") or 0)
         if start + body["limit"] > MOST_FOUND:
-            return 400, {"status": "error", "message": "Paging beyond 10,000 results", "category": "VALIDATION_ERROR"}
+            return 400, error("Paging beyond 10,000 results", "VALIDATION_ERROR")
         assert body["sorts"] == [{"propertyName": "hs_object_id", "direction": "ASCENDING"}]
         rows = [
             row
@@ -107,21 +120,27 @@ class Side:
         return True
 
     def _associations(self, inputs: list[dict[str, str]]) -> Answer:
+        if len(inputs) > MOST_INPUTS:
+            return 400, error(f"at most {MOST_INPUTS} inputs", "VALIDATION_ERROR")
         results, errors = [], []
+        kind = {"category": "HUBSPOT_DEFINED", "typeId": 279, "label": None}
         for one in inputs:
             found = self.links.get(one["id"]) or []
-            start = int(one.get("after") or 0)
-            to = [{"toObjectId": int(id_), "associationTypes": []} for id_ in found[start : start + 2]]
+            start = _place(one.get("after"))
+            # A text in the published description; whole numbers came from older servers.
+            to = [
+                {"toObjectId": id_ if int(id_) % 2 else int(id_), "associationTypes": [kind]}
+                for id_ in found[start : start + 2]
+            ]
             if not found:
-                errors.append(
-                    {"status": "error", "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND", "message": "none"}
-                )
+                errors.append(_no_company(one["id"]))
                 continue
             result: dict[str, Any] = {"from": {"id": one["id"]}, "to": to}
             if len(found) > start + 2:
-                result["paging"] = {"next": {"after": str(start + 2)}}
+                result["paging"] = {"next": _next(start + 2)}
             results.append(result)
-        body: dict[str, Any] = {"status": "COMPLETE", "results": results}
+        when = self.clock.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        body: dict[str, Any] = {"status": "COMPLETE", "results": results, "startedAt": when, "completedAt": when}
         return (207, body | {"errors": errors, "numErrors": len(errors)}) if errors else (200, body)
 
     def _sorted(self, name: str) -> list[dict[str, Any]]:
@@ -134,5 +153,40 @@ class Side:
         ]
         found: dict[str, Any] = {"results": shown}
         if len(rows) > limit:
-            found["paging"] = {"next": {"after": rows[limit - 1]["id"], "link": "https://example.com"}}
+            found["paging"] = {"next": _next(int(rows[limit - 1]["id"]))}
         return found
+
+
+def error(message: str, category: str, **more: Any) -> dict[str, Any]:
+    """What HubSpot says when it does not do what it was asked."""
+    told = {"status": "error", "message": message, "correlationId": "aeb5f871-7f07-4993-9211-075dc63e7cbf"}
+    return told | {"category": category} | more
+
+
+def too_many(policy: str = "TEN_SECONDLY_ROLLING") -> dict[str, Any]:
+    """The body of a 429."""
+    message = f"You have reached your {policy.lower()} limit."
+    found = error(message, "RATE_LIMITS", errorType="RATE_LIMIT", policyName=policy)
+    return found | {"groupName": "publicapi:private-apps-api-calls"}
+
+
+def _no_company(contact: str) -> dict[str, Any]:
+    context = {"fromObjectId": [contact], "fromObjectType": ["contact"], "toObjectType": ["company"]}
+    told = {"status": "error", "category": "OBJECT_NOT_FOUND", "message": f"No company is associated with {contact}."}
+    told |= {"subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND"}
+    return told | {"context": context, "errors": [], "links": {}}
+
+
+def _definition(name: str) -> dict[str, Any]:
+    found = {"name": name, "label": name, "description": "", "groupName": "companyinformation", "type": "string"}
+    return found | {"fieldType": "text", "options": [], "hidden": False, "hubspotDefined": True, "calculated": False}
+
+
+def _next(place: int) -> dict[str, str]:
+    """A cursor says nothing to those who get it, and is sent back as it came, with its per cent signs."""
+    token = quote(base64.b64encode(f"{place}\n".encode()).decode(), safe="")
+    return {"after": token, "link": f"?after={token}"}
+
+
+def _place(token: str | None) -> int:
+    return int(base64.b64decode(unquote(token))) if token else 0

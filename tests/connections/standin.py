@@ -2,6 +2,7 @@
 
 It keeps objects in memory, lists them in pages with the cursors of the real APIs, checks credentials and version
 headers, and refuses what the real ones refuse (an unknown `starting_after`, a search beyond 10,000, unknown paths).
+Every answer is compared with what the two systems publish (`published`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.connections import hubspot_side, stripe_side
+from tests.connections import hubspot_side, published, stripe_side
 
 Fault = Callable[["Handler"], bool]
 
@@ -34,6 +35,7 @@ class StandIn(ThreadingHTTPServer):
         self.stripe, self.hubspot = stripe_side.Side(), hubspot_side.Side()
         self.faults: list[Fault | None] = []
         self.log: list[tuple[str, str]] = []
+        self.strange: list[str] = []  # where an answer was not what the two systems publish
         self.before: Callable[[str], None] = lambda path: None
 
     @property
@@ -77,6 +79,7 @@ class Handler(BaseHTTPRequestHandler):
         side = self.server.stripe if parts.path.startswith("/v1/") else self.server.hubspot
         with self.server.lock:
             status, found = side.answer(self.command, parts.path, asked, body, dict(self.headers))
+            self.server.strange += published.differences(parts.path, status, found)
         self.reply(status, found)
 
     def reply(self, status: int, body: Any, **headers: str) -> None:

@@ -253,6 +253,7 @@ def test_an_answer_of_an_unknown_form_is_no_crash(stripe: Connection, standin: S
     assert (run.state, run.step) == ("waiting", "subscriptions")
     assert run.error == "Stripe sent an answer of an unknown form (KeyError)."
     assert Account.objects.count() == 1
+    assert standin.strange.pop() == "/v1/subscriptions: subscription lacks currency" and not standin.strange
 
 
 @pytest.mark.machine

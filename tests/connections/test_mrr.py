@@ -117,6 +117,18 @@ def test_it_is_what_one_works_out_by_hand(name: str) -> None:
     assert mrr_of(given) == Decimal(wanted)
 
 
+def test_stripes_own_example() -> None:
+    """100 subscribers of 100 dollars a month and 50 of 600 a year are 12,500 a month (glossary of billing metrics)."""
+    monthly = subscription("s", "c", item(price(amount=10_000)))
+    yearly = subscription("s", "c", item(price(amount=60_000, interval="year")))
+    others = [
+        subscription("s", "c", item(price(amount=0))),
+        subscription("s", "c", status="trialing"),
+        subscription("s", "c", item(price("m", usage="metered"), None)),
+    ]
+    assert sum(map(mrr_of, [monthly] * 100 + [yearly] * 50 + others)) == Decimal(12_500)
+
+
 @pytest.mark.parametrize("status", ["trialing", "canceled", "unpaid", "incomplete", "incomplete_expired", "paused"])
 def test_only_active_and_past_due_ones_count(status: str) -> None:
     assert mrr_of(subscription("s", "c", status=status)) == 0

@@ -78,7 +78,7 @@ def test_changes_come_by_events_and_only_what_changed_is_fetched(
     standin.stripe.clock = NOW + 89_900
     standin.log.clear()
     old = copy.deepcopy(standin.stripe.tables["subscriptions"]["sub_3"])
-    standin.stripe.put(old | {"items": {"object": "list", "data": [item(price(), 4)], "has_more": False}})
+    standin.stripe.put(old | {"items": {"object": "list", "data": [item(price(), 4)], "has_more": False, "url": "/"}})
     standin.stripe.put(subscription("sub_new", "cus_new"), customer("cus_new", name="Newcomer"))
     Connection.objects.update(since=timezone.now() - dt.timedelta(minutes=5))
     run = pull(stripe)

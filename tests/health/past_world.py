@@ -170,11 +170,15 @@ def _store(customers: list[Customer]) -> None:
     assert not record_subscriptions(sold, source="drawn").rejected
     ids = dict(Account.objects.values_list("external_id", "pk"))
     name, _ = EventName.objects.get_or_create(name="Opened")
+    sent, _ = EventName.objects.get_or_create(name="Invoice Sent")
     users = [factories.end_user() for _ in range(4)]
     rows = []
     for n, one in enumerate(customers):
         one.pk = ids[f"c{n:03}"]
         rows += [DailyUsage(account_id=one.pk, user=users[who], name=name, day=day, count=2) for day, who in one.events]
+        # What a server sends about somebody who is not there is no sign of life, and ends no silence.
+        there = [one.came + dt.timedelta(ago) for ago in range(0, (moment().today - one.came).days, 9)]
+        rows += [DailyUsage(account_id=one.pk, user=users[0], name=sent, day=day, count=1, absent=1) for day in there]
     DailyUsage.objects.bulk_create(rows)
 
 

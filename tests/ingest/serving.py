@@ -21,6 +21,7 @@ from typing import Any
 from django.db import connection
 from psycopg.conninfo import make_conninfo
 
+START = 120  # seconds for a server on a machine that is busy with other things
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -107,7 +108,7 @@ class Server:
                 self.command, cwd=ROOT, env=self.env, pass_fds=[self.listener.fileno()], stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
-        until = time.monotonic() + 30
+        until = time.monotonic() + START
         while time.monotonic() < until:
             with suppress(OSError):
                 asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)

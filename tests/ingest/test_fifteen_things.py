@@ -1,10 +1,15 @@
-"""The fifteen things that break a naive server, in the order of the contract; a test each."""
+"""The fifteen things that break a naive server, in the order of the contract; a test each.
+
+The eighth, bodies in chunks, needs a real server (`test_server`). The locks of the eleventh are in `test_at_once`, the
+503 of the fifteenth is in `test_spool`.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import gzip
 import json
+import time
 
 import pytest
 from django.test import Client, override_settings
@@ -116,6 +121,16 @@ def test_10_a_repetition_is_stored_once_in_whatever_batch_it_comes(send: Send) -
         assert send("/v1/batch", {"batch": sent}).status_code == 200
     assert sorted(Event.objects.values_list("message_id", flat=True)) == ["r0", "r1", "r2"]
     assert [outcome for _, outcome in outcomes()].count(Outcome.DUPLICATE) == 5
+
+
+def test_10_a_whole_batch_is_answered_before_the_quickest_sdk_gives_up(send: Send) -> None:
+    """analytics-ruby waits for 8 seconds; the largest batch that a Python SDK makes has 508,000 bytes."""
+    calls = [track(user=f"u{n}", messageId=f"w{n}", properties={"text": "x" * 4_850}) for n in range(100)]
+    raw = json.dumps({"batch": [group(messageId="wg"), *calls]}).encode()
+    assert 495_000 < len(raw) < 520_000
+    began = time.monotonic()
+    assert send("/v1/batch", raw).status_code == 200
+    assert time.monotonic() - began < 8 and Event.objects.count() == 100
 
 
 @pytest.mark.parametrize("turn", [1, -1])

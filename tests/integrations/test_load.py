@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import re
 from pathlib import Path
@@ -227,6 +228,15 @@ def test_all_kinds_of_files_fit_together(tmp_path: Path) -> None:
     assert Relationship.objects.get().role == "admin" and EndUser.objects.count() == 1
     assert Event.objects.get().properties == {"pages": 4}
     assert AccountUsage.objects.get(account=account).last_seen_at is not None
+
+
+def test_a_file_of_events_may_say_who_was_not_there(tmp_path: Path) -> None:
+    run("load", "accounts", write(tmp_path / "a.csv", "id\na\n"))
+    rows = ["Login,2026-03-01,a,true", "Login,2026-03-02,a,", "Billed,2026-03-03,a,no", "Billed,2026-03-04,a,perhaps"]
+    events = write(tmp_path / "e.csv", "\n".join(["event,timestamp,account_id,context_active", *rows, ""]))
+    assert "“perhaps” is neither yes nor no" in run("load", "events", events)
+    assert list(Event.objects.order_by("at").values_list("active", flat=True)) == [True, True, False]
+    assert AccountUsage.objects.get().last_seen_at == dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from health.models import AccountHealth
 from segments.editing import save_segment
 from segments.levels.deciding import save_level_rule
 from segments.models import AccountMembership, Segment, UserMembership
-from usage.models import AccountTraits, AccountUsage, DailyUsage, EventName, UserActivity, UserTraits
+from usage.models import AccountTraits, AccountUsage, ActiveMonth, DailyUsage, EventName, UserActivity, UserTraits
 from usage.traits.editing import save_trait
 
 
@@ -111,8 +111,13 @@ def state() -> dict[str, Any]:
         "segments": sorted(Segment.everything.values_list("key", "member_count", "contract_value", "error")),
         "usage": sorted(AccountUsage.objects.values_list("account__external_id", *usage), key=str),
         "days": sorted(
-            DailyUsage.objects.values_list("account__external_id", "user__external_id", "name__name", "day", "count"),
+            DailyUsage.objects.values_list(
+                "account__external_id", "user__external_id", "name__name", "day", "count", "absent"
+            ),
             key=str,
+        ),
+        "months": sorted(
+            ActiveMonth.objects.values_list("account__external_id", "user__external_id", "month", "days"), key=str
         ),
         "activity": sorted(
             UserActivity.objects.values_list(

@@ -44,7 +44,7 @@ account, user, hours = st.sampled_from(ACCOUNTS), st.sampled_from(USERS), st.int
 # A small number of message ids, so that messages are repeated, also with another content.
 event = st.tuples(
     st.just("event"), st.integers(0, 60), st.sampled_from(["Export", "Login"]), hours,
-    st.one_of(st.none(), account), st.one_of(st.none(), user), st.integers(0, 9),
+    st.one_of(st.none(), account), st.one_of(st.none(), user), st.integers(0, 9), st.booleans(),
 )  # fmt: skip
 step = st.one_of(
     event, event, event, event,
@@ -69,10 +69,9 @@ step = st.one_of(
 def do(step: tuple[Any, ...]) -> None:
     """One message or edit, the way it comes in."""
     match step:
-        case ("event", number, name, back, of, by, pages):
-            PostgresStore().append(
-                [EventFact(f"m{number}", name, ago(back), of, by, {"pages": pages})], source="app", create_missing=True
-            )
+        case ("event", number, name, back, of, by, pages, active):
+            fact = EventFact(f"m{number}", name, ago(back), of, by, {"pages": pages}, active)
+            PostgresStore().append([fact], source="app", create_missing=True)
         case ("belongs", by, of, back, role):
             record_relationships(
                 [RelationshipFact(by, of, ago(back), {"role": role})], source="app", create_missing=True

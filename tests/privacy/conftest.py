@@ -94,7 +94,10 @@ def build(with_bob: bool = True) -> World | None:
             record_relationships([RelationshipFact(key, account, NOW - dt.timedelta(days=30))], source="crm")
             PostgresStore().append(events(key, account), source="sdk")
     record_subscriptions([Fact("s-1", {"account": "acme", "plan": "Pro", "mrr": "10"}, NOW)], source="crm")
-    PostgresStore().append([EventFact("alone", "Sync", NOW - dt.timedelta(days=9), "acme", None)], source="sdk")
+    alone = [EventFact("alone", "Sync", NOW - dt.timedelta(days=9), "acme", None)]
+    for n in (-39, 0.5):  # of nobody who was there, so that nothing of Acme is seen by them
+        alone.append(EventFact(f"away{n}", "Sync", NOW + dt.timedelta(days=n), "acme", None, active=False))
+    PostgresStore().append(alone, source="sdk")
     if with_bob:  # the first and the last that was seen of Acme
         edge = [EventFact(f"bob-7731-{n}", "Login", NOW + dt.timedelta(days=n), "acme", "bob-7731") for n in (-40, 1)]
         edge.append(EventFact("bob-7731-x", "Login", NOW, None, "bob-7731", {"by": NEEDLES[1]}))

@@ -52,14 +52,16 @@ def new_york() -> None:
 
 
 def drawn(seed: int, accounts: list[str], users: list[str], number: int = 260) -> list[EventFact]:
-    """Events over more than a year, the later half year denser, of users and of nobody, each account less busy."""
+    """Events over more than a year, the later half year denser, of users and of nobody, each account less busy; one in
+    five is about somebody who was not there."""
     dice = random.Random(seed)
     found = []
     for i in range(number):
         back = dice.choice([dice.randrange(400), dice.randrange(185), dice.randrange(60)])
         at = NOW - dt.timedelta(days=back, seconds=dice.randrange(86_400))
         home = accounts[min(dice.randrange(len(accounts)), dice.randrange(len(accounts)))]
-        found.append(EventFact(f"m{seed}-{i}", dice.choice("ABCD"), at, home, dice.choice([*users, None])))
+        by, active = dice.choice([*users, None]), dice.random() < 0.8
+        found.append(EventFact(f"m{seed}-{i}", dice.choice("ABCD"), at, home, by, active=active))
     return found
 
 
@@ -68,12 +70,17 @@ def tenth(above: int, below: int) -> Decimal | None:
 
 
 def by_hand(events: Iterable[EventFact], present: Moment) -> dict[str, Any]:
-    """The figures of one account."""
-    marks = [((present.today - e.at.astimezone(present.zone).date()).days, e.user, e.name) for e in events]
+    """The figures of one account: kinds of all events, users and days of those where somebody was there."""
+    every = [((present.today - e.at.astimezone(present.zone).date()).days, e.user, e.name, e.active) for e in events]
+    marks = [mark[:3] for mark in every if mark[3]]
 
     def during(name: str) -> list[tuple[int, str | None, str]]:
         near, far = PERIODS[name]
         return [mark for mark in marks if near <= mark[0] <= far]
+
+    def kinds(name: str) -> int:
+        near, far = PERIODS[name]
+        return len({kind for day, _, kind, _ in every if near <= day <= far})
 
     users = {name: len({user for _, user, _ in during(name)} - {None}) for name in PERIODS}
     days = {name: len({day for day, _, _ in during(name)}) for name in PERIODS}
@@ -82,7 +89,7 @@ def by_hand(events: Iterable[EventFact], present: Moment) -> dict[str, Any]:
     return {
         **{f"account.active_users_{name}": users[name] for name in ("30d", "90d", "365d")},
         **{f"account.active_days_{name}": days[name] for name in ("30d", "90d", "180d")},
-        **{f"account.event_kinds_{name}": len({kind for *_, kind in during(name)}) for name in ("30d", "90d")},
+        **{f"account.event_kinds_{name}": kinds(name) for name in ("30d", "90d")},
         **{
             f"account.active_{what}_change_{name}": tenth(
                 100 * (counts[name] - counts[f"before_{name}"]), counts[f"before_{name}"]
@@ -113,9 +120,8 @@ def active_months() -> Counter[tuple[Any, ...]]:
     found: Counter[tuple[Any, ...]] = Counter()
     for account, user, month, days in ActiveMonth.objects.values_list("account", "user", "month", "days"):
         found.update((account, user, month + dt.timedelta(days=bit)) for bit in range(31) if days >> bit & 1)
-    assert set(found) == set(
-        DailyUsage.objects.order_by().values_list("account", "user", "day")
-    ) and found.total() == len(found)
+    active = DailyUsage.objects.active().order_by().values_list("account", "user", "day")
+    assert set(found) == set(active) and found.total() == len(found)
     return found
 
 
@@ -224,7 +230,8 @@ def test_some_accounts_are_brought_up_to_date_like_all() -> None:
 
 def test_what_is_known_before_the_months_were_kept_is_filled_in() -> None:
     account = factories.account()
-    PostgresStore().append(drawn(9, [account.external_id], [factories.end_user().external_id]), source="app")
+    events = drawn(9, [account.external_id], [factories.end_user().external_id])
+    PostgresStore().append([event for event in events if event.active], source="app")  # then there were no others
     roll_up(moment(NOW))
     before = active_months()
     with connection.cursor() as cursor:

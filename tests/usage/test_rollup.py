@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import random
 import threading
-from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,7 @@ from core.clock import Moment, moment
 from core.models import Workspace
 from tests import factories
 from usage.metrics import refresh_metrics
-from usage.models import AccountUsage, DailyUsage, DirtyDay, UserActivity
+from usage.models import AccountUsage, ActiveMonth, DailyUsage, DirtyDay, UserActivity
 from usage.rollup import roll_up
 from usage.store import EventFact, PostgresStore
 from usage.store.postgres import mark_days
@@ -35,7 +35,8 @@ def new_york() -> None:
 
 
 def happenings(seed: int, accounts: list[str], users: list[str]) -> list[EventFact]:
-    """Events over forty days, which hold the change to summer time of New York (8 March 2026)."""
+    """Events over forty days, which hold the change to summer time of New York (8 March 2026); some are about somebody
+    who was not there."""
     dice = random.Random(seed)
     return [
         EventFact(
@@ -44,21 +45,26 @@ def happenings(seed: int, accounts: list[str], users: list[str]) -> list[EventFa
             START + dt.timedelta(seconds=dice.randrange(40 * 86_400)),
             dice.choice([*accounts, None]),
             dice.choice([*users, None]),
+            active=dice.random() < 0.7,
         )
         for number in range(300)
     ]
 
 
-def by_hand(events: list[EventFact]) -> Counter[tuple[Any, ...]]:
-    local = ZoneInfo(ZONE)
-    return Counter(
-        (event.account, event.user, event.name, event.at.astimezone(local).date()) for event in events if event.account
-    )
+def by_hand(events: list[EventFact], zone: str = ZONE) -> dict[tuple[Any, ...], tuple[int, int]]:
+    """How many there were, and of those about somebody who was not there."""
+    found: dict[tuple[Any, ...], tuple[int, int]] = {}
+    for event in events:
+        if event.account:
+            key = (event.account, event.user, event.name, event.at.astimezone(ZoneInfo(zone)).date())
+            count, absent = found.get(key, (0, 0))
+            found[key] = count + 1, absent + (not event.active)
+    return found
 
 
-def counted() -> Counter[tuple[Any, ...]]:
-    rows = DailyUsage.objects.values_list("account__external_id", "user__external_id", "name__name", "day", "count")
-    return Counter({row[:4]: row[4] for row in rows})
+def counted() -> dict[tuple[Any, ...], tuple[int, int]]:
+    keys = ("account__external_id", "user__external_id", "name__name", "day", "count", "absent")
+    return {row[:4]: row[4:] for row in DailyUsage.objects.values_list(*keys)}
 
 
 @pytest.mark.django_db
@@ -83,7 +89,7 @@ class TestCounting:
         pairs: dict[tuple[Any, Any], list[dt.datetime]] = {}
         homes: dict[Any, list[dt.datetime]] = {}
         for event in events:
-            if event.account:
+            if event.account and event.active:
                 homes.setdefault(event.account, []).append(event.at)
                 if event.user:
                     pairs.setdefault((event.account, event.user), []).append(event.at)
@@ -93,6 +99,30 @@ class TestCounting:
         assert {row[:2]: row[2:] for row in rows} == {key: (min(at), max(at)) for key, at in pairs.items()}
         seen = AccountUsage.objects.values_list("account__external_id", "first_seen_at", "last_seen_at")
         assert {row[0]: row[1:] for row in seen} == {key: (min(at), max(at)) for key, at in homes.items()}
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_a_day_that_is_counted_anew_knows_who_was_there(self, seed: int, new_york: None) -> None:
+        """Also where the only sign of life of a day is gone, or an absent one makes a day that was none."""
+        accounts = [factories.account().external_id for _ in range(2)]
+        users = [factories.end_user().external_id for _ in range(2)]
+        events = happenings(seed, accounts, users)
+        PostgresStore().append(events, source="app")
+        roll_up()
+        gone = [event for event in events[:120] if event.active]
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM usage_event WHERE message_id = ANY(%s)", [[event.message_id for event in gone]])
+        mark_days([event.at.astimezone(ZoneInfo(ZONE)).date() for event in gone])
+        roll_up()
+        kept = [event for event in events if event not in gone]
+        assert counted() == by_hand(kept)
+        late = [replace(event, message_id=f"late-{event.message_id}") for event in gone[:40]]
+        PostgresStore().append(late, source="app")
+        roll_up()
+        assert counted() == by_hand([*kept, *late])
+        months: set[tuple[Any, ...]] = set()
+        for account, user, month, days in ActiveMonth.objects.values_list("account", "user", "month", "days"):
+            months |= {(account, user, month + dt.timedelta(days=bit)) for bit in range(31) if days >> bit & 1}
+        assert months == set(DailyUsage.objects.active().order_by().values_list("account", "user", "day"))
 
     def test_a_second_roll_up_finds_nothing_to_do(self) -> None:
         account = factories.account()
@@ -224,8 +254,7 @@ class TestAtOnce:
         results = at_once(sender(events[:150]), sender(events[100:]), sender(events[::-1]), counter, counter)
         assert results == [True] * 5
         roll_up()
-        local = Counter((e.account, e.user, e.name, e.at.date()) for e in events if e.account)
-        assert counted() == local
+        assert counted() == by_hand(events, "UTC")
 
     def _roll_up(self) -> None:
         try:

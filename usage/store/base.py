@@ -15,7 +15,8 @@ class EventFact:
     """Something that happened, as its sender tells it.
 
     `message_id` is unique within its source and makes a repetition harmless; `at` is the client's corrected time.
-    Account and user are external ids. Without an account, the user's only open relationship fills it in.
+    Account and user are external ids. Without an account, the user's only open relationship fills it in. An event that
+    is not `active` was sent about a user who was not there: it counts, but nobody was seen.
     """
 
     message_id: str
@@ -24,6 +25,7 @@ class EventFact:
     account: str | None = None
     user: str | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
+    active: bool = True
 
 
 @dataclass(frozen=True, slots=True)

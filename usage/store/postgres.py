@@ -26,15 +26,18 @@ from usage.store.reading import FUTURE, read_events
 _STAGE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS usage_arrival (
     place integer, account_id bigint, user_id bigint, name_id smallint, at timestamptz, properties jsonb,
-    folded jsonb, message_id varchar(255)
+    folded jsonb, message_id varchar(255), active boolean
 ) ON COMMIT DELETE ROWS
 """
-_COPY = "COPY usage_arrival (place, account_id, user_id, name_id, at, properties, folded, message_id) FROM STDIN"
+_COPY = """
+COPY usage_arrival (place, account_id, user_id, name_id, at, properties, folded, message_id, active) FROM STDIN
+"""
 _INTO_EVENTS = """
-COPY usage_event (account_id, user_id, name_id, at, received_at, properties, folded, source, message_id) FROM STDIN
+COPY usage_event (account_id, user_id, name_id, at, received_at, properties, folded, source, message_id, active)
+FROM STDIN
 """
 _INTO_PENDING = """
-COPY usage_pendingusage (account_id, user_id, name_id, day, count, first_at, last_at) FROM STDIN
+COPY usage_pendingusage (account_id, user_id, name_id, day, count, absent, first_at, last_at) FROM STDIN
 """
 _CLAIM = """
 INSERT INTO usage_messagereceipt (source, message_id) SELECT %s, message_id FROM unnest(%s::text[]) message_id
@@ -47,13 +50,15 @@ WITH once AS (
     INSERT INTO usage_messagereceipt (source, message_id) SELECT %(source)s, message_id FROM once ORDER BY message_id
     ON CONFLICT DO NOTHING RETURNING message_id
 ), stored AS (
-    INSERT INTO usage_event (account_id, user_id, name_id, at, received_at, properties, folded, source, message_id)
-    SELECT account_id, user_id, name_id, at, %(now)s, properties, folded, %(source)s, message_id
+    INSERT INTO usage_event (account_id, user_id, name_id, at, received_at, properties, folded, source, message_id,
+                             active)
+    SELECT account_id, user_id, name_id, at, %(now)s, properties, folded, %(source)s, message_id, active
     FROM once JOIN fresh USING (message_id) ORDER BY place
-    RETURNING account_id, user_id, name_id, at
+    RETURNING account_id, user_id, name_id, at, active
 ), added AS (
-    INSERT INTO usage_pendingusage (account_id, user_id, name_id, day, count, first_at, last_at)
-    SELECT account_id, user_id, name_id, (at AT TIME ZONE %(zone)s)::date AS day, count(*), min(at), max(at)
+    INSERT INTO usage_pendingusage (account_id, user_id, name_id, day, count, absent, first_at, last_at)
+    SELECT account_id, user_id, name_id, (at AT TIME ZONE %(zone)s)::date AS day, count(*),
+           count(*) FILTER (WHERE NOT active), min(at) FILTER (WHERE active), max(at) FILTER (WHERE active)
     FROM stored WHERE account_id IS NOT NULL GROUP BY 1, 2, 3, 4
 )
 SELECT count(*), count(*) FILTER (WHERE account_id IS NULL) FROM stored
@@ -71,13 +76,14 @@ WITH before AS MATERIALIZED (
 ), changed AS (
     UPDATE usage_event e SET account_id = b.to_account, user_id = b.to_user FROM before b
     WHERE e.id = b.id AND e.at = b.at
-    RETURNING e.name_id, e.at, b.account_id, b.user_id, b.to_account, b.to_user
+    RETURNING e.name_id, e.at, e.active, b.account_id, b.user_id, b.to_account, b.to_user
 ), sides AS (
-    SELECT account_id, user_id, name_id, at, -1 AS one FROM changed WHERE account_id IS NOT NULL
-    UNION ALL SELECT to_account, to_user, name_id, at, 1 FROM changed WHERE to_account IS NOT NULL
+    SELECT account_id, user_id, name_id, at, active, -1 AS one FROM changed WHERE account_id IS NOT NULL
+    UNION ALL SELECT to_account, to_user, name_id, at, active, 1 FROM changed WHERE to_account IS NOT NULL
 ), moved AS (
-    INSERT INTO usage_pendingusage (account_id, user_id, name_id, day, count, first_at, last_at)
-    SELECT account_id, user_id, name_id, (at AT TIME ZONE %(zone)s)::date AS day, sum(one), min(at), max(at)
+    INSERT INTO usage_pendingusage (account_id, user_id, name_id, day, count, absent, first_at, last_at)
+    SELECT account_id, user_id, name_id, (at AT TIME ZONE %(zone)s)::date AS day, sum(one),
+           coalesce(sum(one) FILTER (WHERE NOT active), 0), min(at) FILTER (WHERE active), max(at) FILTER (WHERE active)
     FROM sides GROUP BY 1, 2, 3, 4, one
 )
 SELECT count(*) FROM changed
@@ -88,12 +94,13 @@ _HAND_OVER = """
 WITH mine AS MATERIALIZED (
     SELECT account_id, first_seen_at, last_seen_at FROM usage_useractivity WHERE user_id = %(old)s
 ), owed AS (
-    SELECT d.account_id, d.name_id, d.day, d.count, m.first_seen_at AS first_at, m.last_seen_at AS last_at
-    FROM usage_dailyusage d JOIN mine m USING (account_id) WHERE d.user_id = %(old)s
-    UNION ALL SELECT account_id, name_id, day, count, first_at, last_at FROM usage_pendingusage WHERE user_id = %(old)s
+    SELECT d.account_id, d.name_id, d.day, d.count, d.absent, m.first_seen_at AS first_at, m.last_seen_at AS last_at
+    FROM usage_dailyusage d LEFT JOIN mine m USING (account_id) WHERE d.user_id = %(old)s
+    UNION ALL
+    SELECT account_id, name_id, day, count, absent, first_at, last_at FROM usage_pendingusage WHERE user_id = %(old)s
 ), moved AS (
-    INSERT INTO usage_pendingusage (account_id, user_id, name_id, day, count, first_at, last_at)
-    SELECT o.account_id, side.user_id, o.name_id, o.day, side.one * o.count, o.first_at, o.last_at
+    INSERT INTO usage_pendingusage (account_id, user_id, name_id, day, count, absent, first_at, last_at)
+    SELECT o.account_id, side.user_id, o.name_id, o.day, side.one * o.count, side.one * o.absent, o.first_at, o.last_at
     FROM owed o, (VALUES (%(old)s::bigint, -1), (%(new)s::bigint, 1)) AS side (user_id, one)
 )
 UPDATE usage_event SET user_id = %(new)s WHERE user_id = %(old)s AND (
@@ -215,16 +222,20 @@ def _append_prepared(rows: list[tuple[Any, ...]], source: str, present: Moment, 
     if not rows:
         return result
     now = present.now.isoformat()
-    shares: dict[tuple[int, int | None, int, dt.date], list[dt.datetime]] = {}
+    shares: dict[tuple[int, int | None, int, dt.date], list[tuple[dt.datetime, bool]]] = {}
     with connection.cursor() as cursor:
         with cursor.copy(_INTO_EVENTS) as copy:
-            for _, account, user, name, at, properties, folded, message_id in rows:
-                copy.write_row((account, user, name, at.isoformat(), now, properties, folded, source, message_id))
+            for _, account, user, name, at, properties, folded, message_id, active in rows:
+                event = (account, user, name, at.isoformat(), now, properties, folded, source, message_id, active)
+                copy.write_row(event)
                 if account is not None:
-                    shares.setdefault((account, user, name, at.astimezone(present.zone).date()), []).append(at)
+                    key = (account, user, name, at.astimezone(present.zone).date())
+                    shares.setdefault(key, []).append((at, active))
         with cursor.copy(_INTO_PENDING) as copy:
-            for key, times in shares.items():
-                copy.write_row((*key, len(times), min(times), max(times)))
+            for key, share in shares.items():
+                times = [at for at, active in share if active]
+                first, last = min(times, default=None), max(times, default=None)
+                copy.write_row((*key, len(share), len(share) - len(times), first, last))
     note_arrival(source, (row[3] for row in rows), present.now)
     result.stored = len(rows)
     result.homeless = sum(row[1] is None for row in rows)

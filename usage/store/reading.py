@@ -64,7 +64,9 @@ def read_events(
             result.rejected += problems
         else:
             result.accounts[index] = account
-            rows.append((index, account, user, name, event.at, properties, json.dumps(folded), message_id))
+            rows.append(
+                (index, account, user, name, event.at, properties, json.dumps(folded), message_id, event.active)
+            )
     return rows
 
 
