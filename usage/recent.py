@@ -84,7 +84,7 @@ def count_recent(today: dt.date, changed: Collection[int], seen: Collection[int]
 
 
 def _of(first: dt.date, last: dt.date | None = None) -> Q:
-    """The rows that are kept for a day, or for all days up to another: those up to it, and those of the windows before."""
+    """The rows that are kept for a day (or for all days up to another), those of the windows before among them."""
     found = Q(day__range=(first, last or first))
     for n in COMPARED:
         length = dt.timedelta(days=n)

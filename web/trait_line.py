@@ -108,7 +108,7 @@ def value_chart(values: Values, *, width: int, text: Words) -> UsageChart:
     """A line with an area down to zero that breaks where there was no value; there must be one at least."""
     height = 190 if width > 400 else 170
     known = [value for _, value in values if value is not None]
-    ticks = steps(float(min(0, *known)), float(max(0, *known)))
+    ticks = steps(float(min(Decimal(0), *known)), float(max(Decimal(0), *known)))
     words = [text(Decimal(str(tick))) for tick in ticks]
     x0 = max(34.0, 12.0 + 6.5 * max(map(len, words)))
     x1, y0, y1 = width - 16.0, 14.0, height - 24.0

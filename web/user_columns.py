@@ -6,7 +6,6 @@ A person of several accounts has a value in each; they stand side by side in the
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
@@ -14,54 +13,40 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from accounts.fields import Field, Kind, Vocabulary
 from accounts.fields.reading import OF_RELATIONSHIPS, fields_of, in_relationship
 from accounts.models import EndUser, UserInAccount
+from web.columns import Column
 
 # Those that the list shows anyway.
 SHOWN = {"user.name", "user.email", "user.title", "user.first_seen_at", "relationship.role", "user.external_id"}
 MOST_COLUMNS = 8
 
 
-@dataclass(frozen=True)
-class UserColumn:
-    """One further column."""
-
-    key: str
-    label: str
-    field: Field
-
-    @property
-    def kind(self) -> str:
-        """Decides the look of a cell."""
-        return self.field.kind.value
-
-    @property
-    def numeric(self) -> bool:
-        """True if the cell is set to the right."""
-        return self.field.kind.numeric
-
-    @property
-    def sorts(self) -> bool:
-        """Whether the list can be put in order by it."""
-        return self.field.kind is not Kind.LIST
+def field_of(column: Column) -> Field:
+    """What such a column shows."""
+    assert column.field is not None
+    return column.field
 
 
-def user_columns(vocabulary: Vocabulary) -> dict[str, UserColumn]:
+def sorts(column: Column) -> bool:
+    """Whether the list can be put in order by it."""
+    return field_of(column).kind is not Kind.LIST
+
+
+def user_columns(vocabulary: Vocabulary) -> dict[str, Column]:
     """Every further column there is, by key."""
     fields = fields_of(vocabulary, OF_RELATIONSHIPS)
-    return {key: UserColumn(key, item.label, item) for key, item in fields.items() if key not in SHOWN}
+    return {key: Column(key, item.label, item) for key, item in fields.items() if key not in SHOWN}
 
 
-def chosen_of(available: dict[str, UserColumn], wanted: Iterable[str] | None) -> list[UserColumn]:
+def chosen_of(available: dict[str, Column], wanted: Iterable[str] | None) -> list[Column]:
     """Those that an address names, at most eight."""
     return [available[key] for key in dict.fromkeys(wanted or ()) if key in available][:MOST_COLUMNS]
 
 
-def groups_of(
-    available: dict[str, UserColumn], chosen: Sequence[UserColumn]
-) -> list[tuple[str, list[tuple[UserColumn, bool]]]]:
+def groups_of(available: dict[str, Column], chosen: Sequence[Column]) -> list[tuple[str, list[tuple[Column, bool]]]]:
     """All of them by category, with whether they show."""
-    groups: dict[str, list[tuple[UserColumn, bool]]] = {}
+    groups: dict[str, list[tuple[Column, bool]]] = {}
     for column in sorted(available.values(), key=lambda one: one.label.lower()):
-        groups.setdefault(column.field.category.value, []).append((column, column in chosen))
+        groups.setdefault(column.category, []).append((column, column in chosen))
     return sorted(groups.items())
 
 

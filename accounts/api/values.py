@@ -23,7 +23,7 @@ MOST_FIELDS = 20
 FIELDS = OpenApiParameter(
     "fields",
     str,
-    description=f"Keys of up to {MOST_FIELDS} fields, commas between them: their values stand in each record’s `values`.",
+    description=f"Keys of up to {MOST_FIELDS} fields with commas between them; their values stand in `values`.",
 )
 
 

@@ -208,7 +208,9 @@ class _Rows:
         window, source, today = self.node.window, self.counting.source, self.counting.moment.today
         if not self.summed_up or window.kind != "last" or window.unit != "day":
             return None
-        if window.n not in self.counting.vocabulary.event_windows(today) or (before and window.n not in source.compared):
+        if window.n not in self.counting.vocabulary.event_windows(today) or (
+            before and window.n not in source.compared
+        ):
             return None
         return self.narrowed(source.recent(today - dt.timedelta(days=window.n if before else 0), window.n))
 

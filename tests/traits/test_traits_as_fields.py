@@ -47,11 +47,15 @@ TRAITS: list[tuple[str, dict[str, Any], str, dict[str, Any], set[str] | None, An
     ("difference", LEFT | {"right": "account.mrr"}, "money", {"op": "equals", "value": 0}, BOTH, 0),
     ("percent_change", LEFT, "percent", {"op": "at_least", "value": 2000}, None, 2900),
     ("tenure", {"since": "account.customer_since"}, "number", {"op": "more_than", "value": 300}, None, 500),
-    ("engagement", {"weights": [{"event": "Export", "weight": 5}]}, "number", {"op": "at_least", "value": 90}, None, 100),
+    ("engagement", {"weights": [{"event": "Export", "weight": 5}], "days": 30}, "number",
+     {"op": "at_least", "value": 90}, None, 100),
     ("activation", {"rule": {"match": "all", "rules": [ACTIVE]}}, "percent", {"op": "equals", "value": 100}, None, 100),
 ]  # fmt: skip
 # Kinds that only SQL gives; what it found is put in by hand, because its role needs a database of its own.
-WRITTEN = [("boolean", {"op": "is_true"}, True, False), ("date", {"op": "after", "value": "2026-02-01"}, "2026-12-24", "2026-01-31")]  # fmt: skip
+WRITTEN = [
+    ("boolean", {"op": "is_true"}, True, False),
+    ("date", {"op": "after", "value": "2026-02-01"}, "2026-12-24", "2026-01-31"),
+]
 
 
 @pytest.fixture
@@ -77,8 +81,6 @@ def traits(company: Any) -> list[tuple[Trait, dict[str, Any], set[str], Any]]:
     for method, definition, kind, condition, whom, value in TRAITS:
         if method == "tenure":
             definition = definition | {"unit": "day"}
-        if method == "engagement":
-            definition = definition | {"days": 30}
         trait = save_trait(None, name=f"My {method}", method=method, definition=definition)
         assert (trait.kind, trait.error) == (kind, "")
         made.append((trait, condition, whom or {"Busy"}, value))
@@ -131,7 +133,9 @@ def test_the_api_yields_them_beside_accounts_for_whoever_carries_them_elsewhere(
     for trait, _, _, _ in traits[:1]:
         one = admin_client.get(f"/api/v1/accounts/{company['Busy'].external_id}/", {"fields": trait.field_key})
         assert one.json()["values"] == {trait.field_key: values["Busy"][trait.field_key]}
-        assert one.headers["ETag"] == admin_client.get(f"/api/v1/accounts/{company['Busy'].external_id}/").headers["ETag"]
+        assert (
+            one.headers["ETag"] == admin_client.get(f"/api/v1/accounts/{company['Busy'].external_id}/").headers["ETag"]
+        )
     band = admin_client.get("/api/v1/accounts/", {"fields": "account.trait.my_engagement.band"}).json()["results"]
     assert {row["name"]: row["values"]["account.trait.my_engagement.band"] for row in band} == {
         "Busy": "High", "Calm": "Low", "Quiet": "Low",
@@ -147,12 +151,14 @@ def test_the_account_page_draws_every_numeric_trait(
 ) -> None:
     page = f"/accounts/{company['Busy'].pk}/"
     for trait, _, _, _ in traits:
-        answer = admin_client.get(page, {"trait": trait.key, "past": "30d"}, headers={"HX-Request": "true", "HX-Target": "trait"})
+        answer = admin_client.get(
+            page, {"trait": trait.key, "past": "30d"}, headers={"HX-Request": "true", "HX-Target": "trait"}
+        )
         html = answer.content.decode()
         drawn = trait.kind in ("number", "money", "percent")
         assert (f'<option value="{trait.key}" selected' in html) is drawn, trait
         assert (f"Days on which {trait.name} changed" in text(html)) is drawn, trait
-        assert html.count("<svg class=\"chart") == 2
+        assert html.count('<svg class="chart') == 2
     whole = admin_client.get(page, {"trait": "my_count", "past": "12m", "from": "q=a"}).content.decode()
     assert 'id="trait"' in whole and "past=90d&amp;from=q%3Da#trait" in whole
     quiet = admin_client.get(f"/accounts/{company['Quiet'].pk}/", {"trait": "my_avg"}).content.decode()
@@ -187,7 +193,11 @@ class TestDays:
         assert line(trait) == [None, None, 14, 14, 4, 4, 4, 0, 0]
         assert line(avg) == [None, None, 7, 7, 4, 4, 4, None, None]
         assert line(trait, other) == [None, None, 0, 0, 0, 0, 0, 0, 0]
-        assert [v for _, v in daily_values(account, trait, at(6), 3)] == [2, 0, 0]  # what was before the first day holds
+        assert [v for _, v in daily_values(account, trait, at(6), 3)] == [
+            2,
+            0,
+            0,
+        ]  # what was before the first day holds
         assert [v for _, v in daily_values(account, avg, at(6), 2)] == [None, None]
         delete_trait(avg)
         assert {key for row in TraitDay.objects.all() for key in row.figures} == {str(trait.pk)}
@@ -206,7 +216,8 @@ class TestDays:
 
     @pytest.mark.parametrize(
         ("low", "high", "expected"),
-        [(0, 7, [0, 2, 4, 6, 8]), (0, 0, [0, 0.25, 0.5, 0.75, 1]), (-3, 5, [-4, -2, 0, 2, 4, 6]), (0, 0.3, [0, 0.1, 0.2, 0.3]),
+        [(0, 7, [0, 2, 4, 6, 8]), (0, 0, [0, 0.25, 0.5, 0.75, 1]), (-3, 5, [-4, -2, 0, 2, 4, 6]),
+         (0, 0.3, [0, 0.1, 0.2, 0.3]),
          (0, 1234, [0, 500, 1000, 1500]), (-0.02, 0, [-0.02, -0.015, -0.01, -0.005, 0])],
     )  # fmt: skip
     def test_axes_have_round_numbers_around_all_values(self, low: float, high: float, expected: list[float]) -> None:

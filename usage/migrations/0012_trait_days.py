@@ -28,9 +28,7 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ("-day",),
                 "constraints": [
-                    models.UniqueConstraint(
-                        fields=("account", "day"), name="one_trait_row_per_account_and_day"
-                    )
+                    models.UniqueConstraint(fields=("account", "day"), name="one_trait_row_per_account_and_day")
                 ],
             },
         ),

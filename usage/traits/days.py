@@ -1,7 +1,7 @@
 """A numeric trait of an account over time: what changed is noted with each computation, the last of a day stays.
 
-As with the scores of health, a row is kept for the days on which something changed, and holds until the next one. What a
-trait was before it was first computed is not made up; a changed definition is a step in the line like any other.
+As with the scores of health, a row is kept for the days on which something changed, and holds until the next one.
+What a trait was before it was first computed is not made up; a changed definition is a step like any other.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FORGET = "UPDATE usage_traitday SET figures = figures - %s WHERE figures ? %s"
 
 
 def note_day(trait: Trait, day: dt.date, accounts: Collection[int]) -> None:
-    """Keep the present values of some accounts (primary keys) as those of a day, in the transaction that changed them."""
+    """Keep the present values of some accounts (primary keys) as those of a day; in the transaction that wrote them."""
     if accounts:
         with connection.cursor() as cursor:
             cursor.execute(_NOTE, [day, str(trait.pk), trait.key, Ids.of(accounts).array])

@@ -27,14 +27,14 @@ from segments.models import Segment
 from segments.places import accounts_matched
 from segments.questions import PreviewTooSlow, Reader
 from segments.subjects import ABOUT
-from web.columns import Labels, readable
+from web.columns import Column, Labels, readable
 from web.filters import Filters, dropped_notice, read_filters, reader_for
 from web.listing import Cell
 from web.liststate import COUNT_CAP, PAGE_SIZE, ListState, pager, state_of
 from web.notices import notify
 from web.pages import may_edit_segments, page, part
 from web.tabs import tabs_for, words_of
-from web.user_columns import UserColumn, by_field, chosen_of, groups_of, user_columns
+from web.user_columns import by_field, chosen_of, field_of, groups_of, sorts, user_columns
 from web.views.explaining import OFFERED, TOO_SLOW
 
 PEOPLE = ABOUT[Subject.USER]
@@ -52,8 +52,8 @@ class UserList:
     segment: Segment | None
     filters: Filters
     reader: Reader
-    available: dict[str, UserColumn]
-    columns: list[UserColumn]
+    available: dict[str, Column]
+    columns: list[Column]
     rows: QuerySet[EndUser]
     problems: list[str]
 
@@ -78,7 +78,7 @@ def read_list(request: HttpRequest) -> UserList:
     state, available = filters.state, user_columns(reader.vocabulary)
     columns = chosen_of(available, state.cols)
     problems += [f"column {key}" for key in state.cols or () if key not in available]
-    if state.sort.removeprefix("-") not in {"", *SORTS, *(one.key for one in available.values() if one.sorts)}:
+    if state.sort.removeprefix("-") not in {"", *SORTS, *(one.key for one in available.values() if sorts(one))}:
         problems.append(f"sort {state.sort}")
         state = state.but(sort="", page=state.page)
     seen, rows = PEOPLE.seen_by(request.user), people_seen(request)
@@ -87,9 +87,7 @@ def read_list(request: HttpRequest) -> UserList:
     if filters.question:
         rows = rows.filter(pk__in=PEOPLE.ids(filters.question.matching(seen)))
     rows = _ordered(_narrow(rows, state), state, available, seen)
-    return UserList(
-        state, segments, segment, filters, reader, available, columns, rows, [*filters.problems, *problems]
-    )
+    return UserList(state, segments, segment, filters, reader, available, columns, rows, [*filters.problems, *problems])
 
 
 def _narrow(rows: QuerySet[EndUser], state: ListState) -> QuerySet[EndUser]:
@@ -98,12 +96,12 @@ def _narrow(rows: QuerySet[EndUser], state: ListState) -> QuerySet[EndUser]:
 
 
 def _ordered(
-    rows: QuerySet[EndUser], state: ListState, available: dict[str, UserColumn], seen: QuerySet[UserInAccount]
+    rows: QuerySet[EndUser], state: ListState, available: dict[str, Column], seen: QuerySet[UserInAccount]
 ) -> QuerySet[EndUser]:
     """By what the address says; a field of a user in an account counts as in `by_field`."""
     key, down = state.sort.removeprefix("-") or "name", state.sort.startswith("-")
     if key in available:
-        return by_field(rows, available[key].field, seen, descending=down)
+        return by_field(rows, field_of(available[key]), seen, descending=down)
     by = F(SORTS[key]) if "__" not in SORTS[key] else KeyTextTransform(key, "folded")
     return rows.order_by(by.desc(nulls_last=True) if down else by.asc(nulls_last=True), "pk")
 
@@ -135,7 +133,7 @@ def users(request: HttpRequest) -> HttpResponse:
         "segment": found.segment,
         "words": words_of(reader, found.segment) if found.segment else "",
         "heads": [_head(state, key, label) for key, label in LABELS.items()],
-        "more_heads": [_head(state, one.key if one.sorts else "", one.label) for one in found.columns],
+        "more_heads": [_head(state, one.key if sorts(one) else "", one.label) for one in found.columns],
         "columns": found.columns,
         "groups": groups_of(found.available, found.columns),
         "chips": found.filters.chips,
@@ -173,7 +171,7 @@ class UserRow:
 def _shown(request: HttpRequest, people: list[EndUser], found: UserList) -> list[UserRow]:
     ids = [person.pk for person in people]
     seen = PEOPLE.seen_by(request.user)
-    values = {f"c{i}": in_relationship(column.field) for i, column in enumerate(found.columns)}
+    values = {f"c{i}": in_relationship(field_of(column)) for i, column in enumerate(found.columns)}
     rows = seen.filter(user__in=ids, account__isnull=False).select_related("account").annotate(**values)
     places: dict[int, list[UserInAccount]] = {}
     for row in rows.order_by("account__name_folded", "account_id"):
@@ -183,7 +181,7 @@ def _shown(request: HttpRequest, people: list[EndUser], found: UserList) -> list
 
     def cells(mine: list[UserInAccount]) -> list[list[Cell]]:
         return [
-            [Cell(column, readable(column.field, getattr(one, f"c{i}"), labels)) for one in mine]
+            [Cell(column, readable(field_of(column), getattr(one, f"c{i}"), labels)) for one in mine]
             for i, column in enumerate(found.columns)
         ]
 
