@@ -84,6 +84,7 @@ def fill(accounts: int, seed: int, events: Mapping[str, float] = EVENTS) -> dict
         count_recent(today, [], marks())  # as the roll-up does
         cursor.execute("VACUUM ANALYZE usage_dailyusage")
         cursor.execute("VACUUM ANALYZE usage_recentcount")
+        cursor.execute("VACUUM ANALYZE usage_firstuse")
         cursor.execute("VACUUM ANALYZE usage_event")
     return found
 

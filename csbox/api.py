@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.urls import include, path, re_path
+from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -50,6 +51,7 @@ class AccountViewSet(accounts.AccountViewSet):
 
     filterset_class = AccountFilters
 
+    @extend_schema(parameters=[accounts.FIELDS])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """A page of the accounts that you may see."""
         with segments.answer_slow_rules(request):

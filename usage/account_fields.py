@@ -24,9 +24,9 @@ from accounts.fields import (
 )
 from accounts.fields.attributes import column, where_known
 from accounts.fields.rows import OnlyRow
-from usage.models import DailyUsage, Event, UserActivity
+from usage.models import DailyUsage, Event, FirstUse, UserActivity
 from usage.properties import distinct, event_names, number, property_field, recent_properties
-from usage.recent import recent_counts, recent_windows
+from usage.recent import COMPARED, recent_counts, recent_windows
 from usage.traits.fields import trait_fields
 
 
@@ -216,6 +216,8 @@ register_events(
         properties=recent_properties,
         windows=recent_windows,
         recent=recent_counts,
+        compared=COMPARED,
+        first=lambda: FirstUse.objects.all(),
     )
 )
 provide(trait_fields)

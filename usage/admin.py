@@ -18,11 +18,13 @@ from usage.models import (
     EventName,
     Feed,
     FeedSilence,
+    FirstUse,
     PendingUsage,
     PrunedMonth,
     RecentCount,
     RecentDay,
     RecentMark,
+    TraitDay,
     UserActivity,
 )
 from usage.traits.admin import TraitAdmin
@@ -92,9 +94,28 @@ class ActiveMonthAdmin(FiguresAdmin):
     sortable_by = ()
 
 
+@admin.register(FirstUse)
+class FirstUseAdmin(FiguresAdmin):
+    """On which day each event happened in each account for the first time."""
+
+    list_display = ("day", "account", "name")
+    list_select_related = ("account", "name")
+    search_fields = ("account__name_folded", "account__external_id")
+    sortable_by = ()
+
+
+@admin.register(TraitDay)
+class TraitDayAdmin(FiguresAdmin):
+    """What the numeric traits of an account became on a day, by the number of the trait."""
+
+    list_display = ("day", "account", "figures")
+    search_fields = ("account__name_folded", "account__external_id")
+    sortable_by = ()
+
+
 @admin.register(RecentCount)
 class RecentCountAdmin(FiguresAdmin):
-    """Counts of the last 7, 30 and 90 days, per account and event."""
+    """Counts of the last 7, 30 and 90 days, and of the 7 and 30 days before, per account and event."""
 
     list_display = ("day", "days", "account", "name", "count", "users", "active_days")
     list_select_related = ("account", "name")

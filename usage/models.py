@@ -6,7 +6,7 @@ from django.db import models
 
 from accounts.models import Account, EndUser
 from usage.feeds.models import Feed, FeedArrival, FeedEvent, FeedHour, FeedSilence
-from usage.traits.models import AccountTraits, Trait, UserTraits
+from usage.traits.models import AccountTraits, Trait, TraitDay, UserTraits
 
 __all__ = [
     "AccountTraits",
@@ -21,6 +21,7 @@ __all__ = [
     "FeedEvent",
     "FeedHour",
     "FeedSilence",
+    "FirstUse",
     "MessageReceipt",
     "RecentCount",
     "RecentDay",
@@ -28,6 +29,7 @@ __all__ = [
     "PendingUsage",
     "PrunedMonth",
     "Trait",
+    "TraitDay",
     "UserActivity",
     "UserTraits",
 ]
@@ -223,6 +225,31 @@ class ActiveMonth(models.Model):
         return f"{self.days.bit_count()} days of {self.month:%B %Y}"
 
 
+class FirstUse(models.Model):
+    """The local day on which an event happened in an account for the first time.
+
+    Kept by triggers of the daily usage, so it is always that of the daily usage as it stands: "for the first time",
+    "ever" and "never" need no look at all the days before.
+    """
+
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="+")
+    name = models.ForeignKey(EventName, models.PROTECT, db_index=False, related_name="+")
+    day = models.DateField()
+
+    class Meta:
+        constraints = [
+            # Adding what happened, and the events of an account that is deleted.
+            models.UniqueConstraint(fields=["account", "name"], name="one_first_use"),
+        ]
+        indexes = [
+            # "For the first time in the last N days", for every account from the index alone.
+            models.Index(fields=["name", "day", "account"], name="first_use_by_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"since {self.day}"
+
+
 class RecentDay(models.Model):
     """The day for which recent counts are kept."""
 
@@ -245,6 +272,7 @@ class RecentMark(models.Model):
 class RecentCount(models.Model):
     """The daily usage of an account in the last so many days up to a day, summed up once for all questions about it.
 
+    For today, and for the day before each of the shorter windows begins, so that the two can be compared.
     The database does not check the references: that would take as long again as the rows, which are made from rows that
     were checked, and one that lost its account is met by no question.
     """

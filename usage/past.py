@@ -89,6 +89,8 @@ class PastUsage:
         shadows.view("usage_event", f"SELECT * FROM {shadows.real('usage_event')} WHERE at < %s", [end])  # noqa: S608
         # The sums of the last days are kept for the present only.
         shadows.view("usage_recentday", f"SELECT * FROM {shadows.real('usage_recentday')} WHERE false")  # noqa: S608
+        # What happened first until then did so whatever came since.
+        shadows.view("usage_firstuse", f"SELECT * FROM {shadows.real('usage_firstuse')} WHERE day <= %s", [day])  # noqa: S608
         shadows.view("usage_useractivity", _USERS, {"zone": moment.zone.key})
         shadows.empty("usage_accountusage", "account_id")
         refresh_metrics(moment)

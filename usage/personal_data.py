@@ -23,8 +23,10 @@ from usage.models import (
     ActiveMonth,
     DailyUsage,
     Event,
+    FirstUse,
     PendingUsage,
     RecentCount,
+    TraitDay,
     UserActivity,
     UserTraits,
 )
@@ -142,6 +144,10 @@ hold(
         columns={"month": "month", "account": "account__external_id", "user": "user__external_id"},
     ),
     Holding(
+        key="first_uses", label="First day of each event", model=FirstUse, order=14,
+        find={ACCOUNT: of_account(FirstUse)}, columns={"day": "day", "event": "name__name"},
+    ),
+    Holding(
         key="account_usage", label="Usage numbers", model=AccountUsage, find={ACCOUNT: of_account(AccountUsage)},
         columns={
             name: name
@@ -159,6 +165,10 @@ hold(
     Holding(
         key="account_traits", label="Traits", model=AccountTraits, find={ACCOUNT: of_account(AccountTraits)},
         columns={"traits": "shown"},
+    ),
+    Holding(
+        key="trait_days", label="Traits by day", model=TraitDay, find={ACCOUNT: of_account(TraitDay)},
+        columns={"day": "day", "traits": "figures"},
     ),
     Holding(
         key="user_traits", label="Traits of users", model=UserTraits,

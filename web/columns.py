@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Expression, F, OrderBy, OuterRef, Subquery
+from django.db.models import Expression, F, OrderBy
 
 from accounts.fields import Field, Kind, Owner, Vocabulary
-from accounts.models import Assignment
+from accounts.fields.reading import reached
 from core.intake import fold
 
 METER, WEEKLY = "active_licences", "weekly_users"
@@ -84,18 +84,6 @@ class Column:
             people_read = self.field.kind is Kind.PERSON and self.field.shown
             by = reached(self.field, people_read or self.field.value)
         return by.desc(nulls_last=True) if descending else by.asc(nulls_last=True)
-
-
-def reached(field: Field, expression: Any) -> Any:
-    """A field's expression as seen from an account; one of the team is that of the open assignment."""
-    if field.owner is Owner.ACCOUNT:
-        return expression("")
-    from_rows = _team_rows(field)
-    return Subquery(from_rows.annotate(shown_value=expression("")).values("shown_value")[:1])
-
-
-def _team_rows(field: Field) -> Any:
-    return Assignment.objects.filter(field.rows, account=OuterRef("pk"), ended_at__isnull=True)
 
 
 def short_key(field: Field) -> str:

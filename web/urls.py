@@ -76,6 +76,7 @@ urlpatterns = [
     path("subscriptions/export/", subscriptions.subscriptions_export, name="subscriptions_export"),
     path("users/", users.users, name="users"),
     path("users/export/", users.users_export, name="users_export"),
+    path("users/filter/", filtering.users_filter, name="users_filter"),
     path("users/names/", users.user_names, name="user_names"),
     path("users/<int:pk>/", users.user, name="user"),
     path("segments/", segments.segments, name="segments"),

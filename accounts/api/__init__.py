@@ -8,8 +8,10 @@ from accounts.api.people import RelationshipViewSet, UserFilters, UserViewSet
 from accounts.api.privacy import DataExportViewSet, ErasureViewSet
 from accounts.api.subscription import SubscriptionFilters, SubscriptionViewSet
 from accounts.api.team import AssignmentViewSet, MemberViewSet, MeView, TeamViewSet
+from accounts.api.values import FIELDS
 
 __all__ = [
+    "FIELDS",
     "AccountFilters",
     "AccountViewSet",
     "AssignmentViewSet",

@@ -13,8 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.recording import FactSerializer, FactViewSet, folded, source_of
+from accounts.api.values import FieldValues
 from accounts.billing import roll_up_billing
 from accounts.facts import Fact, Outcome, record_accounts
+from accounts.fields.reading import OF_ACCOUNTS
 from accounts.models import Account, LifecycleStage
 from core.api.filters import StrictFilterSet, ValuesFilter
 from core.api.strict import Amount, Text, Via, Whole
@@ -76,7 +78,7 @@ class AccountFilters(StrictFilterSet):
         )
 
 
-class AccountViewSet(FactViewSet):
+class AccountViewSet(FieldValues, FactViewSet):
     """Customer companies, addressed by their external id."""
 
     serializer_class = AccountSerializer
@@ -88,6 +90,8 @@ class AccountViewSet(FactViewSet):
     default_ordering = "name"
     record = staticmethod(record_accounts)
     noun = "account"
+    owners = OF_ACCOUNTS
+    valued_by = "external_id"
 
     def get_queryset(self) -> QuerySet[Account]:
         """The live accounts that this person may see."""

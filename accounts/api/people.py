@@ -13,13 +13,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.recording import FactSerializer, FactViewSet, folded, refused, source_of
+from accounts.api.values import FieldValues
 from accounts.facts import RelationshipFact, record_relationships, record_users
+from accounts.fields.reading import OF_RELATIONSHIPS
 from accounts.models import Account, EndUser, Relationship
 from core.api.access import sees_every_account
 from core.api.filters import StrictFilterSet, ValuesFilter, YesNoFilter
 from core.api.problems import ApiProblem, Fault
 from core.api.strict import Attributes, StrictSerializer, Text, Via
-from core.api.views import ApiViewSet
 
 
 class UserSerializer(FactSerializer):
@@ -90,13 +91,17 @@ class RelationshipFilters(StrictFilterSet):
     open = YesNoFilter(field_name="ended_at", lookup_expr="isnull", help_text="True: not ended.")
 
 
-class RelationshipViewSet(ApiViewSet):
-    """Who belongs to which account. POST opens (opening what is open changes nothing), DELETE ends it now."""
+class RelationshipViewSet(FieldValues):
+    """Who belongs to which account. POST opens (opening what is open changes nothing), DELETE ends it now.
+
+    `fields` are those of a user in this account: traits, attributes, when last seen here.
+    """
 
     serializer_class = RelationshipSerializer
     filterset_class = RelationshipFilters
     orderings: ClassVar[dict[str, str]] = {"id": "id", "started_at": "started_at"}
     lookup_value_regex = r"[0-9]{1,18}"
+    owners = tuple(OF_RELATIONSHIPS)
 
     def get_queryset(self) -> QuerySet[Relationship]:
         """Those of the accounts that may be seen."""

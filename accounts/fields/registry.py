@@ -170,7 +170,8 @@ class EventSource:
     event, `field` gives the field of a kind (None: of any type, to ask whether there is one), `number` and `distinct`
     the expressions that are summed up and told apart. `properties` names the properties seen lately, with their kinds.
     `windows` gives the lengths in days for which the sums up to a day are kept, `recent` those sums (columns account,
-    name, count, users, active_days; no row where nothing happened).
+    name, count, users, active_days; no row where nothing happened). For the lengths in `compared` it has them, while
+    they are kept, up to the day before the window, too. `first` gives the first day ever (account, name, day).
     """
 
     names: Callable[[], Mapping[str, int]]
@@ -182,6 +183,8 @@ class EventSource:
     properties: Callable[[], Mapping[str, Mapping[str, Kind]]]
     windows: Callable[[dt.date], Collection[int]]
     recent: Callable[[dt.date, int], QuerySet[Any]]
+    compared: Collection[int]
+    first: Callable[[], QuerySet[Any]]
 
 
 _fields: dict[str, Field] = {}

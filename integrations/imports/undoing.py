@@ -31,6 +31,7 @@ from usage.store import PostgresStore
 DERIVED = {
     "segments.AccountMembership", "segments.UserMembership", "usage.AccountTraits", "usage.AccountUsage",
     "usage.UserTraits", "usage.UserActivity", "usage.DailyUsage", "usage.ActiveMonth",
+    "usage.FirstUse", "usage.TraitDay",
 }  # fmt: skip
 CHANGED = "changed_since"
 

@@ -7,6 +7,7 @@ which there is no row matches.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence as Listed
 from dataclasses import dataclass
 from decimal import Decimal
@@ -145,6 +146,8 @@ def happened(node: Happened, where: Any, counting: Counting) -> Any:
     if node.op.key == "never":
         return Not(rows.among(rows.within()))
     kept = rows.recent()
+    if node.op.key == "first_time_in" and (first := rows.first()) is not None:
+        return rows.among(first)
     if node.op.key in ("first_time_in", "stopped", "restarted"):
         return rows.among(rows.turned()) if kept is None else rows.turned_from(kept)
     if node.op.key in ("increased_by", "decreased_by"):
@@ -189,22 +192,45 @@ class _Rows:
         """One group for each account, or for each user of an account."""
         return self.rows(*times).values(*self.counting.pair(self.home)[0])
 
-    def recent(self) -> QuerySet[Any] | None:
-        """The sums of just this window where they are kept: one row for each account for which it happened."""
-        node, counting = self.node, self.counting
-        if self.raw or node.anywhere or counting.by_user or node.window.kind != "last" or node.window.unit != "day":
+    @property
+    def summed_up(self) -> bool:
+        """True if all that happened in an account counts, by whole days: what is kept for the account may answer."""
+        return not (self.raw or self.node.anywhere or self.counting.by_user)
+
+    def narrowed(self, found: QuerySet[Any]) -> QuerySet[Any]:
+        """Of rows with one for each account and event, those of this event."""
+        name = self.counting.vocabulary.event_names[self.node.event]
+        return found.order_by().filter(*self.counting.asked(OWN), name_id=name)
+
+    def recent(self, *, before: bool = False) -> QuerySet[Any] | None:
+        """The sums of just this window (or the one before it) where they are kept: a row for each account for which it
+        happened."""
+        window, source, today = self.node.window, self.counting.source, self.counting.moment.today
+        if not self.summed_up or window.kind != "last" or window.unit != "day":
             return None
-        today = counting.moment.today
-        if node.window.n not in counting.vocabulary.event_windows(today):
+        if window.n not in self.counting.vocabulary.event_windows(today) or (
+            before and window.n not in source.compared
+        ):
             return None
-        found = counting.source.recent(today, node.window.n).order_by()
-        return found.filter(*counting.asked(OWN), name_id=counting.vocabulary.event_names[node.event])
+        return self.narrowed(source.recent(today - dt.timedelta(days=window.n if before else 0), window.n))
+
+    def first(self) -> QuerySet[Any] | None:
+        """The accounts for which it happened in the window for the first time, where the first days answer that."""
+        if not self.summed_up or self.node.window.field is not None:
+            return None
+        first, last = self.node.window.days(self.counting.moment.today)
+        ends = ({} if first is None else {"day__gte": first}) | ({} if last is None else {"day__lte": last})
+        return self.narrowed(self.counting.source.first().filter(**ends))
 
     def within(self) -> QuerySet[Any]:
         """Those for which it happened at all in the window."""
-        if (kept := self.recent()) is not None:
-            return kept
-        return self.grouped(*self.time.inside()).distinct()
+        kept = self.first() if self.node.window.kind == "ever" else self.recent()
+        return self.grouped(*self.time.inside()).distinct() if kept is None else kept
+
+    def previous(self) -> QuerySet[Any]:
+        """Those for which it happened at all in the window before."""
+        kept = self.recent(before=True)
+        return self.grouped(*self.time.before()).distinct() if kept is None else kept
 
     def measured(self, *, met: bool) -> QuerySet[Any]:
         """Those whose measure meets the comparison, or does not."""
@@ -238,25 +264,26 @@ class _Rows:
         return found.filter(base__gt=0).filter(moved)
 
     def changed_from(self, kept: QuerySet[Any]) -> Any:
-        """The same, where the sums of the window are kept: only the window before is added up."""
-        node, (key,) = self.node, self.counting.keys(OWN)
+        """The same, where the sums of the window are kept: at most the window before is added up."""
+        node, (key,), column = self.node, self.counting.keys(OWN), _KEPT[self.node.measure.name]
         assert isinstance(node.value, Decimal)
-        before = self.grouped(*self.time.before()).annotate(n=self.measure(node.measure))
+        if (known := self.recent(before=True)) is not None:
+            before = known.values(key, n=F(column))
+        else:
+            before = self.grouped(*self.time.before()).annotate(n=self.measure(node.measure))
         if node.measure.name == "users":  # what happened was done at least once on a day, but maybe by nobody
             before = before.filter(n__gt=0)
-        now = kept.values(key, _KEPT[node.measure.name])
-        return Moved(before, now, *self.counting.outer, up=node.op.key == "increased_by", percent=node.value)
+        up = node.op.key == "increased_by"
+        return Moved(before, kept.values(key, column), *self.counting.outer, up=up, percent=node.value)
 
     def turned_from(self, kept: QuerySet[Any]) -> Any:
-        """What `turned` finds, where it is kept for whom it happened in the window: only the time before is read."""
-        inside, op = self.among(kept), self.node.op.key
-        if op == "stopped":
-            return all_of([self.among(self.grouped(*self.time.before()).distinct()), Not(inside)])
-        earlier = self.grouped(*self.time.earlier())
-        if op == "first_time_in":
-            return all_of([inside, Not(self.among(earlier.distinct()))])
-        silent = earlier.annotate(then=Count("account_id", filter=Q(all_of(self.time.before())))).filter(then=0)
-        return all_of([inside, self.among(silent)])
+        """What `turned` finds, where it is kept for whom it happened in the window, and when it first did."""
+        inside, before = self.among(kept), self.among(self.previous())
+        if self.node.op.key == "stopped":
+            return all_of([before, Not(inside)])
+        start, _ = self.node.window.days(self.counting.moment.today)
+        earlier = self.narrowed(self.counting.source.first().filter(day__lt=start))
+        return all_of([inside, self.among(earlier), Not(before)])
 
     def turned(self) -> QuerySet[Any]:
         """First time in the window, in the window before but no more, or again after a window of silence.

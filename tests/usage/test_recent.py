@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -14,10 +15,11 @@ from django.db import connections, transaction
 from accounts.models import Account
 from core.clock import Moment, moment
 from segments.questions import Reader
+from segments.rules.counting import _Rows
 from tests import factories
 from tests.committing import committed
 from usage.models import DailyUsage, EventName, RecentCount
-from usage.recent import WINDOWS, is_current
+from usage.recent import COMPARED, WINDOWS, is_current
 from usage.rollup import roll_up
 from usage.store import EventFact, PostgresStore
 
@@ -30,27 +32,31 @@ def present(days: int = 0) -> Moment:
     return moment(NOW + dt.timedelta(days=days))
 
 
+def windows(today: dt.date) -> set[tuple[dt.date, int]]:
+    """The last days and the lengths of what should be kept: up to today, and up to the day before a window."""
+    return {(today, n) for n in WINDOWS} | {(today - dt.timedelta(days=n), n) for n in COMPARED}
+
+
 def by_hand(today: dt.date) -> set[tuple[Any, ...]]:
     """What should be kept, added up here."""
     found = set()
-    for days in WINDOWS:
+    for last, days in windows(today):
         rows: dict[tuple[int, int], list[DailyUsage]] = {}
-        for row in DailyUsage.objects.filter(day__gt=today - dt.timedelta(days=days), day__lte=today):
+        for row in DailyUsage.objects.filter(day__gt=last - dt.timedelta(days=days), day__lte=last):
             rows.setdefault((row.name_id, row.account_id), []).append(row)
         for (name, account), items in rows.items():
             users = {item.user_id for item in items if item.user_id}
-            found.add(
-                (days, name, account, sum(item.count for item in items), len(users), len({item.day for item in items}))
-            )
+            sums = (sum(item.count for item in items), len(users), len({item.day for item in items}))
+            found.add((last, days, name, account, *sums))
     return found
 
 
 def kept(today: dt.date) -> set[tuple[Any, ...]]:
     """What is kept."""
-    names = ("days", "name_id", "account_id", "count", "users", "active_days")
-    rows = list(RecentCount.objects.filter(day=today).values_list(*names))
+    names = ("day", "days", "name_id", "account_id", "count", "users", "active_days")
+    rows = list(RecentCount.objects.values_list(*names))
     assert len(rows) == len(set(rows))
-    return set(rows)
+    return {row for row in rows if row[:2] in windows(today)}
 
 
 def events(number: int, seed: int = 1) -> list[EventFact]:
@@ -96,8 +102,8 @@ def test_a_new_day_counts_all_anew_and_keeps_the_last_ones_for_two_days() -> Non
         today = present(days).today
         assert is_current(today) and kept(today) == by_hand(today)
         assert not is_current(present(days - 1).today)
-    assert not RecentCount.objects.filter(day=NOW.date()).exists()
-    assert RecentCount.objects.filter(day=NOW.date() + dt.timedelta(days=1)).exists()
+    told = set(RecentCount.objects.values_list("day", "days"))
+    assert told == set.union(*(windows(present(days).today) for days in (1, 2, 3)))
 
 
 @pytest.mark.usefixtures("company")
@@ -135,7 +141,7 @@ def marked(company: None) -> Iterator[Reader]:
     yield Reader.now(present())
 
 
-def test_rules_give_the_same_accounts_with_and_without_them(marked: Reader) -> None:
+def test_rules_give_the_same_accounts_with_and_without_them(marked: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     without = Reader.now(present())
     without.vocabulary._windows[present().today] = ()  # as if they were stale
     unmeasured = ("never", "first_time_in", "stopped", "restarted")
@@ -155,12 +161,16 @@ def test_rules_give_the_same_accounts_with_and_without_them(marked: Reader) -> N
                     node = {"event": name, "window": {"last": days, "unit": "day"}, **item}
                     node |= {} if item["op"] in unmeasured else {"measure": measure}
                     rule = {"match": "all", "rules": [node]}
-                    fast, slow = (reader.read(rule).accounts().order_by("pk") for reader in (marked, without))
-                    used += "usage_recentcount" in str(fast.query)
-                    assert "usage_recentcount" not in str(slow.query)
+                    fast = marked.read(rule).accounts().order_by("pk")
+                    with monkeypatch.context() as patch:
+                        patch.setattr(_Rows, "first", lambda _: None)
+                        slow = without.read(rule).accounts().order_by("pk")
+                    kept = "usage_firstuse" if item["op"] == "first_time_in" else "usage_recentcount"
+                    used += kept in str(fast.query)
+                    assert not re.search("usage_(recentcount|firstuse)", str(slow.query))
                     assert list(fast) == list(slow), node
                     found[item["op"]] += len(fast)
-    assert used == 3 * 3 * 2 * len(wanted)
+    assert used == 3 * 3 * 2 * len(wanted) + 3 * 2  # of eight days only the first use is kept
     assert all(found.values()), f"some of these matched nobody: {found}"
 
 

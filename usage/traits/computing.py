@@ -23,6 +23,7 @@ from core.clock import Moment, moment
 from core.deadline import TooSlow, time_limit
 from core.ids import Ids
 from core.locks import xact_lock
+from usage.traits.days import note_day
 from usage.traits.definitions import METHODS, Definition, Scope, read_definition
 from usage.traits.models import Trait
 from usage.traits.reading import Problem, TraitError, TraitFailed
@@ -73,6 +74,8 @@ def compute(
                 fold_values(trait.subject, trait.key, wanted)
             if changed or accounts is None:
                 trait.values_count = count_values(trait.subject, trait.key)
+            if found.kind.numeric and trait.subject == Trait.Subject.ACCOUNT:
+                note_day(trait, now.today, changed)
             trait.error = ""
     except (TraitError, TooSlow, DatabaseError, TraitFailed) as error:
         if isinstance(error, OperationalError) and (getattr(error.__cause__, "sqlstate", "") or "")[:2] in PASSING:

@@ -13,6 +13,7 @@ from core.clock import moment
 from core.intake import BadValue, clean_text, fold
 from core.locks import xact_lock
 from usage.traits.computing import check_author, compute, forget, preview_of
+from usage.traits.days import forget_days
 from usage.traits.definitions import METHODS, Scope, read_definition
 from usage.traits.models import Trait
 from usage.traits.reading import Problem, TraitError
@@ -90,11 +91,12 @@ def save_trait(
 
 
 def delete_trait(trait: Trait) -> None:
-    """Delete a trait with its values. Raises TraitInUse while anything names it."""
+    """Delete a trait with its values and their history. Raises TraitInUse while anything names it."""
     users = uses_of_trait(trait)
     if users:
         raise TraitInUse(trait, users)
     forget(trait)
+    forget_days(trait)
     trait.delete()
 
 

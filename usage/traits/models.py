@@ -95,3 +95,25 @@ class UserTraits(models.Model):
 
     def __str__(self) -> str:
         return f"{len(self.shown)} traits"
+
+
+class TraitDay(models.Model):
+    """The numeric traits of an account that changed on a local day: their values at its end, until they change again.
+
+    `figures` is by the trait's primary key (as text), so that a later trait of the same name has no part in it; null
+    says that there was no value any more.
+    """
+
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="+")
+    day = models.DateField()
+    figures = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ("-day",)
+        constraints = [
+            # Also what the line of an account is read by.
+            models.UniqueConstraint(fields=["account", "day"], name="one_trait_row_per_account_and_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{len(self.figures)} traits on {self.day:%d %b %Y}"

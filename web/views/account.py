@@ -26,12 +26,14 @@ from web.liststate import PAGE_SIZE
 from web.notices import notify
 from web.pages import may_change_accounts, may_edit_segments, member_of, page
 from web.timeline import SHOW, timeline_of
+from web.trait_line import trait_line
 from web.undo import inverse, keep_inverse
 from web.views.accounts import list_of
 
 PARTS = {
     "health-course": "web/account/_course.html",
     "usage": "web/account/_usage.html",
+    "trait": "web/account/_trait.html",
     "timeline": "web/account/_timeline_part.html",
     "users": "web/account/_users.html",
 }
@@ -70,6 +72,7 @@ def account(request: HttpRequest, pk: int) -> HttpResponse:
         "from_query": request.GET.get("from", ""),
         "usage": usage_of(found, request.GET.get("range", ""), now),
         "ranges": RANGES.items(),
+        "line": trait_line(found, request.GET.get("trait", ""), request.GET.get("past", ""), reader),
         "score": score,
         "people": people[(users_page - 1) * USERS_A_PAGE : users_page * USERS_A_PAGE],
         "people_total": people.count(),

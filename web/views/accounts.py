@@ -118,6 +118,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
         "segment": found.segment,
         "strip": strip,
         "chips": found.filters.chips,
+        "filter_url": reverse("accounts_filter"),
         "csm": found.filters.csm,
         "heads": heads(state, columns, found.sort),
         "columns": columns,

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
+from accounts.fields import Subject
 from core.intake import BadValue
 from segments.picker import catalogue
 from segments.rule_form import Tree, new_condition, read_form, take_step, wrapped
@@ -24,9 +25,21 @@ FORM = ("place", "do", "apply")
 @require_GET
 def accounts_filter(request: HttpRequest) -> HttpResponse:
     """Choose an attribute, then a comparison and a value; `apply` goes back to the list with the filter on."""
+    return _edit(request, "accounts", Subject.ACCOUNT)
+
+
+@login_required
+@require_GET
+def users_filter(request: HttpRequest) -> HttpResponse:
+    """The same for the list of users."""
+    return _edit(request, "users", Subject.USER)
+
+
+def _edit(request: HttpRequest, listed: str, subject: Subject) -> HttpResponse:
+    """The editor of the list that has this name of an address."""
     also = [name for name in request.GET if name.startswith(f"{ROOT}.")]
-    state, _ = state_of(request.GET, reverse("accounts"), also=(*FORM, *also))
-    reader = reader_for(request)
+    state, _ = state_of(request.GET, reverse(listed), also=(*FORM, *also))
+    reader = reader_for(request).about(subject)
     place = _place(request, state)
     tree, places = read_form(request.GET, reader.vocabulary, ROOT)
     if not tree["rules"] and place is not None:
@@ -49,6 +62,8 @@ def accounts_filter(request: HttpRequest) -> HttpResponse:
         "rule": rule_view(tree, reader, root=ROOT, problems=problems, personal=True),
         "catalogue": catalogue(reader),
         "carried": state.carried(),
+        "many": subject.many,
+        "filter_url": reverse(f"{listed}_filter"),
         "unset": tree["rules"][0].get("field") == "",
     }
     return page(request, "web/accounts/filter.html", context, parts={"filter-pop": "web/accounts/_filter.html"})

@@ -10,13 +10,14 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from accounts.fields import Subject
+from accounts.fields.reading import in_relationship
 from accounts.models import EndUser, Relationship, UserInAccount
 from core.clock import moment
 from core.download import csv_response
@@ -24,13 +25,16 @@ from core.intake import BadValue, clean_text, fold
 from segments.explaining import explain_segments
 from segments.models import Segment
 from segments.places import accounts_matched
-from segments.questions import PreviewTooSlow
+from segments.questions import PreviewTooSlow, Reader
 from segments.subjects import ABOUT
-from web.filters import dropped_notice, reader_for
+from web.columns import Column, Labels, readable
+from web.filters import Filters, dropped_notice, read_filters, reader_for
+from web.listing import Cell
 from web.liststate import COUNT_CAP, PAGE_SIZE, ListState, pager, state_of
 from web.notices import notify
 from web.pages import may_edit_segments, page, part
 from web.tabs import tabs_for, words_of
+from web.user_columns import by_field, chosen_of, field_of, groups_of, sorts, user_columns
 from web.views.explaining import OFFERED, TOO_SLOW
 
 PEOPLE = ABOUT[Subject.USER]
@@ -46,6 +50,10 @@ class UserList:
     state: ListState
     segments: list[Segment]
     segment: Segment | None
+    filters: Filters
+    reader: Reader
+    available: dict[str, Column]
+    columns: list[Column]
     rows: QuerySet[EndUser]
     problems: list[str]
 
@@ -57,27 +65,44 @@ def people_seen(request: HttpRequest) -> QuerySet[EndUser]:
 
 def read_list(request: HttpRequest) -> UserList:
     """Understand an address; what cannot be understood is left out and listed in `problems`."""
-    state, problems = state_of(request.GET, reverse("users"))
+    state, problems = state_of(request.GET, reverse("users"), also=("col",))
+    if "col" in request.GET:  # the form of the columns
+        state = state.but(cols=tuple(key for key in request.GET.getlist("col") if key) or None)
+    reader = reader_for(request)
     segments = list(Segment.objects.tabs(Subject.USER))
     segment = Segment.objects.filter(key=state.segment, subject=Subject.USER).first() if state.segment else None
     if segment is None and state.segment:
         problems.append(f"segment {state.segment}")
         state = state.but(segment="", page=state.page)
-    if state.sort.removeprefix("-") not in {"", *SORTS}:
+    filters = read_filters(request, reader.about(Subject.USER), state)
+    state, available = filters.state, user_columns(reader.vocabulary)
+    columns = chosen_of(available, state.cols)
+    problems += [f"column {key}" for key in state.cols or () if key not in available]
+    if state.sort.removeprefix("-") not in {"", *SORTS, *(one.key for one in available.values() if sorts(one))}:
         problems.append(f"sort {state.sort}")
         state = state.but(sort="", page=state.page)
-    rows = people_seen(request)
+    seen, rows = PEOPLE.seen_by(request.user), people_seen(request)
     if segment is not None:
         rows = rows.filter(memberships__segment=segment, memberships__left_at__isnull=True)
-    return UserList(state, segments, segment, _narrow(rows, state), problems)
+    if filters.question:
+        rows = rows.filter(pk__in=PEOPLE.ids(filters.question.matching(seen)))
+    rows = _ordered(_narrow(rows, state), state, available, seen)
+    return UserList(state, segments, segment, filters, reader, available, columns, rows, [*filters.problems, *problems])
 
 
 def _narrow(rows: QuerySet[EndUser], state: ListState) -> QuerySet[EndUser]:
-    if wanted := fold(state.q):
-        rows = named(rows, wanted)
-    key = state.sort.removeprefix("-") or "name"
+    wanted = fold(state.q)
+    return named(rows, wanted) if wanted else rows
+
+
+def _ordered(
+    rows: QuerySet[EndUser], state: ListState, available: dict[str, Column], seen: QuerySet[UserInAccount]
+) -> QuerySet[EndUser]:
+    """By what the address says; a field of a user in an account counts as in `by_field`."""
+    key, down = state.sort.removeprefix("-") or "name", state.sort.startswith("-")
+    if key in available:
+        return by_field(rows, field_of(available[key]), seen, descending=down)
     by = F(SORTS[key]) if "__" not in SORTS[key] else KeyTextTransform(key, "folded")
-    down = state.sort.startswith("-")
     return rows.order_by(by.desc(nulls_last=True) if down else by.asc(nulls_last=True), "pk")
 
 
@@ -93,11 +118,13 @@ def named(rows: QuerySet[EndUser], wanted: str) -> QuerySet[EndUser]:
 def users(request: HttpRequest) -> HttpResponse:
     """The list: whole, its results (another segment), or its rows (search, sort, page)."""
     found = read_list(request)
-    state, reader = found.state, reader_for(request)
+    state, reader = found.state, found.reader
+    if "col" in request.GET:
+        return HttpResponseRedirect(state.url)
     start = (state.page - 1) * PAGE_SIZE
     rows = list(found.rows[start : start + PAGE_SIZE + 1])
     total = found.rows.order_by()[: COUNT_CAP + 1].count()
-    everybody = total if not (state.segment or state.q) else people_seen(request)[: COUNT_CAP + 1].count()
+    everybody = total if not (state.segment or state.narrowed) else people_seen(request)[: COUNT_CAP + 1].count()
     if message := dropped_notice(found.problems):
         notify(request, message)
     context = {
@@ -105,8 +132,14 @@ def users(request: HttpRequest) -> HttpResponse:
         "tabs": tabs_for(request, state, found.segments, everybody, Subject.USER),
         "segment": found.segment,
         "words": words_of(reader, found.segment) if found.segment else "",
-        "heads": [_head(state, key) for key in SORTS],
-        "rows": _shown(request, rows[:PAGE_SIZE], found.segment),
+        "heads": [_head(state, key, label) for key, label in LABELS.items()],
+        "more_heads": [_head(state, one.key if sorts(one) else "", one.label) for one in found.columns],
+        "columns": found.columns,
+        "groups": groups_of(found.available, found.columns),
+        "chips": found.filters.chips,
+        "filter_url": reverse("users_filter"),
+        "uncolumned": state.carried("cols"),
+        "rows": _shown(request, rows[:PAGE_SIZE], found),
         "total": total,
         "capped": total > COUNT_CAP,
         "pager": pager(state, total, len(rows) > PAGE_SIZE),
@@ -116,35 +149,46 @@ def users(request: HttpRequest) -> HttpResponse:
     return page(request, "web/users/page.html", context, parts=PARTS)
 
 
-def _head(state: ListState, key: str) -> dict[str, Any]:
-    mine = key == (state.sort.removeprefix("-") or "name")
+def _head(state: ListState, key: str, label: str) -> dict[str, Any]:
+    mine = bool(key) and key == (state.sort.removeprefix("-") or "name")
     down = state.sort.startswith("-")
     aria = ("descending" if down else "ascending") if mine else ""
-    return {"key": key, "label": LABELS[key], "url": state.but(sort=("-" if mine and not down else "") + key).url,
-            "aria": aria}  # fmt: skip
+    url = state.but(sort=("-" if mine and not down else "") + key).url if key else ""
+    return {"key": key.replace(".", "-"), "label": label, "url": url, "aria": aria}
 
 
 @dataclass(frozen=True)
 class UserRow:
-    """One line: a person, their open relationships, and the ids of the accounts in which they match the segment."""
+    """One line: a person, their open relationships, the ids of the accounts in which they match the segment, and for
+    each further column the values in those relationships."""
 
     user: EndUser
     places: list[UserInAccount]
     matching: frozenset[int]
+    cells: list[list[Cell]]
 
 
-def _shown(request: HttpRequest, people: list[EndUser], segment: Segment | None) -> list[UserRow]:
+def _shown(request: HttpRequest, people: list[EndUser], found: UserList) -> list[UserRow]:
     ids = [person.pk for person in people]
     seen = PEOPLE.seen_by(request.user)
+    values = {f"c{i}": in_relationship(field_of(column)) for i, column in enumerate(found.columns)}
+    rows = seen.filter(user__in=ids, account__isnull=False).select_related("account").annotate(**values)
     places: dict[int, list[UserInAccount]] = {}
-    for row in (
-        seen.filter(user__in=ids, account__isnull=False).select_related("account").order_by("account__name_folded")
-    ):
+    for row in rows.order_by("account__name_folded", "account_id"):
         places.setdefault(row.user_id, []).append(row)
-    matched = accounts_matched(segment, ids, seen, reader_for(request)) if segment else {}
+    matched = accounts_matched(found.segment, ids, seen, found.reader) if found.segment else {}
+    labels = Labels()
+
+    def cells(mine: list[UserInAccount]) -> list[list[Cell]]:
+        return [
+            [Cell(column, readable(field_of(column), getattr(one, f"c{i}"), labels)) for one in mine]
+            for i, column in enumerate(found.columns)
+        ]
+
     return [
-        UserRow(one, places.get(one.pk, []), frozenset(account.pk for account in matched.get(one.pk, [])))
+        UserRow(one, mine, frozenset(account.pk for account in matched.get(one.pk, [])), cells(mine))
         for one in people
+        for mine in [places.get(one.pk, [])]
     ]
 
 
@@ -155,6 +199,7 @@ def users_export(request: HttpRequest) -> HttpResponseBase:
     found = read_list(request)
     title = found.segment.name if found.segment else "All users"
     head = ["user", "name", "email", "title", "first_seen_at", "accounts", "roles"]
+    head += [column.label for column in found.columns]
     head += ["matches_in"] if found.segment else []
     return csv_response(f"{title} {moment().today:%Y-%m-%d}", head, _export_rows(request, found))
 
@@ -162,12 +207,20 @@ def users_export(request: HttpRequest) -> HttpResponseBase:
 def _export_rows(request: HttpRequest, found: UserList) -> Iterator[list[Any]]:
     people = found.rows.iterator(chunk_size=2_000)
     while some := list(islice(people, 2_000)):
-        for row in _shown(request, some, found.segment):
+        for row in _shown(request, some, found):
             one, accounts = row.user, [place.account.external_id for place in row.places if place.account]
             line = [one.external_id, one.name, one.email, one.title, one.first_seen_at, accounts]
             line.append([place.role or "" for place in row.places])
+            line += [[_written(cell.value) for cell in cells] for cells in row.cells]
             inside = [p.account.external_id for p in row.places if p.account and p.account_id in row.matching]
             yield line + ([inside] if found.segment else [])
+
+
+def _written(value: Any) -> str:
+    """A value of one account among those of others in a cell."""
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return "" if value is None else value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 @login_required
