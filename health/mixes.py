@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from itertools import islice
 
 from django.db import connection, transaction
-from django.db.models import Max
 
 from core.clock import Moment
-from core.locks import xact_lock
 from core.spans import ONE_DAY
 from health.models import HealthConfig, HealthDay, HealthMix
 from segments.models import Segment
 
-MOST_DAYS = 35  # that one refresh makes up for
+MOST_DAYS = 14  # that one refresh makes up for; the rest of a long history comes with the next ones
 _COUNTS = """count(*) FILTER (WHERE band = 'good'), count(*) FILTER (WHERE band = 'average'),
     count(*) FILTER (WHERE band = 'poor'), count(*) FILTER (WHERE band IS NULL OR band = 'none'),
     count(score), coalesce(sum(score), 0)"""
@@ -41,24 +40,22 @@ ON CONFLICT (segment_id, config_id, day) DO NOTHING
 
 
 def keep_mixes(now: Moment) -> int:
-    """Count the days that ended since the last one that is kept; returns how many. What is kept stays as it is."""
-    with transaction.atomic():
-        xact_lock("health mixes")
-        days = _days(now)
-        with connection.cursor() as cursor:
-            for day in days:
-                cursor.execute(_KEEP, {"day": day, "until": now.start_of(day + ONE_DAY)})
+    """Count days that are over and not kept yet, some of them if there are many; returns how many. What is kept stays
+    as it is."""
+    days = _days(now)
+    for day in days:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_KEEP, {"day": day, "until": now.start_of(day + ONE_DAY)})
     return len(days)
 
 
 def _days(now: Moment) -> list[dt.date]:
-    yesterday = now.today - ONE_DAY
-    last = HealthMix.objects.aggregate(last=Max("day"))["last"]
-    if last is None:
-        first = HealthDay.objects.order_by("day").values_list("day", flat=True).first()
-        last = first - ONE_DAY if first else yesterday
-    start = max(last + ONE_DAY, now.today - dt.timedelta(days=MOST_DAYS))
-    return [start + dt.timedelta(days=n) for n in range((yesterday - start).days + 1)]
+    """Those that are over and not kept, the newest first, back to the first score."""
+    first = HealthDay.objects.order_by("day").values_list("day", flat=True).first()
+    length = (now.today - first).days if first else 0
+    kept = set(HealthMix.objects.filter(segment=None, config=None).values_list("day", flat=True))
+    over = (now.today - dt.timedelta(days=back) for back in range(1, length + 1))
+    return list(islice((day for day in over if day not in kept), MOST_DAYS))
 
 
 def mixes_of(

@@ -107,7 +107,8 @@ def trend_of(
     if seen is None and len(days) * size > MOST_LOOKS:
         kept = mixes_of(days, segment=segment, config=config)
     rest = [day for day in days if day not in kept]
-    while len(rest) > FEWEST_POINTS and len(rest) * size > MOST_LOOKS:
+    fewest = 1 if kept else FEWEST_POINTS
+    while len(rest) > fewest and len(rest) * size > MOST_LOOKS:
         rest = rest[::-1][::2][::-1]
     looked_up = health_trend(rest, now, segment=segment, config=config, seen=seen)
     told = {one.day: one for one in looked_up} | {day: _kept(row) for day, row in kept.items()}
