@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection, transaction
@@ -19,16 +19,18 @@ Params = Sequence[Any] | Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Shadows:
-    """Makes the other tables. `schema` is where the real ones are."""
+    """Makes the other tables. `schema` is where the real ones are, `views` are the names that were given to queries."""
 
     schema: str
+    views: list[str] = field(default_factory=list)
 
     def real(self, table: str) -> str:
         """The real table, whatever else has its name."""
         return f'"{self.schema}"."{table}"'
 
     def view(self, table: str, query: str, params: Params = ()) -> None:
-        """Let a name mean the rows of a query, only to be read."""
+        """Let a name mean the rows of a query, only to be read (or written where they are those of one table)."""
+        self.views.append(table)
         _run(f'CREATE TEMPORARY VIEW "{table}" AS {query}', params)
 
     def empty(self, table: str, key: str) -> None:
@@ -52,11 +54,25 @@ class Shadows:
 def shadows() -> Iterator[Shadows]:
     """The block works with other tables; whatever it made or changed is undone at its end."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT current_schema()")
-            schema = cursor.fetchone()[0]
-        yield Shadows(schema)
+        yield Shadows(_schema())
         transaction.set_rollback(True)
+
+
+@contextmanager
+def passing_shadows() -> Iterator[Shadows]:
+    """The same with views alone, whose names are gone at the end, while what was written through them into tables of
+    the session stays there."""
+    with transaction.atomic():
+        made = Shadows(_schema())
+        yield made
+        for name in made.views:
+            _run(f'DROP VIEW pg_temp."{name}"')
+
+
+def _schema() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_schema()")
+        return str(cursor.fetchone()[0])
 
 
 def session_table(name: str, query: str, params: Params = (), *, key: str = "") -> None:

@@ -18,6 +18,7 @@ from core.api.edge import nothing_here
 from core.api.views import ApiView
 from health import api as health
 from health.backtest.api import BackTestViewSet
+from health.configs_api import ConfigViewSet
 from health.portfolio_api import PortfolioView
 from integrations.connections.api import ConnectionRunViewSet, ConnectionViewSet
 from integrations.imports.api import ImportViewSet
@@ -113,7 +114,7 @@ router.register("feeds", FeedViewSet, "api-feed")
 router.register("traits", TraitViewSet, "api-trait")
 router.register("imports", ImportViewSet, "api-import")
 router.register("levels", LevelViewSet, "api-level")
-router.register("health-configs", health.ConfigViewSet, "api-health-config")
+router.register("health-configs", ConfigViewSet, "api-health-config")
 router.register("health", health.HealthViewSet, "api-health")
 router.register("band-changes", health.BandChangeViewSet, "api-band-change")
 router.register("health-back-tests", BackTestViewSet, "api-health-back-test")

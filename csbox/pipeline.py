@@ -20,6 +20,7 @@ from alerts.raising import raise_alerts
 from core.clock import Moment, moment
 from core.ids import Ids
 from core.locks import xact_lock
+from health.mixes import keep_mixes
 from health.refresh import refresh_health
 from segments.holding.telling import follow
 from segments.levels.deciding import decide_levels
@@ -39,7 +40,10 @@ SHARE = 2  # up to half of all accounts cost less than everybody: of 100,000, 5,
 def refresh_everything(trigger: str = RefreshRun.Trigger.DAILY, now: Moment | None = None) -> RefreshRun:
     """Every account, every segment, at one moment."""
     roll_up(now)
-    return _refresh(trigger, now or moment(), None)
+    present = now or moment()
+    run = _refresh(trigger, present, None)
+    keep_mixes(present)
+    return run
 
 
 def look_at_feeds(now: Moment | None = None) -> None:

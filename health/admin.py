@@ -23,6 +23,7 @@ from health.models import (
     HealthConfig,
     HealthConfigVersion,
     HealthDay,
+    HealthMix,
     HealthOverride,
     Pulse,
     ScoringRequest,
@@ -255,3 +256,13 @@ class ScoringRequestAdmin(ReadOnly):
     """Scorings of every account that were asked for and have not happened yet."""
 
     list_display = ("at",)
+
+
+@admin.register(HealthMix)
+class HealthMixAdmin(ReadOnly):
+    """How many accounts were in which band on past days."""
+
+    list_display = ("day", "segment", "config", "good", "average", "poor", "none", "scored", "score")
+    list_select_related = ("segment", "config")
+    list_filter = (("segment", admin.RelatedOnlyFieldListFilter), ("config", admin.RelatedOnlyFieldListFilter))
+    date_hierarchy = "day"

@@ -1,13 +1,10 @@
-"""Health over the API: configs in their order, the health of accounts with every measure, changes of band."""
+"""Health over the API: the health of accounts with every measure, overrides and pulses, changes of band."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import django_filters
-from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -18,135 +15,13 @@ from rest_framework.response import Response
 from accounts.models import Account
 from core.api.access import ColleaguesWrite, IsMember
 from core.api.filters import StrictFilterSet, YesNoFilter
-from core.api.problems import ApiProblem, Fault
-from core.api.strict import Amount, StrictSerializer, Text, YesNo, plain
+from core.api.problems import ApiProblem
+from core.api.strict import Amount, StrictSerializer, Text
 from core.api.views import ApiViewSet
-from core.intake import BadValue
-from health.conflicts_api import ConflictActions
-from health.definition import DefinitionError
-from health.editing import (
-    StaleConfig,
-    delete_config,
-    end_override,
-    override_health,
-    reorder_configs,
-    save_config,
-    take_pulse,
-)
+from health.editing import end_override, override_health, take_pulse
 from health.explaining import explain_health
-from health.models import AccountHealth, Band, BandChange, HealthConfig
-from health.uses import ConfigInUse
-from segments.models import Segment
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turn what editing raises into problems."""
-    try:
-        yield
-    except DefinitionError as error:
-        faults = [Fault(p.message, p.code, f"/definition{p.pointer}", None, p.allowed[:100]) for p in error.problems]
-        code = faults[0].code if len(faults) == 1 else "invalid-definition"
-        raise ApiProblem(code, "The config cannot be used; “errors” says where and why.", 422, faults) from error
-    except ConfigInUse as error:
-        faults = [Fault(f"Used by the {use.kind} “{use.name}”.", "in-use") for use in error.uses]
-        raise ApiProblem("in-use", str(error), 409, faults) from error
-    except StaleConfig as error:
-        raise ApiProblem("stale", f"{error} Read it again and send its ETag.", 412) from error
-    except BadValue as error:
-        raise ApiProblem("validation", str(error), 400) from error
-
-
-class DefinitionField(serializers.JSONField):
-    """Dimensions, measures, bands; read by the health engine, whose problems come back as 422."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """With plain numbers."""
-        return plain(data)
-
-
-class ConfigSerializer(StrictSerializer):
-    """How the accounts of a segment are scored. Without a segment it is the default config. `problems` says by measure
-    why it could not be scored last time."""
-
-    id = serializers.IntegerField(read_only=True)
-    name = Text(max_length=120, required=False, allow_blank=True)
-    segment = Text(max_length=80, required=False, allow_null=True, source="segment.key")
-    definition = DefinitionField()
-    active = YesNo(required=False)
-    reason = Text(max_length=255, required=False, allow_blank=True, write_only=True)
-    position = serializers.IntegerField(read_only=True)
-    version = serializers.IntegerField(read_only=True)
-    problems = serializers.DictField(read_only=True, child=serializers.CharField())
-    scored_at = serializers.DateTimeField(read_only=True)
-
-    def to_representation(self, instance: HealthConfig) -> dict[str, Any]:
-        """The default config has no segment."""
-        names = ("id", "name", "definition", "active", "position", "version", "problems", "scored_at")
-        key = instance.segment.key if instance.segment else None
-        return {name: getattr(instance, name) for name in names} | {"segment": key}
-
-
-class OrderSerializer(StrictSerializer):
-    """Configs by id, the one that is asked first first; those left out keep their order after them."""
-
-    ids = serializers.ListField(child=serializers.IntegerField(), max_length=1_000)
-
-
-class ConfigViewSet(ConflictActions):
-    """Health configs. An account of several segments is scored by the first that fits; the default comes last."""
-
-    serializer_class = ConfigSerializer
-    orderings: ClassVar[dict[str, str]] = {"position": "position"}
-    default_ordering = "position"
-    lookup_value_regex = r"\d{1,18}"
-    http_method_names = ["get", "head", "options", "post", "patch", "delete"]
-
-    def get_queryset(self) -> QuerySet[HealthConfig]:
-        """All of them."""
-        return HealthConfig.objects.select_related("segment")
-
-    def create(self, request: Request) -> Response:
-        """Make a config; every account is scored anew soon after."""
-        data = self.read_body()
-        with explained():
-            made = save_config(None, author=request.user, **self.given(data, None))
-        return self.answer(made, 201)
-
-    def partial_update(self, request: Request, pk: str) -> Response:
-        """Change a config; a new version is kept if its definition differs."""
-        with transaction.atomic(), explained():
-            found = self.matching()
-            data = self.read_body(partial=True)
-            made = save_config(found, author=request.user, **self.given(data, found))
-        return self.answer(made)
-
-    def destroy(self, request: Request, pk: str) -> Response:
-        """Delete a config; its accounts are scored by the next one that fits. Refused while something uses it."""
-        with transaction.atomic(), explained():
-            delete_config(self.matching())
-        return Response(status=204)
-
-    @extend_schema(request=OrderSerializer, responses={204: None})
-    @action(detail=False, methods=["post"])
-    def reorder(self, request: Request) -> Response:
-        """Decide which config is asked first."""
-        made = OrderSerializer(data=request.data)
-        made.is_valid(raise_exception=True)
-        reorder_configs(made.validated_data["ids"])
-        return Response(status=204)
-
-    def given(self, data: dict[str, Any], config: HealthConfig | None) -> dict[str, Any]:
-        """What to save: what was sent, over what is there."""
-        key = data.pop("segment", {"key": config.segment.key if config and config.segment else None})["key"]
-        segment = Segment.objects.filter(key=key).first() if key else None
-        if key and segment is None:
-            text = f"There is no segment “{key[:60]}”."
-            raise ApiProblem("unknown-segment", text, 422, [Fault(text, "unknown-segment", "/segment")])
-        kept = (
-            {"name": config.name, "definition": config.definition, "active": config.active} if config else {"name": ""}
-        )
-        return kept | data | {"segment": segment}
+from health.models import AccountHealth, Band, BandChange
+from health.problems_api import explained
 
 
 class MeasureSerializer(StrictSerializer):

@@ -25,7 +25,7 @@ from segments.questions import Reader, named_in
 from segments.rules.compiler import compile_rule
 from segments.rules.tree import Problem
 from segments.stages import stages_of
-from segments.uses import Use, find_uses_with
+from segments.uses import Use, find_uses_with, follow_moves_with
 
 DEFAULT_NAME = "Default"
 
@@ -92,7 +92,13 @@ def _named(config: HealthConfig, name: str, segment: Segment | None, reader: Rea
         config.name = clean_text(name, 120) or (DEFAULT_NAME if segment is None else segment.name)
     except BadValue as error:
         problems.append(Problem("/name", "invalid-text", str(error)))
-    others = HealthConfig.objects.exclude(pk=config.pk)
+    return problems + segment_problems(config, segment, reader)
+
+
+def segment_problems(config: HealthConfig | None, segment: Segment | None, reader: Reader) -> list[Problem]:
+    """Why a config (None: a new one) cannot be of this segment; without one it is the default config."""
+    problems = []
+    others = HealthConfig.objects.exclude(pk=config.pk) if config else HealthConfig.objects.all()
     if segment is None:
         if others.filter(is_default=True).exists():
             problems.append(Problem("/segment", "required", "There is a default config already. Choose a segment."))
@@ -145,6 +151,25 @@ def reorder_configs(ids: Sequence[int]) -> None:
         for position, pk in enumerate(wanted + [pk for pk in known if pk not in wanted]):
             HealthConfig.objects.filter(pk=pk).exclude(position=position).update(position=position)
         request_scoring()
+
+
+def clone_config(
+    config: HealthConfig, *, segment: Segment | None, name: str = "", active: bool = False, author: Any = None
+) -> HealthConfig:
+    """A copy for another segment, asked right after the original (the default config stays the last). It scores nobody
+    unless it is active. Raises DefinitionError where that segment cannot have it."""
+    with transaction.atomic():
+        xact_lock("health configs")
+        original = HealthConfig.objects.get(pk=config.pk)
+        copy = save_config(
+            None, name=name, definition=original.definition, segment=segment, active=active, author=author,
+            reason=f"Cloned from {original.name}"[:255],
+        )  # fmt: skip
+        order = [pk for pk in HealthConfig.objects.values_list("pk", flat=True) if pk != copy.pk]
+        order.insert(order.index(original.pk) + 1, copy.pk)
+        reorder_configs(order)
+    copy.refresh_from_db()
+    return copy
 
 
 def delete_config(config: HealthConfig) -> None:
@@ -215,6 +240,13 @@ def configs_of_segment(segment: Segment) -> list[Use]:
         for one in found
         if one.segment_id == segment.pk or segment.key in named_in(one.definition)
     ]
+
+
+@follow_moves_with
+def score_who_moved(segment: Segment) -> None:
+    """Members of a segment that decides about health moved after a save: who is scored by what has to follow."""
+    if configs_of_segment(segment):
+        request_scoring()
 
 
 @find_field_uses_with

@@ -18,28 +18,36 @@ from segments.models import AccountMembership
 from segments.rules.compiler import Context
 
 
-def judged(definition: Definition, accounts: QuerySet[Account], context: Context, *, shown: bool = False) -> str | None:
+def judged(
+    definition: Definition,
+    accounts: QuerySet[Account],
+    context: Context,
+    *,
+    shown: bool = False,
+    parts: bool = True,
+) -> str | None:
     """The common table expressions from accounts to `wanted` (id, score, computed, band, overridden, coverage,
     dimensions, measures, amounts, shown), bound but for the place %(today)s; None if no account can be among them.
 
-    With `shown` it yields what a distribution of each measure is drawn of; without, that array is empty.
+    With `shown` it yields what a distribution of each measure is drawn of; without, that array is empty. Without
+    `parts` so are dimensions, measures and amounts, for whoever asks for bands alone.
     """
     read = bound_read(definition, accounts, context)
     if read is None:
         return None
     sums = arithmetic(definition)
-    n = len(sums.measures)
+    n = len(sums.measures) if parts else 0
     looks = [shown_sql(i, measure) for i, measure in enumerate(definition.measures)] if shown else []
     pairs = ", ".join(f"'{key}', d{i}" for i, (key, _) in enumerate(sums.dimensions))
     return JUDGED.format(
         read=read,
         measures=_named("m", sums.measures),
-        values=_named("x", sums.values),
+        values=_named("x", sums.values) if parts else "",
         shown=_named("s", looks),
         dimensions=_named("d", [sql for _, sql in sums.dimensions]),
         score=sums.score,
         coverage=sums.coverage,
-        by_key=f"jsonb_build_object({pairs})",
+        by_key=f"jsonb_build_object({pairs})" if parts else "NULL::jsonb",
         measure_array=f"ARRAY[{', '.join(f'm{i}' for i in range(n))}]::numeric(4, 1)[]",
         value_array=f"ARRAY[{', '.join(f'x{i}' for i in range(n))}]::numeric(30, 6)[]",
         shown_array=f"ARRAY[{', '.join(f's{i}' for i in range(len(looks)))}]::numeric[]",

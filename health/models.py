@@ -25,6 +25,7 @@ __all__ = [
     "HealthConfig",
     "HealthConfigVersion",
     "HealthDay",
+    "HealthMix",
     "HealthOverride",
     "Pulse",
 ]
@@ -136,6 +137,8 @@ class AccountHealth(Scored):
         indexes = [
             # The accounts of a band, and the mix of bands.
             models.Index(fields=["band", "account"], name="health_by_band"),
+            # The first pages of a list in the order of the score; accounts without one come last in any order.
+            models.Index(fields=["score"], condition=Q(score__isnull=False), name="health_by_score"),
         ]
 
     def __str__(self) -> str:
@@ -157,6 +160,38 @@ class HealthDay(Scored):
 
     def __str__(self) -> str:
         return f"{self.account} on {self.day:%d %b %Y}: {self.get_band_display()}"
+
+
+class HealthMix(models.Model):
+    """How many accounts were in which band at the end of a local day, and the sum of their scores: of a segment's
+    members, of those whom a config scored, or (with neither) of everybody. Drawings over many accounts read it, because
+    looking each account up for each day takes too long for them."""
+
+    day = models.DateField()
+    segment = models.ForeignKey(Segment, models.CASCADE, null=True, blank=True, related_name="+")
+    config = models.ForeignKey(HealthConfig, models.CASCADE, null=True, blank=True, related_name="+")
+    good = models.PositiveIntegerField(default=0)
+    average = models.PositiveIntegerField(default=0)
+    poor = models.PositiveIntegerField(default=0)
+    none = models.PositiveIntegerField(default=0)
+    scored = models.PositiveIntegerField(default=0, help_text="How many had a score.")
+    score = models.DecimalField(max_digits=14, decimal_places=1, default=0, help_text="The sum of their scores.")
+
+    class Meta:
+        ordering = ("-day",)
+        verbose_name_plural = "health mixes"
+        constraints = [
+            # Also what a drawing reads its days by.
+            models.UniqueConstraint(
+                fields=["segment", "config", "day"], nulls_distinct=False, name="one_health_mix_a_day"
+            ),
+            models.CheckConstraint(
+                condition=Q(segment__isnull=True) | Q(config__isnull=True), name="health_mix_of_one_thing"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.segment or self.config or 'Everybody'} on {self.day:%d %b %Y}"
 
 
 class BandChange(models.Model):

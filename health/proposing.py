@@ -89,6 +89,14 @@ def start_for(audience: Audience) -> ReadyMade:
     return next((one for one in found if one.rule is not None and one.rule == audience.rule), found[0])
 
 
+def usable(ready: ReadyMade, reader: Reader) -> dict[str, Any]:
+    """A ready-made config as it can be saved here: without the measures whose attributes nobody has defined."""
+    definition = read_definition(ready.definition, reader, lenient=True)
+    there: dict[str, tuple[Decimal, Decimal] | None] = {one.key: None for one in definition.measures if not one.problem}
+    known = {one["key"] for row in ready.bare["dimensions"] for one in row["measures"]}
+    return definition_with(ready.definition, there) if there.keys() - known else ready.bare
+
+
 def propose(ready: Mapping[str, Any], accounts: QuerySet[Account], reader: Reader) -> list[Proposed]:
     """Every measure of a ready-made config with limits from these accounts. Raises core.deadline.TooSlow."""
     definition = read_definition(ready, reader, lenient=True)

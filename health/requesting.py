@@ -44,9 +44,10 @@ def score_requested() -> None:
     with held("scoring") as mine:
         if not mine:
             return  # whoever holds it looks again after letting go
-        read = list(ScoringRequest.objects.values_list("pk", flat=True))
-        if read:
+        if is_scoring_due():
             refresh_due()
+            # Read after it: members that moved with it have asked for this scoring too.
+            read = list(ScoringRequest.objects.values_list("pk", flat=True))
             refresh_health(RefreshRun.Trigger.SAVE)
             _, late = split_by_stage(Segment.everything.all(), vocabulary(), Stage.HEALTH)
             if late:

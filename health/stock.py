@@ -19,12 +19,18 @@ says how well they would have foreseen). Why each limit is what it is:
 * **Change of active days**, a quarter and a month against the one before, 0 and -50 %. Steady is good, growth is not
   asked for, half is an alarm. An account is measured by its own past, so size and season of a product play no part.
 * **Renewal**, 120 and 14 days ahead: how long there is to do anything. **Last touchpoint**, a month and a quarter.
+* **NPS answer**, 9 and 6 of 10: where promoters begin and detractors end. **CSAT**, 4 and 3 of 5: satisfied, and not.
+  **Open tickets**, 1 and 5: one is work in hand, five are a queue.
+
+Service knows nothing by itself: what a help desk or a survey says comes as the custom attributes `nps`, `csat` and
+`open_tickets` (`SERVICE`). A ready-made config takes a fifth of the whole for it; a company that has none of the three
+gets the config without it, which weighs the other dimensions among each other as with it.
 
 A measure without data is left out, so one company may know nothing of licences or renewals and is scored by the rest:
-usage alone is 70 % of the whole, and 30 % are enough for a score. How much the product is used weighs more than where
-that is heading, because changes of small numbers are mostly chance. Within adoption the steady days weigh most,
-because they mean use by whomever; within momentum silence weighs as much as all changes together, because it is what
-churn looks like.
+usage alone is 56 % of the whole (70 % without Service), and 30 % are enough for a score. How much the product is used
+weighs more than where that is heading, because changes of small numbers are mostly chance. Within adoption the steady
+days weigh most, because they mean use by whomever; within momentum silence weighs as much as all changes together,
+because it is what churn looks like.
 """
 
 from __future__ import annotations
@@ -69,12 +75,28 @@ TRIAL_END = _number("trial-end", "Trial end", "account.trial_ends_on", -14, 0)
 
 ADOPTION = _dimension("adoption", "Product adoption", 45, LICENCES, STEADY, HABIT, BREADTH, DEPTH, SPREAD)
 MOMENTUM = _dimension("momentum", "Momentum", 25, RECENCY, RHYTHM, KEPT, QUARTER, MONTH)
+SERVICE = _dimension(
+    "service",
+    "Service",
+    20,
+    _number("nps", "NPS answer", "account.custom.nps", 9, 6),
+    _number("csat", "CSAT", "account.custom.csat", 4, 3),
+    _number("open-tickets", "Open tickets", "account.custom.open_tickets", 1, 5),
+)
 FINANCIAL = _dimension("financial", "Financial", 15, RENEWAL)
 RELATIONSHIP = _dimension("relationship", "Relationship", 15, TOUCHED, PULSE)
 
 
 def _with(*dimensions: Rule) -> Rule:
     return {"dimensions": list(dimensions), "bands": {"good": 70, "poor": 40}, "least_coverage": 30}
+
+
+def served(definition: Rule) -> Rule:
+    """The same with Service before Relationship, or last; the others keep their proportions."""
+    left = 100 - SERVICE["weight"]
+    rows = [row | {"weight": row["weight"] * left // 100} for row in definition["dimensions"]]
+    place = next((i for i, row in enumerate(rows) if row["key"] == "relationship"), len(rows))
+    return definition | {"dimensions": [*rows[:place], SERVICE, *rows[place:]]}
 
 
 DEFAULT = _with(ADOPTION, MOMENTUM, FINANCIAL, RELATIONSHIP)
@@ -140,13 +162,21 @@ AT_RISK = _with(
 
 @dataclass(frozen=True)
 class ReadyMade:
-    """A config to begin with. `rule` finds the accounts that it is meant for, None for everybody: the default one."""
+    """A config to begin with. `rule` finds the accounts that it is meant for, None for everybody: the default one.
+
+    `definition` has a Service dimension, whose attributes must be there to save it; `bare` is the same without it.
+    """
 
     key: str
     name: str
     description: str
-    definition: Rule
+    bare: Rule
     rule: Rule | None = None
+
+    @property
+    def definition(self) -> Rule:
+        """With Service."""
+        return served(self.bare)
 
 
 def _of(field: str, value: str) -> Rule:

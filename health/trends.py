@@ -16,7 +16,8 @@ from django.db import connection
 
 from core.clock import Moment
 from core.deadline import time_limit
-from health.models import AccountHealth, Band, HealthConfig, HealthConfigVersion, HealthDay
+from health.mixes import mixes_of
+from health.models import AccountHealth, Band, HealthConfig, HealthConfigVersion, HealthDay, HealthMix
 from segments.models import AccountMembership, Segment
 
 LIMIT_MS = 8_000
@@ -83,14 +84,42 @@ class VersionMark:
     reason: str
 
 
-def trend_days(now: Moment, span: int, size: int) -> list[dt.date]:
+def trend_days(now: Moment, span: int) -> list[dt.date]:
     """The days that a drawing of a span shows, oldest first, today last: every day of a month, weeks of anything
-    longer, and further apart where so many accounts (`size`) would take too long to look up."""
+    longer."""
     apart = 1 if span <= 31 else 7
-    most = max(FEWEST_POINTS, MOST_LOOKS // max(1, size))
-    while span // apart + 1 > most:
-        apart *= 2
     return [now.today - dt.timedelta(days=back) for back in range(span - span % apart, -1, -apart)]
+
+
+def trend_of(
+    span: int,
+    now: Moment,
+    size: int,
+    *,
+    segment: Segment | None = None,
+    config: HealthConfig | None = None,
+    seen: Collection[int] | None = None,
+) -> list[TrendDay]:
+    """The health over a span of days for about `size` accounts, as `health_trend` tells it. Where so many would take
+    too long to look up, past days are those that were kept; of days before the first kept one, some are left out."""
+    days = trend_days(now, span)
+    kept: dict[dt.date, HealthMix] = {}
+    if seen is None and len(days) * size > MOST_LOOKS:
+        kept = mixes_of(days, segment=segment, config=config)
+    rest = [day for day in days if day not in kept]
+    fewest = 1 if kept else FEWEST_POINTS
+    while len(rest) > fewest and len(rest) * size > MOST_LOOKS:
+        rest = rest[::-1][::2][::-1]
+    looked_up = health_trend(rest, now, segment=segment, config=config, seen=seen)
+    told = {one.day: one for one in looked_up} | {day: _kept(row) for day, row in kept.items()}
+    found = [told[day] for day in sorted(told)]
+    first = next((place for place, one in enumerate(found) if one.scored), len(found))
+    return found[first:]
+
+
+def _kept(row: HealthMix) -> TrendDay:
+    bands = {str(band): int(getattr(row, band)) for band in Band.values}
+    return TrendDay(row.day, bands, round(row.score / row.scored, 1) if row.scored else None)
 
 
 def health_trend(

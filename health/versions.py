@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,15 +42,20 @@ class UnknownVersion(LookupError):
     """The config never had a version of this number."""
 
 
-def versions_of(config: HealthConfig, reader: Reader) -> list[VersionChange]:
-    """The versions of a config, newest first, each with what changed in it."""
-    rows = list(HealthConfigVersion.objects.filter(config=config).select_related("author__member"))
+def versions_of(config: HealthConfig, reader: Reader, numbers: Iterable[int] | None = None) -> list[VersionChange]:
+    """The versions of a config (or those of some numbers), newest first, each with what changed in it."""
+    wanted = None if numbers is None else set(numbers)
+    found = HealthConfigVersion.objects.filter(config=config).select_related("author__member")
+    if wanted is not None:
+        found = found.filter(number__in=wanted | {number - 1 for number in wanted})
+    rows = list(found)
     before = {row.number: row.definition for row in rows}
     return [
         VersionChange(row, differences(before[row.number - 1], row.definition, reader))
         if row.number - 1 in before
         else VersionChange(row, [])
         for row in rows
+        if wanted is None or row.number in wanted
     ]
 
 

@@ -32,6 +32,7 @@ from segments.ordering import in_order, with_dependents
 from segments.questions import PreviewTooSlow, Reader, bounded
 from segments.rules.tree import RuleError
 from segments.subjects import members_of, subject_of
+from segments.uses import tell_of_moves
 from usage.models import UserActivity
 
 log = logging.getLogger(__name__)
@@ -279,6 +280,8 @@ class _Work:
             member_count=members,
             contract_value=value,
         )
+        if self.only_due and (difference.joined or difference.left):
+            tell_of_moves(segment)
 
 
 def _changed_since_last(changed: Changed | None) -> bool:

@@ -31,6 +31,7 @@ class SegmentInUse(Exception):
 
 
 _finders: list[Callable[[Segment], Iterable[Use]]] = []
+_followers: list[Callable[[Segment], None]] = []
 
 
 def find_uses_with(finder: Callable[[Segment], Iterable[Use]]) -> Callable[[Segment], Iterable[Use]]:
@@ -44,3 +45,16 @@ def uses_of(segment: Segment) -> list[Use]:
     public = [user for user in users_of_segment(segment.key) if user.pk != segment.pk and not user.internal]
     own = [Use("segment", user.name, user.pk) for user in public]
     return own + [use for finder in _finders for use in finder(segment)]
+
+
+def follow_moves_with(follower: Callable[[Segment], None]) -> Callable[[Segment], None]:
+    """Declare a function of an app above that is told of a segment whose members moved because somebody asked for its
+    refresh (a save, mostly), within that transaction. What follows new data and the clock is the pipeline's."""
+    _followers.append(follower)
+    return follower
+
+
+def tell_of_moves(segment: Segment) -> None:
+    """Tell everybody who declared so."""
+    for follower in _followers:
+        follower(segment)

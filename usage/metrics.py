@@ -79,12 +79,17 @@ _VALUES = (
     "people.days", "people.busiest", "by_day.last30", "by_day.last90", "by_day.before30", "by_day.before90",
     "by_day.span", "kinds.kinds30", "kinds.kinds90", "events.events",
 )  # fmt: skip
-_PARTS = ("seen", "people", "by_day", "kinds", "events")
+# How far back in days the months are read for a column.
+_REACH = {
+    "active_users_before_30d": 59, "active_users_before_90d": 179, "user_days_90d": 89, "busiest_user_days_90d": 89,
+    "active_days_30d": 29, "active_days_90d": 89, "active_days_before_30d": 59, "active_days_before_90d": 179,
+    "active_span_180d": 179,
+}  # fmt: skip
+# Parts that no value asks for are not computed.
 _REFRESH = f"""
 WITH {_FIGURES}, wanted (account_id, {", ".join(COLUMNS)}) AS (
-    SELECT a.id, {", ".join(f"coalesce({value}, 0)" for value in _VALUES)}
-    FROM accounts_account AS a
-    {" ".join(f"LEFT JOIN {part} ON {part}.account_id = a.id" for part in _PARTS)}
+    SELECT a.id, {{values}}
+    FROM accounts_account AS a {{parts}}
     WHERE a.archived_at IS NULL AND (%(all)s OR a.id = ANY(%(ids)s::bigint[]))
 )
 INSERT INTO usage_accountusage AS now (account_id, {", ".join(COLUMNS)})
@@ -97,15 +102,30 @@ RETURNING account_id
 """  # noqa: S608  # likewise
 
 
-def refresh_metrics(present: Moment, accounts: Collection[int] | None = None) -> set[int]:
-    """Bring the usage numbers of every live account (or of some) up to date; returns the accounts that changed."""
+def refresh_metrics(
+    present: Moment, accounts: Collection[int] | None = None, *, columns: Collection[str] = COLUMNS
+) -> set[int]:
+    """Bring the usage numbers of every live account (or of some) up to date; returns the accounts that changed.
+
+    Whoever looks at some `columns` alone (a replay of the past) leaves the others at 0, and their work undone.
+    """
     today = present.today
     values: dict[str, Any] = {f"from{n}": present.start_of(days_ago(today, n - 1)) for n in (7, 30, 90, 365)}
     values |= {"day30": days_ago(today, 29), "day90": days_ago(today, 89), "today": today}
-    values |= masks(today) | {"all": accounts is None, "ids": Ids.of(accounts or ()).array}
+    reach = max((_REACH.get(name, 0) for name in columns), default=0)
+    values |= masks(today, reach) | {"all": accounts is None, "ids": Ids.of(accounts or ()).array}
     with connection.cursor() as cursor:
-        cursor.execute(_REFRESH, values)
+        cursor.execute(_statement(columns), values)
         return {account for (account,) in cursor.fetchall()}
+
+
+def _statement(columns: Collection[str]) -> str:
+    read = {name: value for name, value in zip(COLUMNS, _VALUES, strict=True) if name in columns}
+    parts = dict.fromkeys(value.partition(".")[0] for value in read.values())
+    return _REFRESH.format(
+        values=", ".join(f"coalesce({read[name]}, 0)" if name in read else "0" for name in COLUMNS),
+        parts=" ".join(f"LEFT JOIN {part} ON {part}.account_id = a.id" for part in parts),
+    )
 
 
 def days_ago(today: dt.date, days: int) -> dt.date:
@@ -113,9 +133,10 @@ def days_ago(today: dt.date, days: int) -> dt.date:
     return today - dt.timedelta(days=days)
 
 
-def masks(today: dt.date) -> dict[str, Any]:
-    """The months of the last half year, and for each period the bits of those days of each month that lie in it."""
-    months = list(_months(days_ago(today, PERIODS["half_year"][1]), today))
+def masks(today: dt.date, reach: int = PERIODS["half_year"][1]) -> dict[str, Any]:
+    """The months of the last half year (or of `reach` days), and for each period the bits of those days of each month
+    that lie in it."""
+    months = list(_months(days_ago(today, reach), today))
     found: dict[str, Any] = {"months": months, "first_month": months[0]}
     for name, (near, far) in PERIODS.items():
         first, last = days_ago(today, far), days_ago(today, near)

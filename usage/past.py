@@ -9,19 +9,21 @@ history would otherwise be unknown for all time before the import). First and la
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.db import DatabaseError, connection
 
-from accounts.fields import Kind, Vocabulary
+from accounts.fields import Category, Kind, Owner, Vocabulary
 from accounts.fields.uses import texts_in
+from accounts.models import Account
 from core.clock import Moment
 from core.deadline import TooSlow, time_limit
 from core.shadow import Shadows, forget, session_table
 from core.spans import ONE_DAY
 from usage.metrics import refresh_metrics
-from usage.models import PrunedMonth, Trait
+from usage.models import AccountUsage, PrunedMonth, Trait
 from usage.traits.computing import in_order
 from usage.traits.definitions import METHODS, Scope, read_definition
 from usage.traits.reading import TraitError, TraitFailed
@@ -29,6 +31,7 @@ from usage.traits.storing import fold_values, write_values
 
 ACTIVITY = "past_activity"
 TRAIT_LIMIT_MS = 60_000
+SEEN = {"first_seen_at", "last_seen_at"}
 # Any event is a sign of life of the account, except of a user who was not there; those of a user besides are signs of
 # the user.
 _SEEN = """
@@ -61,18 +64,20 @@ WHERE used.account_id = p.id AND (p.came IS NULL OR used.first < p.came)
 
 @dataclass
 class PastUsage:
-    """Goes forward from day to day, so that each costs what happened since the one before."""
+    """Goes forward from day to day, so that each costs what happened since the one before. Of the figures only the
+    `columns` are made that somebody reads."""
 
     day: dt.date
+    columns: frozenset[str]
 
     @classmethod
-    def up_to(cls, day: dt.date) -> PastUsage:
+    def up_to(cls, day: dt.date, columns: frozenset[str]) -> PastUsage:
         """Begin at a day. Call it after `accounts.past` is prepared; accounts that used the product earlier than
         anything else is known of them came then."""
         session_table(ACTIVITY, _SEEN, {"after": dt.date.min, "day": day}, key="account_id, user_id")
         with connection.cursor() as cursor:
             cursor.execute(_BY_USAGE)
-        return cls(day)
+        return cls(day, columns)
 
     def advance(self, day: dt.date) -> None:
         """Go on to a later day."""
@@ -93,15 +98,30 @@ class PastUsage:
         shadows.view("usage_firstuse", f"SELECT * FROM {shadows.real('usage_firstuse')} WHERE day <= %s", [day])  # noqa: S608
         shadows.view("usage_useractivity", _USERS, {"zone": moment.zone.key})
         shadows.empty("usage_accountusage", "account_id")
-        refresh_metrics(moment)
-        with connection.cursor() as cursor:
-            cursor.execute(_ACCOUNTS, {"zone": moment.zone.key})
+        refresh_metrics(moment, columns=self.columns)
+        if self.columns & SEEN:
+            with connection.cursor() as cursor:
+                cursor.execute(_ACCOUNTS, {"zone": moment.zone.key})
         shadows.counted("usage_accountusage", "account_id")
 
 
 def forget_usage() -> None:
     """Drop the table of the session."""
     forget(ACTIVITY)
+
+
+def columns_read(keys: Iterable[str], vocabulary: Vocabulary) -> frozenset[str]:
+    """The columns of the usage numbers that the values of these fields are made of, as their SQL names them."""
+    fields = [vocabulary[key] for key in keys if key in vocabulary]
+    values = {
+        f"value_{i}": field.value("")
+        for i, field in enumerate(fields)
+        if field.owner is Owner.ACCOUNT and field.category is Category.USAGE
+    }
+    if not values:
+        return frozenset()
+    sql = str(Account.objects.order_by().annotate(**values).values(*values).query)
+    return frozenset(re.findall(rf'"{AccountUsage._meta.db_table}"\."(\w+)"', sql))
 
 
 def traits_read(keys: Iterable[str], vocabulary: Vocabulary) -> list[Trait]:

@@ -17,7 +17,8 @@ from core.intake import fold
 
 METER, WEEKLY = "active_licences", "weekly_users"
 BAND, DIMENSIONS, REASON = "health.band", "health_dimensions", "health_reason"
-DIMENSION = "health.dimension."
+SCORE = "health__score"  # as seen from an account
+DIMENSION, DIMENSION_BAND = "health.dimension.", "health.dimension_band."
 DEFAULT = ("stage", "plan", "mrr", METER, WEEKLY, "team.csm", "renews_on", "last_seen_at")
 # Where accounts are scored, health and why come first.
 DEFAULT_SCORED = (BAND, DIMENSIONS, REASON, "mrr", METER, WEEKLY, "team.csm", "renews_on")
@@ -35,7 +36,7 @@ _SORTED_BY = {
     "stage": "stage__position",
     "level": "level__position",
     "status": "status__position",
-    BAND: "health__score",
+    BAND: SCORE,
 }
 
 
@@ -112,6 +113,20 @@ def chosen_columns(available: dict[str, Column], *wishes: Sequence[str] | None) 
     return []
 
 
+def apart(columns: Iterable[Column], available: dict[str, Column]) -> list[Column]:
+    """The columns for a file, which holds one value in a cell: those that are put together as their parts, each
+    dimension as score and band. Lines are only to be looked at, and left out."""
+    names = [key.removeprefix(DIMENSION) for key in available if key.startswith(DIMENSION)]
+    parts = {
+        METER: ["active_users_30d", "licences"],
+        WEEKLY: [],
+        BAND: [BAND, "health.score"],
+        DIMENSIONS: [key for name in names for key in (f"{DIMENSION}{name}", f"{DIMENSION_BAND}{name}")],
+    }
+    keys = [key for column in columns for key in parts.get(column.key, [column.key])]
+    return [available[key] for key in dict.fromkeys(keys) if key in available]
+
+
 def has_health(keys: Iterable[str]) -> bool:
     """Whether accounts are scored, which shows in the fields there are: a config brings one for each dimension."""
     return any(key.startswith(DIMENSION) for key in keys)
@@ -162,5 +177,5 @@ def selection(columns: Iterable[Column]) -> dict[str, Any]:
     columns = list(columns)
     found: dict[str, Any] = {f"c{i}": column.shown() for i, column in enumerate(columns) if column.field}
     if any(column.key == BAND for column in columns):
-        found["score"] = F("health__score")
+        found["score"] = F(SCORE)
     return found | {"active": F("usage__active_users_30d"), "seats": F("licences")}

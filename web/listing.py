@@ -23,7 +23,7 @@ from health.explaining import HealthLine, health_lines
 from segments.questions import Reader
 from usage.models import DailyUsage
 from web.charts import Spark, spark
-from web.columns import BAND, DIMENSIONS, METER, REASON, WEEKLY, Column, Labels, readable, selection
+from web.columns import BAND, DIMENSIONS, METER, REASON, SCORE, WEEKLY, Column, Labels, readable, selection
 from web.liststate import COUNT_CAP, PAGE_SIZE
 
 WEEKS = 12
@@ -64,8 +64,22 @@ def ordered(accounts: QuerySet[Account], column: Column, descending: bool) -> Qu
 def page_ids(accounts: QuerySet[Account], page: int) -> tuple[list[int], bool]:
     """The ids of one page, and whether there is another after it."""
     start = (page - 1) * PAGE_SIZE
-    found = list(accounts.values_list("pk", flat=True)[start : start + PAGE_SIZE + 1])
-    return found[:PAGE_SIZE], len(found) > PAGE_SIZE
+    for rows in (_scored_first(accounts), accounts):
+        if rows is not None:
+            found = list(rows.values_list("pk", flat=True)[start : start + PAGE_SIZE + 1])
+            if len(found) > PAGE_SIZE:
+                return found[:PAGE_SIZE], True
+    return found, False
+
+
+def _scored_first(accounts: QuerySet[Account]) -> QuerySet[Account] | None:
+    """In the order of the health score, only those that have one, who are before all others either way: PostgreSQL can
+    then walk the index of scores instead of sorting everybody. None in any other order."""
+    first, *rest = accounts.query.order_by
+    if not isinstance(first, OrderBy) or first.expression != F(SCORE):
+        return None
+    by = F(SCORE).desc() if first.descending else F(SCORE).asc()
+    return accounts.filter(health__score__isnull=False).order_by(by, *rest)
 
 
 def narrowed_page(accounts: QuerySet[Account], page: int) -> tuple[list[int], bool, int, Decimal | None]:

@@ -105,6 +105,7 @@ urlpatterns = [
     path("segments/<int:pk>/clone/", segments.segment_clone, name="segment_clone"),
     path("segments/<int:pk>/delete/", segments.segment_delete, name="segment_delete"),
     path("health/", health.health, name="health"),
+    path("health/scoring/", health.scoring_progress, name="scoring_progress"),
     path("health/trend/", health_trend.trend_of_health, name="health_trend"),
     path("health/start/", health_start.start, name="health_start"),
     path("health/<int:pk>/move/", health.health_move, name="health_move"),

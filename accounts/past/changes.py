@@ -7,6 +7,7 @@ recorded (a row that was written past the facts) counts from the row's creation.
 
     past_change   subject, object_id, key, value, folded, since, place: of what is needed
     past_account  id, came: the first day that anything is known of
+    past_state_account, past_state_subscription  what was known on the day in hand (see accounts.past.rows)
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from core.intake import fold
 from core.shadow import forget, session_table
 
 CHANGES, ACCOUNTS = "past_change", "past_account"
+STATES = {ACCOUNT.subject: "past_state_account", SUBSCRIPTION.subject: "past_state_subscription"}
 BILLED = ("mrr", "licences", "plan", "renews_on", "trial_starts_on", "trial_ends_on")  # made of subscriptions
 STATED = ("stated_mrr", "stated_licences")
 FIRST_LOAD = "interval '1 day'"
@@ -96,13 +98,14 @@ def prepare_changes(now: Moment, needed: Needed) -> None:
             cursor.execute(untold, [shape.subject, shape is SUBSCRIPTION, wanted, shape.subject])
         _fold(cursor)
         cursor.execute(f"CREATE INDEX ON {CHANGES} (subject, object_id, key, since DESC, place DESC)")
+        cursor.execute(f"CREATE INDEX ON {CHANGES} (subject, since)")
         cursor.execute(f"ANALYZE {CHANGES}")
     session_table(ACCOUNTS, _CAME, {"zone": now.zone.key}, key="id")
 
 
 def forget_changes() -> None:
-    """Drop both."""
-    forget(CHANGES, ACCOUNTS)
+    """Drop all of them."""
+    forget(CHANGES, ACCOUNTS, *STATES.values())
 
 
 def _held(shape: Shape) -> str:

@@ -15,20 +15,12 @@ from rest_framework.response import Response
 from accounts.models import Account
 from core.api.filters import StrictFilterSet, ValuesFilter
 from core.api.problems import ApiProblem, Fault
-from core.api.strict import StrictSerializer, Whole, YesNo, plain
+from core.api.strict import StrictSerializer, Whole, YesNo
 from core.api.views import ApiViewSet
 from health.backtest.models import BackTest
 from health.backtest.running import NotNow, cancel_back_test, start_back_test
 from health.definition import DefinitionError
-from health.models import HealthConfig
-
-
-class DraftField(serializers.JSONField):
-    """A draft of a definition; its problems come back as 422."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """With plain numbers."""
-        return plain(data)
+from health.drafts_api import DefinitionField, config_of
 
 
 class BackTestSerializer(StrictSerializer):
@@ -40,7 +32,7 @@ class BackTestSerializer(StrictSerializer):
     id = serializers.IntegerField(read_only=True)
     config = Whole(source="config_id", allow_null=True)
     name = serializers.CharField(read_only=True)
-    definition = DraftField(required=False)
+    definition = DefinitionField(required=False)
     compare_with = Whole(required=False, source="against_version", allow_null=True, min_value=1)
     version = serializers.IntegerField(read_only=True)
     first_day = serializers.DateField()
@@ -105,10 +97,8 @@ class BackTestViewSet(ApiViewSet):
     def create(self, request: Request) -> Response:
         """Start one; it works in the background."""
         data = self.read_body()
-        config = HealthConfig.objects.filter(pk=data["config_id"] or 0).first()
-        if config is None:
-            text = f"There is no health config {data['config_id']}."
-            raise ApiProblem("unknown-config", text, 422, [Fault(text, "unknown-config", "/config")])
+        config = config_of(data["config_id"] or 0)
+        assert config is not None
         try:
             made = start_back_test(
                 config, first_day=data["first_day"], last_day=data["last_day"], cancelled=data.get("cancelled", True),

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from accounts.models import Account
 from accounts.past.changes import Needed, forget_changes, prepare_changes
-from accounts.past.rows import show_accounts
+from accounts.past.rows import PastRows
 from core.clock import Moment, moment
 from core.deadline import TooSlow, time_limit
 from core.shadow import shadows
@@ -29,7 +29,7 @@ from segments.models import Segment
 from segments.past import PastSegments
 from segments.questions import Reader, named_in
 from segments.rules.nodes import fields_of
-from usage.past import PastUsage, forget_usage, show_traits, traits_read, unknowable
+from usage.past import PastUsage, columns_read, forget_usage, show_traits, traits_read, unknowable
 
 log = logging.getLogger(__name__)
 LIMIT_MS = 60_000
@@ -59,7 +59,8 @@ class Replay:
     definitions: list[Definition]
     reader: Reader
     segments: PastSegments
-    needed: Needed
+    rows: PastRows
+    figures: frozenset[str]
     traits: list[Any]
     problems: dict[str, str] = field(default_factory=dict)
     usage: PastUsage | None = None
@@ -68,9 +69,10 @@ class Replay:
         """Score a day, which is later than the one before, and leave no trace of it."""
         at = end_of(day, self.reader.moment)
         self.prepare(day).advance(day)
+        self.rows.advance(at)
         with shadows() as others:
             reader = replace(self.reader, moment=at)
-            show_accounts(others, at, self.needed)
+            self.rows.show(others, at)
             self.prepare(day).show(others, at)
             pulses = Pulse._meta.db_table
             others.view(pulses, f"SELECT * FROM {others.real(pulses)} WHERE at <= %s", [at.now])  # noqa: S608
@@ -85,8 +87,8 @@ class Replay:
     def prepare(self, day: dt.date) -> PastUsage:
         """Make the tables of the session, once."""
         if self.usage is None:
-            prepare_changes(self.reader.moment, self.needed)
-            self.usage = PastUsage.up_to(day)
+            prepare_changes(self.reader.moment, self.rows.needed)
+            self.usage = PastUsage.up_to(day, self.figures)
         return self.usage
 
     def bands(self, place: int, reader: Reader) -> dict[int, str]:
@@ -132,7 +134,7 @@ def replay_of(test: BackTest) -> Iterator[Replay]:
     words = words.union(*(_words(trait.definition) for trait in traits))
     unknown = unknowable(traits)
     found = Replay(
-        config, definitions, reader, segments, Needed.by(words),
+        config, definitions, reader, segments, PastRows(Needed.by(words)), columns_read(words, reader.vocabulary),
         [trait for trait in traits if trait.field_key not in unknown],
         {measure.key: measure.problem for one in definitions for measure in one.measures if measure.problem},
     )  # fmt: skip
@@ -158,7 +160,7 @@ def end_of(day: dt.date, now: Moment) -> Moment:
 
 
 def _bands(definition: Definition, reader: Reader, mine: QuerySet[Account]) -> dict[int, str]:
-    text = judged(definition, mine, reader.context)
+    text = judged(definition, mine, reader.context, parts=False)
     if text is None:
         return {}
     with time_limit(LIMIT_MS), connection.cursor() as cursor:

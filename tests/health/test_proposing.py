@@ -23,6 +23,7 @@ from health.proposing import (
     propose,
     quantiles_of,
     start_for,
+    usable,
 )
 from health.stock import ready_made
 from health.tasks import score
@@ -150,6 +151,6 @@ def test_a_stage_gets_a_segment_and_its_accounts_are_scored() -> None:
 def test_limits_can_be_proposed_for_every_ready_made_config() -> None:
     an_account(5, 10, seen=3)
     for one in ready_made():
-        found = propose(one.definition, Account.objects.live(), Reader.now())
+        found = propose(usable(one, Reader.now()), Account.objects.live(), Reader.now())
         kept = {each.measure.key: None if each.good is None else (each.good, each.poor) for each in found}
         assert read_definition(definition_with(one.definition, kept), Reader.now()).measures  # type: ignore[arg-type]

@@ -23,7 +23,9 @@ from health.explaining import explain_health
 from health.models import AccountHealth, BandChange, HealthConfig, ScoringRequest
 from health.refresh import refresh_health
 from health.requesting import is_scoring_due, score_requested
+from segments.editing import save_segment
 from segments.models import Segment
+from segments.refresh import refresh_due
 from tests import factories
 from tests.committing import at_once, committed
 from tests.conftest import ROOT
@@ -106,6 +108,36 @@ class TestRequests:
         config = save_config(None, name="", segment=paying, definition=only(SEEN))
         score_requested()
         assert of(one).config_id == config.pk
+
+    def test_whoever_moves_with_the_rule_of_a_segment_is_scored_by_its_config(self) -> None:
+        one = factories.account(mrr=100)
+        paying = factories.segment("Paying", {"field": "account.mrr", "op": "at_least", "value": 1})
+        named = factories.segment("Named", {"field": "account.mrr", "op": "at_least", "value": 1})
+        other = factories.segment("Other", {"field": "account.mrr", "op": "at_least", "value": 1})
+        inside = by_rules("named", {"segment": named.key, "op": "in"}, {"segment": named.key, "op": "not_in"})
+        config = save_config(None, name="", segment=paying, definition=only(inside))
+        worker()
+        assert (of(one).config_id, of(one).band) == (config.pk, "good")
+        dearer = factories.rule({"field": "account.mrr", "op": "at_least", "value": 1_000})
+        save_segment(other, name="Other", rule=dearer)
+        refresh_due()
+        assert not is_scoring_due(), "no config asks for it"
+        save_segment(named, name="Named", rule=dearer)
+        refresh_due()
+        worker()
+        assert of(one).band == "poor"
+        save_segment(paying, name="Paying", rule=dearer)
+        refresh_due()
+        worker()
+        assert of(one).config_id is None
+        assert BandChange.objects.filter(account=one).first().cause == "config"
+        save_segment(paying, name="Paying", rule=paying.rule)
+        OrmQ.objects.all().delete()
+        score_requested()
+        assert not is_scoring_due(), "nothing is due before the segment has its members"
+        refresh_due()
+        worker()
+        assert of(one).config_id == config.pk and not is_scoring_due()
 
     def test_a_request_is_part_of_the_save(self) -> None:
         with transaction.atomic():

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from core.clock import moment
+from core.clock import Moment, moment
+from health import trends
 from health.editing import save_config
-from health.models import HealthConfig, HealthConfigVersion, HealthDay
-from health.trends import health_trend, trend_days, version_days
-from segments.models import AccountMembership
+from health.mixes import MOST_DAYS, keep_mixes
+from health.models import HealthConfig, HealthConfigVersion, HealthDay, HealthMix
+from health.trends import health_trend, trend_days, trend_of, version_days
+from segments.models import AccountMembership, Segment
 from tests import factories
 from tests.health.test_scores import BOTH
 
@@ -21,7 +23,9 @@ BANDS = ("good", "average", "poor", "none")
 
 
 @pytest.mark.django_db
-def test_each_day_counts_its_own_members_with_their_health_then(django_assert_max_num_queries: Any) -> None:
+def test_each_day_counts_its_own_members_with_their_health_then(
+    django_assert_max_num_queries: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     draw, now = random.Random(7), moment()  # no secret
     segment = factories.segment("Ours", {"field": "account.mrr", "op": "at_least", "value": 10**6})
     config = save_config(None, name="", definition=BOTH)
@@ -42,7 +46,7 @@ def test_each_day_counts_its_own_members_with_their_health_then(django_assert_ma
             day = now.today - dt.timedelta(days=back)
             HealthDay.objects.create(account=account, day=day, band=band, score=score, config=config, version=1)
             health.setdefault(account.pk, []).append((day, band, score))
-    days = trend_days(now, 90, 12)
+    days = trend_days(now, 90)
     with django_assert_max_num_queries(5):  # one, and four that keep its time
         found = {one.day: one for one in health_trend(days, now, segment=segment)}
     compared = 0
@@ -67,6 +71,24 @@ def test_each_day_counts_its_own_members_with_their_health_then(django_assert_ma
     assert {one.total for one in alone} <= {0, 1} and any(one.total for one in alone)
     assert max(one.total for one in health_trend(days, now, config=config)) == 12
     assert health_trend(days, now, config=HealthConfig(pk=config.pk + 1)) == []
+    assert_kept_days_say_the_same(segment, config, now, monkeypatch)
+
+
+def assert_kept_days_say_the_same(
+    segment: Segment, config: HealthConfig, now: Moment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept of a day is what a look at every account gives, so that a drawing of very many has all its days."""
+    first = HealthDay.objects.order_by("day").values_list("day", flat=True)[0]
+    kept = [keep_mixes(now) for _ in range(6)]
+    assert sum(kept) == (now.today - first).days and kept[0] == MOST_DAYS and kept[-1] == 0
+    of: list[dict[str, Any]] = [{"segment": segment}, {"config": config}, {}]
+    looked_up = [trend_of(30, now, 12, **one) for one in of]
+    with monkeypatch.context() as patched:
+        patched.setattr(trends, "MOST_LOOKS", 12)  # one day of twelve accounts
+        assert [trend_of(30, now, 12, **one) for one in of] == looked_up
+        assert len(looked_up[2]) == 31 and len(trend_of(30, now, 12, seen=[])) == 0
+        HealthMix.objects.all().delete()
+        assert len(trend_of(30, now, 12)) == trends.FEWEST_POINTS
 
 
 @pytest.mark.django_db
@@ -84,11 +106,9 @@ def test_versions_that_began_to_count_are_marked() -> None:
     assert len(version_days(now.today - dt.timedelta(days=60), now, config=config)) == 2
 
 
-def test_a_long_span_of_many_accounts_has_fewer_days() -> None:
-    class At:
-        today = dt.date(2026, 11, 25)
-
-    assert len(trend_days(At(), 30, 10)) == 31  # type: ignore[arg-type]
-    weekly = trend_days(At(), 365, 1000)  # type: ignore[arg-type]
-    assert len(weekly) == 53 and (weekly[1] - weekly[0]).days == 7 and weekly[-1] == At.today
-    assert len(trend_days(At(), 365, 100_000)) <= 10  # type: ignore[arg-type]
+@pytest.mark.django_db
+def test_a_month_is_drawn_by_day_and_a_longer_span_by_week() -> None:
+    now = moment()
+    assert len(trend_days(now, 30)) == 31
+    weekly = trend_days(now, 365)
+    assert len(weekly) == 53 and (weekly[1] - weekly[0]).days == 7 and weekly[-1] == now.today

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import io
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Account, TeamMember
 from core.clock import Moment, moment
 from core.models import Workspace
 from health.editing import override_health, save_config
-from health.models import HealthConfig
+from health.models import AccountHealth, HealthConfig
 from health.refresh import refresh_health
 from segments.models import AccountMembership
 from tests import factories
@@ -22,6 +27,7 @@ from tests.query_counts import QueryCount
 from tests.web.conftest import Company
 from tests.web.reading import names, text
 from usage.models import AccountUsage
+from web import listing
 
 
 @pytest.fixture
@@ -51,6 +57,52 @@ def test_the_list_says_why_in_one_line(manager: Client, scored: Company) -> None
     assert worst[-2:] == ["Birch", "Gum"] or worst[-1] == "Birch"
     plain = manager.get("/accounts/?cols=mrr").content.decode()
     assert "Main reason" not in plain.split("<tbody")[0].split('id="columns"')[0].split("<thead")[1]
+
+
+def test_the_export_says_what_the_list_shows(manager: Client, scored: Company, query_count: QueryCount) -> None:
+    def export(query: str = "") -> list[dict[str, str]]:
+        answer = b"".join(manager.get(f"/accounts/export/{query}").streaming_content).decode("utf-8-sig")
+        return list(csv.DictReader(io.StringIO(answer)))
+
+    rows = {row["Account"]: row for row in export()}
+    assert list(rows["Fir"])[:8] == [
+        "Account id", "Account", "Health", "Health score", "Health: Adoption", "Health: Adoption, in a word",
+        "Health: Financial", "Health: Financial, in a word",
+    ]  # fmt: skip
+    assert rows["Fir"]["Main reason"] == "Used 34 %, was 61 %" and rows["Birch"]["Main reason"] == "All dimensions Good"
+    fir = AccountHealth.objects.get(account=scored.accounts["Fir"])
+    assert rows["Fir"]["Health"] == fir.get_band_display()
+    assert float(rows["Fir"]["Health score"]) == float(fir.score or 0)
+    assert float(rows["Fir"]["Health: Adoption"]) == float(fir.dimensions["adoption"])
+    assert rows["Fir"]["Health: Financial, in a word"] == "Average" and rows["Fir"]["Active users, 30 days"] == "34"
+    assert {row["Main reason"] for row in export("?cols=health_reason&q=fir")} == {"Used 34 %, was 61 %"}
+    for i in range(30):
+        factories.account(f"More {i}")
+    with query_count("accounts export, with health"):
+        assert len(export()) > 30
+
+
+def test_the_order_of_the_score_walks_its_index(manager: Client, scored: Company, monkeypatch: Any) -> None:
+    """As many scored as a page has, the rest behind them; the order is that of the whole list."""
+    whole = [names(manager.get(f"/accounts/?sort={sign}health.score").content.decode()) for sign in ("", "-")]
+    never = factories.account("Never scored").name
+    monkeypatch.setattr(listing, "PAGE_SIZE", 3)
+    for sign, expected in zip(("", "-"), whole, strict=True):
+        found: list[str] = []
+        for at in range(1, 4):
+            found += names(manager.get(f"/accounts/?sort={sign}health.score&page={at}").content.decode())
+        assert found == [*expected, never]
+    AccountHealth.objects.bulk_create(
+        AccountHealth(account=factories.account(f"Many {i}"), score=i % 1000 / 10, band="good", band_since=moment().now)
+        for i in range(300)
+    )
+    with CaptureQueriesContext(connection) as queries, connection.cursor() as cursor:
+        manager.get("/accounts/?sort=-health.score")
+        asked = next(one["sql"] for one in queries if "health_accounthealth" in one["sql"] and "DESC" in one["sql"])
+        cursor.execute("ANALYZE health_accounthealth, accounts_account")
+        cursor.execute("SET LOCAL enable_seqscan = off")  # for as few rows as these it would be right
+        cursor.execute(f"EXPLAIN {asked}")
+        assert "health_by_score" in "\n".join(row[0] for row in cursor.fetchall())
 
 
 def test_without_health_the_list_is_as_it_was(manager: Client, company: Company) -> None:

@@ -13,6 +13,7 @@ from core.clock import moment
 from health.editing import override_health, save_config
 from health.models import AccountHealth, HealthConfig, HealthOverride, Pulse
 from health.refresh import refresh_health
+from health.requesting import score_requested
 from health.stock import DEFAULT, ONBOARDING
 from tests.web.conftest import Company
 from tests.web.reading import text
@@ -116,3 +117,25 @@ def test_a_preview_shows_the_mix_of_health(manager: Client, scored: Company) -> 
     assert sum(told["health"].values()) == told["count"] > 0 and told["health"]["poor"] == 1
     AccountHealth.objects.all().delete()
     assert 'aria-label="Health: ' not in manager.get(f"/segments/{large.pk}/edit/").content.decode()
+
+
+def test_the_page_says_that_scoring_runs_and_takes_the_new_numbers(manager: Client, scored: Company) -> None:
+    score_requested()
+    quiet = manager.get("/health/").content.decode()
+    assert "is being scored" not in quiet and 'hx-trigger="health-scored from:body"' in quiet
+    default = HealthConfig.objects.get(is_default=True)
+    save_config(default, name="Rest", definition=DEFAULT | {"bands": {"good": 1, "poor": 0}})
+    here = f"/health/?config={default.pk}"
+    page = manager.get(here).content.decode()
+    assert "Every account is being scored; the numbers are those from before." in text(page)
+    ask = {"HX-Request": "true", "HX-Target": "scoring"}
+    waiting = manager.get("/health/scoring/", headers=ask)
+    assert (waiting.status_code, waiting.headers.get("HX-Trigger")) == (200, None)
+    score_requested()  # the worker's part
+    done = manager.get("/health/scoring/", headers=ask)
+    assert (done.status_code, done["HX-Trigger"]) == (286, "health-scored") and b"is scored" in done.content
+    part = manager.get(here, headers={"HX-Request": "true", "HX-Target": "health-order"}).content.decode()
+    assert "<html" not in part and 'id="health-elsewhere"' in part and 'aria-current="true"' in part
+    good = AccountHealth.objects.filter(config=default, band="good").count()
+    assert good and f"{good} Good" in text(part)
+    assert manager.get("/health/scoring/")["Location"] == "/health/"

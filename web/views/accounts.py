@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -16,13 +17,16 @@ from django.views.decorators.http import require_GET
 from accounts.models import Account, TeamMember
 from core.clock import moment
 from core.download import csv_response
+from health.explaining import health_lines
 from segments.models import Segment
 from segments.questions import Reader
 from web.columns import (
     DEFAULT_SORT,
+    REASON,
     Column,
     Labels,
     all_columns,
+    apart,
     chosen_columns,
     has_health,
     readable,
@@ -38,6 +42,7 @@ from web.preferences import read_preferences
 from web.tabs import everybody_for, is_restricted, members_of, strip_for, tabs_for
 from web.views.health_why import peeked
 
+AT_ONCE = 2_000  # lines of an export that are read together
 PARTS = {"results": "web/accounts/_results_part.html", "list": "web/accounts/_list_part.html"}
 
 
@@ -184,19 +189,25 @@ def accounts_export(request: HttpRequest) -> HttpResponseBase:
     chosen = [int(pk) for pk in request.GET.getlist("account") if pk.isascii() and pk.isdigit() and len(pk) < 19]
     found = read_list(request, reverse("accounts"))
     columns = chosen_columns(found.available, found.state.cols, read_preferences(request).columns.get("accounts"))
-    columns = [column for column in columns if column.field]
+    columns = apart(columns, found.available)
     accounts = (
         found.accounts.filter(pk__in=chosen) if chosen and request.GET.get("scope") != "filter" else found.accounts
     )
     title = found.segment.name if found.segment else "All accounts"
     head = ["Account id", "Account", *(column.label for column in columns)]
-    return csv_response(f"{title} {moment().today:%Y-%m-%d}", head, _export_rows(accounts, columns))
+    return csv_response(f"{title} {moment().today:%Y-%m-%d}", head, _export_rows(accounts, columns, found.reader))
 
 
-def _export_rows(accounts: QuerySet[Account], columns: list[Column]) -> Iterator[list[Any]]:
-    needed = selection(columns)
-    labels = Labels()
-    rows = accounts.annotate(**needed).values("external_id", "name", *needed).iterator(chunk_size=2_000)
-    for row in rows:
-        values = [readable(column.field, row[f"c{i}"], labels) for i, column in enumerate(columns) if column.field]
-        yield [row["external_id"], row["name"], *values]
+def _export_rows(accounts: QuerySet[Account], columns: list[Column], reader: Reader) -> Iterator[list[Any]]:
+    """Line by line; the reasons for the health are told for some accounts at once."""
+    needed, labels = selection(columns), Labels()
+    told = any(column.key == REASON for column in columns)
+    rows = accounts.annotate(**needed).values("pk", "external_id", "name", *needed).iterator(chunk_size=AT_ONCE)
+    while some := list(islice(rows, AT_ONCE)):
+        lines = health_lines([row["pk"] for row in some], reader) if told else {}
+        for row in some:
+            values = [
+                readable(column.field, row[f"c{i}"], labels) if column.field else lines[row["pk"]].reason
+                for i, column in enumerate(columns)
+            ]
+            yield [row["external_id"], row["name"], *values]

@@ -17,6 +17,7 @@ from health.definition import Definition, DefinitionError, Measure, read_definit
 from health.editing import reorder_configs
 from health.explaining import limit_in_words
 from health.models import AccountHealth, Band, HealthConfig
+from health.requesting import is_scoring_due
 from segments.models import AccountMembership
 from segments.questions import Reader
 from web.charts import Mix, mix
@@ -24,6 +25,7 @@ from web.filters import reader_for
 from web.notices import notify
 from web.pages import is_part, may_edit_segments, page, part
 from web.undo import inverse, keep_inverse
+from web.views.refreshing import END_POLLING
 from web.views.segments import editors_only
 
 
@@ -52,15 +54,33 @@ class MeasureRow:
 @require_GET
 def health(request: HttpRequest) -> HttpResponse:
     """The configs, and one of them in full (`config`, else the first)."""
+    scoring = is_scoring_due()  # asked before the numbers are read, which are then never older than it says
     configs = list(HealthConfig.objects.select_related("segment"))
     rows = rows_of(request, configs)
     wanted = request.GET.get("config", "")
     chosen = next((row for row in rows if str(row.config.pk) == wanted), rows[0] if rows else None)
     reader = reader_for(request)
-    context: dict[str, Any] = {"rows": rows, "chosen": chosen, "may_edit": may_edit_segments(request)}
+    context: dict[str, Any] = {
+        "rows": rows, "chosen": chosen, "may_edit": may_edit_segments(request), "scoring": scoring and bool(rows),
+    }  # fmt: skip
     if chosen:
         context |= {"dimensions": dimensions_of(chosen.config, reader), "elsewhere": elsewhere(request, chosen.config)}
-    return page(request, "web/health/page.html", context)
+    return page(request, "web/health/page.html", context, parts={"health-order": "web/health/_scored_part.html"})
+
+
+@login_required
+@require_GET
+def scoring_progress(request: HttpRequest) -> HttpResponse:
+    """Whether a scoring is still to come, for a page that looks every second; 286 ends that, and has the numbers of the
+    page read anew."""
+    due = is_scoring_due()
+    if not is_part(request):
+        return HttpResponseRedirect(reverse("health"))
+    if due:
+        return part(request, "web/health/_scoring.html")
+    response = part(request, "web/health/_scoring_done.html", status=END_POLLING)
+    response["HX-Trigger"] = "health-scored"
+    return response
 
 
 def rows_of(request: HttpRequest, configs: list[HealthConfig]) -> list[Row]:
@@ -131,7 +151,8 @@ def health_move(request: HttpRequest, pk: int) -> HttpResponse:
     rows = rows_of(request, list(HealthConfig.objects.select_related("segment")))
     shown = request.POST.get("shown", "")
     chosen = next((row for row in rows if str(row.config.pk) == shown), None)
-    return part(request, "web/health/_order_part.html", {"rows": rows, "chosen": chosen, "may_edit": True})
+    context = {"rows": rows, "chosen": chosen, "may_edit": True, "scoring": is_scoring_due()}
+    return part(request, "web/health/_order_part.html", context)
 
 
 @inverse("health-order")

@@ -22,7 +22,8 @@ from health.definition import Definition, DefinitionError, read_definition
 from health.editing import StaleConfig, overlaps, save_config
 from health.effect import LIMIT_MS, effect_of
 from health.models import HealthConfig, HealthConfigVersion
-from health.stock import DEFAULT
+from health.proposing import usable
+from health.stock import ready_made
 from health.uses import uses_of_config
 from health.versions import Change, differences
 from segments.models import Segment
@@ -81,7 +82,7 @@ def config_new(request: HttpRequest) -> HttpResponse:
         draft.dimensions = [DimensionDraft(name="Product adoption", weight=100, measures=[MeasureDraft()])]
         draft.number()
     else:
-        draft.take(original.definition if original else DEFAULT)
+        draft.take(original.definition if original else usable(ready_made()[0], reader_for(request)))
         draft.reason = f"Copied from {original.name}" if original else ""
     return _edit(request, Editing(None, draft))
 

@@ -17,7 +17,7 @@ from core.intake import BadValue
 from health.audiences import Audience, among, audiences
 from health.definition import DefinitionError, read_definition
 from health.effect import accounts_of, effect_of
-from health.proposing import begin_config, propose, start_for
+from health.proposing import begin_config, propose, start_for, usable
 from health.stock import ReadyMade, ready_made
 from segments.questions import Reader
 from web.filters import dropped_notice, reader_for
@@ -47,7 +47,8 @@ def start(request: HttpRequest) -> HttpResponse:
         return page(request, "web/health/start.html", {"groups": _grouped(found), "fresh": found[0].config is None})
     ready = next((one for one in ready_made() if one.key == data.get("start")), start_for(audience))
     if request.method == "POST" and data.get("do") == "ready":
-        return _save(request, audience, ready.definition, f"Taken ready-made: {ready.name}", None) or _again(audience)
+        definition = usable(ready, reader)
+        return _save(request, audience, definition, f"Taken ready-made: {ready.name}", None) or _again(audience)
     return _limits(request, audience, ready, reader)
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from accounts.models import Account
 from core.deadline import TooSlow
 from health.models import AccountHealth, HealthConfig
-from health.trends import health_trend, trend_days, version_days
+from health.trends import trend_of, version_days
 from segments.models import Segment
 from web.filters import dropped_notice, reader_for
 from web.notices import notify
@@ -36,7 +36,7 @@ def trend_of_health(request: HttpRequest) -> HttpResponse:
     size = len(seen) if seen is not None else segment.member_count if segment else AccountHealth.objects.count()
     late = False
     try:
-        points = health_trend(trend_days(now, int(days), size), now, segment=segment, config=config, seen=seen)
+        points = trend_of(int(days), now, size, segment=segment, config=config, seen=seen)
     except TooSlow:
         points, late = [], True
     marks = version_days(points[0].day, now, segment=segment, config=config) if points else []
