@@ -120,7 +120,7 @@ def _set(step: SetStep, rows: Sequence[Enrolment], work: Acting) -> dict[int, Ne
     facts = [Fact(row.account.external_id, {step.field: step.value}, work.now.now) for row in rows]
     refused = {reject.index: reject.reason for reject in record_accounts(facts, source=SOURCE).rejected}
     taken = [row for place, row in enumerate(rows) if place not in refused]
-    _note(step, taken, work, [step.words] * len(taken))
+    _note(step, taken, work, [step.words()] * len(taken))
     found = _on(step, taken, work)
     return found | {rows[place].pk: Next(step.key, None, why) for place, why in refused.items()}
 

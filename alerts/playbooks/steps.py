@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from alerts.work.days import Span
 from segments.questions import Question
 
 END = "end"
+Names = Mapping[str, str]
+NONE: Names = {}
 
 
 @dataclass(frozen=True)
@@ -23,9 +26,8 @@ class Step:
         """Its kind, as definitions name it."""
         return KIND_OF[type(self)]
 
-    @property
-    def words(self) -> str:
-        """What it does, in a sentence."""
+    def words(self, names: Names = NONE) -> str:
+        """What it does, in a sentence; `names` says how parts and colleagues are called, by their keys."""
         raise NotImplementedError
 
 
@@ -41,11 +43,12 @@ class TaskStep(Step):
     due: Span | None = None
     wait: bool = False
 
-    @property
-    def words(self) -> str:
+    def words(self, names: Names = NONE) -> str:
         """Task “Call the sponsor” for the csm, due in 2 working days; wait until it is done."""
         due = f", due in {self.due}" if self.due else ""
-        return f"Task “{self.title}” for {_whose(self.role, self.to)}{due}{'; wait until it is done' * self.wait}."
+        return (
+            f"Task “{self.title}” for {_whose(self.role, self.to, names)}{due}{'; wait until it is done' * self.wait}."
+        )
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,7 @@ class DelayStep(Step):
     hours: int = 0
     at: dt.time | None = None
 
-    @property
-    def words(self) -> str:
+    def words(self, names: Names = NONE) -> str:
         """Wait 3 working days, until 09:00."""
         how_long = str(self.span) if self.span else f"{self.hours} hour{'' if self.hours == 1 else 's'}"
         return f"Wait {how_long}{f', until {self.at:%H:%M}' if self.at else ''}."
@@ -70,8 +72,7 @@ class BranchStep(Step):
     rule: Question | None = None
     otherwise: str = END
 
-    @property
-    def words(self) -> str:
+    def words(self, names: Names = NONE) -> str:
         """If the rule holds, go on; otherwise …"""
         rule = self.rule.words if self.rule else ""
         other = "end" if self.otherwise == END else f"go to “{self.otherwise}”"
@@ -85,8 +86,7 @@ class SetStep(Step):
     field: str
     value: str | int | float | bool | list[str] | None = None
 
-    @property
-    def words(self) -> str:
+    def words(self, names: Names = NONE) -> str:
         """Set custom.play to “yes”."""
         return f"Clear {self.field}." if self.value is None else f"Set {self.field} to “{self.value}”."
 
@@ -99,11 +99,11 @@ class AssignStep(Step):
     to: tuple[str, ...]
     only_free: bool = False
 
-    @property
-    def words(self) -> str:
+    def words(self, names: Names = NONE) -> str:
         """Assign lucas, haruto in turn as csm."""
         turn = " in turn" if len(self.to) > 1 else ""
-        return f"Assign {', '.join(self.to)}{turn} as {self.role}{', if nobody is yet' * self.only_free}."
+        whom = ", ".join(names.get(one, one) for one in self.to)
+        return f"Assign {whom}{turn} as {names.get(self.role, self.role)}{', if nobody is yet' * self.only_free}."
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,9 @@ class EmailStep(Step):
     to: str = ""
     users: str = ""
 
-    @property
-    def words(self) -> str:
+    def words(self, names: Names = NONE) -> str:
         """E-mail “Welcome” to the users who are champion."""
-        whom = f"the account’s users who are {self.users}" if self.users else _whose(self.role, self.to)
+        whom = f"the account’s users who are {self.users}" if self.users else _whose(self.role, self.to, names)
         return f"E-mail “{self.subject}” to {whom}."
 
 
@@ -129,8 +128,7 @@ class WebhookStep(Step):
 
     url: str
 
-    @property
-    def words(self) -> str:
+    def words(self, names: Names = NONE) -> str:
         """Call https://example.com/hook."""
         return f"Call {self.url}."
 
@@ -168,7 +166,8 @@ class Definition:
         return next((place for place, one in enumerate(self.steps, 1) if one.key == key), len(self.steps) + 1)
 
 
-def _whose(role: str, to: str) -> str:
+def _whose(role: str, to: str, names: Names) -> str:
+    part, other = names.get(role, role), names.get(to, to)
     if role and to:
-        return f"the {role}, else {to}"
-    return f"the {role}" if role else to or "nobody yet"
+        return f"the {part}, else {other}"
+    return f"the {part}" if role else other or "nobody yet"

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.models import Account
+from accounts.models import Account, AssignmentRole, TeamMember
 from alerts.models import Enrolment, Playbook
 from alerts.playbooks.definition import read_definition
 from alerts.playbooks.editing import delete_playbook, set_playbook_active
@@ -57,6 +57,8 @@ def playbook(request: HttpRequest, pk: int) -> HttpResponse:
     """One, in words, with the accounts in it (`show`), and one of those in full (`enrolment`)."""
     found = get_object_or_404(Playbook.objects.select_related("segment", "rule"), pk=pk)
     definition, problem = _read(found.definition, reader_for(request))
+    names = dict(AssignmentRole.objects.values_list("key", "name"))
+    names |= dict(TeamMember.objects.values_list("key", "name"))
     rows = _seen(request).filter(playbook=found)
     show = request.GET.get("show", "")
     show = show if show in SHOWN else ""
@@ -70,7 +72,9 @@ def playbook(request: HttpRequest, pk: int) -> HttpResponse:
     asked = request.GET.get("enrolment", "")
     chosen = rows.filter(pk=int(asked)).first() if _is_id(asked) else None
     context = {
-        "playbook": found, "definition": definition, "problem": found.error or problem, "show": show,
+        "playbook": found, "definition": definition,
+        "steps": [(step.key, step.words(names)) for step in definition.steps],
+        "problem": found.error or problem, "show": show,
         "tabs": [("", SHOWN[""], counts["running"]), ("over", SHOWN["over"], None), ("failed", SHOWN["failed"],
                  counts["failed"])],
         "rows": shown[:A_PAGE], "chosen": chosen, "previous": number - 1,
