@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.text import slugify
 
 from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in
-from alerts.models import AlertRule, Playbook, PlaybookVersion
+from alerts.models import AlertRule, Enrolment, Playbook, PlaybookVersion
 from alerts.playbooks.definition import read_definition
 from core.intake import BadValue, clean_text, fold
 from core.jobs import enqueue
@@ -182,10 +183,8 @@ def _pk(row: Any) -> int | None:
 
 def _definitions() -> Iterator[tuple[Playbook, Any]]:
     """Every definition by which accounts go on, with its playbook: the present ones, and those of who is in it."""
-    for playbook in Playbook.objects.all():
-        yield playbook, playbook.definition
-    running = PlaybookVersion.objects.filter(enrolments__state="running").select_related("playbook").distinct()
-    for version in running:
+    inside = Exists(Enrolment.objects.running().filter(version=OuterRef("pk")))
+    for version in PlaybookVersion.objects.filter(Q(number=F("playbook__version")) | inside).select_related("playbook"):
         yield version.playbook, version.definition
 
 
