@@ -39,6 +39,9 @@ def main() -> None:
     parser.add_argument("--write", action=argparse.BooleanOptionalAction, default=True, help="Foresight's page.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", default="csbox_bench", help="A database of this name is made and dropped again.")
+    parser.add_argument(
+        "--template", default="", help="Copy this migrated database, which is made if need be and stays."
+    )
     asked = parser.parse_args()
     bootstrap.ensure()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "csbox.settings")
@@ -49,7 +52,7 @@ def main() -> None:
     django.setup()
     from bench.database import own_database
 
-    with own_database(asked.database):
+    with own_database(asked.database, asked.template):
         found = import_module(f"bench.{MEASURED[asked.what]}").measure(asked)
     json.dump(found, sys.stdout, indent=2)
     print()

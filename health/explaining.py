@@ -13,7 +13,7 @@ from accounts.models import Account
 from health.definition import UNSCORED, Definition, Limit, Measure
 from health.hands import say_by_hand
 from health.models import AccountHealth, Band, HealthConfig, HealthOverride
-from health.recalling import days_before, lenient, versions_of, whole_of, wholes_of
+from health.recalling import health_with_past, lenient, versions_of, whole_of, wholes_of
 from segments.questions import Reader
 
 LOOK_BACK_DAYS = 30
@@ -127,10 +127,10 @@ class Teller:
     def __init__(self, accounts: Iterable[Account], reader: Reader, *, look_back: int = LOOK_BACK_DAYS) -> None:
         self.reader = reader
         self.ids = [account.pk for account in accounts]
-        self.health = AccountHealth.objects.in_bulk(self.ids)
+        self.health, self.before = health_with_past(self.ids, reader.moment, look_back)
         self.hands = say_by_hand(self.health, self.ids, reader.moment)
-        self.before = days_before(self.ids, reader.moment, look_back)
-        rows = versions_of({(row.config_id, row.version) for row in [*self.health.values(), *self.before.values()]})
+        used = {(row.config_id, row.version) for row in self.health.values()}
+        rows = versions_of(used | {(row.config_id, row.version) for row in self.before.values()})
         self.configs = {row.config_id: row.config for row in rows}
         self.definitions = {(row.config_id, row.number): lenient(row.definition, reader) for row in rows}
 

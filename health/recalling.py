@@ -4,27 +4,54 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Q
 
 from accounts.fields import Field
 from accounts.models import Account
 from core.clock import Moment
 from health.definition import UNSCORED, Definition, DefinitionError, Measure, read_definition
-from health.models import HealthConfigVersion, HealthDay
+from health.models import AccountHealth, HealthConfigVersion
 from health.scoring import number, share_of
 from segments.questions import Reader
 
 
-def days_before(ids: Sequence[int], now: Moment, days: int) -> dict[int, HealthDay]:
-    """The row that counted so many days ago, by account: one look into the index for each, however long the history."""
-    day = now.today - dt.timedelta(days=days)
-    newest = HealthDay.objects.filter(account=OuterRef("pk"), day__lte=day).order_by("-day").values("pk")[:1]
-    chosen = Account.objects.filter(pk__in=ids).order_by().values_list(Subquery(newest))
-    rows = HealthDay.objects.filter(pk__in=chosen).order_by()
-    return {row.account_id: row for row in rows.only("account_id", "config_id", "version", "values", "measures")}
+@dataclass(frozen=True)
+class Earlier:
+    """What an account was scored on a past day: with which version, the values and scores of its measures."""
+
+    config_id: int | None
+    version: int
+    values: list[Decimal | None]
+    measures: list[Decimal | None]
+
+
+# One look into the index of days for each account, however long its history.
+_WITH_DAY = """
+SELECT health.*, day.config_id AS day_config, day.version AS day_version, day.values AS day_values,
+       day.measures AS day_measures
+FROM health_accounthealth AS health
+LEFT JOIN LATERAL (
+    SELECT config_id, version, "values", measures FROM health_healthday
+    WHERE account_id = health.account_id AND day <= %s ORDER BY day DESC LIMIT 1
+) AS day ON true
+WHERE health.account_id = ANY(%s)
+"""
+
+
+def health_with_past(ids: Sequence[int], now: Moment, days: int) -> tuple[dict[int, AccountHealth], dict[int, Earlier]]:
+    """The health of these accounts, and what counted so many days ago where anything did, by account."""
+    found: dict[int, AccountHealth] = {}
+    past: dict[int, Earlier] = {}
+    row: Any  # with columns that the model does not have
+    for row in AccountHealth.objects.raw(_WITH_DAY, [now.today - dt.timedelta(days=days), list(ids)]):
+        found[row.account_id] = row
+        if row.day_version is not None:
+            past[row.account_id] = Earlier(row.day_config, row.day_version, row.day_values, row.day_measures)
+    return found, past
 
 
 def versions_of(wanted: Iterable[tuple[int | None, int]]) -> list[HealthConfigVersion]:

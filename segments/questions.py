@@ -77,12 +77,12 @@ class Reader:
     accounts: Sequence[int] | None = None  # the only ones that are asked about
 
     @classmethod
-    def now(cls, at: Moment | None = None, me: str = "") -> Reader:
-        """Everything as it is at this moment."""
+    def now(cls, at: Moment | None = None, me: str = "", workspace: Workspace | None = None) -> Reader:
+        """Everything as it is at this moment; the workspace where it was read already."""
         rows = list(Segment.everything.values_list("key", "pk", "name", "subject"))
         named = {key: (pk, name) for key, pk, name, _ in rows}
         about = {key: subject for key, _, _, subject in rows}
-        workspace = Workspace.get()
+        workspace = workspace or Workspace.get()
         present = at or Moment(timezone.now(), workspace.zone)
         return cls(vocabulary(), present, named, workspace.currency, me, about)
 

@@ -102,9 +102,14 @@ def missing_browser() -> str:
     return "" if chromium() else "there is no Chromium on this machine (apt-get install chromium)"
 
 
+# Files that take long come first, so that two processes end at nearly the same time (with --no-loadscope-reorder).
+LONG_FIRST = ("runtime", "browser", "bench", "ingest", "live", "admin")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Everything in tests/browser is a browser test; it is skipped with its reason, or fails where it is required."""
     folder = ROOT / "tests" / "browser"
+    items.sort(key=_how_early)
     why = missing_browser()
     for item in items:
         if folder in item.path.parents:
@@ -114,6 +119,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.usefixtures("_browser_is_required"))
             else:
                 item.add_marker(pytest.mark.skip(reason=why))
+
+
+def _how_early(item: pytest.Item) -> int:
+    folder = item.path.relative_to(ROOT / "tests").parts[0] if item.path.is_relative_to(ROOT / "tests") else ""
+    return LONG_FIRST.index(folder) if folder in LONG_FIRST else len(LONG_FIRST)
 
 
 @pytest.fixture

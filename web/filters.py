@@ -14,6 +14,7 @@ from core.intake import BadValue, check_depth, short
 from segments.questions import Question, Reader
 from segments.rules.tree import RuleError
 from web.liststate import ListState
+from web.pages import workspace_of
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def read_filters(request: HttpRequest, reader: Reader, state: ListState) -> Filt
 def reader_for(request: HttpRequest) -> Reader:
     """What rules are read against, with "me" being whoever asks."""
     member = getattr(request.user, "member", None)
-    return Reader.now(me=member.key if member else "")
+    return Reader.now(me=member.key if member else "", workspace=workspace_of(request))
 
 
 def _csm(request: HttpRequest, key: str) -> TeamMember | None:

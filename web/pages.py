@@ -100,14 +100,14 @@ def part(
 
 def shell_for(request: HttpRequest, *, whole: bool) -> Shell:
     """The frame; a part needs no navigation and asks the database for less."""
-    workspace = Workspace.get()
+    workspace = workspace_of(request)
     user: User | AnonymousUser = request.user
     who = str(member_of(request) or user.get_full_name() or user.get_username())  # type: ignore[union-attr]
     finished = RefreshRun.objects.filter(finished_at__isnull=False).order_by("-id").first() if whole else None
     return Shell(
         workspace=workspace,
         preferences=read_preferences(request),
-        nav=_nav(request) if whole else [],
+        nav=navigation(request) if whole else [],
         who=who,
         initials="".join(word[0] for word in who.split()[:2]).upper(),
         refreshed=finished,
@@ -115,12 +115,21 @@ def shell_for(request: HttpRequest, *, whole: bool) -> Shell:
     )
 
 
+def workspace_of(request: HttpRequest) -> Workspace:
+    """The workspace, read once a request."""
+    found: Workspace | None = getattr(request, "workspace", None)
+    if found is None:
+        found = Workspace.get()
+        request.workspace = found  # type: ignore[attr-defined]
+    return found
+
+
 def moment_of(workspace: Workspace) -> Moment:
     """The present in the workspace's zone, without asking for the workspace again."""
     return Moment(timezone.now(), workspace.zone)
 
 
-def _nav(request: HttpRequest) -> list[tuple[str, list[Link]]]:
+def navigation(request: HttpRequest) -> list[tuple[str, list[Link]]]:
     """The pages that exist and that this person may open."""
     here = request.path
 

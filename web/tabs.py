@@ -14,7 +14,6 @@ from django.http import HttpRequest
 from accounts.fields import Subject
 from accounts.models import Account, LifecycleStage
 from core.deadline import TooSlow, time_limit
-from core.models import Workspace
 from health.models import Band
 from segments.models import AccountMembership, Segment
 from segments.questions import Reader
@@ -25,6 +24,7 @@ from web.charts import Mix, Slice, mix
 from web.columns import BAND
 from web.filters import compact
 from web.liststate import COUNT_CAP, ListState
+from web.pages import workspace_of
 
 STRIP_SECONDS, COUNT_SECONDS = 60, 10
 BANDS_SECONDS, BANDS_LIMIT_MS = 120, 2_000
@@ -67,7 +67,7 @@ class Strip:
 def is_restricted(request: HttpRequest) -> bool:
     """True if stored numbers, which are about all accounts, would not be this person's."""
     member = getattr(request.user, "member", None)
-    return bool(member and not request.user.is_superuser and member.is_restricted(Workspace.get()))
+    return bool(member and not request.user.is_superuser and member.is_restricted(workspace_of(request)))
 
 
 def members_of(accounts: QuerySet[Account], segment: Segment | None) -> QuerySet[Account]:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.db import connection
 from psycopg.conninfo import make_conninfo
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+NAME = f"csbox_bench_test_{os.getpid()}"
 
 
 def bench(*arguments: str) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def bench(*arguments: str) -> dict[str, Any]:
         dbname="postgres",
     )
     done = subprocess.run(
-        [sys.executable, "-m", "bench", *arguments, "--database", f"csbox_bench_test_{os.getpid()}"],
+        [sys.executable, "-m", "bench", *arguments, "--database", NAME, "--template", f"{NAME}_template"],
         cwd=ROOT,
         env=os.environ | {"CSBOX_NO_BOOTSTRAP": "1", "DATABASE_URL": address, "CSBOX_DEBUG": "1"},
         capture_output=True,
@@ -38,13 +40,23 @@ def bench(*arguments: str) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-@pytest.fixture(autouse=True)
-def _leaves_nothing_behind(django_db_setup: None, django_db_blocker: Any) -> Any:
+@pytest.fixture(scope="module")
+def _template(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """One migrated database that every measurement copies."""
+    with django_db_blocker.unblock():
+        connection.ensure_connection()  # which starts an embedded server that is not running, and learns its address
     if not connection.settings_dict.get("HOST"):
         pytest.skip("the server of the tests has no address that another process could be given")
     yield
     with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_database WHERE datname = %s", [f"csbox_bench_test_{os.getpid()}"])
+        cursor.execute(f'DROP DATABASE IF EXISTS "{NAME}_template"')
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing_behind(_template: None, django_db_blocker: Any) -> Iterator[None]:
+    yield
+    with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_database WHERE datname = %s", [NAME])
         assert cursor.fetchone() == (0,)
     connection.close()
 

@@ -175,7 +175,7 @@ def context_for(browser: Browser, site: str, trouble: list[str]) -> Iterator[Cal
         client = Client()
         client.force_login(User.objects.get(member__access=access))
         context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": site}])
-        context.set_default_timeout(8_000)
+        context.set_default_timeout(20_000)  # a busy machine is slow; what is there is found at once
         context.on("page", lambda page: _listen(page, trouble))
         opened.append(context)
         return context
@@ -196,7 +196,7 @@ def _is_trouble(message: Any) -> bool:
 
 def until(page: Page, expression: str, argument: Any = None) -> None:
     """Wait until an expression holds in the page. (Playwright's own way evaluates text, which our policy forbids.)"""
-    for _ in range(80):
+    for _ in range(200):
         with contextlib.suppress(Exception):  # the page may be on its way to the next one
             if page.evaluate(expression, argument):
                 return

@@ -196,6 +196,16 @@ def test_jumping_by_keyboard(page: Page) -> None:
     page.wait_for_selector("h1:has-text('Account 05')")
 
 
+def test_enter_waits_for_the_results_of_what_was_typed_last(page: Page) -> None:
+    page.goto("/segments/")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("count 0")
+    page.locator("#jump-results a", has_text="Account 00").wait_for()
+    page.keyboard.type("7")
+    page.keyboard.press("Enter")  # before its own results can be there
+    page.wait_for_selector("h1:has-text('Account 07')")
+
+
 def test_everything_can_be_read_and_done_without_scripts(context_for: Callable[..., BrowserContext]) -> None:
     page = context_for(java_script_enabled=False).new_page()
     page.goto("/accounts/")

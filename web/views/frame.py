@@ -15,7 +15,7 @@ from accounts.models import Account
 from core.intake import BadValue, clean_text, fold, unaccented
 from segments.models import Segment
 from web.notices import back_to, notify
-from web.pages import page
+from web.pages import navigation, page
 from web.preferences import DENSITIES, THEMES, read_preferences, write_preferences
 from web.undo import UndoGone, undo
 
@@ -76,13 +76,6 @@ def jump(request: HttpRequest) -> HttpResponse:
         text = ""
     wanted = fold(text)
     seen = Account.objects.visible_to(request.user)
-    pages = [
-        ("Portfolio", reverse("portfolio")),
-        ("Accounts 360", reverse("accounts")),
-        ("Subscription 360", reverse("subscriptions")),
-        ("Users", reverse("users")),
-        ("Segments", reverse("segments")),
-    ]
     held = seen.filter(name_folded__contains=wanted).order_by("name_folded")
     starts = list(held.filter(name_folded__startswith=unaccented(wanted))[:FOUND]) if wanted else []
     if wanted and len(starts) < FOUND:
@@ -93,6 +86,6 @@ def jump(request: HttpRequest) -> HttpResponse:
         "segments": Segment.objects.filter(name_folded__contains=wanted, active=True).in_tab_order()[:FOUND]
         if wanted
         else [],
-        "pages": [(name, url) for name, url in pages if wanted in name.casefold()],
+        "pages": [link for _, links in navigation(request) for link in links if wanted in link.label.casefold()],
     }
     return page(request, "web/jump.html", context, parts={"jump-results": "web/_jump_results.html"})

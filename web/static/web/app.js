@@ -109,10 +109,18 @@ document.addEventListener("keydown", (event) => {
   gone = event.key === "g" ? event.timeStamp : -Infinity;
   if (link) { event.preventDefault(); link.click(); }
 });
+// Enter goes to the first result of what is typed: if those on show are of an earlier text, once its own are here.
+let answered = "", going = false;
 $("#jump-dialog form")?.addEventListener("submit", (event) => {
   const first = $("#jump-results a");
-  if (first) { event.preventDefault(); event.stopPropagation(); first.click(); }
+  going = answered !== $("#jump-q").value;
+  if (first && !going) { event.preventDefault(); event.stopPropagation(); first.click(); }
 }, true);
+$("#jump-q")?.addEventListener("input", () => { going = false; });
+$("#jump-results")?.addEventListener("htmx:afterSwap", (event) => {
+  answered = new URL(event.detail.xhr.responseURL).searchParams.get("q") ?? "";
+  if (going && answered === $("#jump-q").value) $("#jump-results a")?.click();
+});
 
 // Theme: the server renders it; a click changes it at once and keeps it.
 const toggle = $("[data-theme-toggle]");
