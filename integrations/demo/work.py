@@ -15,7 +15,7 @@ from integrations.demo.company import Customer
 from integrations.demo.questions import condition, every
 from segments.models import Segment
 
-RENEWAL = [
+RENEWAL: list[dict[str, Any]] = [
     {"key": "prepare", "kind": "task", "title": "Prepare the renewal of {{ account.name }}", "role": "csm",
      "text": "MRR {{ account.mrr }}, renewal on {{ account.renews_on }}.", "due": {"days": 9, "working": True}},
     {"key": "wait", "kind": "delay", "days": 5, "at": "09:00"},
@@ -26,7 +26,7 @@ RENEWAL = [
     {"key": "review", "kind": "task", "title": "Bring {{ account.name }} to the risk review", "role": "account-manager",
      "to": "imani", "due": {"days": 5, "working": True}},
 ]  # fmt: skip
-ONBOARDING = [
+ONBOARDING: list[dict[str, Any]] = [
     {"key": "kick-off", "kind": "task", "title": "Kick-off with {{ account.name }}", "role": "onboarding-manager",
      "to": "milena", "due": {"days": 10, "working": True}},
     {"key": "settle", "kind": "delay", "days": 6, "working": True},
