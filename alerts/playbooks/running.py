@@ -24,7 +24,7 @@ from alerts.playbooks.acting import Acting, Next, act
 from alerts.playbooks.definition import read_definition
 from alerts.playbooks.editing import TASK
 from alerts.playbooks.enrolling import enrol_for
-from alerts.playbooks.steps import END, SENT, Definition, Step
+from alerts.playbooks.steps import END, SENT, BranchStep, Definition, Step
 from core.clock import Moment, moment
 from core.jobs import enqueue
 from core.models import Workspace
@@ -112,29 +112,35 @@ def end_enrolments(rows: Sequence[Enrolment], state: str, now: dt.datetime, why:
 def _playbook(playbook: Playbook, work: Acting, done: Ran) -> None:
     """Who comes in, then everybody who is in it, each under their version. Raises DefinitionError if one of the
     versions cannot be read, after the others went on."""
-    versions = {one.pk: one for one in playbook.versions.filter(enrolments__state=State.RUNNING).distinct()}
+    inside = {one.pk: one for one in playbook.versions.filter(enrolments__state=State.RUNNING).distinct()}
     newest = playbook.versions.first()
     unreadable: list[DefinitionError] = []
-    if newest is not None:
-        versions[newest.pk] = newest
-    for version in versions.values():
+    for version in {**inside, **({newest.pk: newest} if newest else {})}.values():
         try:
             definition = read_definition(version.definition, work.reader)
         except DefinitionError as error:
             unreadable.append(error)
             continue
-        if version == newest:
-            entered = enrol_for(playbook, version, definition.first, work.now)
-            done.entered += len(entered)
-            done.accounts.update(entered)
-        _end(version, definition, work, done)
-        for step in definition.steps:  # they lead forward only, so one pass reaches whatever is due
-            while taken := _take(version, step, work, done):
-                done.steps += taken
+        entered = enrol_for(playbook, version, definition.first, work.now) if version == newest else []
+        done.entered += len(entered)
+        done.accounts.update(entered)
+        if entered or version.pk in inside:
+            _go_through(version, definition, work, done)
     if unreadable:
         raise unreadable[0]
     if playbook.error:
         Playbook.objects.filter(pk=playbook.pk).update(error="")
+
+
+def _go_through(version: PlaybookVersion, definition: Definition, work: Acting, done: Ran) -> None:
+    """End what is over, and take every step that is due: they lead forward only, so one pass reaches them all."""
+    _end(version, definition, work, done)
+    due = set(version.enrolments.due(work.now.now).order_by().values_list("step", flat=True).distinct())
+    for step in definition.steps:
+        if step.key in due:
+            while taken := _take(version, step, work, done):
+                done.steps += taken
+            due |= {step.then, step.otherwise} if isinstance(step, BranchStep) else {step.then}
 
 
 def _end(version: PlaybookVersion, definition: Definition, work: Acting, done: Ran) -> None:
