@@ -76,8 +76,9 @@ def redacting(key: str, column: str) -> Callable[[QuerySet[Any], Subject, int], 
         for row in chosen:
             text = getattr(row, column)
             redacted = redact(text, subject)
-            # The database may know more forms of a letter.
-            setattr(row, column, redacted if redacted != text else ERASED)
+            # The database may know more forms of a letter; what stands for a name may be longer than the name.
+            longest = type(row)._meta.get_field(column).max_length
+            setattr(row, column, (redacted if redacted != text else ERASED)[:longest])
         if chosen:
             type(chosen[0])._default_manager.bulk_update(chosen, [column])
         return Counter({key: len(chosen)} if chosen else {})

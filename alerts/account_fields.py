@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 from accounts.fields import Category, Field, Kind, Owner, Stage, register
 from alerts import editing
 from alerts.models import Alert
+from alerts.work.fields import last_task_done, next_task_due, open_tasks
 
 USES = (editing.rules_of_segment,)  # importing it declares what uses a segment
 
@@ -32,4 +33,7 @@ alert = partial(Field, owner=Owner.ACCOUNT, category=Category.HEALTH, stage=Stag
 register(
     alert(key="alerts.open", label="Open alerts", kind=Kind.NUMBER, value=open_alerts, unit="alerts"),
     alert(key="alerts.last", label="Last alert", kind=Kind.DATETIME, value=last_alert),
+    alert(key="tasks.open", label="Open tasks", kind=Kind.NUMBER, value=open_tasks, unit="tasks"),
+    alert(key="tasks.next_due", label="Next task due", kind=Kind.DATE, value=next_task_due),
+    alert(key="tasks.last_done", label="Last task done", kind=Kind.DATETIME, value=last_task_done),
 )

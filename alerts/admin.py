@@ -14,11 +14,17 @@ from django.http import HttpRequest
 from alerts import handling
 from alerts.editing import Assigning, RuleNameTaken, delete_alert_rule, save_alert_rule, set_rule_active
 from alerts.models import Alert, AlertEntry, AlertRule, AlertRuleVersion
+from alerts.playbooks.admin import EnrolmentAdmin, PlaybookAdmin, PlaybookVersionAdmin, StepRunAdmin
 from alerts.raising import raise_alerts
+from alerts.work.admin import TaskAdmin, TaskCalendarAdmin
 from core.backoffice import BackOffice, ReadOnly
 from core.intake import BadValue
 from segments.rule_widget import RuleField
 from segments.rules.tree import RuleError
+
+__all__ = [  # importing these modules registers their forms
+    "EnrolmentAdmin", "PlaybookAdmin", "PlaybookVersionAdmin", "StepRunAdmin", "TaskAdmin", "TaskCalendarAdmin",
+]  # fmt: skip
 
 
 class OptionalRuleField(RuleField):

@@ -15,9 +15,9 @@ LONGEST, FILLED = 500, 1_000
 _FIELD = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
 
-def check_message(text: str) -> str:
+def check_message(text: str, limit: int = LONGEST) -> str:
     """A message as it may be stored. Raises BadValue for a field that does not exist or has no single value."""
-    found = clean_text(text, LONGEST)
+    found = clean_text(text, limit)
     known = vocabulary()
     for key in _FIELD.findall(found):
         _field(key, known)
@@ -26,15 +26,15 @@ def check_message(text: str) -> str:
     return found
 
 
-def filled(text: str, accounts: Collection[int], reader: Reader) -> dict[int, str]:
+def filled(text: str, accounts: Collection[int], reader: Reader, limit: int = FILLED) -> dict[int, str]:
     """The message for each of the accounts, in one statement. A field that was deleted since is left as a dash."""
     keys = list(dict.fromkeys(_FIELD.findall(text)))
     if not keys:
-        return dict.fromkeys(accounts, text[:FILLED])
+        return dict.fromkeys(accounts, text[:limit])
     fields = {key: reader.vocabulary[key] for key in keys if key in reader.vocabulary}
     columns = {f"said_{place}": (field.shown or field.value)("") for place, field in enumerate(fields.values())}
     rows = Account.objects.filter(pk__in=accounts).annotate(**columns).order_by().values("pk", *columns)
-    return {row["pk"]: _said(text, fields, row, reader) for row in rows}
+    return {row["pk"]: _said(text, fields, row, reader)[:limit] for row in rows}
 
 
 def _said(text: str, fields: Mapping[str, Field], row: Mapping[str, Any], reader: Reader) -> str:
@@ -42,7 +42,7 @@ def _said(text: str, fields: Mapping[str, Field], row: Mapping[str, Any], reader
         key: reader.words.actual(field, row[f"said_{place}"]) or "–"
         for place, (key, field) in enumerate(fields.items())
     }
-    return _FIELD.sub(lambda found: words.get(found.group(1), "–"), text)[:FILLED]
+    return _FIELD.sub(lambda found: words.get(found.group(1), "–"), text)
 
 
 def _field(key: str, known: Vocabulary) -> Field:

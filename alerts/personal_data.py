@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from accounts.personal_data import mentions_in, of_account, redacting
-from accounts.privacy.holdings import ACCOUNT, USER, Holding, hold
-from alerts.models import Alert, AlertEntry
+from accounts.privacy.holdings import ACCOUNT, USER, Holding, exempt, hold
+from alerts.models import Alert, AlertEntry, Enrolment
+from alerts.work.personal_data import TASKS
 
 hold(
+    *TASKS,
+    Holding(
+        key="enrolments", label="Playbooks it was in", model=Enrolment, order=45, find={ACCOUNT: of_account(Enrolment)},
+        columns={
+            "started_at": "started_at", "playbook": "playbook__name", "version": "version__number", "state": "state",
+            "step": "step", "ended_at": "ended_at",
+        },
+    ),
     Holding(
         key="alert_mentions", label="Comments on alerts that name the person (name, e-mail and id removed)",
         model=AlertEntry, order=30, find={USER: mentions_in(AlertEntry, "text", "alert__account")},
@@ -26,3 +35,4 @@ hold(
         },
     ),
 )  # fmt: skip
+exempt({"alerts.TaskCalendar": "Its digest is the hash of a secret of ours, which is nobody’s data."})

@@ -19,7 +19,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F, Q
 
-from accounts.models import Account, Assignment
+from accounts.assigning import holders_of
+from accounts.models import Account
 from alerts.messages import filled
 from alerts.models import Alert, AlertEntry, AlertRule
 from core.clock import Moment, moment
@@ -107,7 +108,7 @@ def raise_alerts(now: Moment | None = None) -> Raised:
 
 def _rule(rule: AlertRule, now: Moment, reader: Reader, done: Raised) -> None:
     watches = [one for one in (rule.watch, rule.clear_watch) if one is not None]
-    if any(_unknown(one) for one in watches):
+    if not all(one.is_answered for one in watches):
         done.silent += 1
         return
     ended = _end(rule, now, reader)
@@ -118,11 +119,6 @@ def _rule(rule: AlertRule, now: Moment, reader: Reader, done: Raised) -> None:
         done.woken += _wake(rule, now)
     held = Alert.objects.open().filter(rule=rule, account__memberships__in=_stays(rule))
     held.filter(seen_at__lt=now.now - dt.timedelta(hours=20)).update(seen_at=now.now)
-
-
-def _unknown(watch: Segment) -> bool:
-    """Whether the stored members do not answer the present rule."""
-    return bool(watch.error or watch.held) or watch.due or watch.live_version != watch.version
 
 
 def _stays(rule: AlertRule) -> Any:
@@ -179,8 +175,7 @@ def _assignees(rule: AlertRule, accounts: list[int]) -> dict[int, int | None]:
     """Whose each alert is: the part's player, else the next in turn, else the fallback."""
     found: dict[int, int | None] = {}
     if rule.role_id:
-        open_ones = Assignment.objects.filter(role=rule.role_id, account__in=accounts, ended_at__isnull=True)
-        found = dict(open_ones.values_list("account_id", "member_id"))
+        found |= holders_of(rule.role_id, accounts)
     left = [pk for pk in accounts if pk not in found]
     turn = list(rule.round_robin.filter(user__is_active=True).order_by("pk").values_list("pk", flat=True))
     if turn and left:

@@ -17,7 +17,7 @@ from core.models import ApiToken, DailyJob, WakeUp, Workspace
 class WorkspaceAdmin(BackOffice):
     """One company, one row: it is changed, never added or deleted."""
 
-    fields = ("name", "currency", "time_zone", "refresh_at", "csm_reach")
+    fields = ("name", "currency", "time_zone", "refresh_at", "work_days", "csm_reach")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """It exists."""

@@ -26,6 +26,16 @@ def validate_time_zone(name: str) -> None:
         raise ValidationError(f"“{name}” is not a time zone. Use a name such as Europe/Oslo or America/New_York.")
 
 
+WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+
+
+def validate_work_days(text: str) -> None:
+    """Refuse what does not name at least one day of the week, each once, as iCalendar does."""
+    days = text.split(",")
+    if not set(days) <= set(WEEKDAYS) or len(set(days)) != len(days):
+        raise ValidationError(f"“{text}” does not name days of the week. Write them like MO,TU,WE,TH,FR.")
+
+
 class ApiToken(models.Model):
     """A token that lets a program act as its owner. Only its digest is kept; the token itself is shown once."""
 
@@ -60,6 +70,10 @@ class Workspace(models.Model):
     )
     refresh_at = models.TimeField(default=dt.time(0, 10), help_text="Local time of the daily refresh.")
     csm_reach = models.CharField(max_length=8, choices=Reach, default=Reach.ALL)
+    work_days = models.CharField(
+        max_length=20, default="MO,TU,WE,TH,FR", db_default="MO,TU,WE,TH,FR", validators=[validate_work_days],
+        help_text="The days on which people work, as in MO,TU,WE,TH,FR. “In 3 working days” counts these.",
+    )  # fmt: skip
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_workspace")]
@@ -77,6 +91,11 @@ class Workspace(models.Model):
     def zone(self) -> zoneinfo.ZoneInfo:
         """The zone in which a day begins and ends."""
         return zoneinfo.ZoneInfo(self.time_zone)
+
+    @property
+    def weekdays(self) -> tuple[int, ...]:
+        """The days on which people work, Monday as 0."""
+        return tuple(place for place, name in enumerate(WEEKDAYS) if name in self.work_days.split(","))
 
 
 class DailyJob(models.Model):

@@ -42,10 +42,10 @@ def free(now: dt.datetime | None = None) -> Q:
     return Q(next_attempt_at__lte=now) & (Q(claim="") | Q(beat_at__isnull=True) | Q(beat_at__lt=now - LOST_AFTER))
 
 
-def take(row: Any) -> bool:
+def take(row: Any, most: int = GIVE_UP_AFTER) -> bool:
     """Claim a locked row; False if it was tried too often. The attempt is counted before the work, so that a row which
-    kills its worker does so five times."""
-    if row.attempts >= GIVE_UP_AFTER:
+    kills its worker does so five times (or as often as is said)."""
+    if row.attempts >= most:
         return False
     row.attempts, row.claim, row.beat_at = row.attempts + 1, uuid.uuid4().hex, timezone.now()
     row.save(update_fields=["attempts", "claim", "beat_at"])

@@ -14,6 +14,8 @@ from rest_framework.routers import SimpleRouter
 from accounts import api as accounts
 from accounts.fields import Subject
 from alerts import api as alerts
+from alerts.playbooks.api import EnrolmentViewSet, PlaybookViewSet
+from alerts.work.api import TaskViewSet
 from core.api.edge import nothing_here
 from core.api.views import ApiView
 from health import api as health
@@ -120,6 +122,9 @@ router.register("band-changes", health.BandChangeViewSet, "api-band-change")
 router.register("health-back-tests", BackTestViewSet, "api-health-back-test")
 router.register("alert-rules", alerts.AlertRuleViewSet, "api-alert-rule")
 router.register("alerts", alerts.AlertViewSet, "api-alert")
+router.register("tasks", TaskViewSet, "api-task")
+router.register("playbooks", PlaybookViewSet, "api-playbook")
+router.register("enrolments", EnrolmentViewSet, "api-enrolment")
 router.register("sources", SourceViewSet, "api-source")
 router.register("set-aside", SetAsideViewSet, "api-set-aside")
 router.register("connections", ConnectionViewSet, "api-connection")

@@ -30,6 +30,10 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "health.HealthConfig", "health.AccountHealth", "health.BandChange", "health.HealthOverride", "health.Pulse",
         "health.HealthDay", "health.HealthConfigVersion",
     ),
+    "Work": (
+        "alerts.Task", "alerts.Playbook", "alerts.Enrolment", "alerts.StepRun", "alerts.PlaybookVersion",
+        "alerts.TaskCalendar",
+    ),
     "Team": (
         "accounts.TeamMember", "accounts.Team", "accounts.Assignment", "auth.User", "auth.Group",
         "core.ApiToken",

@@ -16,6 +16,7 @@ from accounts.billing import roll_up_billing
 from accounts.fields import Stage, Subject, vocabulary
 from accounts.models import Account
 from accounts.touching import read_touched, settle
+from alerts.playbooks.running import run_playbooks
 from alerts.raising import raise_alerts
 from core.clock import Moment, moment
 from core.ids import Ids
@@ -107,9 +108,9 @@ def _refresh(trigger: str, now: Moment, asked: Collection[int] | None, users: Se
         changed.follow(Subject.ACCOUNT, changed.accounts.difference(accounts))
     if late:  # segments that read health
         refresh_segments(trigger, now, segments=late, changed=changed)
-    raised = raise_alerts(now)
-    if last:  # segments that read alerts
+    raised, ran = raise_alerts(now), run_playbooks(now)
+    if last:  # segments that read alerts, tasks or playbooks
         if changed is not None:
-            changed.accounts |= raised.accounts
+            changed.accounts |= raised.accounts | ran.accounts
         refresh_segments(trigger, now, segments=last, changed=changed)
     return run

@@ -104,6 +104,11 @@ class Segment(Timestamped):
         """True while a requested refresh has not been answered."""
         return self.requested_rev > self.live_rev
 
+    @property
+    def is_answered(self) -> bool:
+        """True if the stored members answer the present rule: not frozen, held or waiting for a refresh."""
+        return not (self.error or self.held or self.due) and self.live_version == self.version
+
 
 class SegmentVersion(models.Model):
     """A definition as somebody saved it."""

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Case, Count, OuterRef, QuerySet, Subquery, Sum, When
+from django.db.models import Case, Count, F, OuterRef, QuerySet, Subquery, Sum, When
 from django.db.models.functions import Coalesce, TruncMonth, TruncWeek
 
 from accounts.fields import Category, Owner, Vocabulary
 from accounts.models import Account, Relationship
+from alerts.models import Enrolment, Task
 from core.clock import Moment
 from segments.models import AccountMembership
 from usage.models import DailyUsage, UserActivity
@@ -21,6 +22,7 @@ from web.templatetags.csbox import day_text
 
 RANGES = {"30d": "30 d", "12w": "12 wk", "12m": "12 mo"}
 USERS_A_PAGE = 15
+TASKS_SHOWN = 10
 _UNITS = {"30d": ("Day", "Daily", 5), "12w": ("Week of", "Weekly", 2), "12m": ("Month of", "Monthly", 2)}
 
 
@@ -151,3 +153,16 @@ def memberships_of(account: Account) -> list[AccountMembership]:
     """The public segments the account is in, in the company's order."""
     rows = AccountMembership.objects.filter(account=account, left_at__isnull=True, segment__internal=False)
     return list(rows.select_related("segment").order_by("segment__position", "segment_id"))
+
+
+def tasks_of(account: Account) -> list[Task]:
+    """The account's open tasks, the next one first, and the last three that are over."""
+    mine = Task.objects.filter(account=account).select_related("assignee")
+    todo = mine.open().order_by(F("due_on").asc(nulls_last=True), "pk")
+    return [*todo[:TASKS_SHOWN], *mine.over()[:3]]
+
+
+def enrolments_of(account: Account) -> list[Enrolment]:
+    """The playbooks that the account is in, and the last three that it was in."""
+    mine = Enrolment.objects.filter(account=account).select_related("playbook", "version")
+    return [*mine.running(), *mine.exclude(state=Enrolment.State.RUNNING)[:3]]

@@ -138,7 +138,7 @@ def navigation(request: HttpRequest) -> list[tuple[str, list[Link]]]:
         return Link(label, icon, url, here.startswith(url), go)
 
     groups = [
-        ("My work", [link("Portfolio", "briefcase", "portfolio", "p")]),
+        ("My work", [link("Portfolio", "briefcase", "portfolio", "p"), link("Tasks", "task", "tasks", "t")]),
         (
             "Customers",
             [
@@ -150,7 +150,14 @@ def navigation(request: HttpRequest) -> list[tuple[str, list[Link]]]:
                 link("Account levels", "flag", "levels"),
             ],
         ),
-        ("Automation", [link("Alerts", "bell", "alerts", "l"), link("Health 360", "pulse", "health")]),
+        (
+            "Automation",
+            [
+                link("Alerts", "bell", "alerts", "l"),
+                link("Playbooks", "list", "playbooks"),
+                link("Health 360", "pulse", "health"),
+            ],
+        ),
     ]
     if may_edit_segments(request):
         data = [

@@ -22,6 +22,7 @@ from accounts.models import (
     Subscription,
     TeamMember,
 )
+from alerts.models import Playbook, Task
 from core.clock import moment
 from integrations.demo.company import invent
 from integrations.demo.usage import happenings
@@ -77,6 +78,8 @@ def test_there_is_something_for_every_page(company: str) -> None:
     assert all(trait.active and not trait.error for trait in traits)
     assert Account.objects.filter(level="at-risk").exists() and LevelRule.objects.get().error == ""
     assert Pin.objects.get().segment.name == "At risk"
+    assert set(Playbook.objects.values_list("name", "error")) == {("Renewal in 90 days", ""), ("Onboarding", "")}
+    assert set(Task.objects.values_list("state", flat=True)) == {"open", "done"}
 
 
 def test_every_segment_has_members_and_none_has_all(company: str) -> None:

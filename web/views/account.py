@@ -18,13 +18,23 @@ from accounts.notes import remove_notes, write_note
 from core.intake import BadValue, clean_text
 from segments.pins import pin_targets, pins_of
 from segments.questions import Reader
-from web.account_page import RANGES, USERS_A_PAGE, attributes_of, memberships_of, usage_of, users_of
+from web.account_page import (
+    RANGES,
+    USERS_A_PAGE,
+    attributes_of,
+    enrolments_of,
+    memberships_of,
+    tasks_of,
+    usage_of,
+    users_of,
+)
 from web.columns import short_key
 from web.filters import reader_for
 from web.health_card import course_of, health_card
 from web.liststate import PAGE_SIZE
 from web.notices import notify
 from web.pages import may_change_accounts, may_edit_segments, member_of, page
+from web.task_lists import colleagues
 from web.timeline import SHOW, timeline_of
 from web.trait_line import trait_line
 from web.undo import inverse, keep_inverse
@@ -106,6 +116,10 @@ def _whole(request: HttpRequest, found: Account, reader: Reader) -> dict[str, An
         "open_subscriptions": sum(1 for item in subscriptions if item.status.kind == "active"),
         "attributes": attributes_of(found, reader.vocabulary),
         "memberships": memberships_of(found),
+        "tasks": tasks_of(found),
+        "enrolments": enrolments_of(found),
+        "member": member_of(request),
+        "colleagues": colleagues() if may_change_accounts(request) else [],
         "pins": pins_of(found, reader.moment.today),
         "pin_targets": pin_targets() if may_edit_segments(request) else [],
         "may_edit_segments": may_edit_segments(request),

@@ -11,9 +11,9 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.assigning import assign, give_back
 from accounts.fields import vocabulary
 from accounts.models import Account, TeamMember
-from web.assigning import assign, give_back
 from web.columns import all_columns, chosen_columns
 from web.liststate import COUNT_CAP, state_of
 from web.notices import back_to, notify

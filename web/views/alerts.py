@@ -64,6 +64,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
         "previous": number - 1,
         "next": number + 1 if len(shown) > A_PAGE and number < LAST_PAGE else 0,
         "entries": (chosen or shown[0]).entries.select_related("by__member") if chosen or shown else [],
+        "member": member_of(request),
         "colleagues": TeamMember.objects.filter(user__is_active=True).order_by("name"),
         "outcomes": Alert.Outcome.choices,
         "may_change": may_change_accounts(request),

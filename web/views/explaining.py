@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.fields import Subject
 from accounts.models import Account
-from core.intake import BadValue, clean_text, fold, name_key, unaccented
+from core.intake import BadValue, clean_text, fold, name_key, short, unaccented
 from segments.explaining import Explanation, explain_rule, explain_segments
 from segments.models import AccountMembership, Segment
 from segments.questions import PreviewTooSlow, Reader
@@ -71,7 +71,7 @@ def account_segments(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def account_names(request: HttpRequest) -> HttpResponse:
     """Accounts whose name begins with (or holds) the text, as options for a field; a page without scripts types on."""
-    wanted = fold(_typed(request.GET.get("check", "")))
+    wanted = fold(_typed(request.GET.get("check") or request.GET.get("account", "")))
     found = _named(Account.objects.visible_to(request.user), wanted)[:OFFERED] if wanted else []
     return part(request, "web/explain/_names.html", {"members": found})
 
@@ -100,18 +100,28 @@ def check_typed(request: HttpRequest, data: QueryDict, tree: Tree, reader: Reade
     if not wanted:
         return Checked(typed, None, f"Type the name of {_A[reader.subject]}, for example one from the sample.")
     rows = about.seen_by(request.user)
-    seen = about.model.objects.filter(pk__in=about.ids(rows))
+    try:
+        found = find_typed(about.model.objects.filter(pk__in=about.ids(rows)), typed, reader.subject)
+    except BadValue as error:
+        return Checked(typed, None, str(error))
+    return _explained(typed, tree, rows.filter(**{about.pk: found.pk}), reader)
+
+
+def find_typed(seen: QuerySet[Any], typed: str, subject: Subject = Subject.ACCOUNT) -> Any:
+    """The one account (or user) that was typed: by its name or its id in your systems, else by a part of it. Raises
+    BadValue if there is none, or more than one."""
+    typed = _typed(typed)
+    wanted = fold(typed)
     found = list(seen.filter(name_folded=name_key(typed))[:2]) or list(seen.filter(external_id=typed)[:1])
-    if not found and reader.subject is Subject.USER:
+    if not found and subject is Subject.USER:
         found = list(seen.filter(folded__email=wanted)[:2])
-    found = found or list(_named(seen, wanted)[:OFFERED])
+    found = found or (list(_named(seen, wanted)[:OFFERED]) if wanted else [])
     if not found:
-        return Checked(typed, None, f"No {reader.subject} that you may see is called “{typed}”.")
+        raise BadValue(f"No {subject} that you may see is called “{short(typed)}”.")
     if len(found) > 1:
         names = ", ".join(f"{item} ({item.external_id})" for item in found)
-        text = f"More than one {reader.subject} fits: {names}. Type the whole name, or the id in brackets."
-        return Checked(typed, None, text)
-    return _explained(typed, tree, rows.filter(**{about.pk: found[0].pk}), reader)
+        raise BadValue(f"More than one {subject} fits: {names}. Type the whole name, or the id in brackets.")
+    return found[0]
 
 
 def _named(seen: QuerySet[Any], wanted: str) -> QuerySet[Any]:

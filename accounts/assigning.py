@@ -1,8 +1,8 @@
-"""Giving accounts to a colleague in one role, many at once, and taking it back."""
+"""Giving accounts to a colleague in one role, many at once, and taking it back; and who plays a role for which."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -49,3 +49,9 @@ def give_back(changes: Sequence[Sequence[Any]], role: str) -> int:
             else:
                 assign(ids, TeamMember.objects.get(pk=holder), role)
     return len(changes)
+
+
+def holders_of(role: str, accounts: Collection[int]) -> dict[int, int]:
+    """Who plays a role for these accounts now (primary keys), those left out for whom nobody does who can log in."""
+    open_ones = Assignment.objects.filter(role=role, account__in=accounts, ended_at__isnull=True)
+    return dict(open_ones.filter(member__user__is_active=True).values_list("account_id", "member_id"))

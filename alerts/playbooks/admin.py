@@ -1,0 +1,149 @@
+"""Playbooks in the back office: definitions as JSON, changed through `alerts.playbooks.editing`; runs to look at."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+
+from alerts.models import Enrolment, Playbook, PlaybookVersion, StepRun
+from alerts.playbooks.editing import Coming, delete_playbook, save_playbook, set_playbook_active
+from alerts.playbooks.stopping import stop_enrolments
+from core.backoffice import BackOffice, ReadOnly
+from core.intake import BadValue
+from health.definition import DefinitionError
+
+
+class PlaybookForm(forms.ModelForm):
+    """A playbook; what saving refuses is said in the form, each with its place."""
+
+    reason = forms.CharField(max_length=255, required=False, help_text="One line for the history of the playbook.")
+
+    class Meta:
+        model = Playbook
+        fields: ClassVar[list[str]] = [
+            "name", "description", "active", "segment", "rule", "include_existing", "again", "again_days", "definition",
+        ]  # fmt: skip
+        help_texts: ClassVar[dict[str, str]] = {
+            "segment": "An account that joins it comes in. Without a segment and a rule people bring accounts in.",
+            "rule": "An account about which it opens an alert comes in.",
+            "definition": "Steps, goal and exit rule; the manual’s page on playbooks says the grammar.",
+        }
+
+    def saved(self, author: Any = None) -> Playbook:
+        """Save through the one way in which playbooks change."""
+        given = dict(self.cleaned_data)
+        coming = Coming(
+            given.pop("segment"), given.pop("rule"), given.pop("include_existing"), given.pop("again"),
+            given.pop("again_days"),
+        )  # fmt: skip
+        return save_playbook(self.instance if self.instance.pk else None, coming=coming, author=author, **given)
+
+    def clean(self) -> dict[str, Any]:
+        """Try the whole of it and take it back."""
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors:
+            try:
+                with transaction.atomic():
+                    self.saved()
+                    transaction.set_rollback(True)
+            except DefinitionError as error:
+                raise ValidationError([f"{one.pointer}: {one.message}" for one in error.problems]) from error
+            except BadValue as error:
+                raise ValidationError(str(error)) from error
+        return cleaned
+
+    def validate_constraints(self) -> None:
+        """Saving says it better."""
+
+
+@admin.register(Playbook)
+class PlaybookAdmin(BackOffice):
+    """Playbooks with how many accounts are in them."""
+
+    form = PlaybookForm
+    list_display = ("name", "key", "active", "entry", "inside", "version", "error")
+    list_filter = ("active", "entry", ("error", admin.EmptyFieldListFilter))
+    search_fields = ("name_folded",)
+    autocomplete_fields = ("segment", "rule")
+    actions = ("switch_on", "switch_off")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the number of running enrolments."""
+        return (
+            super().get_queryset(request).annotate(running=Count("enrolments", filter=Q(enrolments__state="running")))
+        )
+
+    @admin.display(description="in it", ordering="running")
+    def inside(self, playbook: Any) -> int:
+        """How many accounts are in it."""
+        return int(playbook.running)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save with its version."""
+        obj.pk = form.saved(request.user).pk
+        obj.refresh_from_db()
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """With its history."""
+        delete_playbook(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Playbook]) -> None:
+        """One by one."""
+        for playbook in queryset:
+            delete_playbook(playbook)
+
+    @admin.action(description="Switch on", permissions=["change"])
+    def switch_on(self, request: HttpRequest, queryset: QuerySet[Playbook]) -> None:
+        """Accounts come in from now on, and who is in it goes on."""
+        for playbook in queryset:
+            set_playbook_active(playbook, True)
+
+    @admin.action(description="Switch off", permissions=["change"])
+    def switch_off(self, request: HttpRequest, queryset: QuerySet[Playbook]) -> None:
+        """Nobody comes in, and who is in it stands still."""
+        for playbook in queryset:
+            set_playbook_active(playbook, False)
+
+
+@admin.register(PlaybookVersion)
+class PlaybookVersionAdmin(ReadOnly):
+    """Definitions as they were saved."""
+
+    list_display = ("playbook", "number", "author", "reason", "created_at")
+    list_display_links = ("number",)
+    list_select_related = ("playbook", "author")
+    list_filter = ("playbook",)
+
+
+@admin.register(Enrolment)
+class EnrolmentAdmin(ReadOnly):
+    """The accounts in playbooks, the newest entry first."""
+
+    list_display = ("account", "playbook", "state", "step", "due_at", "started_at", "ended_at", "error")
+    list_select_related = ("account", "playbook")
+    list_filter = ("state", "playbook")
+    search_fields = ("account__name_folded",)
+    actions = ("stop",)
+
+    @admin.action(description="Stop", permissions=["view"])
+    def stop(self, request: HttpRequest, queryset: QuerySet[Enrolment]) -> None:
+        """Those that are running."""
+        number = len(stop_enrolments(queryset))
+        self.message_user(request, f"Stopped {number:,} enrolment{'' if number == 1 else 's'}.")
+
+
+@admin.register(StepRun)
+class StepRunAdmin(ReadOnly):
+    """The steps that were taken, the newest first."""
+
+    list_display = ("enrolment", "step", "kind", "state", "begun_at", "done_at", "attempts", "text", "error")
+    list_select_related = ("enrolment__account", "enrolment__playbook")
+    list_filter = ("kind", "state")
+    search_fields = ("enrolment__account__name_folded",)
+    ordering = ("-id",)
