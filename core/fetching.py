@@ -11,7 +11,8 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -25,6 +26,7 @@ from urllib3.util import Timeout, connection
 from core.intake import short
 
 CHUNK = 64 * 1024
+SHORT_ANSWER = 4 * 1024
 MOST_REDIRECTS = 3
 TIMEOUT = Timeout(connect=10, read=60)
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -156,6 +158,35 @@ def ask(pool: CheckedPool, url: str, headers: dict[str, str]) -> Any:
             raise FetchFailed(f"The server sends the question on to another one ({other}). Name that address.")
         url = target
     raise FetchFailed("The server sends the question round in a circle.")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said to something that was sent to it: status, headers, and the beginning of the body as text."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+
+def post(pool: CheckedPool, url: str, headers: dict[str, str], body: bytes, *, seconds: float = 10.0) -> Answer:
+    """Send something once, and read no more than the beginning of the answer; a redirect is an answer like others.
+
+    Raises NotAllowed for an address that may not be asked, FetchFailed for a server that does not answer.
+    """
+    check_url(url)
+    timeout = Timeout(connect=5, read=seconds)
+    try:
+        answer = pool.urlopen("POST", url, headers=headers, body=body, timeout=timeout, preload_content=False)
+        text = answer.read(SHORT_ANSWER, decode_content=False).decode("utf-8", "replace")
+        if answer.length_remaining:  # nobody waits for the rest
+            answer.close()
+        answer.release_conn()
+    except FetchFailed:
+        raise
+    except HTTPError as error:
+        raise FetchFailed(f"{urlsplit(url).hostname} does not answer: {short(_reason(error), 120)}.") from error
+    return Answer(answer.status, dict(answer.headers), text)
 
 
 def _reason(error: HTTPError) -> str:

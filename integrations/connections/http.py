@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import email.utils
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import requests
 import urllib3
 from django.conf import settings
-from django.utils import timezone
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from core.intake import short
+from core.retrying import asked_wait
 
 TIMEOUT = (5, 30)  # seconds to connect, and between two pieces of an answer
 MOST_BYTES = 20_000_000
@@ -44,14 +43,6 @@ class Refused(Exception):
         return self.status in (401, 403)
 
 
-def backoff(attempts: int) -> dt.timedelta:
-    """How long a run rests after so many failures in a row: urllib3's exponential back-off, from half a minute to an
-    hour, with a jitter so that many installations do not come back at once."""
-    failed = [urllib3.util.retry.RequestHistory("GET", "", None, 503, None)] * (attempts + 1)
-    rest = Retry(backoff_factor=15, backoff_max=3_600, backoff_jitter=5, history=tuple(failed)).get_backoff_time()
-    return dt.timedelta(seconds=rest)
-
-
 class BriefRetry(Retry):
     """urllib3's policy, but whoever asks for a long rest gets it from the run, not from a worker that sleeps."""
 
@@ -59,7 +50,7 @@ class BriefRetry(Retry):
         self, method: str | None = None, url: str | None = None, response: Any = None, *args: Any, **kwargs: Any
     ) -> Self:
         """The next try; the answer itself is handed back if it asks for more than a few seconds."""
-        asked = _wait(response.headers.get("Retry-After")) if response is not None else None
+        asked = asked_wait(response.headers.get("Retry-After")) if response is not None else None
         if asked and asked > dt.timedelta(seconds=LONGEST_WAIT):
             raise urllib3.exceptions.MaxRetryError(kwargs.get("_pool"), url or "")  # type: ignore[arg-type]
         return super().increment(method, url, response, *args, **kwargs)
@@ -135,10 +126,10 @@ class Http:
         words = f" It said: “{short(said, 200)}”" if said else ""
         if status == 429:
             raise Passing(
-                f"{self.name} asks to come back later (429).{words}", _wait(answer.headers.get("Retry-After"))
+                f"{self.name} asks to come back later (429).{words}", asked_wait(answer.headers.get("Retry-After"))
             )
         if status in BUSY or status >= 500:
-            raise Passing(f"{self.name} failed ({status}).{words}", _wait(answer.headers.get("Retry-After")))
+            raise Passing(f"{self.name} failed ({status}).{words}", asked_wait(answer.headers.get("Retry-After")))
         if status in (401, 403):
             raise Refused(f"{self.name} refused the credential ({status}).{words}", status, body)
         raise Refused(f"{self.name} did not accept a request ({status}).{words}", status, body)
@@ -150,16 +141,3 @@ def _message(body: Any) -> str:
         return ""
     inner = body.get("error")
     return str((inner.get("message") if isinstance(inner, dict) else None) or body.get("message") or "")
-
-
-def _wait(header: str | None) -> dt.timedelta | None:
-    """Retry-After in seconds or as a date, at most a day."""
-    text, seconds = (header or "").strip(), 0.0
-    if text.isascii() and text.isdigit():
-        seconds = float(text[:7])
-    elif text:
-        try:
-            seconds = (email.utils.parsedate_to_datetime(text) - timezone.now()).total_seconds()
-        except (TypeError, ValueError):
-            return None
-    return dt.timedelta(seconds=min(max(seconds, 1.0), 86_400.0)) if text else None

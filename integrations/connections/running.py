@@ -20,8 +20,9 @@ from django.utils import timezone
 
 from core.clock import moment
 from core.jobs import enqueue
+from core.retrying import backoff
 from integrations.connections.applying import Applier, Counts
-from integrations.connections.http import Passing, Refused, backoff
+from integrations.connections.http import Passing, Refused
 from integrations.connections.mapping import mapping_of
 from integrations.connections.opening import MALFORMED, opened
 from integrations.connections.records import Cursor, Service
