@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from accounts.personal_data import mentions_in, of_account, redacting
 from accounts.privacy.holdings import ACCOUNT, USER, Holding, hold
-from alerts.models import Alert, AlertEntry
+from alerts.models import Alert, AlertEntry, Notice
 
 hold(
     Holding(
@@ -17,6 +17,19 @@ hold(
         key="snooze_mentions", label="Reasons of a snooze that name the person (likewise)", model=Alert, order=30,
         find={USER: mentions_in(Alert, "snooze_reason")}, erase=redacting("snooze_mentions", "snooze_reason"),
         columns={"at": "opened_at", "account": "account__external_id", "reason": "snooze_reason"},
+    ),
+    Holding(
+        key="notice_mentions", label="Notifications that name the person (likewise)", model=Notice, order=30,
+        find={USER: mentions_in(Notice, "text")}, erase=redacting("notice_mentions", "text"),
+        columns={"at": "at", "account": "account__external_id", "text": "text"},
+    ),
+    Holding(
+        key="note_notices", label="Notifications of notes about the person", model=Notice, order=32,
+        find={USER: of_account(Notice, "note__user")}, columns={"at": "at", "title": "title", "text": "text"},
+    ),
+    Holding(
+        key="notices", label="Notifications, with what was sent of them", model=Notice, order=40,
+        find={ACCOUNT: of_account(Notice)}, columns={"at": "at", "kind": "kind", "title": "title", "text": "text"},
     ),
     Holding(
         key="alerts", label="Alerts", model=Alert, find={ACCOUNT: of_account(Alert)},
