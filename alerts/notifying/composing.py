@@ -15,7 +15,7 @@ from alerts.models.notice import Via
 from alerts.notifying.kinds import DIGEST, WEEKLY
 from core.clock import Moment
 from core.models import Workspace
-from health.portfolio import Whose, figures_of, movers_of, silent_accounts, weak_renewals
+from health.portfolio import Whose, figures_of, movers_of, weak_renewals
 from segments.questions import Reader
 
 CARRIED = 50
@@ -70,6 +70,4 @@ def _weekly(notice: Notice) -> dict[str, Any]:
         "figures": figures_of(accounts, reader),
         "movers": movers_of(accounts, WEEK, reader),
         "renewals": weak_renewals(accounts, reader),
-        "silent": silent_accounts(accounts, reader),
-        "brief": brief_for(notice),
     }

@@ -7,6 +7,7 @@ ticks make one digest and a killed one makes none or a whole. After an outage th
 from __future__ import annotations
 
 import datetime as dt
+import logging
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -23,6 +24,7 @@ from core.daily import newest_slot
 from health.portfolio import Whose
 from segments.questions import Reader
 
+log = logging.getLogger(__name__)
 FIRST_REACH = dt.timedelta(days=1)
 MONDAY = 0
 
@@ -37,7 +39,10 @@ def make_digests(now: Moment | None = None) -> int:
     present = now or moment()
     made = 0
     for settings in digest_due(present):
-        made += _make(settings.member, present)
+        try:
+            made += _make(settings.member, present)
+        except Exception:  # that of one colleague must not stop those of the others
+            log.exception("digest not made", extra={"member": settings.member_id})
     return made
 
 

@@ -32,7 +32,7 @@ from core.sealing import CannotOpen
 
 log = logging.getLogger(__name__)
 State = Delivery.State
-LEASE = dt.timedelta(minutes=5)  # longer than a batch takes if each address waits until its time is up
+LEASE = dt.timedelta(minutes=5)  # longer than the time of a run and the longest attempt
 BATCH = 25
 GIVE_UP = 8
 BUDGET = 120.0  # seconds of work before the queue gets its worker back
@@ -54,8 +54,9 @@ def send_due(budget: float = BUDGET) -> int:
             resting: set[tuple[str, int | None]] = set()
             for delivery in batch:
                 way = (delivery.via, delivery.channel_id)
-                if way in resting:
-                    _release(delivery)
+                if way in resting or time.monotonic() >= ends:
+                    # A channel says itself until when it rests; e-mail waits a little.
+                    _release(delivery, PAUSE if way in resting and not delivery.channel_id else dt.timedelta())
                     continue
                 if delivery.via not in senders:
                     senders[delivery.via] = stack.enter_context(closing(sender_for(delivery.via)))
@@ -151,11 +152,10 @@ def _send(delivery: Delivery, sender: Sender) -> bool | None:
     return True
 
 
-def _release(delivery: Delivery) -> None:
-    """Give back what was claimed and not tried. A channel says itself until when it rests; e-mail waits a little."""
+def _release(delivery: Delivery, pause: dt.timedelta) -> None:
+    """Give back what was claimed and not tried."""
     mine = Delivery.objects.filter(pk=delivery.pk, state=State.SENDING, due_at=delivery.due_at)
-    later = timezone.now() + (dt.timedelta() if delivery.channel_id else PAUSE)
-    mine.update(state=State.WAITING, due_at=later)
+    mine.update(state=State.WAITING, due_at=timezone.now() + pause)
 
 
 def _message(delivery: Delivery) -> Message:

@@ -17,8 +17,8 @@ from django.db import transaction
 from django.urls import reverse
 
 from accounts.mentions import members_in
-from accounts.models import Account, Mention
-from alerts.models import AlertEntry, Delivery, Notice, NoticeChannel, RuleNotices
+from accounts.models import Account, Mention, TeamMember
+from alerts.models import Alert, AlertEntry, Delivery, Notice, NoticeChannel, RuleNotices
 from alerts.models.notice import Via, Way
 from alerts.notifying.choosing import Wants, not_before, wants_of
 from alerts.notifying.kinds import ALERT, ASSIGNED, COMMENT, ENDED, MENTION
@@ -26,6 +26,7 @@ from alerts.reasons import reason_of
 from core.clock import Moment, moment
 from core.intake import short
 from core.jobs import enqueue
+from core.models import Workspace
 from segments.holding.telling import mail_is_set_up
 
 TASK = "alerts.tasks.send_notices"
@@ -68,7 +69,8 @@ def tell(tellings: Iterable[Telling], now: Moment | None = None) -> int:
     return new
 
 
-def _tell(tellings: Sequence[Telling], now: Moment) -> int:
+def _tell(given: Sequence[Telling], now: Moment) -> int:
+    tellings = _seen(given)
     people = {one.member for one in tellings if one.member}
     wants = wants_of(people, {one.rule for one in tellings if one.rule})
     by_key = {one.key: one for one in tellings}
@@ -87,6 +89,23 @@ def _tell(tellings: Sequence[Telling], now: Moment) -> int:
         if sent:
             enqueue(TASK)
     return len(fresh)
+
+
+def _seen(tellings: Sequence[Telling]) -> list[Telling]:
+    """Without what is about accounts that whoever would be told may not see."""
+    workspace = Workspace.get()
+    if workspace.csm_reach != Workspace.Reach.OWN:
+        return list(tellings)
+    about: dict[int, set[int]] = defaultdict(set)
+    for one in tellings:
+        if one.member and one.account:
+            about[one.member].add(one.account)
+    hidden: set[tuple[int | None, int | None]] = set()
+    for member in TeamMember.objects.filter(pk__in=about).select_related("user"):
+        if member.is_restricted(workspace):
+            seen = Account.objects.visible_to(member.user).filter(pk__in=about[member.pk])
+            hidden |= {(member.pk, pk) for pk in about[member.pk] - set(seen.values_list("pk", flat=True))}
+    return [one for one in tellings if (one.member, one.account) not in hidden]
 
 
 def _way(telling: Telling, wants: Wants) -> Way:
@@ -126,7 +145,7 @@ def _delivery(notice: Notice, via: str, channel: NoticeChannel | None, due: dt.d
 
 def tell_entries(entries: Sequence[AlertEntry]) -> int:
     """What follows from something that happened to alerts (each entry with its alert): who is told of it."""
-    telling = [one for one in entries if one.kind in _WORDS]
+    telling = [one for one in entries if one.kind in _WORDS and not _is_no_news(one)]
     if not telling:
         return 0
     accounts = {one.alert.account_id for one in telling}
@@ -141,6 +160,11 @@ def tell_entries(entries: Sequence[AlertEntry]) -> int:
     for entry in telling:
         found += _of_entry(entry, names.get(entry.alert.account_id, ""), also, channels)
     return tell(found)
+
+
+def _is_no_news(entry: AlertEntry) -> bool:
+    """An alert that ended because its rule was changed, or its account archived, is no change of the customer."""
+    return entry.kind == Word.ENDED and entry.alert.ending in (Alert.Ending.DEFINITION, Alert.Ending.GONE)
 
 
 # The kinds of what happened to an alert: to its assignee, and whether colleagues and channels of the rule hear of it.

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db.models import Count
 from django.utils import timezone
 
@@ -61,6 +62,7 @@ def due(committed: None, settings: Any) -> Iterator[Receiver]:
         delete_alert_rule(rule)
     NoticeChannel.objects.all().delete()
     TeamMember.objects.all().delete()
+    User.objects.all().delete()
     RefreshRun.objects.all().delete()
 
 

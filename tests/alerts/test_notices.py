@@ -296,6 +296,19 @@ def test_an_address_inside_is_not_asked_and_redirects_are_not_followed(receiver:
         save_channel(None, name="INSIDE", kind="slack", address="https://hooks.example/x")
 
 
+def test_nobody_is_told_of_an_account_that_they_may_not_see_nor_of_a_changed_rule() -> None:
+    csm, stranger = person(), person()
+    Workspace.objects.update_or_create(pk=1, defaults={"csm_reach": Workspace.Reach.OWN})
+    alert = raised(csm)
+    handling.comment(alert, f"@{stranger.key} @{csm.key} look", by=None)
+    assert inbox(stranger) == [] and [kind for kind, _ in inbox(csm)] == ["alert", "mention"]
+    never = {"match": "all", "rules": [{"field": "account.licences", "op": "at_least", "value": 900}]}
+    save_alert_rule(alert.rule, name="Few licences", condition=never)
+    refresh_due()
+    raise_alerts()
+    assert Alert.objects.get().ending == "definition" and len(inbox(csm)) == 2
+
+
 def test_one_message_that_cannot_be_made_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     csm = person()
     tell(Telling(ALERT.key, str(n), f"Number {n}", member=csm.pk) for n in range(3))

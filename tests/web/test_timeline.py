@@ -91,7 +91,7 @@ def test_each_kind_is_told_with_who_and_cause(busy: Account, company: Company) -
     assert "Health by hand (Good) ended | Signed again." in entries(busy, "health")
     assert f"Joined segment Large | Pinned in by hand: Large soon. | {me}" in entries(company.accounts["Cedar"])
     joined = next(one for one in entries(busy, "segments") if "Joined segment Growth plan" in one)
-    assert joined == "Joined segment Growth plan | The rule of the segment was changed"
+    assert joined == "Joined segment Growth plan | The segment was new"
     parts = [entry for show in SHOW if show for entry in entries(busy, show)]
     assert sorted(parts) == sorted(entries(busy)), "the filters part the whole"
     assert {one.show for one in SOURCES} == set(SHOW) - {""}

@@ -46,7 +46,7 @@ def cause_of(refresh: SegmentRefresh | None, pin: Pin | None) -> tuple[str, str]
     if refresh is None:
         return "", ""
     if refresh.new_definition:
-        return "The rule of the segment was changed", ""
+        return "The segment was new" if refresh.version == 1 else "The rule of the segment was changed", ""
     told = _TRIGGERS.get(refresh.run.trigger, "")
     return (told[:1].upper() + told[1:]) if told else "", ""
 
