@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accounts.personal_data import mentions_in, of_account, redacting
-from accounts.privacy.holdings import ACCOUNT, USER, Holding, hold
+from accounts.privacy.holdings import ACCOUNT, USER, Holding, exempt, hold
 from alerts.models import Alert, AlertEntry, Notice
 
 hold(
@@ -39,3 +39,4 @@ hold(
         },
     ),
 )  # fmt: skip
+exempt({"alerts.NoticeSettings": "how a colleague of ours wants to be told; “digest” is whether they want one"})

@@ -125,7 +125,7 @@ class TestPortfolio:
         earlier = {"at": (moment().now - DAY).isoformat()}
         TeamMember.objects.filter(pk=member.pk).update(preferences={"portfolio": earlier, "theme": "dark"})
         second = page_of(manager, "/portfolio/?who=everybody")
-        assert "Last look" in second and "Nothing changed in these accounts" in second
+        assert "Last look" in second and "fell from Good 90" not in second and "Renews in 30 days" in second
         member.refresh_from_db()
         assert member.preferences["portfolio"]["before"] == earlier["at"] and member.preferences["theme"] == "dark"
         override_health(Account.objects.get(name="Fir"), band="poor", reason="They said so.")
