@@ -23,7 +23,8 @@ from core.jobs import enqueue
 class NoticeChannelForm(forms.ModelForm):
     """A channel; its address is entered and never shown."""
 
-    address = forms.CharField(
+    posted_to = forms.CharField(
+        label="Address",
         required=False, max_length=500, widget=forms.URLInput(attrs={"autocomplete": "off"}),
         help_text="Slack’s incoming webhook, or your own. Leave it empty to keep the present one.",
     )  # fmt: skip
@@ -37,7 +38,7 @@ class NoticeChannelForm(forms.ModelForm):
         values = self.cleaned_data
         found = NoticeChannel.objects.get(pk=self.instance.pk) if self.instance.pk else None
         return save_channel(
-            found, name=values["name"], kind=values.get("kind") or "", address=values["address"],
+            found, name=values["name"], kind=values.get("kind") or "", address=values["posted_to"],
             member=values.get("member"), active=values["active"],
         )  # fmt: skip
 

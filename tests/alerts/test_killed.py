@@ -73,7 +73,7 @@ def alive(pid: int) -> bool:
 
 def test_twenty_kills_lose_and_double_nothing(due: Receiver) -> None:
     drawn, kills = random.Random(6), {"raising": 0, "sending": 0}
-    moments = sorted(drawn.uniform(0, 2 * ALERTS - KILLS) for _ in range(KILLS))
+    moments = sorted(drawn.uniform(0, 1.8 * ALERTS) for _ in range(KILLS))
     started = time.monotonic()
     with hiring(IMPORTS, "raise_alerts(); send_due()", CSBOX_FETCH_ALLOWED="127.0.0.1") as hire:
         for moment in moments:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -201,3 +202,20 @@ class TestFiles:
         assert "At most 5 files" in self.add(csm, alder, *many)
         assert not NoteFile.objects.exists() and not alder.notes.exists()
         assert factories.account()
+
+
+def test_a_channel_of_everybodys_is_made_in_the_back_office(company: Company) -> None:
+    root = Client()
+    root.force_login(User.objects.create_superuser("root", password=None))
+    given = {"kind": "webhook", "name": "Team", "posted_to": "https://hooks.example/T0/secret-path", "active": "on"}
+    made = root.post("/admin/alerts/noticechannel/add/", given, follow=True).content.decode()
+    channel = NoticeChannel.objects.get()
+    assert "whsec_" in made and (channel.name, channel.member, channel.hint) == ("Team", None, "hooks.example…path")
+    change = f"/admin/alerts/noticechannel/{channel.pk}/change/"
+    assert "secret-path" not in root.get(change).content.decode()
+    root.post(change, {"name": "Everybody", "posted_to": "", "active": "on"})
+    address = channel.address
+    channel.refresh_from_db()
+    assert channel.name == "Everybody" and channel.address == address
+    wrong = root.post("/admin/alerts/noticechannel/add/", given | {"posted_to": "ftp://x"})
+    assert "is not a web address" in wrong.content.decode() and NoticeChannel.objects.count() == 1
