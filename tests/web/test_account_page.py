@@ -94,7 +94,7 @@ def test_the_timeline_mixes_its_sources_newest_first(manager: Client, company: C
     words = page(manager, fir)
     order = [words.index(part) for part in ("Joined segment Growth plan", "Spoke about renewal", "Starter → Growth")]
     assert order == sorted(order)
-    only = page(manager, fir, "?show=notes")
+    only = page(manager, fir, "?show=touchpoints")
     assert "Spoke about renewal" in only and "Joined segment" not in only
 
 
