@@ -11,6 +11,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
+from accounts.attaching import remove_files
 from accounts.models import (
     Account,
     Assignment,
@@ -19,6 +20,7 @@ from accounts.models import (
     EndUser,
     ExportPart,
     Note,
+    NoteFile,
     Relationship,
     Subscription,
     TouchedAccount,
@@ -104,6 +106,12 @@ def _empty_notes(rows: QuerySet[Any], subject: Subject, limit: int) -> Counter[s
     text = f"{ERASED} with the person it was about."
     done = Note.objects.filter(pk__in=chosen).update(text=text, user=None, updated_at=timezone.now())
     return Counter({"notes": done} if done else {})
+
+
+def _remove_note_files(rows: QuerySet[Any], subject: Subject, limit: int) -> Counter[str]:
+    chosen = list(rows.values_list("pk", flat=True)[:limit])
+    done = remove_files(NoteFile.objects.filter(pk__in=chosen))
+    return Counter({"note_files": done} if done else {})
 
 
 def _end_relationships(rows: QuerySet[Any], subject: Subject, limit: int) -> Counter[str]:
@@ -202,6 +210,11 @@ hold(
         key="note_mentions", label="Notes that name the person (name, e-mail and id removed)", model=Note, order=30,
         find={USER: _mentions}, erase=_redact_notes,
         columns={"at": "at", "kind": "kind", "account": "account__external_id", "text": "text"},
+    ),
+    Holding(
+        key="note_files", label="Files on notes", model=NoteFile, order=33,
+        find={USER: of_account(NoteFile, "note__user"), ACCOUNT: of_account(NoteFile, "note__account")},
+        erase=_remove_note_files, columns={"at": "created_at", "name": "name", "type": "type", "size": "size"},
     ),
     Holding(
         key="notes", label="Notes (of a person: text removed)", model=Note, order=35,

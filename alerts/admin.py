@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from alerts import handling
 from alerts.editing import Assigning, RuleNameTaken, delete_alert_rule, save_alert_rule, set_rule_active
 from alerts.models import Alert, AlertEntry, AlertRule, AlertRuleVersion
+from alerts.notices_admin import NoticeAdmin
 from alerts.playbooks.admin import EnrolmentAdmin, PlaybookAdmin, PlaybookVersionAdmin, StepRunAdmin
 from alerts.raising import raise_alerts
 from alerts.work.admin import TaskAdmin, TaskCalendarAdmin
@@ -190,3 +191,6 @@ class AlertEntryAdmin(ReadOnly):
     list_select_related = ("alert__rule", "alert__account", "by")
     list_filter = ("kind",)
     ordering = ("-id",)
+
+
+__all__ = ["AlertRuleAdmin", "NoticeAdmin"]

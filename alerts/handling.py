@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import TeamMember
 from alerts.models import Alert, AlertEntry
+from alerts.notifying.telling import tell_entries
 from core.clock import moment
 from core.intake import BadValue, clean_text
 from health.models import AccountHealth
@@ -39,9 +40,12 @@ def comment(alert: Alert, text: str, *, by: Any = None) -> AlertEntry:
     found = clean_text(text, 2_000)
     if not found:
         raise BadValue("Write a comment first.")
-    return AlertEntry.objects.create(
-        alert=alert, kind=AlertEntry.Kind.COMMENT, at=timezone.now(), by=_person(by), text=found
-    )
+    with transaction.atomic():
+        entry = AlertEntry.objects.create(
+            alert=alert, kind=AlertEntry.Kind.COMMENT, at=timezone.now(), by=_person(by), text=found
+        )
+        tell_entries([entry])
+    return entry
 
 
 def snooze(
@@ -109,7 +113,7 @@ def undo(before: Before, *, by: Any = None) -> int:
                 setattr(alert, name, value)
         Alert.objects.bulk_update(back, FIELDS)
         kind = AlertEntry.Kind.REOPENED if before.kind == AlertEntry.Kind.ENDED else before.kind
-        _note(back, kind, by, "Undone.")
+        _note(back, kind, by, "Undone.", tell=False)
     return len(back)
 
 
@@ -118,10 +122,10 @@ def _change(
 ) -> Before:
     """Write values to alerts that are open (or ended), and a line into the log of each that differs."""
     with transaction.atomic():
-        chosen = Alert.objects.select_for_update().filter(
+        chosen = Alert.objects.select_for_update(of=("self",)).filter(
             pk__in=[alert.pk for alert in alerts], ended_at__isnull=not ended
         )
-        rows = list(chosen.order_by("pk"))
+        rows = list(chosen.select_related("rule").order_by("pk"))
         wanted = {row.pk: values | (each(row) if each else {}) for row in rows}
         before = Before(str(kind), {row.pk: {name: getattr(row, name) for name in wanted[row.pk]} for row in rows})
         changed = [row for row in rows if before.values[row.pk] != wanted[row.pk]]
@@ -138,11 +142,13 @@ def _scores(alerts: Sequence[Alert]) -> dict[int, Any]:
     return dict(AccountHealth.objects.filter(account__in=ids).values_list("account_id", "score"))
 
 
-def _note(alerts: Iterable[Alert], kind: str, by: Any, text: str) -> None:
+def _note(alerts: Iterable[Alert], kind: str, by: Any, text: str, *, tell: bool = True) -> None:
     now, person = timezone.now(), _person(by)
-    AlertEntry.objects.bulk_create(
+    entries = AlertEntry.objects.bulk_create(
         AlertEntry(alert=alert, kind=kind, at=now, by=person, text=text[:2_000]) for alert in alerts
     )
+    if tell:  # what is taken back is told to nobody
+        tell_entries(entries)
 
 
 def _person(by: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from accounts.personal_data import mentions_in, of_account, redacting
 from accounts.privacy.holdings import ACCOUNT, USER, Holding, exempt, hold
-from alerts.models import Alert, AlertEntry, Enrolment
+from alerts.models import Alert, AlertEntry, Enrolment, Notice
 from alerts.work.personal_data import TASKS
 
 hold(
@@ -28,6 +28,19 @@ hold(
         columns={"at": "opened_at", "account": "account__external_id", "reason": "snooze_reason"},
     ),
     Holding(
+        key="notice_mentions", label="Notifications that name the person (likewise)", model=Notice, order=30,
+        find={USER: mentions_in(Notice, "text")}, erase=redacting("notice_mentions", "text"),
+        columns={"at": "at", "account": "account__external_id", "text": "text"},
+    ),
+    Holding(
+        key="note_notices", label="Notifications of notes about the person", model=Notice, order=32,
+        find={USER: of_account(Notice, "note__user")}, columns={"at": "at", "title": "title", "text": "text"},
+    ),
+    Holding(
+        key="notices", label="Notifications, with what was sent of them", model=Notice, order=40,
+        find={ACCOUNT: of_account(Notice)}, columns={"at": "at", "kind": "kind", "title": "title", "text": "text"},
+    ),
+    Holding(
         key="alerts", label="Alerts", model=Alert, find={ACCOUNT: of_account(Alert)},
         columns={
             "opened_at": "opened_at", "rule": "rule__name", "severity": "severity", "message": "message",
@@ -35,4 +48,7 @@ hold(
         },
     ),
 )  # fmt: skip
-exempt({"alerts.TaskCalendar": "Its digest is the hash of a secret of ours, which is nobody’s data."})
+exempt({
+    "alerts.TaskCalendar": "Its digest is the hash of a secret of ours, which is nobody’s data.",
+    "alerts.NoticeSettings": "how a colleague of ours wants to be told; “digest” is whether they want one",
+})  # fmt: skip

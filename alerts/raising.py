@@ -23,6 +23,7 @@ from accounts.assigning import holders_of
 from accounts.models import Account
 from alerts.messages import filled
 from alerts.models import Alert, AlertEntry, AlertRule
+from alerts.notifying.telling import tell_entries
 from core.clock import Moment, moment
 from core.locks import xact_lock
 from segments.explaining import explain_accounts
@@ -193,7 +194,7 @@ def _end(rule: AlertRule, now: Moment, reader: Reader) -> list[int]:
         over = cursor.fetchall()
     for part in _parts(over):
         proofs = _explained(rule.clear_watch or rule.watch, [account for _, account, _ in part], reader)
-        alerts = list(Alert.objects.filter(pk__in=[pk for pk, _, _ in part]).order_by("pk"))
+        alerts = list(Alert.objects.filter(pk__in=[pk for pk, _, _ in part]).select_related("rule").order_by("pk"))
         endings = {pk: ending for pk, _, ending in part}
         for alert in alerts:
             alert.ended_at, alert.ending = max(now.now, alert.opened_at), endings[alert.pk]
@@ -207,7 +208,7 @@ def _wake(rule: AlertRule, now: Moment) -> int:
     """Wake alerts whose last day of sleep is over, and those that slept until it got worse."""
     sleeping = Alert.objects.open().filter(rule=rule)
     worse = Q(snoozed_till_worse=True, account__health__score__lte=F("snoozed_score") - WORSE_BY)
-    over = list(sleeping.filter(Q(snoozed_until__lt=now.today) | worse).order_by("pk"))
+    over = list(sleeping.filter(Q(snoozed_until__lt=now.today) | worse).select_related("rule").order_by("pk"))
     ids = [alert.pk for alert in over]
     Alert.objects.filter(pk__in=ids).update(snoozed_until=None, snoozed_till_worse=False, snoozed_score=None)
     _note(over, AlertEntry.Kind.WOKE, now)
@@ -215,7 +216,7 @@ def _wake(rule: AlertRule, now: Moment) -> int:
 
 
 def _note(alerts: Iterable[Alert], kind: str, now: Moment) -> None:
-    AlertEntry.objects.bulk_create(AlertEntry(alert=alert, kind=kind, at=now.now) for alert in alerts)
+    tell_entries(AlertEntry.objects.bulk_create(AlertEntry(alert=alert, kind=kind, at=now.now) for alert in alerts))
 
 
 def _parts(rows: Iterable[Any]) -> Iterator[list[Any]]:

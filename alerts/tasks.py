@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from accounts.touching import touch
 from alerts import raising
-from alerts.playbooks import running, sending
+from alerts.notifying import digests, sending, telling
+from alerts.playbooks import running
+from alerts.playbooks import sending as playbook_sending
+from core.jobs import enqueue
 from segments.refresh import refresh_due
 
 
@@ -21,4 +24,13 @@ def run_playbooks() -> None:
 
 def send_playbook_messages() -> None:
     """Send what steps wrote down."""
+    playbook_sending.send_due()
+
+
+def send_notices() -> None:
+    """Tell whom notes name, make the digests that are due, and send what is due."""
+    telling.tell_mentions()
+    digests.make_digests()
     sending.send_due()
+    if sending.is_due():
+        enqueue(telling.TASK)

@@ -178,15 +178,26 @@ def post(pool: CheckedPool, url: str, headers: dict[str, str], body: bytes, *, s
     timeout = Timeout(connect=5, read=seconds)
     try:
         answer = pool.urlopen("POST", url, headers=headers, body=body, timeout=timeout, preload_content=False)
-        text = answer.read(SHORT_ANSWER, decode_content=False).decode("utf-8", "replace")
-        if answer.length_remaining:  # nobody waits for the rest
+        text, ended = _beginning(answer, seconds)
+        if not ended:  # nobody waits for the rest
             answer.close()
         answer.release_conn()
     except FetchFailed:
         raise
     except HTTPError as error:
         raise FetchFailed(f"{urlsplit(url).hostname} does not answer: {short(_reason(error), 120)}.") from error
-    return Answer(answer.status, dict(answer.headers), text)
+    return Answer(answer.status, dict(answer.headers), text.decode("utf-8", "replace"))
+
+
+def _beginning(answer: Any, seconds: float) -> tuple[bytes, bool]:
+    """The first bytes of a body, or as many of them as come in time, and whether that is all of it."""
+    ends, found = time.monotonic() + seconds, b""
+    while len(found) < SHORT_ANSWER and time.monotonic() < ends:
+        piece = answer.read1(SHORT_ANSWER - len(found), decode_content=False)
+        if not piece:
+            return found, True
+        found += piece
+    return found, False
 
 
 def _reason(error: HTTPError) -> str:

@@ -14,6 +14,7 @@ from rest_framework.routers import SimpleRouter
 from accounts import api as accounts
 from accounts.fields import Subject
 from alerts import api as alerts
+from alerts import notices_api as notices
 from alerts.playbooks.api import EnrolmentViewSet, PlaybookViewSet
 from alerts.work.api import TaskViewSet
 from core.api.edge import nothing_here
@@ -125,6 +126,7 @@ router.register("alerts", alerts.AlertViewSet, "api-alert")
 router.register("tasks", TaskViewSet, "api-task")
 router.register("playbooks", PlaybookViewSet, "api-playbook")
 router.register("enrolments", EnrolmentViewSet, "api-enrolment")
+router.register("notifications", notices.NotificationViewSet, "api-notification")
 router.register("sources", SourceViewSet, "api-source")
 router.register("set-aside", SetAsideViewSet, "api-set-aside")
 router.register("connections", ConnectionViewSet, "api-connection")
@@ -134,6 +136,7 @@ urlpatterns = [
     path("v1/schema/", SchemaView.as_view(), name="schema"),
     path("v1/docs/", DocumentationView.as_view(), name="api-docs"),
     path("v1/me/", accounts.MeView.as_view(), name="api-me"),
+    path("v1/notification-settings/", notices.NotificationSettingsView.as_view(), name="api-notification-settings"),
     path("v1/portfolio/", PortfolioView.as_view(), name="api-portfolio"),
     path("v1/bulk/accounts/", accounts.BulkAccountsView.as_view(), name="api-bulk-accounts"),
     path("v1/bulk/users/", accounts.BulkUsersView.as_view(), name="api-bulk-users"),

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Customers": (
         "accounts.Account", "accounts.EndUser", "accounts.Relationship", "accounts.Subscription", "accounts.Note",
-        "accounts.AttributeChange",
+        "accounts.NoteFile", "accounts.Mention", "accounts.AttributeChange",
     ),
     "Segments": (
         "segments.Segment", "segments.Pin", "segments.LevelRule", "segments.RefreshRun", "segments.SegmentRefresh",
@@ -33,6 +33,10 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Work": (
         "alerts.Task", "alerts.Playbook", "alerts.Enrolment", "alerts.StepRun", "alerts.PlaybookVersion",
         "alerts.TaskCalendar",
+    ),
+    "Notifications": (
+        "alerts.NoticeChannel", "alerts.RuleNotices", "alerts.Notice", "alerts.Delivery", "alerts.NoticeSettings",
+        "alerts.RuleChoice",
     ),
     "Team": (
         "accounts.TeamMember", "accounts.Team", "accounts.Assignment", "auth.User", "auth.Group",

@@ -183,6 +183,10 @@ EMAIL_HOST_USER = text("CSBOX_EMAIL_USER")
 EMAIL_HOST_PASSWORD = text("CSBOX_EMAIL_PASSWORD")
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = text("CSBOX_EMAIL_FROM", "csbox@localhost")
 EMAIL_TIMEOUT = 15
+# Where people reach csbox: links in messages begin with it.
+_host = ALLOWED_HOSTS[0].lstrip("*.") or "localhost"
+_own = f"https://{_host}" if HTTPS else f"http://{_host}:{number('CSBOX_PORT', 8000)}"
+PUBLIC_URL = text("CSBOX_URL", _own).rstrip("/")
 
 # --- Background work ------------------------------------------------------------------------------------------------
 REDIS_URL = text("REDIS_URL")
@@ -297,6 +301,8 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 IMPORT_BYTES = number("CSBOX_IMPORT_BYTES", 200 * 1024 * 1024)
 IMPORT_UNPACKED_BYTES = number("CSBOX_IMPORT_UNPACKED_BYTES", 1024 * 1024 * 1024)
 IMPORT_DAYS = number("CSBOX_IMPORT_DAYS", 30)
+# The largest file that may hang on a note.
+NOTE_FILE_BYTES = number("CSBOX_NOTE_FILE_BYTES", 10 * 1024 * 1024)
 # Hosts and networks inside your own that scheduled imports may ask all the same ("files.internal, 10.1.0.0/16").
 FETCH_ALLOWED = items("CSBOX_FETCH_ALLOWED")
 # What scheduled imports say who they are with: CSBOX_CREDENTIAL_NAME is the credential “name”.

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.privacy import erasing, exporting
+from alerts.notifying import inbox
 from alerts.playbooks.running import wake_playbooks
 from core.api.idempotency import KEPT, forget_answers_before
 from core.clock import moment
@@ -32,6 +33,7 @@ DAILY = "refresh"
 LOST_AFTER = dt.timedelta(minutes=30)
 RESULTS_KEPT = dt.timedelta(days=14)
 EMPTY_RUNS_KEPT = dt.timedelta(days=1)
+NOTICES_KEPT = dt.timedelta(days=180)
 
 
 def tick() -> None:
@@ -59,6 +61,7 @@ def tick() -> None:
     exporting.drop_old_exports(timezone.now())
     if any(segment.due for segment in Segment.everything.only("requested_rev", "live_rev")):
         enqueue("segments.tasks.refresh_due")
+    inbox.wake_due()
     if scoring.is_scoring_due():
         enqueue(scoring.TASK)
     wake_due()
@@ -76,6 +79,7 @@ def refresh_daily(local_date: str) -> None:
             forget_results_before(timezone.now() - RESULTS_KEPT)
             forget_answers_before(timezone.now() - KEPT)
             forget_empty_runs(timezone.now() - EMPTY_RUNS_KEPT)
+            inbox.forget_notices_before(timezone.now() - NOTICES_KEPT)
             look_at_feeds()
             refresh_everything(RefreshRun.Trigger.DAILY, moment())
 

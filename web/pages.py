@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Func, IntegerField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -14,6 +16,8 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
 from accounts.models import TeamMember
+from alerts.models import Notice
+from alerts.notifying.inbox import MOST_COUNTED, unread_number
 from core.api.access import is_administrator
 from core.clock import Moment
 from core.models import Workspace
@@ -30,6 +34,7 @@ class Link:
     url: str
     current: bool
     go: str = ""  # the letter that follows G
+    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Shell:
     initials: str
     refreshed: RefreshRun | None
     moment: Moment
+    unread: int = 0
 
 
 def member_of(request: HttpRequest) -> TeamMember | None:
@@ -103,15 +109,18 @@ def shell_for(request: HttpRequest, *, whole: bool) -> Shell:
     workspace = workspace_of(request)
     user: User | AnonymousUser = request.user
     who = str(member_of(request) or user.get_full_name() or user.get_username())  # type: ignore[union-attr]
-    finished = RefreshRun.objects.filter(finished_at__isnull=False).order_by("-id").first() if whole else None
+    member = member_of(request)
+    finished = _newest_run(member) if whole else None
+    unread = int(getattr(finished, "unread", 0)) if finished else unread_number(member) if whole else 0
     return Shell(
         workspace=workspace,
         preferences=read_preferences(request),
-        nav=navigation(request) if whole else [],
+        nav=navigation(request, unread) if whole else [],
         who=who,
         initials="".join(word[0] for word in who.split()[:2]).upper(),
         refreshed=finished,
         moment=moment_of(workspace),
+        unread=unread,
     )
 
 
@@ -124,21 +133,37 @@ def workspace_of(request: HttpRequest) -> Workspace:
     return found
 
 
+def _newest_run(member: TeamMember | None) -> RefreshRun | None:
+    """The refresh that was finished last, with how much is unread, in one statement: every page asks for both."""
+    runs = RefreshRun.objects.filter(finished_at__isnull=False).order_by("-id")
+    if member is not None:
+        few = Notice.objects.inbox_of(member).unread().order_by().values("pk")[:MOST_COUNTED]
+        runs = runs.annotate(unread=Func(ArraySubquery(few), function="cardinality", output_field=IntegerField()))
+    return runs.first()
+
+
 def moment_of(workspace: Workspace) -> Moment:
     """The present in the workspace's zone, without asking for the workspace again."""
     return Moment(timezone.now(), workspace.zone)
 
 
-def navigation(request: HttpRequest) -> list[tuple[str, list[Link]]]:
+def navigation(request: HttpRequest, unread: int = 0) -> list[tuple[str, list[Link]]]:
     """The pages that exist and that this person may open."""
     here = request.path
 
-    def link(label: str, icon: str, name: str, go: str = "") -> Link:
+    def link(label: str, icon: str, name: str, go: str = "", count: int = 0) -> Link:
         url = reverse(name)
-        return Link(label, icon, url, here.startswith(url), go)
+        return Link(label, icon, url, here.startswith(url), go, count)
 
     groups = [
-        ("My work", [link("Portfolio", "briefcase", "portfolio", "p"), link("Tasks", "task", "tasks", "t")]),
+        (
+            "My work",
+            [
+                link("Portfolio", "briefcase", "portfolio", "p"),
+                link("Tasks", "task", "tasks", "t"),
+                link("Notifications", "bell", "notifications", "i", unread),
+            ],
+        ),
         (
             "Customers",
             [

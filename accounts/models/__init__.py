@@ -2,6 +2,7 @@
 
 from accounts.models.account import Account, AccountLevel, AccountStatus, LifecycleStage
 from accounts.models.attribute import AttributeChange, AttributeDefinition, Subject
+from accounts.models.mention import Mention, NoteFile
 from accounts.models.note import Note
 from accounts.models.people import EndUser, Relationship, UserInAccount
 from accounts.models.privacy import DataExport, Erasure, ExportPart
@@ -23,7 +24,9 @@ __all__ = [
     "ExchangeRate",
     "ExportPart",
     "LifecycleStage",
+    "Mention",
     "Note",
+    "NoteFile",
     "Relationship",
     "Subject",
     "Subscription",

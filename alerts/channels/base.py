@@ -12,11 +12,12 @@ from core.retrying import asked_wait
 
 
 class Later(Exception):
-    """It may work later. `wait` is what the other side asked for, if it did."""
+    """It may work later. `wait` is what the other side asked for, if it did; `whole` says that others sent the same way
+    would fare no better."""
 
-    def __init__(self, text: str, wait: dt.timedelta | None = None) -> None:
+    def __init__(self, text: str, wait: dt.timedelta | None = None, *, whole: bool = True) -> None:
         super().__init__(text)
-        self.wait = wait
+        self.wait, self.whole = wait, whole
 
 
 class Refused(Exception):

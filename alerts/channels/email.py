@@ -38,7 +38,7 @@ class EmailSender:
             codes = [code for code, _ in error.recipients.values()]
             if any(500 <= code < 600 for code in codes):
                 raise Refused(f"The mail server does not take mail for {message.to}.", gone=True) from error
-            raise Later(f"The mail server does not take mail for {message.to} now.") from error
+            raise Later(f"The mail server does not take mail for {message.to} now.", whole=False) from error
         except (BadHeaderError, ValueError) as error:
             raise Refused(f"The e-mail could not be made: {error}.") from error
         except OSError as error:  # smtplib's errors are some

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.models import Account, Note, Subscription
+from accounts.attaching import check_files, download_file
+from accounts.models import Account, Note, NoteFile, Subscription
 from accounts.notes import remove_notes, write_note
+from alerts.notifying.telling import TASK
 from core.intake import BadValue, clean_text
+from core.jobs import enqueue
 from segments.pins import pin_targets, pins_of
 from segments.questions import Reader
 from web.account_page import (
@@ -80,6 +84,7 @@ def account(request: HttpRequest, pk: int) -> HttpResponse:
         "account": found,
         "here": reverse("account", args=[found.pk]),
         "from_query": request.GET.get("from", ""),
+        "carried": f"&{_from(request.GET['from'])}" if request.GET.get("from") else "",
         "usage": usage_of(found, request.GET.get("range", ""), now),
         "ranges": RANGES.items(),
         "line": trait_line(found, request.GET.get("trait", ""), request.GET.get("past", ""), reader),
@@ -89,7 +94,7 @@ def account(request: HttpRequest, pk: int) -> HttpResponse:
         "users_page": users_page,
         "users_next": users_page + 1 if people.count() > users_page * USERS_A_PAGE else 0,
         "timeline": timeline_of(
-            found, request.GET.get("show", ""), _number(request.GET.get("older")), _labels(reader), reader
+            found, request.GET.get("show", ""), request.GET.get("before", ""), _labels(reader), reader
         ),
         "shows": SHOW.items(),
         "kinds": Note.Kind.choices,
@@ -186,13 +191,15 @@ def account_note(request: HttpRequest, pk: int) -> HttpResponse:
     kind = request.POST.get("kind", Note.Kind.NOTE)
     try:
         text = clean_text(request.POST.get("text", ""))
+        files = check_files(request.FILES.getlist("files"))
     except BadValue as problem:
         notify(request, str(problem))
         return HttpResponseRedirect(f"{back}#timeline")
     if not text or kind not in Note.Kind.values:
         notify(request, "The note is empty. Write what was said or decided.")
         return HttpResponseRedirect(f"{back}#timeline")
-    note = write_note(account=found, author=member_of(request), kind=kind, text=text, at=timezone.now())
+    note = write_note(account=found, author=member_of(request), kind=kind, text=text, at=timezone.now(), files=files)
+    enqueue(TASK)  # whom it names is told at once
     token = keep_inverse(request, "note", {"note": note.pk}, back=f"{back}#timeline")
     notify(request, f"{note.get_kind_display()} added to the timeline.", undo=token)
     return HttpResponseRedirect(f"{back}#timeline")
@@ -202,3 +209,15 @@ def account_note(request: HttpRequest, pk: int) -> HttpResponse:
 def _remove_note(request: HttpRequest, data: dict[str, Any]) -> str:
     remove_notes(Note.objects.filter(pk=data["note"]))
     return "Note removed."
+
+
+@login_required
+@require_GET
+def note_file(request: HttpRequest, pk: int, uid: UUID) -> FileResponse:
+    """A file of one of the account's notes, as a download."""
+    seen = Account.objects.visible_to(request.user).order_by()
+    found = get_object_or_404(NoteFile, uid=uid, note__account=pk, note__account__in=seen.values("pk"))
+    try:
+        return download_file(found)
+    except FileNotFoundError as error:
+        raise Http404("The file is no longer there.") from error

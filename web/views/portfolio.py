@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
 from accounts.models import Account
+from alerts.brief import brief_of
 from core.api.access import may_manage
 from core.intake import BadValue
 from health.models import HealthConfig
@@ -18,7 +19,6 @@ from health.portfolio import (
     PERIODS,
     SHOWN,
     Whose,
-    changes_since,
     figures_of,
     movers_of,
     read_whose,
@@ -77,7 +77,7 @@ def _changes(request: HttpRequest, accounts: QuerySet[Account], reader: Reader) 
         since = "7"
     start = look if since == "look" and look else now - dt.timedelta(days=int(since))
     spans = [(key, label) for key, label in SINCE.items() if key != "look" or look]
-    return {"changes": changes_since(accounts, start, reader), "since": since, "spans": spans}
+    return {"brief": brief_of(accounts, start, reader), "since": since, "spans": spans}
 
 
 def _whole(accounts: QuerySet[Account], whose: Whose, reader: Reader) -> dict[str, Any]:

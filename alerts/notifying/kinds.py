@@ -1,0 +1,31 @@
+"""The kinds of notification. To add one, put it into `KINDS` and call `telling.tell` in the transaction that makes it
+happen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from alerts.models.notice import Way
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind: its label on the page of preferences, how people hear of it who chose nothing, and its icon. One that is
+    not `choosable` is switched by a setting of its own; one that is not `capped` counts on nobody's cap."""
+
+    key: str
+    label: str
+    way: Way
+    icon: str
+    choosable: bool = True
+    capped: bool = True
+
+
+ALERT = Kind("alert", "An alert is opened for me", Way.NOW, "bell")
+ASSIGNED = Kind("assigned", "A colleague assigns an alert to me", Way.NOW, "user")
+ENDED = Kind("ended", "An alert of mine is resolved or closed", Way.INBOX, "check")
+COMMENT = Kind("comment", "A colleague comments on an alert of mine", Way.NOW, "note")
+MENTION = Kind("mention", "A colleague names me with an @", Way.NOW, "user")
+DIGEST = Kind("digest", "Daily digest", Way.NOW, "list", choosable=False, capped=False)
+WEEKLY = Kind("weekly", "Weekly portfolio", Way.NOW, "briefcase", choosable=False, capped=False)
+KINDS: dict[str, Kind] = {one.key: one for one in (ALERT, ASSIGNED, ENDED, COMMENT, MENTION, DIGEST, WEEKLY)}
