@@ -15,10 +15,13 @@ from alerts import handling
 from alerts.editing import Assigning, RuleNameTaken, delete_alert_rule, save_alert_rule, set_rule_active
 from alerts.models import Alert, AlertEntry, AlertRule, AlertRuleVersion
 from alerts.raising import raise_alerts
+from alerts.replay_admin import AlertReplayAdmin, AlertReplayDayAdmin
 from core.backoffice import BackOffice, ReadOnly
 from core.intake import BadValue
 from segments.rule_widget import RuleField
 from segments.rules.tree import RuleError
+
+__all__ = ["AlertReplayAdmin", "AlertReplayDayAdmin"]
 
 
 class OptionalRuleField(RuleField):
@@ -112,13 +115,13 @@ class AlertRuleAdmin(BackOffice):
         """What is many to many was saved with the rest."""
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """With its questions."""
-        delete_alert_rule(obj)
+        """With its questions; its alerts are kept."""
+        delete_alert_rule(obj, author=request.user)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[AlertRule]) -> None:
         """One by one."""
         for rule in queryset:
-            delete_alert_rule(rule)
+            delete_alert_rule(rule, author=request.user)
 
     @admin.action(description="Switch on", permissions=["change"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet[AlertRule]) -> None:

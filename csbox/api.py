@@ -13,6 +13,8 @@ from rest_framework.routers import SimpleRouter
 from accounts import api as accounts
 from accounts.fields import Subject
 from alerts import api as alerts
+from alerts.quality_api import AlertQualityView
+from alerts.replay_api import AlertReplayViewSet
 from core.api.edge import nothing_here
 from core.api.views import ApiView
 from health import api as health
@@ -117,6 +119,7 @@ router.register("band-changes", health.BandChangeViewSet, "api-band-change")
 router.register("health-back-tests", BackTestViewSet, "api-health-back-test")
 router.register("alert-rules", alerts.AlertRuleViewSet, "api-alert-rule")
 router.register("alerts", alerts.AlertViewSet, "api-alert")
+router.register("alert-replays", AlertReplayViewSet, "api-alert-replay")
 router.register("sources", SourceViewSet, "api-source")
 router.register("set-aside", SetAsideViewSet, "api-set-aside")
 router.register("connections", ConnectionViewSet, "api-connection")
@@ -126,6 +129,7 @@ urlpatterns = [
     path("v1/schema/", SchemaView.as_view(), name="schema"),
     path("v1/docs/", DocumentationView.as_view(), name="api-docs"),
     path("v1/me/", accounts.MeView.as_view(), name="api-me"),
+    path("v1/alert-quality/", AlertQualityView.as_view(), name="api-alert-quality"),
     path("v1/portfolio/", PortfolioView.as_view(), name="api-portfolio"),
     path("v1/bulk/accounts/", accounts.BulkAccountsView.as_view(), name="api-bulk-accounts"),
     path("v1/bulk/users/", accounts.BulkUsersView.as_view(), name="api-bulk-users"),

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.privacy import erasing, exporting
+from alerts.replaying.running import wake_replays
 from core.api.idempotency import KEPT, forget_answers_before
 from core.clock import moment
 from core.daily import claimed, is_open, newest_slot
@@ -63,6 +64,7 @@ def tick() -> None:
     wake_due()
     wake_imports()
     wake_back_tests()
+    wake_replays()
 
 
 def refresh_daily(local_date: str) -> None:

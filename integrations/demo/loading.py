@@ -24,7 +24,7 @@ from accounts.facts import (
 from accounts.models import Account, EndUser, Note, TeamMember
 from core.clock import Moment, moment
 from core.models import Workspace
-from integrations.demo import computed, facts, intake, questions, team, words
+from integrations.demo import alerting, computed, facts, intake, questions, team, words
 from integrations.demo.company import Customer, invent
 from integrations.demo.usage import happenings
 from segments.models import Segment
@@ -71,10 +71,12 @@ def load_company(
     segments = 0 if Segment.everything.exists() else len(questions.ask(members[0].user))
     traits = computed.compute(members[0].user)
     computed.keep_an_eye_on(customers, members[2].user)
-    say(f"{segments} segments and {traits} traits")
+    rules = alerting.watch(members[0].user)
+    say(f"{segments} segments, {traits} traits and {rules} alert rules")
     return {
         "accounts": len(customers), "users": len(users), "subscriptions": len(contracts), "events": events,
         "notes": notes, "segments": segments, "traits": traits,
+        "alert_rules": rules,
     }  # fmt: skip
 
 
