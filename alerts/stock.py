@@ -1,7 +1,7 @@
 """Ready-made alert rules: what most customer-success teams want to be told. Taking one makes an ordinary rule.
 
-They were fixed in advance and are not fitted to anybody's history (docs/alert-quality.md says how they did on two). Why
-each is what it is:
+They were fixed in advance and are not fitted to anybody's history (`make alert-quality` measures how they did on two).
+Why each is what it is:
 
 * **Renewal near, health Poor**: a quarter is how long there is to do anything. It clears when the account is Good, or
   has renewed: an account that climbs to Average is still worth the talk.

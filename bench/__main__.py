@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument(
         "--write", action=argparse.BooleanOptionalAction, default=True, help="The page of foresight or alertquality."
     )
+    parser.add_argument("--weeks", type=int, help="Only the first weeks of each history, to try alertquality.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", default="csbox_bench", help="A database of this name is made and dropped again.")
     asked = parser.parse_args()

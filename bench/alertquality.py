@@ -61,14 +61,14 @@ class Truth:
         return found if found and found <= day + dt.timedelta(days=self.horizon) else None
 
 
-def replay(history: History) -> tuple[list[dt.date], list[Opened]]:
-    """Go through a history week by week; the weeks and the alerts."""
+def replay(history: History, most: int | None = None) -> tuple[list[dt.date], list[Opened]]:
+    """Go through a history week by week (or through its first weeks only); the weeks and the alerts."""
     workspace = Workspace.get()
     workspace.time_zone = "UTC"
     workspace.save()
     months = history.months()
     first, last = months[0].replace(day=1), months[-1]
-    weeks = [first + WEEK * n - ONE_DAY for n in range(1, (last - first).days // 7 + 1)]
+    weeks = [first + WEEK * n - ONE_DAY for n in range(1, (last - first).days // 7 + 1)][:most]
     with tempfile.TemporaryDirectory() as folder:
         history.begin(Path(folder))
         # Both companies would call these accounts live; neither file says so of all of them.
@@ -169,10 +169,10 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {}
     save_config(None, name="", definition=DEFAULT, reason="Taken ready-made")
     for history in (RavenStack(asked.data / "ravenstack"), Nova(asked.data / "openstack-nova")):
-        weeks, opened = replay(history)
+        weeks, opened = replay(history, asked.weeks)
         names = sorted(Account.objects.live().values_list("external_id", flat=True))
         found[history.name] = {"title": history.title} | judge(weeks, opened, truth_of(history), names)
         history.forget()
-    if asked.write:
+    if asked.write and not asked.weeks:
         PAGE.write_text(write(found), encoding="utf-8")
     return found

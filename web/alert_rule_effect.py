@@ -54,12 +54,13 @@ def rule_effect(
         if pointer.startswith(f"{at}/") and (node := nodes.get(pointer.removeprefix(at))):
             node.alone = number
     now_open = draft.rule.alerts.filter(ended_at=None).count() if draft.rule else 0
+    clear = definition.clear.words if definition.clear else ""
     share = round(100 * seen.count / seen.total) if seen.total else 0
     opens = draft.include_existing and draft.active
     return {
         "effect": Effect(seen, share, now_open, ends, opens),
         "words": definition.condition.words,
-        "clear_words": definition.clear.words if definition.clear else "",
+        "clear_words": clear[:1].lower() + clear[1:],
         "example": example,
     }
 

@@ -1,6 +1,7 @@
 """The report of a replay, stored as JSON: {"format": 1, …}. Accounts stand in it by primary key only.
 
-fired     alerts opened on the days, `at_once` those that the saving itself would have opened on the evening before
+fired     alerts about accounts that began to meet the condition on the days; `existing` those about accounts that
+          met it on the evening before, for a rule that includes these
 open      how many of these are open at the end; `resolved` the others, `median_days` how long these lasted
 accounts  how many accounts had one, `most` the largest number of one account
 weeks     [[first day, opened], …]      matching  accounts for which the condition held on the last day
@@ -31,13 +32,13 @@ def make_report(replay: AlertReplay, now: Moment, gaps: Iterable[Gap]) -> dict[s
     """The report, once what was found of every day is there."""
     days, terms = found_of(replay, now), terms_of(replay.definition)
     every = episodes(days, terms)
-    fired = [one for one in every if one.opened.today >= replay.first_day]
+    fired = _fired(replay, every)
     lengths = [(one.ended.today - one.opened.today).days for one in fired if one.ended]
     by_account = Counter(one.account for one in fired)
     return {
         "format": FORMAT,
         "fired": len(fired),
-        "at_once": len(every) - len(fired),
+        "existing": len(every) - len(fired),
         "open": sum(one.ended is None for one in fired),
         "resolved": len(lengths),
         "median_days": median(lengths) if lengths else None,
@@ -45,7 +46,7 @@ def make_report(replay: AlertReplay, now: Moment, gaps: Iterable[Gap]) -> dict[s
         "most": max(by_account.values(), default=0),
         "weeks": _weeks(replay, fired),
         "matching": len(days[-1].members),
-        "holds": [[hold, _fired(replay, episodes(days, terms.held_for(hold)))] for hold in HOLDS],
+        "holds": [[hold, len(_fired(replay, episodes(days, terms.held_for(hold))))] for hold in HOLDS],
         "raised": [
             [one.account, one.opened.today.isoformat(), one.ended and one.ended.today.isoformat()]
             for one in reversed(fired[-MOST:])
@@ -70,8 +71,9 @@ def terms_of(definition: Any) -> Terms:
     )  # fmt: skip
 
 
-def _fired(replay: AlertReplay, every: Sequence[Episode]) -> int:
-    return sum(one.opened.today >= replay.first_day for one in every)
+def _fired(replay: AlertReplay, every: Sequence[Episode]) -> list[Episode]:
+    """Those whose condition began on the days."""
+    return [one for one in every if one.began.today >= replay.first_day]
 
 
 def _weeks(replay: AlertReplay, fired: Sequence[Episode]) -> list[list[Any]]:

@@ -201,7 +201,7 @@ def test_the_gallery_makes_ordinary_rules(browser: Client, harbour: Account) -> 
     refresh_due()
     rules = AlertRule.objects.select_related("watch")
     assert rules.count() == len(STOCK) and not [one.watch.error for one in rules if one.watch and one.watch.error]
-    assert f"Same as {STOCK[0].name}" in browser.get("/alerts/rules/gallery/").content.decode()
+    assert f"as {STOCK[0].name}</span>" in browser.get("/alerts/rules/gallery/").content.decode()
     assert browser.post("/alerts/rules/gallery/take/", {"key": "nothing"}).status_code == 404
 
 
