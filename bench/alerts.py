@@ -31,7 +31,7 @@ class Company:
     def __init__(self) -> None:
         asked = questions(RULES)
         self.segments = [
-            Segment.everything.create(key=f"plain-{n}", name=f"{one.name} {n}", rule=one.rule, version=1, position=n)
+            Segment.everything.create(key=f"ours-{n}", name=f"{one.name} {n}", rule=one.rule, version=1, position=n)
             for n, one in enumerate(asked)
         ]
         clear = all_(is_("account.mrr", "at_least", 10_000))
