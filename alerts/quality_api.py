@@ -14,11 +14,12 @@ from alerts.proposing import proposals_for
 from alerts.quality import DAYS, USUAL, quality_of
 from core.api.filters import check_parameters
 from core.api.problems import ApiProblem, Fault
+from core.api.strict import StrictSerializer
 from core.api.views import ApiView
 from core.clock import moment
 
 
-class ProposalSerializer(serializers.Serializer[Any]):
+class ProposalSerializer(StrictSerializer):
     """What to change, to how many days where it is a time, and the figures that speak for it."""
 
     change = serializers.ChoiceField(["hold", "cooldown", "condition", "retire"])
@@ -26,7 +27,7 @@ class ProposalSerializer(serializers.Serializer[Any]):
     words = serializers.CharField()
 
 
-class QualitySerializer(serializers.Serializer[Any]):
+class QualitySerializer(StrictSerializer):
     """What became of the alerts of a rule that were opened in the last `days`; `open` are all that are open now.
     `precision` is the share of the judged ones that were no false alarm, `noise` alerts a week for each colleague."""
 
