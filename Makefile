@@ -6,7 +6,7 @@ COMPILE := uv pip compile pyproject.toml --extra embedded --universal --python-v
 # Where the data sets of the issue lie (openstack-nova/, ravenstack/).
 DATA ?= ../shared/data
 
-.PHONY: setup lint format test lock foresight
+.PHONY: setup lint format test lock foresight alert-quality
 
 setup:  ## the environment with everything for development
 	python3 manage.py version
@@ -31,3 +31,7 @@ foresight:  ## what the stock health config would have foreseen, beside baseline
 	python3 manage.py version
 	$(PYTHON) -m pip install --quiet --require-hashes --no-deps -r requirements-bench.lock
 	$(PYTHON) -m bench foresight --data $(DATA)
+
+alert-quality:  ## how the ready-made alert rules would have done; writes docs/alert-quality.md
+	python3 manage.py version
+	$(PYTHON) -m bench alertquality --data $(DATA)

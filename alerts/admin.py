@@ -17,6 +17,7 @@ from alerts.models import Alert, AlertEntry, AlertRule, AlertRuleVersion
 from alerts.notices_admin import NoticeAdmin
 from alerts.playbooks.admin import EnrolmentAdmin, PlaybookAdmin, PlaybookVersionAdmin, StepRunAdmin
 from alerts.raising import raise_alerts
+from alerts.replay_admin import AlertReplayAdmin, AlertReplayDayAdmin
 from alerts.work.admin import TaskAdmin, TaskCalendarAdmin
 from core.backoffice import BackOffice, ReadOnly
 from core.intake import BadValue
@@ -24,7 +25,8 @@ from segments.rule_widget import RuleField
 from segments.rules.tree import RuleError
 
 __all__ = [  # importing these modules registers their forms
-    "EnrolmentAdmin", "PlaybookAdmin", "PlaybookVersionAdmin", "StepRunAdmin", "TaskAdmin", "TaskCalendarAdmin",
+    "AlertReplayAdmin", "AlertReplayDayAdmin", "EnrolmentAdmin", "PlaybookAdmin", "PlaybookVersionAdmin",
+    "StepRunAdmin", "TaskAdmin", "TaskCalendarAdmin",
 ]  # fmt: skip
 
 
@@ -119,13 +121,13 @@ class AlertRuleAdmin(BackOffice):
         """What is many to many was saved with the rest."""
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """With its questions."""
-        delete_alert_rule(obj)
+        """With its questions; its alerts are kept."""
+        delete_alert_rule(obj, author=request.user)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[AlertRule]) -> None:
         """One by one."""
         for rule in queryset:
-            delete_alert_rule(rule)
+            delete_alert_rule(rule, author=request.user)
 
     @admin.action(description="Switch on", permissions=["change"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet[AlertRule]) -> None:

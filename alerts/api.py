@@ -119,9 +119,9 @@ class AlertRuleViewSet(ApiViewSet):
         return self.answer(self.get_queryset().get(pk=made.pk))
 
     def destroy(self, request: Request, pk: str) -> Response:
-        """Delete a rule with its alerts."""
+        """Delete a rule. Its alerts are kept; those that were open end."""
         with transaction.atomic():
-            delete_alert_rule(self.matching())
+            delete_alert_rule(self.matching(), author=request.user)
         return Response(status=204)
 
 

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.text import slugify
 
-from accounts.fields import Stage, Subject
 from accounts.models import AssignmentRole, TeamMember
+from alerts.definition import Definition, read_definition, scoped
 from alerts.messages import check_message
-from alerts.models import AlertRule, AlertRuleVersion
+from alerts.models import Alert, AlertEntry, AlertRule, AlertRuleVersion
 from alerts.models.alert import Severity
-from core.intake import BadValue, clean_text
+from core.intake import BadValue, clean_text, fold
 from core.jobs import enqueue
 from core.locks import xact_lock
 from segments.editing import free_key, save_segment
 from segments.models import Segment
-from segments.questions import Question, Reader, named_in
-from segments.rules.nodes import Condition, walk
-from segments.rules.tree import Problem, RuleError, to_json
+from segments.questions import named_in
 from segments.uses import Use, find_uses_with
 
 TASK = "alerts.tasks.raise_alerts"
-LONGEST = 365
 
 
 class RuleNameTaken(ValueError):
@@ -84,16 +82,15 @@ def save_alert_rule(
         found.name, found.message = _name(name), check_message(message)
         found.type, found.severity = clean_text(type, 40) or "Risk", str(Severity(severity))
         found.include_existing, found.active = include_existing, active
-        _times(found, hold_days, cooldown_days, refire)
-        targets = sorted(segments, key=lambda one: one.pk)
-        question, clearing = _questions(condition, clear, targets)
-        found.condition = to_json(question.rule)
-        found.clear = to_json(clearing.rule) if clearing else None
+        definition = read_definition(
+            condition, clear, segments, hold_days=hold_days, cooldown_days=cooldown_days, refire=refire
+        )
+        _take(found, definition)
         if assigning is not None:
             found.role, found.fallback = assigning.role, assigning.fallback
         found.author = found.author or (author if getattr(author, "pk", None) else None)
-        _watch(found, targets, author, reason)
-        _store(found, targets, question.words, author, reason)
+        _watch(found, definition.segments, author, reason)
+        _store(found, definition, author, reason)
         if assigning is not None:
             found.round_robin.set(assigning.round_robin)
         enqueue(TASK)
@@ -111,54 +108,64 @@ def set_rule_active(rule: AlertRule, active: bool, *, author: Any = None) -> Non
         enqueue(TASK)
 
 
-def delete_alert_rule(rule: AlertRule) -> None:
-    """Delete a rule with its alerts and its questions."""
+def clone_alert_rule(rule: AlertRule, *, author: Any = None) -> AlertRule:
+    """A copy under a name of its own, switched off until somebody has looked at it."""
+    names = ("message", "type", "severity", "condition", "clear", "hold_days", "cooldown_days", "refire")
+    return save_alert_rule(
+        None,
+        name=free_rule_name(f"{rule.name} (copy)"),
+        segments=list(rule.segments.all()),
+        active=False,
+        include_existing=rule.include_existing,
+        assigning=Assigning(rule.role, tuple(rule.round_robin.all()), rule.fallback),
+        author=author,
+        reason=f"Cloned from {rule.name}"[:255],
+        **{name: getattr(rule, name) for name in names},
+    )
+
+
+def delete_alert_rule(rule: AlertRule, *, author: Any = None) -> None:
+    """Delete a rule with its questions. Its alerts are kept: those that were open end, because the rule is gone."""
+    by, now = author if getattr(author, "pk", None) else None, timezone.now()
     with transaction.atomic():
         xact_lock("alert rules")
-        watches = [pk for pk in (rule.watch_id, rule.clear_watch_id) if pk]
-        AlertRule.objects.filter(pk=rule.pk).delete()
+        xact_lock("alert rule", rule.pk)
+        found = AlertRule.objects.filter(pk=rule.pk).first()
+        if found is None:
+            return
+        alerts = list(Alert.objects.select_for_update().open().filter(rule=found).order_by("pk"))
+        for alert in alerts:
+            alert.ended_at, alert.ending = max(now, alert.opened_at), Alert.Ending.DELETED
+        Alert.objects.bulk_update(alerts, ["ended_at", "ending"])
+        AlertEntry.objects.bulk_create(
+            AlertEntry(alert=one, kind=AlertEntry.Kind.ENDED, at=now, by=by, text="The rule was deleted.")
+            for one in alerts
+        )
+        watches = [pk for pk in (found.watch_id, found.clear_watch_id) if pk]
+        changes = {"deleted_at": now, "active": False, "watch": None, "clear_watch": None}
+        AlertRule.objects.filter(pk=found.pk).update(**changes)
         Segment.everything.filter(pk__in=watches).delete()
 
 
-def _questions(condition: Any, clear: Any, targets: list[Segment]) -> tuple[Question, Question | None]:
-    """The condition and the clear condition, read; all problems of both at once."""
-    reader, problems = Reader.now(), []
-    read: dict[str, Question | None] = {"condition": None, "clear": None}
-    for name, data in (("condition", condition), ("clear", clear)):
-        if name == "clear" and not data:
-            continue
-        try:
-            read[name] = question = reader.read(data, subject=Subject.ACCOUNT)
-        except RuleError as error:
-            problems += [Problem(f"/{name}{p.pointer}", p.code, p.message, p.allowed) for p in error.problems]
-            continue
-        problems += _unfit(question, f"/{name}")
-    for place, segment in enumerate(targets):
-        if segment.subject != Segment.Subject.ACCOUNT or segment.internal:
-            text = f"{segment.name} is not a segment of accounts. Alerts are about accounts."
-            problems.append(Problem(f"/segments/{place}", "wrong-subject", text))
-    if problems:
-        raise RuleError(problems)
-    found = read["condition"]
-    assert found is not None
-    return found, read["clear"]
+def free_rule_name(name: str) -> str:
+    """The name, or the name with the first number that is not taken."""
+    taken = set(AlertRule.objects.values_list("name_folded", flat=True))
+    found, number = name[:120], 2
+    while fold(found) in taken:
+        found, number = f"{name[:112]} {number}", number + 1
+    return found
 
 
-def _unfit(question: Question, at: str) -> list[Problem]:
-    """What a question cannot be an alert's for: nothing asked, or something asked that alerts themselves decide."""
-    if not question.rule.rules:
-        return [Problem(at, "empty-group", "The condition is empty, so it would hold for every account. Add one.")]
-    return [
-        Problem(at + node.pointer, "later-stage", f"{node.field.label} is only known after alerts are raised.")
-        for node in walk(question.rule)
-        if isinstance(node, Condition) and node.field.stage >= Stage.ALERTS
-    ]
+def _take(rule: AlertRule, definition: Definition) -> None:
+    """Take over what decides."""
+    for name, value in definition.data().items():
+        if name != "segments":
+            setattr(rule, name, value)
 
 
-def _watch(rule: AlertRule, targets: list[Segment], author: Any, reason: str) -> None:
+def _watch(rule: AlertRule, targets: Iterable[Segment], author: Any, reason: str) -> None:
     """Save a rule’s questions as internal segments: whom it aims at and holds for, and who is clear."""
-    scope = [{"match": "any", "rules": [{"segment": one.key, "op": "in"} for one in targets]}] if targets else []
-    asked: Mapping[str, Any] = {"match": "all", "rules": [*scope, rule.condition]}
+    asked = scoped(rule.condition, targets)
     common = {"visible": False, "active": rule.active, "author": author, "reason": reason, "internal": True}
     watch = rule.watch if rule.watch_id else None
     name = f"Alert rule: {rule.name}"[:120]
@@ -175,16 +182,9 @@ def _watch(rule: AlertRule, targets: list[Segment], author: Any, reason: str) ->
         gone.delete()
 
 
-def _store(rule: AlertRule, targets: list[Segment], words: str, author: Any, reason: str) -> None:
+def _store(rule: AlertRule, read: Definition, author: Any, reason: str) -> None:
     """Write the rule, and a version of it if what decides about alerts differs from the newest one."""
-    definition = {
-        "segments": [one.key for one in targets],
-        "condition": rule.condition,
-        "clear": rule.clear,
-        "hold_days": rule.hold_days,
-        "cooldown_days": rule.cooldown_days,
-        "refire": rule.refire,
-    }
+    definition = read.data()
     newest = rule.versions.first() if rule.pk else None
     different = newest is None or newest.definition != definition
     rule.version += different
@@ -195,20 +195,12 @@ def _store(rule: AlertRule, targets: list[Segment], words: str, author: Any, rea
         if "alert_rule_name_unique" in str(error):
             raise RuleNameTaken(f"There is already an alert rule named “{rule.name}”. Choose another name.") from error
         raise
-    rule.segments.set(targets)
+    rule.segments.set(read.segments)
     if different:
         AlertRuleVersion.objects.create(
-            rule=rule, number=rule.version, definition=definition, words=words,
+            rule=rule, number=rule.version, definition=definition, words=read.condition.words,
             author=author if getattr(author, "pk", None) else None, reason=clean_text(reason, 255),
         )  # fmt: skip
-
-
-def _times(rule: AlertRule, hold_days: int, cooldown_days: int, refire: str) -> None:
-    """Set how long the condition must hold, and when there may be another alert."""
-    rule.hold_days, rule.cooldown_days = _days(hold_days, "hold"), _days(cooldown_days, "cool-down")
-    rule.refire = str(AlertRule.Refire(refire))
-    if rule.refire == AlertRule.Refire.LASTING and not rule.cooldown_days:
-        raise BadValue("An alert that comes again while the condition lasts needs a cool-down of at least a day.")
 
 
 def _name(name: str) -> str:
@@ -216,12 +208,6 @@ def _name(name: str) -> str:
     if not found:
         raise BadValue("Enter a name, for example Adoption drop.")
     return found
-
-
-def _days(value: Any, of: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LONGEST:
-        raise BadValue(f"The {of} is a whole number of days from 0 to {LONGEST}.")
-    return value
 
 
 @find_uses_with

@@ -26,6 +26,15 @@ def check_message(text: str, limit: int = LONGEST) -> str:
     return found
 
 
+def sayable(known: Vocabulary) -> dict[str, list[Field]]:
+    """The fields that a message may name, by the category of the picker."""
+    found: dict[str, list[Field]] = {}
+    for one in known.values():
+        if _has_one_value(one):
+            found.setdefault(one.category.value, []).append(one)
+    return found
+
+
 def filled(text: str, accounts: Collection[int], reader: Reader, limit: int = FILLED) -> dict[int, str]:
     """The message for each of the accounts, in one statement. A field that was deleted since is left as a dash."""
     keys = list(dict.fromkeys(_FIELD.findall(text)))
@@ -49,6 +58,11 @@ def _field(key: str, known: Vocabulary) -> Field:
     found = known.get(key)
     if found is None:
         raise BadValue(f"The message names “{short(key)}”, and there is no such field. Choose one of the account’s.")
-    if found.owner is not Owner.ACCOUNT or found.rows is not None or found.stage >= Stage.ALERTS:
+    if not _has_one_value(found):
         raise BadValue(f"{found.label} has no single value that a message could show. Choose a field of the account.")
     return found
+
+
+def _has_one_value(one: Field) -> bool:
+    """Whether an account has one value of it when an alert is opened."""
+    return one.owner is Owner.ACCOUNT and one.rows is None and one.stage < Stage.ALERTS

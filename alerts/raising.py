@@ -102,34 +102,34 @@ def raise_alerts(now: Moment | None = None) -> Raised:
         with transaction.atomic():
             xact_lock("alert rule", pk)
             rule = AlertRule.objects.select_related("watch", "clear_watch", "fallback").filter(pk=pk).first()
-            if rule is not None:
-                _rule(rule, present, reader, done)
+            if rule is not None and rule.watch is not None:
+                _rule(rule, rule.watch, present, reader, done)
     return done
 
 
-def _rule(rule: AlertRule, now: Moment, reader: Reader, done: Raised) -> None:
-    watches = [one for one in (rule.watch, rule.clear_watch) if one is not None]
+def _rule(rule: AlertRule, watch: Segment, now: Moment, reader: Reader, done: Raised) -> None:
+    watches = [one for one in (watch, rule.clear_watch) if one is not None]
     if not all(one.is_answered for one in watches):
         done.silent += 1
         return
-    ended = _end(rule, now, reader)
-    opened = _open(rule, now, reader) if rule.active else []
+    ended = _end(rule, watch, now, reader)
+    opened = _open(rule, watch, now, reader) if rule.active else []
     done.ended, done.opened = done.ended + len(ended), done.opened + len(opened)
     done.accounts.update(ended, opened)
     if rule.active:
         done.woken += _wake(rule, now)
-    held = Alert.objects.open().filter(rule=rule, account__memberships__in=_stays(rule))
+    held = Alert.objects.open().filter(rule=rule, account__memberships__in=_stays(watch))
     held.filter(seen_at__lt=now.now - dt.timedelta(hours=20)).update(seen_at=now.now)
 
 
-def _stays(rule: AlertRule) -> Any:
-    return rule.watch.account_memberships.filter(left_at__isnull=True).values("pk")
+def _stays(watch: Segment) -> Any:
+    return watch.account_memberships.filter(left_at__isnull=True).values("pk")
 
 
-def _open(rule: AlertRule, now: Moment, reader: Reader) -> list[int]:
+def _open(rule: AlertRule, watch: Segment, now: Moment, reader: Reader) -> list[int]:
     """Open what is due, with the explanation, message and assignee of this moment; about which accounts."""
     values: dict[str, Any] = {
-        "watch": rule.watch_id, "rule": rule.pk, "now": now.now, "zone": now.zone.key, "today": now.today,
+        "watch": watch.pk, "rule": rule.pk, "now": now.now, "zone": now.zone.key, "today": now.today,
         "hold": rule.hold_days, "existing": rule.include_existing, "refire": rule.refire,
         "cooled": now.now - dt.timedelta(days=rule.cooldown_days),
     }  # fmt: skip
@@ -137,13 +137,13 @@ def _open(rule: AlertRule, now: Moment, reader: Reader) -> list[int]:
         cursor.execute(_DUE, values)
         due = [_Due(*row) for row in cursor.fetchall()]
     for part in _parts(due):
-        _store(rule, part, now, reader)
+        _store(rule, watch, part, now, reader)
     return [one.account for one in due]
 
 
-def _store(rule: AlertRule, due: list[_Due], now: Moment, reader: Reader) -> None:
+def _store(rule: AlertRule, watch: Segment, due: list[_Due], now: Moment, reader: Reader) -> None:
     ids = [one.account for one in due]
-    why, said = _explained(rule.watch, ids, reader), filled(rule.message, ids, reader)
+    why, said = _explained(watch, ids, reader), filled(rule.message, ids, reader)
     whose = _assignees(rule, ids)
     alerts = Alert.objects.bulk_create(
         Alert(
@@ -186,14 +186,14 @@ def _assignees(rule: AlertRule, accounts: list[int]) -> dict[int, int | None]:
     return dict.fromkeys(accounts, rule.fallback_id) | found
 
 
-def _end(rule: AlertRule, now: Moment, reader: Reader) -> list[int]:
+def _end(rule: AlertRule, watch: Segment, now: Moment, reader: Reader) -> list[int]:
     """End what is over, with the explanation that proves it; about which accounts."""
-    values = {"watch": rule.watch_id, "rule": rule.pk, "clear": rule.clear_watch_id}
+    values = {"watch": watch.pk, "rule": rule.pk, "clear": rule.clear_watch_id}
     with connection.cursor() as cursor:
         cursor.execute(_OVER, values)
         over = cursor.fetchall()
     for part in _parts(over):
-        proofs = _explained(rule.clear_watch or rule.watch, [account for _, account, _ in part], reader)
+        proofs = _explained(rule.clear_watch or watch, [account for _, account, _ in part], reader)
         alerts = list(Alert.objects.filter(pk__in=[pk for pk, _, _ in part]).select_related("rule").order_by("pk"))
         endings = {pk: ending for pk, _, ending in part}
         for alert in alerts:

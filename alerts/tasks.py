@@ -7,6 +7,7 @@ from alerts import raising
 from alerts.notifying import digests, sending, telling
 from alerts.playbooks import running
 from alerts.playbooks import sending as playbook_sending
+from alerts.replaying import running as replaying
 from core.jobs import enqueue
 from segments.refresh import refresh_due
 
@@ -34,3 +35,8 @@ def send_notices() -> None:
     sending.send_due()
     if sending.is_due():
         enqueue(telling.TASK)
+
+
+def work_on_replay(pk: int) -> None:
+    """Go on with a replay of an alert rule."""
+    replaying.work(pk)

@@ -1,4 +1,4 @@
-"""`python -m bench refresh|list|events|preview|ingest|live|health|foresight|backtest`: prints JSON."""
+"""`python -m bench refresh|list|events|preview|ingest|live|health|alerts|foresight|alertquality|backtest`: prints JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ MEASURED = {
     "ingest": "ingest",
     "live": "live",
     "health": "health",
+    "alerts": "alerts",
     "foresight": "foresight",
+    "alertquality": "alertquality",
     "backtest": "backtest",
 }
 
@@ -35,8 +37,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="How often each measurement is repeated.")
     parser.add_argument("--events", type=int, default=20_000, help="Messages of a round, for ingest.")
     parser.add_argument("--seconds", type=int, default=60, help="How long `live` stores events.")
-    parser.add_argument("--data", type=Path, default=DATA, help="The folder of the real data sets, for foresight.")
-    parser.add_argument("--write", action=argparse.BooleanOptionalAction, default=True, help="Foresight's page.")
+    parser.add_argument("--data", type=Path, default=DATA, help="The folder of the real data sets.")
+    parser.add_argument(
+        "--write", action=argparse.BooleanOptionalAction, default=True, help="The page of foresight or alertquality."
+    )
+    parser.add_argument("--weeks", type=int, help="Only the first weeks of each history, to try alertquality.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", default="csbox_bench", help="A database of this name is made and dropped again.")
     parser.add_argument(

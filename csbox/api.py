@@ -16,6 +16,8 @@ from accounts.fields import Subject
 from alerts import api as alerts
 from alerts import notices_api as notices
 from alerts.playbooks.api import EnrolmentViewSet, PlaybookViewSet
+from alerts.quality_api import AlertQualityView
+from alerts.replay_api import AlertReplayViewSet
 from alerts.work.api import TaskViewSet
 from core.api.edge import nothing_here
 from core.api.views import ApiView
@@ -127,6 +129,7 @@ router.register("tasks", TaskViewSet, "api-task")
 router.register("playbooks", PlaybookViewSet, "api-playbook")
 router.register("enrolments", EnrolmentViewSet, "api-enrolment")
 router.register("notifications", notices.NotificationViewSet, "api-notification")
+router.register("alert-replays", AlertReplayViewSet, "api-alert-replay")
 router.register("sources", SourceViewSet, "api-source")
 router.register("set-aside", SetAsideViewSet, "api-set-aside")
 router.register("connections", ConnectionViewSet, "api-connection")
@@ -137,6 +140,7 @@ urlpatterns = [
     path("v1/docs/", DocumentationView.as_view(), name="api-docs"),
     path("v1/me/", accounts.MeView.as_view(), name="api-me"),
     path("v1/notification-settings/", notices.NotificationSettingsView.as_view(), name="api-notification-settings"),
+    path("v1/alert-quality/", AlertQualityView.as_view(), name="api-alert-quality"),
     path("v1/portfolio/", PortfolioView.as_view(), name="api-portfolio"),
     path("v1/bulk/accounts/", accounts.BulkAccountsView.as_view(), name="api-bulk-accounts"),
     path("v1/bulk/users/", accounts.BulkUsersView.as_view(), name="api-bulk-users"),

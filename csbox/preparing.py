@@ -119,15 +119,17 @@ def chosen_data() -> Path | None:
 def first_refresh() -> None:
     """Compute everything once; afterwards the worker keeps it fresh."""
     from csbox import pipeline
+    from integrations.demo import alerting
 
     done = settings.DATA_DIR / "refreshed"
     identity = _database_identity()
     with contextlib.suppress(OSError):
         if done.read_text() == identity:
             return
-    with step("Segments, day by day for two weeks"):
+    with step("Segments, health and alerts, day by day for two weeks"):
         pipeline.refresh_past_days(14)
         pipeline.refresh_everything()
+        alerting.answer()
     done.write_text(identity)
 
 

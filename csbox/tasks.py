@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.privacy import erasing, exporting
 from alerts.notifying import inbox
 from alerts.playbooks.running import wake_playbooks
+from alerts.replaying.running import wake_replays
 from core.api.idempotency import KEPT, forget_answers_before
 from core.clock import moment
 from core.daily import claimed, is_open, newest_slot
@@ -68,6 +69,7 @@ def tick() -> None:
     wake_imports()
     wake_back_tests()
     wake_playbooks()
+    wake_replays()
 
 
 def refresh_daily(local_date: str) -> None:

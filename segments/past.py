@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
@@ -56,6 +57,10 @@ class PastSegments:
         first = AccountMembership.objects.filter(segment__in=segments).order_by().values("segment")
         rows = first.annotate(first=Min("entered_at")).values_list("segment", "first")
         return cls(segments, {pk: at.astimezone(moment.zone).date() for pk, at in rows})
+
+    def rules(self) -> list[Any]:
+        """Their present rules, as they are stored."""
+        return [one.rule for one in self.segments]
 
     def replayed(self, day: dt.date) -> list[Segment]:
         """Those whose members on a day are not known."""

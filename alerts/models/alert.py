@@ -24,11 +24,20 @@ class Severity(models.TextChoices):
     LOW = "low", "Low"
 
 
+class LivingRules(models.Manager["AlertRule"]):
+    """Hides rules that were deleted; their alerts are kept and still name them."""
+
+    def get_queryset(self) -> models.QuerySet[AlertRule]:
+        """All but the deleted ones."""
+        return super().get_queryset().filter(deleted_at__isnull=True)
+
+
 class AlertRule(Timestamped):
     """What raises an alert about an account, for how long it must hold, what ends it, and whose it is.
 
     `condition` is a rule of the one language. The accounts for which it holds are the members of `watch`, an internal
     segment that also asks for one of the `segments`; the members of `clear_watch` are those for which `clear` holds.
+    A rule that was deleted has no questions any more; the row stays for its alerts, which are kept.
     """
 
     class Refire(models.TextChoices):
@@ -75,7 +84,7 @@ class AlertRule(Timestamped):
     )
     turns = models.PositiveIntegerField(default=0, editable=False)
     version = models.PositiveIntegerField(default=0, editable=False)
-    watch = models.OneToOneField(Segment, models.PROTECT, editable=False, related_name="alert_rule")
+    watch = models.OneToOneField(Segment, models.PROTECT, null=True, editable=False, related_name="alert_rule")
     clear_watch = models.OneToOneField(
         Segment, models.SET_NULL, null=True, editable=False, related_name="cleared_alert_rule"
     )
@@ -83,10 +92,21 @@ class AlertRule(Timestamped):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
     )
 
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = LivingRules()
+    everything = models.Manager["AlertRule"]()
+
     class Meta:
         ordering = ("name_folded", "id")
+        base_manager_name = "everything"
         constraints = [
-            models.UniqueConstraint(fields=["name_folded"], name="alert_rule_name_unique"),
+            models.UniqueConstraint(
+                fields=["name_folded"], condition=Q(deleted_at__isnull=True), name="alert_rule_name_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(deleted_at__isnull=False) | Q(watch__isnull=False), name="alert_rule_asks_something"
+            ),
             models.CheckConstraint(condition=Q(hold_days__lte=365), name="alert_rule_holds_at_most_a_year"),
             models.CheckConstraint(condition=Q(cooldown_days__lte=365), name="alert_rule_cools_at_most_a_year"),
         ]
@@ -143,6 +163,7 @@ class Alert(models.Model):
         CLEARED = "cleared", "Resolved by itself"
         CLOSED = "closed", "Closed"
         DEFINITION = "definition", "The rule was changed"
+        DELETED = "deleted", "The rule was deleted"
         GONE = "gone", "The account was archived"
 
     class Outcome(models.TextChoices):

@@ -94,18 +94,18 @@ class RavenStack(History):
         with table(self.folder / "ravenstack_feature_usage.csv") as rows:
             for row in rows:
                 row["subscription_id"] = homes[row["subscription_id"]]
-                events[row["subscription_id"]].append((_day(row["usage_date"]), "", row["feature_name"]))
-                self.usage[_day(row["usage_date"])].append(list(row.values()))
+                events[row["subscription_id"]].append((read_day(row["usage_date"]), "", row["feature_name"]))
+                self.usage[read_day(row["usage_date"])].append(list(row.values()))
             self.usage_header = list(rows.fieldnames or [])
         with table(self.folder / "ravenstack_supports_ticket.csv") as rows:
             for row in rows:
-                events[row["account_id"]].append((_day(row["submitted_at"]), "", "Ticket Opened"))
-                self.tickets[_day(row["submitted_at"])].append(list(row.values()))
+                events[row["account_id"]].append((read_day(row["submitted_at"]), "", "Ticket Opened"))
+                self.tickets[read_day(row["submitted_at"])].append(list(row.values()))
             self.ticket_header = list(rows.fieldnames or [])
         self.churned: dict[str, list[dt.date]] = defaultdict(list)
         with table(self.folder / "ravenstack_churn_events.csv") as rows:
             for row in rows:
-                self.churned[row["account_id"]].append(_day(row["churn_date"]))
+                self.churned[row["account_id"]].append(read_day(row["churn_date"]))
         self.events = {account: sorted(found) for account, found in events.items()}
         self.last = max(self.usage)
 
@@ -130,7 +130,7 @@ class RavenStack(History):
         lines = [
             list((row if _ended(row, last) else row | {"end_date": "", "churn_flag": "FALSE"}).values())
             for row in self.subscriptions
-            if _day(row["start_date"]) <= last
+            if read_day(row["start_date"]) <= last
         ]
         as_of = dt.datetime.combine(last, dt.time(23), tzinfo=dt.UTC)
         write_table(work / "subscriptions.csv", self.subscription_header, lines)
@@ -150,7 +150,7 @@ class RavenStack(History):
             running = {
                 row["account_id"]
                 for row in self.subscriptions
-                if _day(row["start_date"]) <= day and not _ended(row, day) and row["is_trial"] == "FALSE"
+                if read_day(row["start_date"]) <= day and not _ended(row, day) and row["is_trial"] == "FALSE"
             }
             for account in sorted(running):
                 known = self.until(account, day)
@@ -160,9 +160,10 @@ class RavenStack(History):
         return found
 
 
-def _day(text: str) -> dt.date:
+def read_day(text: str) -> dt.date:
+    """A date as RavenStack writes it."""
     return dt.datetime.strptime(text[:10], "%d-%m-%Y").date()
 
 
 def _ended(row: dict[str, str], day: dt.date) -> bool:
-    return bool(row["end_date"]) and _day(row["end_date"]) < day + ONE_DAY
+    return bool(row["end_date"]) and read_day(row["end_date"]) < day + ONE_DAY

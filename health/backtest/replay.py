@@ -6,30 +6,25 @@ import datetime as dt
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 from django.db import DatabaseError, OperationalError, connection
 from django.db.models import QuerySet
 
 from accounts.models import Account
-from accounts.past.changes import Needed, forget_changes, prepare_changes
-from accounts.past.rows import PastRows
-from core.clock import Moment, moment
+from core.clock import moment
 from core.deadline import TooSlow, time_limit
-from core.shadow import shadows
-from core.spans import ONE_DAY
 from health.backtest.figures import LETTERS
 from health.backtest.models import BackTest
 from health.definition import Definition, Measure, read_definition
 from health.effect import accounts_of
 from health.judging import judged, without_failing
-from health.models import HealthConfig, Pulse
+from health.models import HealthConfig
+from health.past import show_pulses
 from segments.models import Segment
-from segments.past import PastSegments
+from segments.past_days import PastDays, past_days
 from segments.questions import Reader, named_in
 from segments.rules.nodes import fields_of
-from usage.past import PastUsage, columns_read, forget_usage, show_traits, traits_read, unknowable
 
 log = logging.getLogger(__name__)
 LIMIT_MS = 60_000
@@ -52,44 +47,27 @@ class Day:
 class Replay:
     """Both definitions with all that is needed to score by them as of past days, in the order of time.
 
-    `problems` gathers what cannot be scored, by the key of the measure; `failed` the traits that could not be computed.
+    `problems` gathers what cannot be scored, by the key of the measure.
     """
 
     config: HealthConfig
     definitions: list[Definition]
-    reader: Reader
-    segments: PastSegments
-    rows: PastRows
-    figures: frozenset[str]
-    traits: list[Any]
+    past: PastDays
     problems: dict[str, str] = field(default_factory=dict)
-    usage: PastUsage | None = None
+
+    @property
+    def reader(self) -> Reader:
+        """What definitions are read against today."""
+        return self.past.reader
 
     def day(self, day: dt.date) -> Day:
         """Score a day, which is later than the one before, and leave no trace of it."""
-        at = end_of(day, self.reader.moment)
-        self.prepare(day).advance(day)
-        self.rows.advance(at)
-        with shadows() as others:
-            reader = replace(self.reader, moment=at)
-            self.rows.show(others, at)
-            self.prepare(day).show(others, at)
-            pulses = Pulse._meta.db_table
-            others.view(pulses, f"SELECT * FROM {others.real(pulses)} WHERE at <= %s", [at.now])  # noqa: S608
-            if self.traits:
-                self.leave_out(show_traits(others, at, self.traits, reader.vocabulary))
-            self.segments.show(others, at, reader)
+        with self.past.day(day) as (reader, failed):
+            self.leave_out(failed)
             found = [self.bands(place, reader) for place in range(len(self.definitions))]
         accounts = sorted(found[0])
         letters = ["".join(LETTERS[bands[account]] for account in accounts) for bands in found]
         return Day(accounts, letters[0], letters[1] if len(letters) > 1 else "")
-
-    def prepare(self, day: dt.date) -> PastUsage:
-        """Make the tables of the session, once."""
-        if self.usage is None:
-            prepare_changes(self.reader.moment, self.rows.needed)
-            self.usage = PastUsage.up_to(day, self.figures)
-        return self.usage
 
     def bands(self, place: int, reader: Reader) -> dict[int, str]:
         """The band of each account by one of the definitions; measures that fail are left out from then on."""
@@ -128,23 +106,11 @@ def replay_of(test: BackTest) -> Iterator[Replay]:
     before = segments_before(config)
     keys = {key for source in sources for key in named_in(source)} | {segment.key for segment in before}
     keys |= {config.segment.key} if config.segment else set()
-    segments = PastSegments.needed(keys, reader.moment)
-    words = set().union(*map(_words, [*sources, *(one.rule for one in segments.segments)]))
-    traits = traits_read(words, reader.vocabulary)
-    words = words.union(*(_words(trait.definition) for trait in traits))
-    unknown = unknowable(traits)
-    found = Replay(
-        config, definitions, reader, segments, PastRows(Needed.by(words)), columns_read(words, reader.vocabulary),
-        [trait for trait in traits if trait.field_key not in unknown],
-        {measure.key: measure.problem for one in definitions for measure in one.measures if measure.problem},
-    )  # fmt: skip
-    found.leave_out(unknown)
-    try:
+    with past_days(reader, sources, keys, [show_pulses]) as past:
+        problems = {measure.key: measure.problem for one in definitions for measure in one.measures if measure.problem}
+        found = Replay(config, definitions, past, problems)
+        found.leave_out(past.unknown)
         yield found
-    finally:
-        if connection.is_usable():
-            forget_changes()
-            forget_usage()
 
 
 def segments_before(config: HealthConfig) -> list[Segment]:
@@ -152,11 +118,6 @@ def segments_before(config: HealthConfig) -> list[Segment]:
     others = HealthConfig.objects.filter(active=True, is_default=False).exclude(pk=config.pk).select_related("segment")
     mine = (config.position, config.pk)
     return [one.segment for one in others if one.segment and (config.is_default or (one.position, one.pk) < mine)]
-
-
-def end_of(day: dt.date, now: Moment) -> Moment:
-    """The last instant of a local day."""
-    return Moment(now.start_of(day + ONE_DAY) - dt.timedelta(microseconds=1), now.zone)
 
 
 def _bands(definition: Definition, reader: Reader, mine: QuerySet[Account]) -> dict[int, str]:
@@ -177,13 +138,6 @@ def _without(definition: Definition, fields: dict[str, str], problems: dict[str,
         return Measure(measure.key, measure.name, measure.weight, problem=reason)
 
     return definition.but(kept)
-
-
-def _words(data: Any) -> set[str]:
-    """Every text of a JSON tree, the names of its members too: what a definition or a rule may be about."""
-    if isinstance(data, dict):
-        return set(data).union(*map(_words, data.values()))
-    return set().union(*map(_words, data)) if isinstance(data, list) else {data} if isinstance(data, str) else set()
 
 
 def fields_of_measure(measure: Measure) -> set[str]:

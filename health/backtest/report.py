@@ -28,7 +28,7 @@ ORDER = {letter: place for place, letter in enumerate("pang")}
 
 def make_report(test: BackTest, replay: Replay) -> dict[str, Any]:
     """The report, once the bands of every day are there."""
-    replay.prepare(test.last_day)
+    replay.past.prepare(test.last_day)
     churn = find_churn(moment(), cancelled=test.cancelled, silent_days=test.silent_days)
     tested, against = histories(test, churn)
     sides = {"tested": figures(tested), "against": figures(against) if against else None}

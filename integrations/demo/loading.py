@@ -24,7 +24,7 @@ from accounts.facts import (
 from accounts.models import Account, EndUser, Note, TeamMember
 from core.clock import Moment, moment
 from core.models import Workspace
-from integrations.demo import computed, facts, intake, questions, team, told, words, work
+from integrations.demo import alerting, computed, facts, intake, questions, team, told, words, work
 from integrations.demo.company import Customer, invent
 from integrations.demo.usage import happenings
 from segments.models import Segment
@@ -71,13 +71,14 @@ def load_company(
     segments = 0 if Segment.everything.exists() else len(questions.ask(members[0].user))
     traits = computed.compute(members[0].user)
     computed.keep_an_eye_on(customers, members[2].user)
+    rules = alerting.watch(members[0].user)
     told.talk(customers, members, present)
-    say(f"{segments} segments and {traits} traits")
+    say(f"{segments} segments, {traits} traits and {rules} alert rules")
     playbooks, tasks = work.plan(customers, members, dice, present)
     say(f"{playbooks} playbooks and {tasks} tasks")
     return {
         "accounts": len(customers), "users": len(users), "subscriptions": len(contracts), "events": events,
-        "notes": notes, "segments": segments, "traits": traits,
+        "notes": notes, "segments": segments, "traits": traits, "alert_rules": rules,
         "playbooks": playbooks, "tasks": tasks,
     }  # fmt: skip
 

@@ -108,6 +108,13 @@ def test_scoring_is_measured_beside_sql_by_hand_that_says_the_same() -> None:
     assert (found["configs"], found["measures"], found["goal_ratio"]) == (5, 8, 2)
 
 
+def test_alert_rules_are_measured_beside_segments_that_ask_the_same() -> None:
+    found = bench("alerts", "--accounts", "300", "--rounds", "1")
+    assert (found["rules"], found["questions_of_rules"], found["goal_ratio"]) == (30, 36, 1.5)
+    for phase in ("nothing_changed", "one_percent_changed"):
+        assert found[phase]["rules_ms"] >= found[phase]["of_which_raising_ms"] > 0 < found[phase]["segments_ms"]
+
+
 def test_no_other_database_can_be_named() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench", "list", "--database", "postgres"],

@@ -1,4 +1,4 @@
-"""Alerts: the inbox with one alert beside it, what can be done with one or with many, and the rules that raise them."""
+"""Alerts: the inbox with one alert beside it, and what can be done with one or with many."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Account, TeamMember
@@ -28,7 +27,6 @@ from web.undo import inverse, keep_inverse
 STATES = {"open": "Open", "snoozed": "Snoozed", "ended": "Closed"}
 A_PAGE, LAST_PAGE, MOST = 50, 200, 1_000
 ORDER = ("critical", "high", "medium", "low")
-RECENT = dt.timedelta(days=30)
 
 
 @login_required
@@ -69,6 +67,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
         "outcomes": Alert.Outcome.choices,
         "may_change": may_change_accounts(request),
         "rules": AlertRule.objects.count(),
+        "may_edit": may_edit_segments(request),
         "here": request.get_full_path(),
     }
     return page(request, "web/alerts/page.html", context)
@@ -177,24 +176,3 @@ _WAYS: dict[str, Callable[[HttpRequest, list[Alert]], Done]] = {
 def _put_back(request: HttpRequest, data: dict[str, Any]) -> str:
     number = handling.undo(handling.Before(data["kind"], data["values"]), by=request.user)
     return f"{number:,} alert{'' if number == 1 else 's'} put back."
-
-
-@login_required
-@require_GET
-def alert_rules(request: HttpRequest) -> HttpResponse:
-    """The rules in words, with what became of their alerts in the last 30 days."""
-    since = timezone.now() - RECENT
-    recent = Q(alerts__opened_at__gte=since)
-    rules = (
-        AlertRule.objects.select_related("role", "fallback", "watch")
-        .prefetch_related("segments")
-        .annotate(
-            open_now=Count("alerts", filter=Q(alerts__ended_at=None)),
-            fired=Count("alerts", filter=recent),
-            cleared=Count("alerts", filter=recent & Q(alerts__ending="cleared")),
-            false_alarms=Count("alerts", filter=recent & Q(alerts__outcome="false")),
-            judged=Count("alerts", filter=recent & ~Q(alerts__outcome="")),
-        )
-    )
-    rows = [(rule, next(iter(rule.versions.all()), None)) for rule in rules.prefetch_related("versions")]
-    return page(request, "web/alerts/rules.html", {"rows": rows, "may_edit": may_edit_segments(request)})
