@@ -13,6 +13,7 @@ from rest_framework.routers import SimpleRouter
 from accounts import api as accounts
 from accounts.fields import Subject
 from alerts import api as alerts
+from alerts.milestones.api import AccountMilestoneViewSet, MilestoneViewSet
 from core.api.edge import nothing_here
 from core.api.views import ApiView
 from health import api as health
@@ -117,6 +118,8 @@ router.register("band-changes", health.BandChangeViewSet, "api-band-change")
 router.register("health-back-tests", BackTestViewSet, "api-health-back-test")
 router.register("alert-rules", alerts.AlertRuleViewSet, "api-alert-rule")
 router.register("alerts", alerts.AlertViewSet, "api-alert")
+router.register("milestones", MilestoneViewSet, "api-milestone")
+router.register("account-milestones", AccountMilestoneViewSet, "api-account-milestone")
 router.register("sources", SourceViewSet, "api-source")
 router.register("set-aside", SetAsideViewSet, "api-set-aside")
 router.register("connections", ConnectionViewSet, "api-connection")

@@ -30,6 +30,9 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "health.HealthConfig", "health.AccountHealth", "health.BandChange", "health.HealthOverride", "health.Pulse",
         "health.HealthDay", "health.HealthConfigVersion",
     ),
+    "Milestones": (
+        "alerts.Milestone", "alerts.AccountMilestone", "alerts.MilestoneChange", "alerts.MilestoneVersion",
+    ),
     "Team": (
         "accounts.TeamMember", "accounts.Team", "accounts.Assignment", "auth.User", "auth.Group",
         "core.ApiToken",

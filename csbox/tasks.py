@@ -8,6 +8,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.privacy import erasing, exporting
+from alerts.milestones.backfilling import is_search_due
+from alerts.milestones.editing import TASK as LOOK_AT_MILESTONES
 from core.api.idempotency import KEPT, forget_answers_before
 from core.clock import moment
 from core.daily import claimed, is_open, newest_slot
@@ -63,6 +65,8 @@ def tick() -> None:
     wake_due()
     wake_imports()
     wake_back_tests()
+    if is_search_due():
+        enqueue(LOOK_AT_MILESTONES)
 
 
 def refresh_daily(local_date: str) -> None:

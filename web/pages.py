@@ -141,7 +141,14 @@ def _nav(request: HttpRequest) -> list[tuple[str, list[Link]]]:
                 link("Account levels", "flag", "levels"),
             ],
         ),
-        ("Automation", [link("Alerts", "bell", "alerts", "l"), link("Health 360", "pulse", "health")]),
+        (
+            "Automation",
+            [
+                link("Alerts", "bell", "alerts", "l"),
+                link("Milestones", "flag", "milestones"),
+                link("Health 360", "pulse", "health"),
+            ],
+        ),
     ]
     if may_edit_segments(request):
         data = [

@@ -82,6 +82,7 @@ def jump(request: HttpRequest) -> HttpResponse:
         ("Subscription 360", reverse("subscriptions")),
         ("Users", reverse("users")),
         ("Segments", reverse("segments")),
+        ("Milestones", reverse("milestones")),
     ]
     held = seen.filter(name_folded__contains=wanted).order_by("name_folded")
     starts = list(held.filter(name_folded__startswith=unaccented(wanted))[:FOUND]) if wanted else []
