@@ -42,7 +42,7 @@ WITH found AS (SELECT * FROM unnest(%(accounts)s::bigint[], %(instants)s::timest
 old AS (
     SELECT row.id, row.reached_at, found.account, found.at
     FROM alerts_accountmilestone AS row JOIN found ON found.account = row.account_id
-    WHERE row.milestone_id = %(milestone)s AND NOT row.dated AND row.reached_at >= found.at
+    WHERE row.milestone_id = %(milestone)s AND NOT row.dated AND (row.reached_at >= found.at OR row.lost_at IS NULL)
 ),
 rows AS (
     UPDATE alerts_accountmilestone AS row SET reached_at = old.at, dated = TRUE,

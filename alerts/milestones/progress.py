@@ -32,7 +32,7 @@ from django.db.models.functions import RowNumber
 from accounts.models import Account
 from alerts.milestones.fields import days_taken, timed
 from alerts.models import AccountMilestone, Milestone
-from alerts.models.milestone import State
+from alerts.models.milestone import WAITING, State
 from core.clock import Moment
 from segments.models import AccountMembership, Segment
 
@@ -158,7 +158,7 @@ class Column:
 def board_of(progress: Sequence[Progress], accounts: QuerySet[Account], now: Moment) -> list[Column]:
     """A column for each milestone: the accounts that have not reached it, and have every one before it."""
     milestones = [one.milestone for one in progress]
-    waiting = rows_of(milestones, accounts).waiting()
+    waiting = rows_of(milestones, accounts).filter(state__in=WAITING)
     earlier = AccountMilestone.objects.waiting().of_active().filter(account=OuterRef("account"))
     first = earlier.order_by("milestone__position", "milestone_id").values("pk")[:1]
     rows = waiting.filter(pk=Subquery(first)).order_by()

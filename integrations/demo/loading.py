@@ -24,7 +24,7 @@ from accounts.facts import (
 from accounts.models import Account, EndUser, Note, TeamMember
 from core.clock import Moment, moment
 from core.models import Workspace
-from integrations.demo import computed, facts, intake, questions, team, words
+from integrations.demo import computed, facts, intake, milestones, questions, team, words
 from integrations.demo.company import Customer, invent
 from integrations.demo.usage import happenings
 from segments.models import Segment
@@ -71,7 +71,8 @@ def load_company(
     segments = 0 if Segment.everything.exists() else len(questions.ask(members[0].user))
     traits = computed.compute(members[0].user)
     computed.keep_an_eye_on(customers, members[2].user)
-    say(f"{segments} segments and {traits} traits")
+    wanted = milestones.plan(members[0].user)
+    say(f"{segments} segments, {traits} traits and {wanted} milestones")
     return {
         "accounts": len(customers), "users": len(users), "subscriptions": len(contracts), "events": events,
         "notes": notes, "segments": segments, "traits": traits,
