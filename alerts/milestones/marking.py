@@ -17,7 +17,7 @@ from core.clock import Moment, moment
 from core.intake import BadValue, clean_text
 from core.locks import xact_lock
 
-FIELDS = ("state", "since", "reached_at", "won_at", "lost_at", "reset_at", "dated", "by_hand")
+FIELDS = ("state", "since", "seen_from", "reached_at", "won_at", "lost_at", "reset_at", "dated", "by_hand")
 Kind, Origin = MilestoneChange.Kind, MilestoneChange.Origin
 
 
@@ -66,7 +66,7 @@ def reset(milestone: Milestone, accounts: Iterable[Account], *, reason: str, by:
             return ""
         late = row.due_on is not None and row.due_on < now.today
         row.state, row.since = State.OVERDUE if late else State.PENDING, now.now
-        row.reset_at = row.reset_at if row.by_hand else now.now
+        row.seen_from, row.reset_at = now.now, row.reset_at if row.by_hand else now.now
         row.reached_at = row.won_at = row.lost_at = None
         row.dated, row.by_hand = True, False
         return Kind.RESET
@@ -119,7 +119,7 @@ def _change(
         }
         for pk, account in sorted(chosen.items()):
             row = rows.get(pk) or AccountMilestone(
-                milestone=milestone, account=account, state=State.PENDING, since=now.now
+                milestone=milestone, account=account, state=State.PENDING, since=now.now, seen_from=now.now
             )
             was, before = {name: getattr(row, name) for name in FIELDS}, row.state if row.pk else ""
             kind = change(row)

@@ -15,8 +15,6 @@ from typing import Any
 from django.db.models import (
     Aggregate,
     Count,
-    DateTimeField,
-    Exists,
     F,
     FloatField,
     Max,
@@ -181,22 +179,30 @@ def card_of(row: AccountMilestone, today: dt.date) -> Card:
     return Card(row, day, -to_go if late and to_go is not None else 0, None if late or to_go is None else to_go)
 
 
-def stalled_accounts(accounts: QuerySet[Account], now: Moment, days: int = STALLED_DAYS) -> QuerySet[Account]:
-    """The accounts that are overdue with a milestone and have reached none for so many local days, the one that has
-    waited longest first; with `overdue`, `last_won` and `due_first`."""
-    mine = AccountMilestone.objects.filter(account=OuterRef("pk"), milestone__active=True).order_by().values("account")
-    late = mine.filter(state=State.OVERDUE)
+@dataclass(frozen=True)
+class Stalled:
+    """An account that is late and gets no further: the milestones with which it is late, the longest first, and when it
+    reached one last."""
+
+    account: Account
+    late: list[AccountMilestone]
+    last_won: dt.datetime | None
+
+
+def stalled_accounts(
+    accounts: QuerySet[Account], now: Moment, days: int = STALLED_DAYS, *, first: int = 0, most: int = 50
+) -> list[Stalled]:
+    """The accounts that are overdue with a milestone and have reached none for so many local days, the one that is late
+    longest first; so many of them, from a place on."""
     before = now.start_of(now.today - dt.timedelta(days=days - 1))
-    lately = AccountMilestone.objects.filter(account=OuterRef("pk"), won_at__gte=before, milestone__active=True)
-    return (
-        accounts.filter(
-            Exists(AccountMilestone.objects.of_active().filter(account=OuterRef("pk"), state=State.OVERDUE))
-        )
-        .filter(~Exists(lately))
-        .annotate(
-            overdue=Subquery(late.annotate(n=Count("pk")).values("n")),
-            due_first=Subquery(late.annotate(n=Min("due_on")).values("n")),
-            last_won=Subquery(mine.annotate(n=Max("won_at")).values("n"), output_field=DateTimeField()),
-        )
-        .order_by("due_first", "name_folded", "pk")
-    )
+    rows = AccountMilestone.objects.of_active()
+    lately = rows.filter(won_at__gte=before).order_by().values("account")
+    late = rows.filter(state=State.OVERDUE, account__in=accounts.order_by().values("pk")).exclude(account__in=lately)
+    listed = late.order_by().values("account").annotate(first=Min("due_on")).order_by("first", "account")
+    ids = [row["account"] for row in listed[first : first + most]]
+    found = Account.objects.select_related("health").in_bulk(ids)
+    won = dict(rows.filter(account__in=ids).order_by().values_list("account").annotate(last=Max("won_at")))
+    by_account: dict[int, list[AccountMilestone]] = {}
+    for row in late.filter(account__in=ids).select_related("milestone").order_by("due_on", "pk"):
+        by_account.setdefault(row.account_id, []).append(row)
+    return [Stalled(found[pk], by_account[pk], won.get(pk)) for pk in ids if pk in found and pk in by_account]

@@ -10,6 +10,7 @@ not answered yet says nothing.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -29,28 +30,30 @@ from segments.models import AccountMembership, Segment
 
 MOST_TURNS = 20  # of an account between two runs; the next run does the rest
 
-# Which stay decides: of an account that waits the first one that reaches into the time since it began to wait (of one
-# that is new here only a stay that lasts); of one that has reached it the first that reaches into the time since.
-_STAY = """
-SELECT stay.entered_at, stay.left_at, opening.new_definition IS TRUE AS opened_by_definition,
-       closing.new_definition IS TRUE AS closed_by_definition
-FROM segments_accountmembership AS stay
-LEFT JOIN segments_segmentrefresh AS opening ON opening.id = stay.opened_by_id
-LEFT JOIN segments_segmentrefresh AS closing ON closing.id = stay.closed_by_id
-WHERE beside.meant AND NOT (beside.before = 'reached' AND (%(sticky)s OR beside.by_hand))
-  AND stay.segment_id = %(watch)s AND stay.account_id = beside.account
-  AND (beside.reset_at IS NULL OR stay.entered_at > beside.reset_at)
-  AND (stay.left_at IS NULL OR (beside.before NOT IN ('', 'out') AND stay.left_at > beside.since))
-ORDER BY stay.entered_at LIMIT 1
+# Which stay decides: the first one that reaches into the time since the state was last looked at; of an account that
+# comes into the target only one that lasts. Stays that ended before the last look at everybody (with a day for
+# work that was held up) have had their effect. All of it is joined as sets: a look-up for each account was measured to
+# take four times as long as refreshing the segment.
+_STAYS = """
+stays AS MATERIALIZED (
+    SELECT account_id, entered_at, left_at, opened_by_id, closed_by_id FROM segments_accountmembership
+    WHERE segment_id = %(watch)s AND (left_at IS NULL OR left_at > %(unseen)s) {narrowed}
+),
+deciding AS (
+    SELECT DISTINCT ON (beside.account) beside.account AS of, stays.*
+    FROM beside JOIN stays ON stays.account_id = beside.account
+    WHERE meant AND NOT settled AND (reset_at IS NULL OR entered_at > reset_at)
+      AND (left_at IS NULL OR (NOT comes AND left_at > seen_from))
+    ORDER BY beside.account, entered_at
+)
 """
 _STATE = """
 CASE
-    WHEN before = 'reached' AND by_hand THEN 'reached'
+    WHEN settled THEN 'reached'
     WHEN NOT meant THEN CASE WHEN before IN ('pending', 'overdue', 'lost') THEN 'out' ELSE before END
-    WHEN before = 'reached' AND %(sticky)s THEN 'reached'
     WHEN before = 'reached' THEN CASE
         WHEN entered_at IS NOT NULL AND left_at IS NULL THEN 'reached'
-        WHEN closed_by_definition AND EXISTS (
+        WHEN closing.new_definition AND EXISTS (
             SELECT 1 FROM segments_accountmembership AS held
             WHERE held.segment_id = %(watch)s AND held.account_id = account AND held.left_at IS NULL) THEN 'reached'
         ELSE 'lost' END
@@ -80,26 +83,33 @@ WITH aimed AS MATERIALIZED ({{aimed}}),
 had AS MATERIALIZED (SELECT * FROM alerts_accountmilestone WHERE milestone_id = %(milestone)s {{narrowed}}),
 beside AS (
     SELECT coalesce(had.account_id, aimed.id) AS account, aimed.id IS NOT NULL AS meant, had.id IS NULL AS is_new,
+           had.aimed IS NOT TRUE AS comes, had.aimed AS was_aimed, had.seen_from,
            coalesce(had.state, '') AS before, had.since, had.reached_at, had.won_at, had.lost_at, had.reset_at,
            coalesce(had.dated, TRUE) AS dated, coalesce(had.by_hand, FALSE) AS by_hand, had.starts_on, had.due_on,
            CASE WHEN aimed.id IS NULL THEN had.starts_on ELSE aimed.start END AS starts,
-           CASE WHEN aimed.id IS NULL THEN had.due_on ELSE aimed.start + %(expected)s::int END AS due
+           CASE WHEN aimed.id IS NULL THEN had.due_on ELSE aimed.start + %(expected)s::int END AS due,
+           coalesce(had.state = 'reached' AND (%(sticky)s OR had.by_hand), FALSE) AS settled
     FROM aimed FULL JOIN had ON had.account_id = aimed.id
 ),
+{_STAYS},
 judged AS (
-    SELECT beside.*, stay.*, {_STATE} AS after
-    FROM beside LEFT JOIN LATERAL ({_STAY}) AS stay ON TRUE
+    SELECT beside.*, entered_at, left_at, opening.new_definition IS TRUE AS opened_by_definition,
+           closing.new_definition IS TRUE AS closed_by_definition, {_STATE} AS after
+    FROM beside LEFT JOIN deciding ON deciding.of = beside.account
+    LEFT JOIN segments_segmentrefresh AS opening ON opening.id = deciding.opened_by_id
+    LEFT JOIN segments_segmentrefresh AS closing ON closing.id = deciding.closed_by_id
 ),
 dates AS (
     SELECT judged.*, CASE
         WHEN after = before THEN since
         WHEN after = 'reached' AND entered_at IS NOT NULL THEN greatest(entered_at, lost_at)
         WHEN after = 'lost' AND before = 'reached' THEN greatest(coalesce(left_at, %(now)s), won_at)
-        WHEN after = 'overdue' AND before NOT IN ('', 'out')
-            THEN greatest((due + 1)::timestamp AT TIME ZONE %(zone)s, since)
+        WHEN after = 'overdue' AND NOT comes THEN
+            greatest((due + 1)::timestamp AT TIME ZONE %(zone)s, since)
         ELSE greatest(%(now)s, since) END AS at
     FROM judged
-    WHERE is_new OR after <> before OR starts IS DISTINCT FROM starts_on OR due IS DISTINCT FROM due_on
+    WHERE is_new OR after <> before OR meant <> was_aimed OR starts IS DISTINCT FROM starts_on
+       OR due IS DISTINCT FROM due_on
 ),
 different AS MATERIALIZED (
     SELECT dates.*, CASE
@@ -110,25 +120,28 @@ different AS MATERIALIZED (
         WHEN before = 'overdue' THEN 'in_time' ELSE 'back' END AS kind,
     CASE
         WHEN after = 'reached' AND (entered_at IS NULL OR opened_by_definition) THEN TRUE
-        WHEN after = 'lost' AND before = 'reached' THEN closed_by_definition IS TRUE
         WHEN after = 'out' THEN %(fresh)s OR {_WENT}
-        WHEN before IN ('', 'out') THEN %(fresh)s OR ({_CAME})
+        WHEN comes THEN %(fresh)s OR ({_CAME})
+        WHEN after = 'lost' THEN closed_by_definition IS TRUE
         WHEN after = 'reached' THEN FALSE
         ELSE %(fresh)s END AS by_definition
     FROM dates
 ),
 written AS (
     INSERT INTO alerts_accountmilestone AS row (milestone_id, account_id, state, since, starts_on, due_on, reached_at,
-                                                won_at, lost_at, reset_at, dated, by_hand)
+                                                won_at, lost_at, reset_at, dated, by_hand, aimed, seen_from)
     SELECT %(milestone)s, account, after, at, starts, due,
            CASE WHEN after = 'reached' THEN coalesce(reached_at, at) ELSE reached_at END,
            CASE WHEN after = 'reached' AND before <> 'reached' THEN at ELSE won_at END,
            CASE WHEN after = 'lost' AND before = 'reached' THEN at ELSE lost_at END,
-           reset_at, CASE WHEN kind = 'reached' THEN NOT opened_by_definition ELSE dated END, by_hand
+           reset_at, CASE WHEN kind = 'reached' THEN NOT opened_by_definition ELSE dated END, by_hand, meant,
+           CASE WHEN comes THEN greatest(%(now)s, seen_from)
+                WHEN after <> before AND after IN ('reached', 'lost') THEN at ELSE seen_from END
     FROM different
     ON CONFLICT (account_id, milestone_id) DO UPDATE SET
         state = EXCLUDED.state, since = EXCLUDED.since, starts_on = EXCLUDED.starts_on, due_on = EXCLUDED.due_on,
-        reached_at = EXCLUDED.reached_at, won_at = EXCLUDED.won_at, lost_at = EXCLUDED.lost_at, dated = EXCLUDED.dated
+        reached_at = EXCLUDED.reached_at, won_at = EXCLUDED.won_at, lost_at = EXCLUDED.lost_at, dated = EXCLUDED.dated,
+        aimed = EXCLUDED.aimed, seen_from = EXCLUDED.seen_from
     RETURNING 1
 ),
 noted AS (
@@ -185,6 +198,7 @@ def _reach(milestone: Milestone, now: Moment, only: Ids | None, done: Moved) -> 
         "milestone": milestone.pk, "watch": milestone.watch_id, "sticky": milestone.sticky, "fresh": fresh,
         "expected": milestone.expected_days, "now": now.now, "today": now.today, "zone": now.zone.key,
         "version": milestone.version, "targets": targets, "aims": bool(targets),
+        "unseen": (milestone.looked_at or now.now) - dt.timedelta(days=1),
     }  # fmt: skip
     narrowed = only
     for _ in range(MOST_TURNS):

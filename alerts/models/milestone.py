@@ -127,16 +127,20 @@ class AccountMilestoneQuerySet(models.QuerySet["AccountMilestone"]):
 class AccountMilestone(models.Model):
     """How far one account has come with one milestone.
 
-    `since` is when the state began, `starts_on` the day from which expected days are counted, `due_on` the last day in
-    time. `reached_at` is when it was reached the first time, `won_at` the last time, `lost_at` when it was lost last.
-    `dated` is False where it held already when csbox first looked, so that the day is only an upper bound. What a
-    person has set (`by_hand`) no rule changes; after a reset only what begins later than `reset_at` counts.
+    `since` is when the state began, `aimed` whether the milestone aims at the account now; stays among its question's
+    members that ended before `seen_from` do not count. `starts_on` is the day from which expected days are counted,
+    `due_on` the last day in time. `reached_at` is when it was reached the first time, `won_at` the last time, `lost_at`
+    when it was lost last. `dated` is False where it held already when csbox first looked, so that the day is only an
+    upper bound. What a person has set (`by_hand`) no rule changes; after a reset only what begins later than `reset_at`
+    counts.
     """
 
     milestone = models.ForeignKey(Milestone, models.CASCADE, related_name="progress", db_index=False)
     account = models.ForeignKey(Account, models.CASCADE, related_name="milestones", db_index=False)
     state = models.CharField(max_length=8, choices=State, default=State.PENDING)
     since = models.DateTimeField()
+    aimed = models.BooleanField(default=True)
+    seen_from = models.DateTimeField()
     starts_on = models.DateField(null=True, blank=True)
     due_on = models.DateField(null=True, blank=True)
     reached_at = models.DateTimeField(null=True, blank=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -47,22 +47,12 @@ class Told:
     by_hand: bool = False
     after: int = -1  # only what begins later than this day counts
     began: int | None = None
-    missed: list[tuple[int, bool]] = field(default_factory=list)
 
     def day(self, today: int, holds: bool, aimed: bool) -> None:
-        """One day. What became of something that was reached while nobody asked is told with its own days later."""
-        if self.state == "reached" and not self.sticky and not self.by_hand and not aimed:
-            self.missed.append((today, holds))
-            return
-        for day, held in [*self.missed, (today, holds)]:
-            self.one(day, held, aimed)
-        self.missed.clear()
-
-    def one(self, today: int, holds: bool, aimed: bool) -> None:
-        """A day on which it was asked about."""
+        """One day."""
         self.began = (today if self.began is None else self.began) if holds else None
         counts = holds and self.began is not None and self.began > self.after
-        if self.state == "reached" and (self.by_hand or self.sticky):
+        if self.state == "reached" and (self.by_hand or self.sticky or not aimed):
             return
         if not aimed:
             if self.state in ("pending", "overdue", "lost"):
@@ -166,7 +156,6 @@ def by_hand(
         plain.after = plain.after if plain.by_hand else day
         plain.reached = plain.won = plain.lost = None
         plain.by_hand = False
-        plain.missed.clear()
         plain.state = "overdue" if day > plain.start + EXPECTED else "pending"
 
 

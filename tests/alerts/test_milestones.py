@@ -357,4 +357,7 @@ def test_the_board_shows_each_account_at_its_next_milestone_and_the_stalled_are_
     assert not stalled_accounts(accounts, moment(), 14)
     time_machine.shift(dt.timedelta(days=1))
     (stalled,) = stalled_accounts(accounts, moment(), 14)
-    assert (stalled, stalled.overdue) == (old, 1)  # type: ignore[attr-defined]
+    assert (stalled.account, [row.milestone for row in stalled.late]) == (old, [second])
+    assert (
+        stalled.last_won and stalled.last_won.date() == TODAY and not stalled_accounts(accounts, moment(), 14, first=1)
+    )

@@ -86,16 +86,9 @@ def _funnel(asked: Asked, accounts: QuerySet[Account], progress: list[Progress],
 
 def _stalled(asked: Asked, accounts: QuerySet[Account], progress: list[Progress], now: Moment) -> dict[str, Any]:
     """The accounts that are stalled, each with the milestones with which it is late."""
-    start = (asked.page - 1) * A_PAGE
-    shown = list(stalled_accounts(accounts, now, asked.days).select_related("health")[start : start + A_PAGE + 1])
-    late = AccountMilestone.objects.of_active().filter(account__in=[one.pk for one in shown], state=State.OVERDUE)
-    by_account: dict[int, list[AccountMilestone]] = {}
-    for row in late.select_related("milestone"):
-        by_account.setdefault(row.account_id, []).append(row)
-    lines = [
-        (one, by_account.get(one.pk, []), (now.today - one.due_first).days if one.due_first else 0)  # type: ignore[attr-defined]
-        for one in shown[:A_PAGE]
-    ]
+    first = (asked.page - 1) * A_PAGE
+    shown = stalled_accounts(accounts, now, asked.days, first=first, most=A_PAGE + 1)
+    lines = [(one, (now.today - one.late[0].due_on).days if one.late[0].due_on else 0) for one in shown[:A_PAGE]]
     return {"stalled": lines, "previous": asked.page - 1, "next": asked.page + 1 if len(shown) > A_PAGE else 0}
 
 
