@@ -22,7 +22,7 @@ HALF = condition("account.active_users_30d", "at_least", {"percent": 50, "of": "
 
 MILESTONES: list[tuple[str, str, tuple[str, ...], dict[str, Any], int | None, bool]] = [
     ("First login", "Somebody has signed in.", NEW, every(happened("Signed In", 1)), 3, True),
-    ("Data connected", "Their own data is in the product.", NEW, every(happened("Data Imported", 1)), 7, True),
+    ("Data connected", "Their own data is in the product.", NEW, every(happened("Data Imported", 1)), 5, True),
     ("Team invited", "Three people have signed in.", NEW, every(happened("Signed In", 3, measure="users")), 14, True),
     ("Weekly use", "Somebody works with it on three days of seven.", NEW,
      every(happened("Signed In", 3, measure="days", window={"last": 7, "unit": "day"})), 30, False),
