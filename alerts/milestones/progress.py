@@ -19,10 +19,8 @@ from django.db.models import (
     FloatField,
     Max,
     Min,
-    OuterRef,
     Q,
     QuerySet,
-    Subquery,
     Window,
 )  # fmt: skip
 from django.db.models.functions import RowNumber
@@ -155,11 +153,10 @@ class Column:
 
 def board_of(progress: Sequence[Progress], accounts: QuerySet[Account], now: Moment) -> list[Column]:
     """A column for each milestone: the accounts that have not reached it, and have every one before it."""
-    milestones = [one.milestone for one in progress]
-    waiting = rows_of(milestones, accounts).filter(state__in=WAITING)
-    earlier = AccountMilestone.objects.waiting().of_active().filter(account=OuterRef("account"))
-    first = earlier.order_by("milestone__position", "milestone_id").values("pk")[:1]
-    rows = waiting.filter(pk=Subquery(first)).order_by()
+    waiting = rows_of([one.milestone for one in progress], accounts).filter(state__in=WAITING)
+    # Each account's first one by a sort of all: a look-up for each row took twenty times as long.
+    first = waiting.order_by("account_id", "milestone__position", "milestone_id").distinct("account_id")
+    rows = AccountMilestone.objects.filter(pk__in=first.values("pk")).order_by()
     counts = dict(rows.values_list("milestone").annotate(n=Count("pk")))
     place = Window(
         RowNumber(), partition_by=F("milestone"), order_by=[F("starts_on").asc(nulls_last=True), "since", "account_id"]

@@ -23,8 +23,7 @@ from alerts.milestones.editing import (
     set_milestone_active,
 )  # fmt: skip
 from alerts.milestones.marking import mark_reached, reset, undo
-from alerts.milestones.previewing import preview_milestone
-from alerts.milestones.progress import board_of, progress_of, stalled_accounts
+from alerts.milestones.progress import progress_of
 from alerts.milestones.reaching import reach_for
 from alerts.milestones.tasks import look_at_milestones
 from alerts.models import AccountMilestone, Alert, Milestone, MilestoneChange
@@ -317,47 +316,3 @@ def test_bad_definitions_are_refused_with_the_place() -> None:
         save_milestone(milestone, name="x", condition=MANY, expected_version=7)
     assert save_milestone(None, name="New", condition=MANY).key == "new-2"
     assert [milestone.position, move_milestone(milestone, 5)] == [1, 2]
-
-
-def test_the_preview_is_what_saving_then_finds() -> None:
-    target = factories.segment("Paying", {"field": "account.mrr", "op": "at_least", "value": 100})
-    for n in range(12):
-        since = TODAY - dt.timedelta(days=n) if n % 4 else None
-        factories.account(stated_licences=n, stated_mrr=n * 30, customer_since=since)
-    refresh_everything()
-    draft = Milestone(expected_days=5, sticky=True)
-    question = read_rule(MANY)
-    seen = preview_milestone(draft, [target], question, Account.objects.live(), moment())
-    found = progress_of([made(segments=[target], expected=Expected(5))], Account.objects.live())[0]
-    assert (seen.aimed, seen.reached, seen.pending, seen.overdue) == (
-        found.aimed, found.reached, found.pending, found.overdue
-    )  # fmt: skip
-    assert seen.overdue and seen.reached and seen.aimed == 8
-
-
-def test_the_board_shows_each_account_at_its_next_milestone_and_the_stalled_are_listed(time_machine: Any) -> None:
-    def since(days: int) -> dt.date:
-        return TODAY - dt.timedelta(days=days)
-
-    old, young, done = (factories.account(n, stated_licences=1, customer_since=since(d)) for n, d in
-                        (("Old", 40), ("Young", 3), ("Done", 50)))  # fmt: skip
-    refresh_everything()
-    some = {"match": "all", "rules": [{"field": "account.licences", "op": "at_least", "value": 5}]}
-    first, second = made("Some", condition=some, expected=Expected(10)), made(expected=Expected(20))
-    has(done, 30)
-    has(old, 7)
-    accounts = Account.objects.live()
-    columns = board_of(progress_of([first, second], accounts), accounts, moment())
-    assert [[card.row.account for card in column.cards] for column in columns] == [[young], [old]]
-    assert [(card.day, card.late, card.left) for column in columns for card in column.cards] == [
-        (3, 0, 7), (40, 20, None),
-    ]  # fmt: skip
-    assert not stalled_accounts(accounts, moment(), 14)
-    time_machine.shift(dt.timedelta(days=13))
-    assert not stalled_accounts(accounts, moment(), 14)
-    time_machine.shift(dt.timedelta(days=1))
-    (stalled,) = stalled_accounts(accounts, moment(), 14)
-    assert (stalled.account, [row.milestone for row in stalled.late]) == (old, [second])
-    assert (
-        stalled.last_won and stalled.last_won.date() == TODAY and not stalled_accounts(accounts, moment(), 14, first=1)
-    )
