@@ -10,10 +10,12 @@ from django.db.models.functions import Coalesce
 
 from accounts.fields import Category, Field, Kind, Owner, Stage, register
 from alerts import editing
+from alerts.milestones import fields as milestone_fields
 from alerts.models import Alert
 from alerts.work.fields import last_task_done, next_task_due, open_tasks
 
 USES = (editing.rules_of_segment,)  # importing it declares what uses a segment
+MILESTONES = (milestone_fields.milestone_fields,)  # importing it declares the fields of milestones
 
 
 def open_alerts(prefix: str) -> Combinable:

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 
 from alerts import handling
 from alerts.editing import Assigning, RuleNameTaken, delete_alert_rule, save_alert_rule, set_rule_active
+from alerts.milestones import admin as milestones  # noqa: F401  # registers its forms
 from alerts.models import Alert, AlertEntry, AlertRule, AlertRuleVersion
 from alerts.notices_admin import NoticeAdmin
 from alerts.playbooks.admin import EnrolmentAdmin, PlaybookAdmin, PlaybookVersionAdmin, StepRunAdmin

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from accounts.personal_data import mentions_in, of_account, redacting
 from accounts.privacy.holdings import ACCOUNT, USER, Holding, exempt, hold
+from alerts.milestones import personal_data as milestones  # noqa: F401  # declares its own
 from alerts.models import Alert, AlertEntry, Enrolment, Notice
 from alerts.work.personal_data import TASKS
 

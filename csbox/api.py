@@ -15,6 +15,7 @@ from accounts import api as accounts
 from accounts.fields import Subject
 from alerts import api as alerts
 from alerts import notices_api as notices
+from alerts.milestones.api import AccountMilestoneViewSet, MilestoneViewSet
 from alerts.playbooks.api import EnrolmentViewSet, PlaybookViewSet
 from alerts.quality_api import AlertQualityView
 from alerts.replay_api import AlertReplayViewSet
@@ -130,6 +131,8 @@ router.register("playbooks", PlaybookViewSet, "api-playbook")
 router.register("enrolments", EnrolmentViewSet, "api-enrolment")
 router.register("notifications", notices.NotificationViewSet, "api-notification")
 router.register("alert-replays", AlertReplayViewSet, "api-alert-replay")
+router.register("milestones", MilestoneViewSet, "api-milestone")
+router.register("account-milestones", AccountMilestoneViewSet, "api-account-milestone")
 router.register("sources", SourceViewSet, "api-source")
 router.register("set-aside", SetAsideViewSet, "api-set-aside")
 router.register("connections", ConnectionViewSet, "api-connection")

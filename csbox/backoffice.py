@@ -38,6 +38,9 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "alerts.NoticeChannel", "alerts.RuleNotices", "alerts.Notice", "alerts.Delivery", "alerts.NoticeSettings",
         "alerts.RuleChoice",
     ),
+    "Milestones": (
+        "alerts.Milestone", "alerts.AccountMilestone", "alerts.MilestoneChange", "alerts.MilestoneVersion",
+    ),
     "Team": (
         "accounts.TeamMember", "accounts.Team", "accounts.Assignment", "auth.User", "auth.Group",
         "core.ApiToken",

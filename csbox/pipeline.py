@@ -16,6 +16,7 @@ from accounts.billing import roll_up_billing
 from accounts.fields import Stage, Subject, vocabulary
 from accounts.models import Account
 from accounts.touching import read_touched, settle
+from alerts.milestones.reaching import reach_for
 from alerts.playbooks.running import run_playbooks
 from alerts.raising import raise_alerts
 from core.clock import Moment, moment
@@ -103,11 +104,17 @@ def _refresh(trigger: str, now: Moment, asked: Collection[int] | None, users: Se
     run = refresh_segments(trigger, now, segments=early, changed=changed)
     # A user who joined or left may have moved other accounts of theirs, and segments decide how health is scored.
     refresh_health(trigger, now, None if changed is None else changed.ids(Subject.ACCOUNT))
-    late, last = split_by_stage(late, vocabulary(), Stage.ALERTS)
-    if changed is not None and accounts is not None and (late or last):
+    late, later = split_by_stage(late, vocabulary(), Stage.MILESTONES)
+    later, last = split_by_stage(later, vocabulary(), Stage.ALERTS)
+    if changed is not None and accounts is not None and (late or later or last):
         changed.follow(Subject.ACCOUNT, changed.accounts.difference(accounts))
     if late:  # segments that read health
         refresh_segments(trigger, now, segments=late, changed=changed)
+    moved = reach_for(now, None if changed is None else changed.ids(Subject.ACCOUNT))
+    if changed is not None:
+        changed.accounts |= moved.accounts
+    if later:  # segments that read milestones
+        refresh_segments(trigger, now, segments=later, changed=changed)
     raised, ran = raise_alerts(now), run_playbooks(now)
     if last:  # segments that read alerts, tasks or playbooks
         if changed is not None:

@@ -8,6 +8,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.privacy import erasing, exporting
+from alerts.milestones.backfilling import is_search_due
+from alerts.milestones.editing import TASK as LOOK_AT_MILESTONES
 from alerts.notifying import inbox
 from alerts.playbooks.running import wake_playbooks
 from alerts.replaying.running import wake_replays
@@ -70,6 +72,8 @@ def tick() -> None:
     wake_back_tests()
     wake_playbooks()
     wake_replays()
+    if is_search_due():
+        enqueue(LOOK_AT_MILESTONES)
 
 
 def refresh_daily(local_date: str) -> None:

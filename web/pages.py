@@ -180,6 +180,7 @@ def navigation(request: HttpRequest, unread: int = 0) -> list[tuple[str, list[Li
             [
                 link("Alerts", "bell", "alerts", "l"),
                 link("Playbooks", "list", "playbooks"),
+                link("Milestones", "flag", "milestones"),
                 link("Health 360", "pulse", "health"),
             ],
         ),

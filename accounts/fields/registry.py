@@ -65,6 +65,7 @@ class Stage(enum.IntEnum):
     FACTS = 0
     SEGMENTS = 10
     HEALTH = 20
+    MILESTONES = 25
     ALERTS = 30
 
 

@@ -24,7 +24,7 @@ from accounts.facts import (
 from accounts.models import Account, EndUser, Note, TeamMember
 from core.clock import Moment, moment
 from core.models import Workspace
-from integrations.demo import alerting, computed, facts, intake, questions, team, told, words, work
+from integrations.demo import alerting, computed, facts, intake, milestones, questions, team, told, words, work
 from integrations.demo.company import Customer, invent
 from integrations.demo.usage import happenings
 from segments.models import Segment
@@ -73,7 +73,8 @@ def load_company(
     computed.keep_an_eye_on(customers, members[2].user)
     rules = alerting.watch(members[0].user)
     told.talk(customers, members, present)
-    say(f"{segments} segments, {traits} traits and {rules} alert rules")
+    wanted = milestones.plan(members[0].user)
+    say(f"{segments} segments, {traits} traits, {rules} alert rules and {wanted} milestones")
     playbooks, tasks = work.plan(customers, members, dice, present)
     say(f"{playbooks} playbooks and {tasks} tasks")
     return {

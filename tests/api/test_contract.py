@@ -42,6 +42,7 @@ LISTS = [
     "accounts", "users", "relationships", "subscriptions", "teams", "members", "assignments", "attributes", "notes",
     "segments", "refresh-runs", "usage", "events", "traits", "levels", "health-configs", "health", "band-changes",
     "sources", "connections", "connection-runs", "health-back-tests", "alert-rules", "alerts",
+    "milestones", "account-milestones",
 ]  # fmt: skip
 
 

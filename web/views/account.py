@@ -43,6 +43,7 @@ from web.timeline import SHOW, timeline_of
 from web.trait_line import trait_line
 from web.undo import inverse, keep_inverse
 from web.views.accounts import list_of
+from web.views.milestones import milestones_of
 
 PARTS = {
     "health-course": "web/account/_course.html",
@@ -134,6 +135,8 @@ def _whole(request: HttpRequest, found: Account, reader: Reader) -> dict[str, An
         "active": getattr(getattr(found, "usage", None), "active_users_30d", 0),
         "yearly": found.mrr * 12 if found.mrr is not None else None,
         "neighbours": neighbours(request, found),
+        "milestones_here": f"{request.get_full_path()}#milestones",
+        **milestones_of(found, reader.moment),
         "initials": "".join(word[0] for word in found.name.split()[:2]).upper() or "?",
     }
 

@@ -178,7 +178,7 @@
     const sign = $("#dirty");
     if (sign) sign.textContent = "Unsaved changes";
   }
-  if (form?.matches("#segment-form, #config-form, #playbook-form, #alert-rule-form")) {
+  if (form?.matches("#segment-form, #config-form, #playbook-form, #alert-rule-form, #milestone-form")) {
     form.addEventListener("input", (event) => {
       if (event.target.closest(".meta")) touch();
       if (event.target.matches("[data-effect]")) preview(event.target.matches("select") ? 0 : 500);

@@ -1,0 +1,1 @@
+"""Milestones: what accounts are to reach, in order, and by when."""
