@@ -177,7 +177,6 @@ urlpatterns = [
     ),
     path("alerts/replays/<int:pk>/", alert_replays.alert_replay, name="alert_replay"),
     path("alerts/replays/<int:pk>/cancel/", alert_replays.alert_replay_cancel, name="alert_replay_cancel"),
-    path("alerts/rules/", alerts.alert_rules, name="alert_rules"),
     path("milestones/", milestones.milestones, name="milestones"),
     path("milestones/do/", milestones.milestones_do, name="milestones_do"),
     path("milestones/new/", milestone_editing.milestone_new, name="milestone_new"),

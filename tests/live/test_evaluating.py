@@ -240,6 +240,7 @@ class TestRuns:
         self, company: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(pipeline, "FEW", 0)
+        monkeypatch.setattr(pipeline, "SHARE", 10)  # a tenth is many
         run = refresh_touched()
         assert run is not None and run.accounts is None
         send("more")
