@@ -15,7 +15,12 @@ from accounts.facts import Fact, record_subscriptions
 from accounts.models import Account, AttributeChange, Note
 from alerts import handling
 from alerts.editing import save_alert_rule
+from alerts.milestones.editing import save_milestone
+from alerts.milestones.marking import mark_reached
 from alerts.models import Alert
+from alerts.playbooks.editing import save_playbook
+from alerts.playbooks.enrolling import enrol_by_hand
+from alerts.work.doing import add_task, finish
 from core.clock import moment
 from csbox.pipeline import refresh_everything
 from health.editing import end_override, override_health, take_pulse
@@ -39,7 +44,13 @@ def busy(company: Company) -> Account:
     """An account of which every kind of entry exists."""
     fir, by = company.accounts["Fir"], company.csm.user
     rule = save_alert_rule(None, name="Few licences", condition=FEW, message="{{ account.name }} is down")
+    milestone = save_milestone(None, name="Few seats", condition=FEW)
     refresh_everything()
+    mark_reached(milestone, [fir], reason="They told us.", by=by)
+    call = add_task(fir, "Call them", assignee=company.csm, by=by)
+    finish([call], outcome="success", note="They stay.", by=by)
+    steps = [{"key": "rest", "kind": "delay", "days": 3, "working": True}]
+    enrol_by_hand(save_playbook(None, name="Rescue", definition={"steps": steps}), [fir], by=by)
     Account.objects.filter(pk=fir.pk).update(stated_licences=3)
     refresh_due()
     refresh_everything()
@@ -83,6 +94,11 @@ def test_each_kind_is_told_with_who_and_cause(busy: Account, company: Company) -
         f"Comment on the alert: Few licences | Called them twice. | {me}",
         "Alert opened: Few licences | Fir is down\nLicences is at most 5 (3)",
     ]
+    assert entries(busy, "tasks") == [
+        f"Task done: Call them | It worked. They stay. | {me}", f"Task added: Call them | For {me}, no day | {me}",
+    ]  # fmt: skip
+    assert entries(busy, "milestones") == [f"Milestone reached: Few seats | They told us. | {me}"]
+    assert entries(busy, "playbooks") == [f"Playbook began: Rescue | {me}"]
     assert entries(busy, "subscriptions") == [
         "Subscription Growth: MRR changed | 100.00 → 250.00 | from crm", "Subscription Growth added | from crm",
     ]  # fmt: skip

@@ -10,13 +10,16 @@ from collections.abc import Mapping
 
 from accounts.models import Account
 from segments.questions import Reader
-from web.timeline import judged, moved, raised, spoken
+from web.timeline import judged, moved, raised, spoken, worked
 from web.timeline.entries import Source, Told
 from web.timeline.paging import Timeline, page_of, read_place
 
-SOURCES: tuple[Source, ...] = (*spoken.SOURCES, *raised.SOURCES, *judged.SOURCES, *moved.SOURCES)
+SOURCES: tuple[Source, ...] = (
+    *spoken.SOURCES, *raised.SOURCES, *worked.SOURCES, *judged.SOURCES, *moved.SOURCES,
+)  # fmt: skip
 SHOW = {
     "": "All activity", "notes": "Notes", "touchpoints": "Calls, meetings, e-mails", "alerts": "Alerts",
+    "tasks": "Tasks", "milestones": "Milestones", "playbooks": "Playbooks",
     "health": "Health", "segments": "Segments", "subscriptions": "Subscriptions", "changes": "Attributes",
 }  # fmt: skip
 
