@@ -9,30 +9,10 @@ from usage.feeds.models import Feed, FeedArrival, FeedEvent, FeedHour, FeedSilen
 from usage.traits.models import AccountTraits, Trait, TraitDay, UserTraits
 
 __all__ = [
-    "AccountTraits",
-    "AccountUsage",
-    "ActiveMonth",
-    "DailyUsage",
-    "DirtyDay",
-    "Event",
-    "EventName",
-    "Feed",
-    "FeedArrival",
-    "FeedEvent",
-    "FeedHour",
-    "FeedSilence",
-    "FirstUse",
-    "MessageReceipt",
-    "RecentCount",
-    "RecentDay",
-    "RecentMark",
-    "PendingUsage",
-    "PrunedMonth",
-    "Trait",
-    "TraitDay",
-    "UserActivity",
-    "UserTraits",
-]
+    "AccountTraits", "AccountUsage", "ActiveMonth", "DailyUsage", "DirtyDay", "Event", "EventName", "Feed",
+    "FeedArrival", "FeedEvent", "FeedHour", "FeedSilence", "FirstUse", "MessageReceipt", "PendingUsage", "PrunedMonth",
+    "RecentCount", "RecentDay", "RecentMark", "Trait", "TraitDay", "UserActivity", "UserTraits",
+]  # fmt: skip
 
 
 class EventName(models.Model):

@@ -96,6 +96,7 @@ def furnish() -> None:
 
 def state() -> dict[str, Any]:
     """Everything that is derived, by names and not by row numbers."""
+    who = ("account__external_id", "user__external_id")
     usage = ("active_users_7d", "active_users_30d", "events_30d", "active_days_30d", "first_seen_at", "last_seen_at")
     return {
         "members": sorted(
@@ -110,21 +111,9 @@ def state() -> dict[str, Any]:
         ),
         "segments": sorted(Segment.everything.values_list("key", "member_count", "contract_value", "error")),
         "usage": sorted(AccountUsage.objects.values_list("account__external_id", *usage), key=str),
-        "days": sorted(
-            DailyUsage.objects.values_list(
-                "account__external_id", "user__external_id", "name__name", "day", "count", "absent"
-            ),
-            key=str,
-        ),
-        "months": sorted(
-            ActiveMonth.objects.values_list("account__external_id", "user__external_id", "month", "days"), key=str
-        ),
-        "activity": sorted(
-            UserActivity.objects.values_list(
-                "account__external_id", "user__external_id", "first_seen_at", "last_seen_at"
-            ),
-            key=str,
-        ),
+        "days": sorted(DailyUsage.objects.values_list(*who, "name__name", "day", "count", "absent"), key=str),
+        "months": sorted(ActiveMonth.objects.values_list(*who, "month", "days"), key=str),
+        "activity": sorted(UserActivity.objects.values_list(*who, "first_seen_at", "last_seen_at"), key=str),
         "traits": sorted(
             (
                 (a, s, f)

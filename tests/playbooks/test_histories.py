@@ -95,7 +95,7 @@ class Told:
         return self.again == "always" or (self.again == "after" and today - last >= self.rest)
 
 
-@pytest.mark.parametrize("seed", [0, 2])
+@pytest.mark.parametrize("seed", [2])
 def test_every_enrolment_is_the_one_that_the_manual_tells(small: Segment, seed: int, time_machine: Any) -> None:
     dice = random.Random(seed)
     for place in range(ACCOUNTS):

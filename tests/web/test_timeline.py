@@ -98,7 +98,7 @@ def test_each_kind_is_told_with_who_and_cause(busy: Account, company: Company) -
         f"Task done: Call them | It worked. They stay. | {me}", f"Task added: Call them | For {me}, no day | {me}",
     ]  # fmt: skip
     assert entries(busy, "milestones") == [f"Milestone reached: Few seats | They told us. | {me}"]
-    assert entries(busy, "playbooks") == [f"Playbook began: Rescue | {me}"]
+    assert entries(busy, "playbooks") == ["Playbook ended: Rescue | Finished", f"Playbook began: Rescue | {me}"]
     assert entries(busy, "subscriptions") == [
         "Subscription Growth: MRR changed | 100.00 → 250.00 | from crm", "Subscription Growth added | from crm",
     ]  # fmt: skip
