@@ -86,7 +86,7 @@ def test_conditions_on_events_are_measured_with_their_plans() -> None:
     found = bench("events", "--accounts", "300", "--rounds", "1")
     assert found["rows"]["account"] == 300
     for name, one in found["conditions"].items():
-        assert one["elapsed_ms"] > 0 < one["blocks"], name
+        assert one["elapsed_ms"] >= 0 < one["blocks"], name  # a tenth of a millisecond is told as none
         # Grouped once for all accounts and joined, never looked up for each.
         assert "Join" in one["plan"] or "Nested Loop" in one["plan"], name
     never, once = found["conditions"]["typical, never"], found["conditions"]["typical, at least once"]
