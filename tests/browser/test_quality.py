@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 REFUSED = (
     "alert rule new",
+    "milestone new",
+    "playbook new",
     "segment new",
     "health start",
     "health limits",
