@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import io
+import json
 import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from django.apps import apps
 from django.conf import settings
@@ -60,17 +62,25 @@ def only_one(name: str) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.seek(0)
             raise PlainError(
-                f"csbox is already running from {settings.BASE_DIR} ({lock.read().strip() or 'starting'}): "
+                f"csbox is already running from {settings.BASE_DIR} ({running(name).get('place', 'starting')}): "
                 "use it, or stop it first (Ctrl-C in its terminal)."
             ) from None
+        lock.truncate(0)
         yield
+        lock.truncate(0)
 
 
-def announce_place(name: str, place: str) -> None:
-    """Let a second start say where the first one serves."""
-    (settings.DATA_DIR / f"{name}.lock").write_text(place + "\n")
+def announce(name: str, **facts: Any) -> None:
+    """Let another start say where this one serves (place), and talk to it (pid)."""
+    (settings.DATA_DIR / f"{name}.lock").write_text(json.dumps(facts) + "\n")
+
+
+def running(name: str) -> dict[str, Any]:
+    """What the `demo` or `run` of this data directory has announced; empty if none runs or it is only starting."""
+    with contextlib.suppress(OSError, ValueError):
+        return dict(json.loads((settings.DATA_DIR / f"{name}.lock").read_text()))
+    return {}
 
 
 def database() -> None:

@@ -7,17 +7,21 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from django.conf import settings
 from django.db import connections
 
 from core import embedded, processes
 from core.failures import PlainError
+from csbox.web_process import READY
 
 
 def claim_port(host: str, port: int) -> socket.socket:
@@ -55,11 +59,16 @@ def answers(port: int, patience: float = 30.0) -> bool:
 
 
 class Child:
-    """A process that is started again, ever more slowly, when it ends by itself."""
+    """A process that is started again, ever more slowly, when it ends by itself.
 
-    def __init__(self, launch: Callable[[], subprocess.Popen[bytes]], grace: float) -> None:
-        self.launch, self.grace = launch, grace
-        self.process = launch()
+    One that says when it is ready (by the file that READY names in its environment) is renewed without a gap.
+    """
+
+    def __init__(
+        self, launch: Callable[[dict[str, str]], subprocess.Popen[bytes]], grace: float, says_ready: bool = False
+    ) -> None:
+        self.launch, self.grace, self.says_ready = launch, grace, says_ready
+        self.process = launch({})
         self.began = time.monotonic()
         self.pause, self.again_at = 0.5, 0.0
 
@@ -73,7 +82,27 @@ class Child:
             self.pause = 0.5 if now - self.began > 60 else min(self.pause * 2, 30.0)
             self.again_at = now + self.pause
         elif now >= self.again_at:
-            self.process, self.began, self.again_at = self.launch(), now, 0.0
+            self.process, self.began, self.again_at = self.launch({}), now, 0.0
+
+    def renew(self, stopping: Callable[[], bool], patience: float = 60.0) -> bool:
+        """Put a new process, with the code as it is now, into its place. False: the new one did not become ready within
+        `patience` seconds, or we are stopping meanwhile; the old one goes on."""
+        if not self.says_ready:
+            processes.end_group(self.process, self.grace)
+            self.process, self.began, self.again_at = self.launch({}), time.monotonic(), 0.0
+            return True
+        with tempfile.TemporaryDirectory(prefix="csbox-ready-") as folder:
+            mark = Path(folder) / "ready"
+            new = self.launch({READY: str(mark)})
+            until = time.monotonic() + patience
+            while not mark.exists():
+                if new.poll() is not None or stopping() or time.monotonic() > until:
+                    processes.end_group(new, 0.0)
+                    return False
+                time.sleep(0.05)
+        old, self.process, self.began, self.again_at = self.process, new, time.monotonic(), 0.0
+        processes.end_group(old, self.grace)
+        return True
 
     def stop(self) -> None:
         """End it and its group."""
@@ -86,32 +115,45 @@ def web(listener: socket.socket, workers: int, threads: int) -> Child:
     command = [sys.executable, "-m", "gunicorn", "csbox.wsgi", "--bind", f"fd://{number}", "--workers", str(workers)]
     command += ["--threads", str(threads), "--log-level", "warning", "--graceful-timeout", "5"]
     command += ["--no-control-socket"]  # it would lie in a home that an account may not have
+    command += ["--config", "python:csbox.web_process"]
     return Child(
-        lambda: processes.start(command, cwd=settings.BASE_DIR, pass_fds=[number]),
+        lambda more: processes.start(command, env=more, cwd=settings.BASE_DIR, pass_fds=[number]),
         grace=8.0,
+        says_ready=True,
     )
 
 
 def background() -> Child:
     """The supervised worker."""
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "work", "--grace", "5"]
-    return Child(lambda: processes.start(command), grace=12.0)
+    return Child(lambda more: processes.start(command, env=more), grace=12.0)
 
 
-def until_stopped(children: list[Child], ready: Callable[[], None]) -> None:
-    """Look after the children until SIGTERM, SIGINT or SIGHUP; then end them, their orphans, and the database."""
+def until_stopped(
+    children: list[Child], ready: Callable[[], None], renewed: Callable[[bool], None] | None = None
+) -> None:
+    """Look after the children until SIGTERM, SIGINT or SIGHUP; then end them, their orphans, and the database.
+
+    With `renewed`, SIGUSR2 puts new processes into their places; it hears whether they all came up.
+    """
     stopping: list[int] = []
+    renewing: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         stopping.append(number)
 
     wanted = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
     heard = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]  # nohup has its say
-    before = {number: signal.signal(number, stop) for number in heard}
+    before: dict[int, Any] = {number: signal.signal(number, stop) for number in heard}
+    if renewed is not None:
+        before[signal.SIGUSR2] = signal.signal(signal.SIGUSR2, lambda number, frame: renewing.append(number))
     connections.close_all()
     try:
         ready()
         while not stopping:
+            if renewing and renewed is not None:
+                renewing.clear()
+                renewed(all([child.renew(lambda: bool(stopping)) for child in children]))
             for child in children:
                 child.look_after()
             processes.reap(child.process.pid for child in children)

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.apps import apps
+from django.db import connection, connections, transaction
 
-# With all that refers to them; the terms of a new installation stay.
-TABLES = (
-    "accounts_account, accounts_enduser, accounts_attributedefinition, accounts_attributechange, "
-    "accounts_exchangerate, accounts_touchedaccount, usage_event, usage_eventname, usage_messagereceipt, "
-    "usage_dirtyday, core_workspace, integrations_import, integrations_source, integrations_identity, "
-    "usage_feed, usage_feedarrival, accounts_erasure, accounts_dataexport, "
-    "usage_pendingusage, usage_prunedmonth, core_wakeup, django_q_ormq, health_scoringrequest"
-)
+# What migrations fill: the terms of a new installation, and Django's own.
+FILLED = {
+    "accounts.LifecycleStage",
+    "accounts.AccountLevel",
+    "accounts.AccountStatus",
+    "accounts.AssignmentRole",
+    "accounts.SubscriptionStatus",
+    "auth.Permission",
+    "contenttypes.ContentType",
+}
 
 
 @pytest.fixture
 def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """A database that keeps what is committed, emptied before and after. (Django's own way flushes the terms too.)"""
     with django_db_blocker.unblock():
-        _empty()
+        empty()
         try:
             yield
         finally:
-            _empty()
+            empty()
             connections.close_all()
 
 
@@ -37,10 +41,28 @@ def is_test_database() -> bool:
     return bool(connection.settings_dict["NAME"] == connection.settings_dict["TEST"]["NAME"])
 
 
-def _empty() -> None:
+def empty() -> None:
+    """Take away every row but those of migrations. Only tables that hold some are touched, without their triggers:
+    truncating them all takes twenty times as long."""
     assert is_test_database(), "the test database was not made; run this together with a test that is marked django_db"
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(f"(SELECT '{table}' FROM \"{table}\" LIMIT 1)" for table in _tables()))
+        held = [table for (table,) in cursor.fetchall()]
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        for table in held:
+            cursor.execute(f'DELETE FROM "{table}"')
+
+
+@functools.cache
+def _tables() -> tuple[str, ...]:
+    """Every table but those that migrations fill, and but the parts of partitioned ones."""
+    kept = {apps.get_model(label)._meta.db_table for label in FILLED} | {"django_migrations"}
     with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {TABLES} CASCADE")
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition"
+            " AND relnamespace = 'public'::regnamespace"
+        )
+        return tuple(sorted({name for (name,) in cursor.fetchall()} - kept))
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import importlib.util
 import os
 import shutil
@@ -45,23 +44,6 @@ def _drop_abandoned() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _terms_survive_a_flush() -> Iterator[None]:
-    """Put the words of a new installation back after a transactional test, whose flush takes them with the rest."""
-    from django.apps import apps
-    from django.db.models.signals import post_migrate
-
-    fill = importlib.import_module("accounts.migrations.0002_terms").fill
-
-    def refill(sender: Any, **_: Any) -> None:
-        if sender.name == "accounts":
-            fill(apps, None)
-
-    post_migrate.connect(refill, weak=False, dispatch_uid="terms")
-    yield
-    post_migrate.disconnect(dispatch_uid="terms")
-
-
-@pytest.fixture(autouse=True, scope="session")
 def _fast_commits() -> Iterator[None]:
     """A test database need not survive a power cut."""
     from django.db.backends.signals import connection_created
@@ -73,21 +55,6 @@ def _fast_commits() -> Iterator[None]:
     connection_created.connect(relax, weak=False, dispatch_uid="fast-commits")
     yield
     connection_created.disconnect(dispatch_uid="fast-commits")
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _flush_partitions_too() -> Iterator[None]:
-    """Tests with real transactions empty the tables afterwards; the partitioned ones are not Django's own to list."""
-    from django.db.backends.postgresql.operations import DatabaseOperations
-
-    plain = DatabaseOperations.sql_flush
-
-    def cascading(self: Any, style: Any, tables: Any, **options: Any) -> list[str]:
-        return plain(self, style, tables, **options | {"allow_cascade": True})
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "sql_flush", cascading)
-        yield
 
 
 def chromium() -> str | None:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.db import connection, connections
+from django.db import connections
 from django.test import Client
 
 from accounts.models import Account, AttributeDefinition, Note, TeamMember
 from segments.models import Segment
 from tests import factories
-from tests.committing import is_test_database
+from tests.committing import empty
 from tests.conftest import chromium
 from usage.models import AccountUsage, DailyUsage, EventName
 
@@ -35,12 +35,6 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-TABLES = (
-    "auth_user, accounts_account, accounts_enduser, accounts_attributedefinition, accounts_team, segments_segment, "
-    "segments_refreshrun, usage_eventname, usage_messagereceipt, core_workspace, django_session, django_q_ormq, "
-    "integrations_source, integrations_identity, accounts_erasure, accounts_dataexport, usage_feed, usage_feedarrival, "
-    "accounts_touchedaccount, usage_dirtyday, core_wakeup, health_scoringrequest, alerts_alertrule"
-)
 # Tall enough that the bar at the bottom covers no control, which axe would call too small.
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 2000}
 # htmx reports a request that a newer one replaced as an error; replacing it is the point.
@@ -72,14 +66,15 @@ def browser(server: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def transactional_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Committed rows, emptied before and after; the terms of a new installation stay, which a flush would take.
+    """Committed rows, emptied before and after (as tests.committing does).
 
     It bears pytest-django's name, because by that name pytest-django knows that a test database must be made.
     """
     with django_db_blocker.unblock():
-        _empty()
+        cache.clear()
+        empty()
         yield
-        _empty()
+        empty()
         connections.close_all()
 
 
@@ -88,13 +83,6 @@ def site(server: str, transactional_db: None) -> str:
     """The server with this test's own company."""
     _company()
     return server
-
-
-def _empty() -> None:
-    assert is_test_database(), "the browser tests would empty a real database"
-    cache.clear()
-    with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {TABLES} CASCADE")
 
 
 def _company() -> None:

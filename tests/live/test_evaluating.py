@@ -33,11 +33,11 @@ from tests.live.company import all_, furnish, is_, state
 from usage.models import DailyUsage, Event, PendingUsage, PrunedMonth
 from usage.store import EventFact, PostgresStore
 
-pytestmark = pytest.mark.usefixtures("live")
+pytestmark = pytest.mark.usefixtures("committed")
 
 
 @pytest.fixture
-def company(live: None) -> None:
+def company(committed: None) -> None:
     """Eight accounts, refreshed; then news about two of them."""
     furnish()
     for name in "abcdefgh":
@@ -279,7 +279,9 @@ class TestRuns:
         assert RefreshRun.objects.count() == late + 4  # two each, before and after health
 
 
-def test_events_are_kept_for_good_unless_a_setting_says_for_how_long(live: None, settings: Any, capsys: Any) -> None:
+def test_events_are_kept_for_good_unless_a_setting_says_for_how_long(
+    committed: None, settings: Any, capsys: Any
+) -> None:
     now = timezone.now()
     for days in (1, 400):
         event = EventFact(f"p{days}", "Login", now - dt.timedelta(days=days), "a")

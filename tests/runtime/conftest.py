@@ -16,6 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.committing import committed
+
+__all__ = ["committed"]
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 

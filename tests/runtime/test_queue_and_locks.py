@@ -25,7 +25,7 @@ def queued() -> list[tuple[str, tuple[Any, ...]]]:
     return [(row.func(), row.args()) for row in OrmQ.objects.order_by("pk")]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("committed")
 def test_a_wake_up_commits_and_rolls_back_with_its_cause(settings: Any) -> None:
     settings.REDIS_URL = ""
     with transaction.atomic():
@@ -38,7 +38,7 @@ def test_a_wake_up_commits_and_rolls_back_with_its_cause(settings: Any) -> None:
     assert len(queued()) == 1
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("committed")
 def test_redis_hears_of_it_after_the_commit(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.REDIS_URL = "redis://somewhere"
     told: list[str] = []
@@ -107,7 +107,7 @@ def test_a_lock_needs_a_transaction(django_db_blocker: Any) -> None:
         assert locks.try_xact_lock("segment", -5)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("committed")
 def test_locks_exclude_others_and_end_with_the_transaction() -> None:
     with pytest.raises(locks.NoTransaction):
         locks.xact_lock("segment", 1)

@@ -11,9 +11,11 @@ import pytest
 
 from accounts.models import Account, EndUser
 from core.clock import Moment, moment
+from tests.committing import committed
 from usage.rollup import roll_up
 from usage.store import EventFact, PostgresStore
 
+__all__ = ["committed"]
 NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
 _number = itertools.count(1)
 

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 from psycopg import sql as build
 
-from accounts.models import AccountStatus, SubscriptionStatus, TeamMember
+from accounts.models import TeamMember
 from segments.questions import read_rule
 from tests import factories
 from usage.traits import sql_role, sql_traits
@@ -26,7 +26,7 @@ BY_KEYWORD = {"extract", "position", "trim", "substring", "date_part"}  # whose 
 
 
 @pytest.fixture
-def role(transactional_db: None) -> Iterator[str]:
+def role(committed: None) -> Iterator[str]:
     """The reader of the test's database, gone afterwards."""
     sql_role.connect().close()
     name = sql_role.role_name(str(connection.settings_dict["NAME"]))
@@ -232,14 +232,7 @@ class TestWall:
                 sql_traits.run(text, 1)
 
 
-@pytest.fixture
-def terms(transactional_db: None) -> None:
-    """The terms that accounts need, which the emptied tables lack."""
-    AccountStatus.objects.get_or_create(key="customer", defaults={"name": "Customer"})
-    SubscriptionStatus.objects.get_or_create(key="active", defaults={"name": "Active", "kind": "active"})
-
-
-@pytest.mark.usefixtures("role", "terms")
+@pytest.mark.usefixtures("role")
 class TestTraits:
     def test_its_values_are_a_field_and_archived_accounts_are_not_seen(self) -> None:
         for name, value, gone in (

@@ -36,7 +36,7 @@ class Command(BaseCommand):
         preparing.chosen_data()  # a misspelt name is said before anything slow
         with preparing.only_one("demo"):
             listener = serving.claim_port("127.0.0.1", options["port"])
-            preparing.announce_place("demo", place)
+            preparing.announce("demo", place=place)
             processes.adopt_orphans()
             preparing.database()
             preparing.static_files()
