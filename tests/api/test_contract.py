@@ -163,23 +163,19 @@ def grow(number: int) -> None:
         factories.segment(f"Segment {number} {i}", {"field": "account.mrr", "op": "at_least", "value": i})
 
 
-@pytest.mark.parametrize("name", LISTS)
-def test_a_list_asks_the_same_number_of_questions_however_long_it_is(
-    company: Company, admin: ApiClient, name: str
-) -> None:
-    def asked() -> int:
-        with CaptureQueriesContext(
-            connection,
-        ) as queries:
+def test_a_list_asks_the_same_number_of_questions_however_long_it_is(company: Company, admin: ApiClient) -> None:
+    def asked(name: str) -> int:
+        with CaptureQueriesContext(connection) as queries:
             admin.get(f"{name}/?page_size=200")
         return len(queries)
 
     grow(1)
-    asked()
-    few = asked()
+    for name in LISTS:
+        asked(name)  # what is kept in the process is there from now on
+    few = {name: asked(name) for name in LISTS}
     grow(8)
-    assert asked() == few
-    assert few <= 16, few
+    assert {name: asked(name) for name in LISTS} == few
+    assert max(few.values()) <= 16, few
 
 
 def test_pages_hold_every_row_once_in_both_directions(company: Company, admin: ApiClient) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError
+from django.db import transaction
 from django.db.models import Count, F, Q
+from django.test import override_settings
 
 from accounts.models import (
     Account,
@@ -40,14 +42,18 @@ pytestmark = [pytest.mark.django_db, pytest.mark.once]
 NOW = dt.datetime(2026, 5, 20, 14, tzinfo=dt.UTC)
 
 
-@pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, settings: Any) -> None:
-    settings.DATA_DIR = tmp_path
+@pytest.fixture(autouse=True, scope="module")
+def _folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with override_settings(DATA_DIR=tmp_path_factory.mktemp("data")):
+        yield
 
 
-@pytest.fixture
-def company() -> str:
-    return run("load_demo", "--accounts", "40")
+@pytest.fixture(scope="module")
+def company(_folder: None, django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
+    """What loading it said. Loaded once; what a test does to it is taken back after the test."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield run("load_demo", "--accounts", "40")
+        transaction.set_rollback(True)
 
 
 def test_there_is_something_for_every_page(company: str) -> None:
