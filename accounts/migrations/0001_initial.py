@@ -205,6 +205,31 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("name_folded", "id"),
+                "indexes": [
+                    models.Index(fields=["name_folded", "id"], name="account_by_name"),
+                    models.Index(
+                        models.OrderBy(models.F("mrr"), descending=True, nulls_last=True),
+                        models.F("id"),
+                        name="account_by_mrr",
+                    ),
+                    models.Index(fields=["renews_on", "id"], name="account_by_renewal"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("external_id", ""), _negated=True), name="account_has_external_id"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("mrr__isnull", True), ("mrr__gte", 0), _connector="OR"),
+                        name="account_mrr_not_negative",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("stated_mrr__isnull", True), ("stated_mrr__gte", 0), _connector="OR"),
+                        name="account_stated_mrr",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("parent", models.F("id")), _negated=True), name="account_not_own_parent"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -372,6 +397,20 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("id",),
+                "indexes": [models.Index(fields=["account", "user", "started_at"], name="relationship_of_account")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("ended_at__isnull", True)),
+                        fields=("account", "user"),
+                        name="one_open_relationship",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("ended_at__isnull", True), ("ended_at__gte", models.F("started_at")), _connector="OR"
+                        ),
+                        name="relationship_ends_after_start",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -435,6 +474,31 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("id",),
+                "indexes": [models.Index(fields=["renews_on", "id"], name="subscription_by_renewal")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("external_id", ""), _negated=True), name="subscription_has_external_id"
+                    ),
+                    models.CheckConstraint(condition=models.Q(("mrr__gte", 0)), name="subscription_mrr_not_negative"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("ends_on__isnull", True),
+                            ("starts_on__isnull", True),
+                            ("ends_on__gte", models.F("starts_on")),
+                            _connector="OR",
+                        ),
+                        name="subscription_ends_after_start",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("trial_ends_on__isnull", True),
+                            ("trial_starts_on__isnull", True),
+                            ("trial_ends_on__gte", models.F("trial_starts_on")),
+                            _connector="OR",
+                        ),
+                        name="subscription_trial_ends_after_start",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -532,6 +596,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-at", "-id"),
+                "indexes": [models.Index(fields=["account", "-at"], name="note_of_account")],
             },
         ),
         migrations.CreateModel(
@@ -569,126 +634,19 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("id",),
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("ended_at__isnull", True)),
+                        fields=("account", "role"),
+                        name="one_open_assignment_per_role",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("ended_at__isnull", True), ("ended_at__gte", models.F("started_at")), _connector="OR"
+                        ),
+                        name="assignment_ends_after_start",
+                    ),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="account",
-            index=models.Index(fields=["name_folded", "id"], name="account_by_name"),
-        ),
-        migrations.AddIndex(
-            model_name="account",
-            index=models.Index(
-                models.OrderBy(models.F("mrr"), descending=True, nulls_last=True), models.F("id"), name="account_by_mrr"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="account",
-            index=models.Index(fields=["renews_on", "id"], name="account_by_renewal"),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("external_id", ""), _negated=True), name="account_has_external_id"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("mrr__isnull", True), ("mrr__gte", 0), _connector="OR"),
-                name="account_mrr_not_negative",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("stated_mrr__isnull", True), ("stated_mrr__gte", 0), _connector="OR"),
-                name="account_stated_mrr",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("parent", models.F("id")), _negated=True), name="account_not_own_parent"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="relationship",
-            index=models.Index(fields=["account", "user", "started_at"], name="relationship_of_account"),
-        ),
-        migrations.AddConstraint(
-            model_name="relationship",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("ended_at__isnull", True)), fields=("account", "user"), name="one_open_relationship"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="relationship",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("ended_at__isnull", True), ("ended_at__gte", models.F("started_at")), _connector="OR"
-                ),
-                name="relationship_ends_after_start",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="subscription",
-            index=models.Index(fields=["renews_on", "id"], name="subscription_by_renewal"),
-        ),
-        migrations.AddConstraint(
-            model_name="subscription",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("external_id", ""), _negated=True), name="subscription_has_external_id"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="subscription",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("mrr__gte", 0)), name="subscription_mrr_not_negative"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="subscription",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("ends_on__isnull", True),
-                    ("starts_on__isnull", True),
-                    ("ends_on__gte", models.F("starts_on")),
-                    _connector="OR",
-                ),
-                name="subscription_ends_after_start",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="subscription",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("trial_ends_on__isnull", True),
-                    ("trial_starts_on__isnull", True),
-                    ("trial_ends_on__gte", models.F("trial_starts_on")),
-                    _connector="OR",
-                ),
-                name="subscription_trial_ends_after_start",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="note",
-            index=models.Index(fields=["account", "-at"], name="note_of_account"),
-        ),
-        migrations.AddConstraint(
-            model_name="assignment",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("ended_at__isnull", True)),
-                fields=("account", "role"),
-                name="one_open_assignment_per_role",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="assignment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("ended_at__isnull", True), ("ended_at__gte", models.F("started_at")), _connector="OR"
-                ),
-                name="assignment_ends_after_start",
-            ),
         ),
     ]

@@ -12,8 +12,8 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("accounts", "0009_users_in_accounts"),
-        ("segments", "0006_user_segments"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ("segments", "0006_user_segments"),
     ]
 
     operations = [
@@ -156,6 +156,15 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("name_folded", "id"),
+                "constraints": [
+                    models.UniqueConstraint(fields=("name_folded",), name="alert_rule_name_unique"),
+                    models.CheckConstraint(
+                        condition=models.Q(("hold_days__lte", 365)), name="alert_rule_holds_at_most_a_year"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("cooldown_days__lte", 365)), name="alert_rule_cools_at_most_a_year"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -244,6 +253,37 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-opened_at", "-id"),
+                "indexes": [
+                    models.Index(fields=["account", "-opened_at"], name="alerts_of_account"),
+                    models.Index(fields=["rule", "-opened_at"], name="alerts_of_rule"),
+                    models.Index(
+                        condition=models.Q(("ended_at__isnull", True)), fields=["-opened_at"], name="open_alerts"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("ended_at__isnull", True)),
+                        fields=("rule", "account"),
+                        name="one_open_alert",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("opened_at__gte", models.F("began_at"))), name="alert_opens_after_it_began"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("ended_at__isnull", True), ("ended_at__gte", models.F("opened_at")), _connector="OR"
+                        ),
+                        name="alert_ends_after_it_opened",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("ended_at__isnull", True), ("ending", "")),
+                            models.Q(("ended_at__isnull", False), models.Q(("ending", ""), _negated=True)),
+                            _connector="OR",
+                        ),
+                        name="alert_that_ended_says_how",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -277,6 +317,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-number",),
+                "constraints": [models.UniqueConstraint(fields=("rule", "number"), name="alert_rule_version_unique")],
             },
         ),
         migrations.CreateModel(
@@ -329,71 +370,5 @@ class Migration(migrations.Migration):
                     models.Index(fields=["at"], name="alert_entries_by_time"),
                 ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="alertrule",
-            constraint=models.UniqueConstraint(fields=("name_folded",), name="alert_rule_name_unique"),
-        ),
-        migrations.AddConstraint(
-            model_name="alertrule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("hold_days__lte", 365)), name="alert_rule_holds_at_most_a_year"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alertrule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("cooldown_days__lte", 365)), name="alert_rule_cools_at_most_a_year"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="alert",
-            index=models.Index(fields=["account", "-opened_at"], name="alerts_of_account"),
-        ),
-        migrations.AddIndex(
-            model_name="alert",
-            index=models.Index(fields=["rule", "-opened_at"], name="alerts_of_rule"),
-        ),
-        migrations.AddIndex(
-            model_name="alert",
-            index=models.Index(
-                condition=models.Q(("ended_at__isnull", True)), fields=["-opened_at"], name="open_alerts"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alert",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("ended_at__isnull", True)), fields=("rule", "account"), name="one_open_alert"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alert",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("opened_at__gte", models.F("began_at"))), name="alert_opens_after_it_began"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alert",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("ended_at__isnull", True), ("ended_at__gte", models.F("opened_at")), _connector="OR"
-                ),
-                name="alert_ends_after_it_opened",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alert",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("ended_at__isnull", True), ("ending", "")),
-                    models.Q(("ended_at__isnull", False), models.Q(("ending", ""), _negated=True)),
-                    _connector="OR",
-                ),
-                name="alert_that_ended_says_how",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alertruleversion",
-            constraint=models.UniqueConstraint(fields=("rule", "number"), name="alert_rule_version_unique"),
         ),
     ]

@@ -107,6 +107,41 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": (models.OrderBy(models.F("due_on"), nulls_last=True), "id"),
+                "indexes": [
+                    models.Index(fields=["account", "state", "due_on"], name="tasks_of_account"),
+                    models.Index(
+                        condition=models.Q(("state", "open")),
+                        fields=["assignee", "due_on"],
+                        name="open_tasks_of_member",
+                    ),
+                    models.Index(
+                        condition=models.Q(("state", "open")), fields=["due_on", "id"], name="open_tasks_by_day"
+                    ),
+                    models.Index(
+                        condition=models.Q(("state", "open"), _negated=True),
+                        fields=["-done_at", "-id"],
+                        name="tasks_that_are_over",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("title", ""), _negated=True), name="task_has_title"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("done_at__isnull", True), ("state", "open")),
+                            models.Q(models.Q(("state", "open"), _negated=True), ("done_at__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="task_that_is_over_says_when",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("outcome", ""), ("state", "done"), _connector="OR"),
+                        name="task_outcome_of_done_ones",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("alert__isnull", True), ("origin", "alert"), _connector="OR"),
+                        name="task_of_alert_says_so",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -139,58 +174,5 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ("member",),
             },
-        ),
-        migrations.AddIndex(
-            model_name="task",
-            index=models.Index(fields=["account", "state", "due_on"], name="tasks_of_account"),
-        ),
-        migrations.AddIndex(
-            model_name="task",
-            index=models.Index(
-                condition=models.Q(("state", "open")), fields=["assignee", "due_on"], name="open_tasks_of_member"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="task",
-            index=models.Index(
-                condition=models.Q(("state", "open")), fields=["due_on", "id"], name="open_tasks_by_day"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="task",
-            index=models.Index(
-                condition=models.Q(("state", "open"), _negated=True),
-                fields=["-done_at", "-id"],
-                name="tasks_that_are_over",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="task",
-            constraint=models.CheckConstraint(condition=models.Q(("title", ""), _negated=True), name="task_has_title"),
-        ),
-        migrations.AddConstraint(
-            model_name="task",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("done_at__isnull", True), ("state", "open")),
-                    models.Q(models.Q(("state", "open"), _negated=True), ("done_at__isnull", False)),
-                    _connector="OR",
-                ),
-                name="task_that_is_over_says_when",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="task",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("outcome", ""), ("state", "done"), _connector="OR"),
-                name="task_outcome_of_done_ones",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="task",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("alert__isnull", True), ("origin", "alert"), _connector="OR"),
-                name="task_of_alert_says_so",
-            ),
         ),
     ]

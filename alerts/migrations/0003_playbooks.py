@@ -14,8 +14,8 @@ class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0011_intake"),
         ("alerts", "0002_tasks"),
-        ("segments", "0006_user_segments"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ("segments", "0006_user_segments"),
     ]
 
     operations = [
@@ -104,6 +104,29 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("name_folded", "id"),
+                "constraints": [
+                    models.UniqueConstraint(fields=("name_folded",), name="playbook_name_unique"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("entry", "segment"), ("segment__isnull", False)),
+                            models.Q(models.Q(("entry", "segment"), _negated=True), ("segment__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="playbook_entry_by_segment_has_one",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("entry", "alert"), ("rule__isnull", True), _connector="OR"),
+                        name="playbook_rule_of_entry_by_alert",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("again", "after"), ("again_days__gte", 1), ("again_days__lte", 3650)),
+                            models.Q(models.Q(("again", "after"), _negated=True), ("again_days", 0)),
+                            _connector="OR",
+                        ),
+                        name="playbook_again_after_days",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -136,6 +159,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-number",),
+                "constraints": [models.UniqueConstraint(fields=("playbook", "number"), name="playbook_version_unique")],
             },
         ),
         migrations.CreateModel(
@@ -222,6 +246,51 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-id",),
+                "indexes": [
+                    models.Index(fields=["account", "playbook", "-started_at"], name="enrolments_of_account"),
+                    models.Index(fields=["playbook", "-id"], name="enrolments_of_playbook"),
+                    models.Index(condition=models.Q(("state", "running")), fields=["due_at"], name="enrolments_due"),
+                    models.Index(
+                        condition=models.Q(("membership__isnull", False)),
+                        fields=["membership"],
+                        name="enrolments_of_stay",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "running")),
+                        fields=("playbook", "account"),
+                        name="one_running_enrolment",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("membership__isnull", False)),
+                        fields=("playbook", "membership"),
+                        name="one_enrolment_per_stay",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("alert__isnull", False)),
+                        fields=("playbook", "alert"),
+                        name="one_enrolment_per_alert",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("ended_at__isnull", True), ("state", "running")),
+                            models.Q(
+                                models.Q(("state", "running"), _negated=True),
+                                ("due_at__isnull", True),
+                                ("ended_at__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="enrolment_that_is_over_says_when",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("ended_at__isnull", True), ("ended_at__gte", models.F("started_at")), _connector="OR"
+                        ),
+                        name="enrolment_ends_after_it_started",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -275,128 +344,24 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("id",),
-            },
-        ),
-        migrations.AddConstraint(
-            model_name="playbook",
-            constraint=models.UniqueConstraint(fields=("name_folded",), name="playbook_name_unique"),
-        ),
-        migrations.AddConstraint(
-            model_name="playbook",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("entry", "segment"), ("segment__isnull", False)),
-                    models.Q(models.Q(("entry", "segment"), _negated=True), ("segment__isnull", True)),
-                    _connector="OR",
-                ),
-                name="playbook_entry_by_segment_has_one",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="playbook",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("entry", "alert"), ("rule__isnull", True), _connector="OR"),
-                name="playbook_rule_of_entry_by_alert",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="playbook",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("again", "after"), ("again_days__gte", 1), ("again_days__lte", 3650)),
-                    models.Q(models.Q(("again", "after"), _negated=True), ("again_days", 0)),
-                    _connector="OR",
-                ),
-                name="playbook_again_after_days",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="playbookversion",
-            constraint=models.UniqueConstraint(fields=("playbook", "number"), name="playbook_version_unique"),
-        ),
-        migrations.AddIndex(
-            model_name="enrolment",
-            index=models.Index(fields=["account", "playbook", "-started_at"], name="enrolments_of_account"),
-        ),
-        migrations.AddIndex(
-            model_name="enrolment",
-            index=models.Index(fields=["playbook", "-id"], name="enrolments_of_playbook"),
-        ),
-        migrations.AddIndex(
-            model_name="enrolment",
-            index=models.Index(condition=models.Q(("state", "running")), fields=["due_at"], name="enrolments_due"),
-        ),
-        migrations.AddIndex(
-            model_name="enrolment",
-            index=models.Index(
-                condition=models.Q(("membership__isnull", False)), fields=["membership"], name="enrolments_of_stay"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="enrolment",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "running")), fields=("playbook", "account"), name="one_running_enrolment"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="enrolment",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("membership__isnull", False)),
-                fields=("playbook", "membership"),
-                name="one_enrolment_per_stay",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="enrolment",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("alert__isnull", False)),
-                fields=("playbook", "alert"),
-                name="one_enrolment_per_alert",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="enrolment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("ended_at__isnull", True), ("state", "running")),
-                    models.Q(
-                        models.Q(("state", "running"), _negated=True),
-                        ("due_at__isnull", True),
-                        ("ended_at__isnull", False),
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "waiting")),
+                        fields=["kind", "next_attempt_at"],
+                        name="steps_that_wait",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("enrolment", "step"), name="one_run_of_a_step"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("done_at__isnull", False), ("state", "done")),
+                            models.Q(models.Q(("state", "done"), _negated=True), ("done_at__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="step_that_is_done_says_when",
                     ),
-                    _connector="OR",
-                ),
-                name="enrolment_that_is_over_says_when",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="enrolment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("ended_at__isnull", True), ("ended_at__gte", models.F("started_at")), _connector="OR"
-                ),
-                name="enrolment_ends_after_it_started",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="steprun",
-            index=models.Index(
-                condition=models.Q(("state", "waiting")), fields=["kind", "next_attempt_at"], name="steps_that_wait"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="steprun",
-            constraint=models.UniqueConstraint(fields=("enrolment", "step"), name="one_run_of_a_step"),
-        ),
-        migrations.AddConstraint(
-            model_name="steprun",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("done_at__isnull", False), ("state", "done")),
-                    models.Q(models.Q(("state", "done"), _negated=True), ("done_at__isnull", True)),
-                    _connector="OR",
-                ),
-                name="step_that_is_done_says_when",
-            ),
+                ],
+            },
         ),
     ]

@@ -51,6 +51,14 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "notification channel",
                 "ordering": ("name_folded", "id"),
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("member", "name_folded"), name="notice_channel_name_unique", nulls_distinct=False
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("address", ""), _negated=True), name="notice_channel_has_address"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -127,6 +135,25 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "notification",
                 "ordering": ("-id",),
+                "indexes": [
+                    models.Index(fields=["member", "-id"], name="notices_of_member"),
+                    models.Index(
+                        condition=models.Q(("read_at__isnull", True)), fields=["member"], name="unread_notices"
+                    ),
+                    models.Index(condition=models.Q(("waits", True)), fields=["member", "id"], name="waiting_notices"),
+                    models.Index(fields=["at"], name="notices_by_age"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("channel__isnull", True), ("member__isnull", False)),
+                            models.Q(("channel__isnull", False), ("member__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="notice_is_for_one",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("key", ""), _negated=True), name="notice_has_key"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -179,6 +206,21 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "deliveries",
                 "ordering": ("-id",),
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__in", ["waiting", "sending"])),
+                        fields=["due_at", "id"],
+                        name="deliveries_due",
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "sent"), _negated=True), ("sent_at__isnull", False), _connector="OR"
+                        ),
+                        name="delivery_that_was_sent_says_when",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -275,6 +317,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("id",),
+                "constraints": [
+                    models.UniqueConstraint(fields=("member", "rule"), name="one_choice_of_member_and_rule")
+                ],
             },
         ),
         migrations.CreateModel(
@@ -306,69 +351,5 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "notifications of alert rules",
                 "ordering": ("rule_id",),
             },
-        ),
-        migrations.AddConstraint(
-            model_name="noticechannel",
-            constraint=models.UniqueConstraint(
-                fields=("member", "name_folded"), name="notice_channel_name_unique", nulls_distinct=False
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="noticechannel",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("address", ""), _negated=True), name="notice_channel_has_address"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="notice",
-            index=models.Index(fields=["member", "-id"], name="notices_of_member"),
-        ),
-        migrations.AddIndex(
-            model_name="notice",
-            index=models.Index(condition=models.Q(("read_at__isnull", True)), fields=["member"], name="unread_notices"),
-        ),
-        migrations.AddIndex(
-            model_name="notice",
-            index=models.Index(condition=models.Q(("waits", True)), fields=["member", "id"], name="waiting_notices"),
-        ),
-        migrations.AddIndex(
-            model_name="notice",
-            index=models.Index(fields=["at"], name="notices_by_age"),
-        ),
-        migrations.AddConstraint(
-            model_name="notice",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("channel__isnull", True), ("member__isnull", False)),
-                    models.Q(("channel__isnull", False), ("member__isnull", True)),
-                    _connector="OR",
-                ),
-                name="notice_is_for_one",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="notice",
-            constraint=models.CheckConstraint(condition=models.Q(("key", ""), _negated=True), name="notice_has_key"),
-        ),
-        migrations.AddIndex(
-            model_name="delivery",
-            index=models.Index(
-                condition=models.Q(("state__in", ["waiting", "sending"])),
-                fields=["due_at", "id"],
-                name="deliveries_due",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="delivery",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "sent"), _negated=True), ("sent_at__isnull", False), _connector="OR"
-                ),
-                name="delivery_that_was_sent_says_when",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="rulechoice",
-            constraint=models.UniqueConstraint(fields=("member", "rule"), name="one_choice_of_member_and_rule"),
         ),
     ]

@@ -11,8 +11,8 @@ class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0011_intake"),
         ("alerts", "0005_replays"),
-        ("segments", "0006_user_segments"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ("segments", "0006_user_segments"),
     ]
 
     operations = [
@@ -119,6 +119,23 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("position", "id"),
+                "constraints": [
+                    models.UniqueConstraint(fields=("name_folded",), name="milestone_name_unique"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("expected_days__isnull", True), ("expected_days__lte", 3650), _connector="OR"
+                        ),
+                        name="milestone_days_at_most_ten_years",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("start", "field"), models.Q(("start_field", ""), _negated=True)),
+                            models.Q(models.Q(("start", "field"), _negated=True), ("start_field", "")),
+                            _connector="OR",
+                        ),
+                        name="milestone_names_its_date",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -171,6 +188,55 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("milestone__position", "milestone_id"),
+                "indexes": [models.Index(fields=["milestone", "state", "since"], name="progress_by_state")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("account", "milestone"), name="one_state_of_account_and_milestone"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ["reached", "lost"]), _negated=True),
+                            models.Q(("reached_at__isnull", False), ("won_at__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="milestone_reached_says_when",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ["pending", "overdue"]), _negated=True),
+                            models.Q(("reached_at__isnull", True), ("won_at__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="milestone_waited_for_was_not_reached",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("won_at__isnull", True), ("won_at__gte", models.F("reached_at")), _connector="OR"
+                        ),
+                        name="milestone_won_after_reached",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "lost"), _negated=True),
+                            models.Q(("lost_at__gte", models.F("won_at")), ("lost_at__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="milestone_lost_after_won",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "reached"), _negated=True),
+                            ("lost_at__isnull", True),
+                            ("won_at__gte", models.F("lost_at")),
+                            _connector="OR",
+                        ),
+                        name="milestone_won_again_after_lost",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "overdue"), _negated=True), ("due_on__isnull", False), _connector="OR"
+                        ),
+                        name="milestone_overdue_has_a_due_day",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -263,6 +329,20 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-id",),
+                "indexes": [
+                    models.Index(fields=["account", "-at"], name="milestones_of_account"),
+                    models.Index(fields=["milestone", "noted_at"], name="changes_of_milestone"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("origin", "hand"), _negated=True),
+                            models.Q(("reason", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="milestone_set_by_hand_says_why",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -296,122 +376,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-number",),
+                "constraints": [
+                    models.UniqueConstraint(fields=("milestone", "number"), name="milestone_version_unique")
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="milestone",
-            constraint=models.UniqueConstraint(fields=("name_folded",), name="milestone_name_unique"),
-        ),
-        migrations.AddConstraint(
-            model_name="milestone",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("expected_days__isnull", True), ("expected_days__lte", 3650), _connector="OR"),
-                name="milestone_days_at_most_ten_years",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="milestone",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("start", "field"), models.Q(("start_field", ""), _negated=True)),
-                    models.Q(models.Q(("start", "field"), _negated=True), ("start_field", "")),
-                    _connector="OR",
-                ),
-                name="milestone_names_its_date",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="accountmilestone",
-            index=models.Index(fields=["milestone", "state", "since"], name="progress_by_state"),
-        ),
-        migrations.AddConstraint(
-            model_name="accountmilestone",
-            constraint=models.UniqueConstraint(
-                fields=("account", "milestone"), name="one_state_of_account_and_milestone"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="accountmilestone",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ["reached", "lost"]), _negated=True),
-                    models.Q(("reached_at__isnull", False), ("won_at__isnull", False)),
-                    _connector="OR",
-                ),
-                name="milestone_reached_says_when",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="accountmilestone",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ["pending", "overdue"]), _negated=True),
-                    models.Q(("reached_at__isnull", True), ("won_at__isnull", True)),
-                    _connector="OR",
-                ),
-                name="milestone_waited_for_was_not_reached",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="accountmilestone",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("won_at__isnull", True), ("won_at__gte", models.F("reached_at")), _connector="OR"),
-                name="milestone_won_after_reached",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="accountmilestone",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "lost"), _negated=True),
-                    models.Q(("lost_at__gte", models.F("won_at")), ("lost_at__isnull", False)),
-                    _connector="OR",
-                ),
-                name="milestone_lost_after_won",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="accountmilestone",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "reached"), _negated=True),
-                    ("lost_at__isnull", True),
-                    ("won_at__gte", models.F("lost_at")),
-                    _connector="OR",
-                ),
-                name="milestone_won_again_after_lost",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="accountmilestone",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "overdue"), _negated=True), ("due_on__isnull", False), _connector="OR"
-                ),
-                name="milestone_overdue_has_a_due_day",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="milestonechange",
-            index=models.Index(fields=["account", "-at"], name="milestones_of_account"),
-        ),
-        migrations.AddIndex(
-            model_name="milestonechange",
-            index=models.Index(fields=["milestone", "noted_at"], name="changes_of_milestone"),
-        ),
-        migrations.AddConstraint(
-            model_name="milestonechange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("origin", "hand"), _negated=True),
-                    models.Q(("reason", ""), _negated=True),
-                    _connector="OR",
-                ),
-                name="milestone_set_by_hand_says_why",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="milestoneversion",
-            constraint=models.UniqueConstraint(fields=("milestone", "number"), name="milestone_version_unique"),
         ),
     ]

@@ -12,8 +12,8 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("accounts", "0003_list_indexes"),
-        ("segments", "0003_levels"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ("segments", "0003_levels"),
     ]
 
     operations = [
@@ -55,6 +55,17 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("is_default", "position", "id"),
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_default", True)),
+                        fields=("is_default",),
+                        name="one_default_health_config",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("is_default", True), ("segment__isnull", False), _connector="XOR"),
+                        name="default_health_config_has_no_segment",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -115,6 +126,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-at", "-id"),
+                "indexes": [
+                    models.Index(fields=["account", "-at"], name="band_changes_of_account"),
+                    models.Index(fields=["at"], name="band_changes_by_time"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -184,6 +199,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name_plural": "account health",
+                "indexes": [models.Index(fields=["band", "account"], name="health_by_band")],
             },
         ),
         migrations.CreateModel(
@@ -216,6 +232,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-number",),
+                "constraints": [
+                    models.UniqueConstraint(fields=("config", "number"), name="health_config_version_unique")
+                ],
             },
         ),
         migrations.CreateModel(
@@ -273,6 +292,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-day",),
+                "constraints": [
+                    models.UniqueConstraint(fields=("account", "day"), name="one_health_row_per_account_and_day")
+                ],
             },
         ),
         migrations.CreateModel(
@@ -321,6 +343,19 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-id",),
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("ended_at__isnull", True)),
+                        fields=("account",),
+                        name="one_open_health_override",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("reason", ""), _negated=True), name="health_override_has_reason"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("band", "none"), _negated=True), name="health_override_is_a_band"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -361,65 +396,10 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "pulses",
                 "ordering": ("-at",),
+                "indexes": [models.Index(fields=["account", "-at"], name="newest_pulse")],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("value__range", (1, 5))), name="pulse_from_1_to_5")
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="healthconfig",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("is_default", True)), fields=("is_default",), name="one_default_health_config"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="healthconfig",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("is_default", True), ("segment__isnull", False), _connector="XOR"),
-                name="default_health_config_has_no_segment",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="bandchange",
-            index=models.Index(fields=["account", "-at"], name="band_changes_of_account"),
-        ),
-        migrations.AddIndex(
-            model_name="bandchange",
-            index=models.Index(fields=["at"], name="band_changes_by_time"),
-        ),
-        migrations.AddIndex(
-            model_name="accounthealth",
-            index=models.Index(fields=["band", "account"], name="health_by_band"),
-        ),
-        migrations.AddConstraint(
-            model_name="healthconfigversion",
-            constraint=models.UniqueConstraint(fields=("config", "number"), name="health_config_version_unique"),
-        ),
-        migrations.AddConstraint(
-            model_name="healthday",
-            constraint=models.UniqueConstraint(fields=("account", "day"), name="one_health_row_per_account_and_day"),
-        ),
-        migrations.AddConstraint(
-            model_name="healthoverride",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("ended_at__isnull", True)), fields=("account",), name="one_open_health_override"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="healthoverride",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("reason", ""), _negated=True), name="health_override_has_reason"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="healthoverride",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("band", "none"), _negated=True), name="health_override_is_a_band"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="pulse",
-            index=models.Index(fields=["account", "-at"], name="newest_pulse"),
-        ),
-        migrations.AddConstraint(
-            model_name="pulse",
-            constraint=models.CheckConstraint(condition=models.Q(("value__range", (1, 5))), name="pulse_from_1_to_5"),
         ),
     ]

@@ -9,8 +9,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("health", "0001_health"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ("health", "0001_health"),
     ]
 
     operations = [
@@ -76,6 +76,20 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-id",),
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "running")), fields=["next_attempt_at"], name="back_test_due"
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("first_day__lte", models.F("last_day"))), name="back_test_ends_after_start"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("cancelled", True), ("silent_days__isnull", False), _connector="OR"),
+                        name="back_test_knows_churn",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -103,29 +117,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("day",),
+                "constraints": [models.UniqueConstraint(fields=("test", "day"), name="one_back_test_row_per_day")],
             },
-        ),
-        migrations.AddIndex(
-            model_name="backtest",
-            index=models.Index(
-                condition=models.Q(("state", "running")), fields=["next_attempt_at"], name="back_test_due"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="backtest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("first_day__lte", models.F("last_day"))), name="back_test_ends_after_start"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="backtest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("cancelled", True), ("silent_days__isnull", False), _connector="OR"),
-                name="back_test_knows_churn",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="backtestday",
-            constraint=models.UniqueConstraint(fields=("test", "day"), name="one_back_test_row_per_day"),
         ),
     ]

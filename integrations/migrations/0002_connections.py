@@ -12,8 +12,8 @@ import accounts.models.traits
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0004_touched_accounts"),
-        ("integrations", "0001_sources_and_messages"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ("integrations", "0001_sources_and_messages"),
     ]
 
     operations = [
@@ -61,6 +61,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("name", "id"),
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("name", ""), _negated=True), name="connection_has_name")
+                ],
             },
         ),
         migrations.CreateModel(
@@ -124,6 +127,25 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("label_folded", "id"),
+                "indexes": [
+                    models.Index(
+                        models.F("connection"),
+                        models.F("label_folded"),
+                        models.F("id"),
+                        condition=models.Q(
+                            ("account__isnull", True), ("gone_at__isnull", True), ("kind__in", ("customer", "company"))
+                        ),
+                        name="connection_link_unmatched",
+                    ),
+                    models.Index(
+                        condition=models.Q(("gone_at__isnull", True)),
+                        fields=["connection", "kind", "last_run"],
+                        name="connection_link_by_run",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("connection", "kind", "remote_id"), name="one_link_per_record")
+                ],
             },
         ),
         migrations.CreateModel(
@@ -180,52 +202,20 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-id",),
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__in", ("waiting", "running"))),
+                        fields=["next_attempt_at", "id"],
+                        name="connection_run_due",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ("waiting", "running"))),
+                        fields=("connection",),
+                        name="one_open_run_per_connection",
+                    )
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="connection",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("name", ""), _negated=True), name="connection_has_name"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="connectionlink",
-            index=models.Index(
-                models.F("connection"),
-                models.F("label_folded"),
-                models.F("id"),
-                condition=models.Q(
-                    ("account__isnull", True), ("gone_at__isnull", True), ("kind__in", ("customer", "company"))
-                ),
-                name="connection_link_unmatched",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="connectionlink",
-            index=models.Index(
-                condition=models.Q(("gone_at__isnull", True)),
-                fields=["connection", "kind", "last_run"],
-                name="connection_link_by_run",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="connectionlink",
-            constraint=models.UniqueConstraint(fields=("connection", "kind", "remote_id"), name="one_link_per_record"),
-        ),
-        migrations.AddIndex(
-            model_name="connectionrun",
-            index=models.Index(
-                condition=models.Q(("state__in", ("waiting", "running"))),
-                fields=["next_attempt_at", "id"],
-                name="connection_run_due",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="connectionrun",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state__in", ("waiting", "running"))),
-                fields=("connection",),
-                name="one_open_run_per_connection",
-            ),
         ),
     ]

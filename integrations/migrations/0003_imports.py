@@ -10,8 +10,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("integrations", "0002_connections"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ("integrations", "0002_connections"),
     ]
 
     operations = [
@@ -185,6 +185,18 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-id",),
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__in", ("running", "undoing"))),
+                        fields=["next_attempt_at"],
+                        name="import_due",
+                    ),
+                    models.Index(
+                        condition=models.Q(("stored", ""), _negated=True),
+                        fields=["file_until"],
+                        name="import_file_until",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -232,17 +244,5 @@ class Migration(migrations.Migration):
                 "ordering": ("job", "line", "id"),
                 "indexes": [models.Index(fields=["job", "line", "id"], name="reject_of_import")],
             },
-        ),
-        migrations.AddIndex(
-            model_name="import",
-            index=models.Index(
-                condition=models.Q(("state__in", ("running", "undoing"))), fields=["next_attempt_at"], name="import_due"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="import",
-            index=models.Index(
-                condition=models.Q(("stored", ""), _negated=True), fields=["file_until"], name="import_file_until"
-            ),
         ),
     ]

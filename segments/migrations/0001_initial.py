@@ -105,6 +105,14 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ("position", "id"),
                 "base_manager_name": "everything",
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("internal", False)), fields=("name_folded",), name="segment_name_unique"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("live_rev__lte", models.F("requested_rev"))), name="segment_live_not_ahead"
+                    ),
+                ],
             },
             managers=[
                 ("objects", django.db.models.manager.Manager()),
@@ -145,6 +153,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "segment refreshes",
                 "ordering": ("-id",),
+                "indexes": [models.Index(fields=["segment", "at"], name="refresh_of_segment")],
             },
         ),
         migrations.CreateModel(
@@ -192,6 +201,30 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["account", "segment", "entered_at"], name="memberships_of_account"),
+                    models.Index(
+                        condition=models.Q(("left_at__isnull", False)),
+                        fields=["segment", "left_at"],
+                        name="left_segment",
+                    ),
+                    models.Index(fields=["segment", "entered_at"], name="entered_segment"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("left_at__isnull", True)),
+                        fields=("segment", "account"),
+                        name="one_open_account_membership",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("left_at__isnull", True), ("left_at__gte", models.F("entered_at")), _connector="OR"
+                        ),
+                        name="account_membership_ends_after_start",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="SegmentVersion",
@@ -224,6 +257,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-number",),
+                "constraints": [models.UniqueConstraint(fields=("segment", "number"), name="segment_version_unique")],
             },
         ),
         migrations.CreateModel(
@@ -271,77 +305,21 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name="segment",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("internal", False)), fields=("name_folded",), name="segment_name_unique"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="segment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("live_rev__lte", models.F("requested_rev"))), name="segment_live_not_ahead"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="segmentrefresh",
-            index=models.Index(fields=["segment", "at"], name="refresh_of_segment"),
-        ),
-        migrations.AddIndex(
-            model_name="accountmembership",
-            index=models.Index(fields=["account", "segment", "entered_at"], name="memberships_of_account"),
-        ),
-        migrations.AddIndex(
-            model_name="accountmembership",
-            index=models.Index(
-                condition=models.Q(("left_at__isnull", False)), fields=["segment", "left_at"], name="left_segment"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="accountmembership",
-            index=models.Index(fields=["segment", "entered_at"], name="entered_segment"),
-        ),
-        migrations.AddConstraint(
-            model_name="accountmembership",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("left_at__isnull", True)),
-                fields=("segment", "account"),
-                name="one_open_account_membership",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="accountmembership",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("left_at__isnull", True), ("left_at__gte", models.F("entered_at")), _connector="OR"
-                ),
-                name="account_membership_ends_after_start",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="segmentversion",
-            constraint=models.UniqueConstraint(fields=("segment", "number"), name="segment_version_unique"),
-        ),
-        migrations.AddIndex(
-            model_name="usermembership",
-            index=models.Index(fields=["user", "segment", "entered_at"], name="memberships_of_user"),
-        ),
-        migrations.AddConstraint(
-            model_name="usermembership",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("left_at__isnull", True)),
-                fields=("segment", "user"),
-                name="one_open_user_membership",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usermembership",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("left_at__isnull", True), ("left_at__gte", models.F("entered_at")), _connector="OR"
-                ),
-                name="user_membership_ends_after_start",
-            ),
+            options={
+                "indexes": [models.Index(fields=["user", "segment", "entered_at"], name="memberships_of_user")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("left_at__isnull", True)),
+                        fields=("segment", "user"),
+                        name="one_open_user_membership",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("left_at__isnull", True), ("left_at__gte", models.F("entered_at")), _connector="OR"
+                        ),
+                        name="user_membership_ends_after_start",
+                    ),
+                ],
+            },
         ),
     ]

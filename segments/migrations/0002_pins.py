@@ -8,8 +8,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0002_terms"),
-        ("segments", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ("segments", "0001_initial"),
     ]
 
     operations = [
@@ -56,6 +56,15 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-id",),
+                "indexes": [models.Index(fields=["account", "segment"], name="pins_of_account")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("ended_at__isnull", True)),
+                        fields=("segment", "account"),
+                        name="one_open_pin",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("reason", ""), _negated=True), name="pin_has_reason"),
+                ],
             },
         ),
         migrations.AddField(
@@ -79,19 +88,5 @@ class Migration(migrations.Migration):
                 related_name="+",
                 to="segments.pin",
             ),
-        ),
-        migrations.AddIndex(
-            model_name="pin",
-            index=models.Index(fields=["account", "segment"], name="pins_of_account"),
-        ),
-        migrations.AddConstraint(
-            model_name="pin",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("ended_at__isnull", True)), fields=("segment", "account"), name="one_open_pin"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="pin",
-            constraint=models.CheckConstraint(condition=models.Q(("reason", ""), _negated=True), name="pin_has_reason"),
         ),
     ]
