@@ -125,7 +125,8 @@ _SAY: dict[str, Callable[[StepDraft], dict[str, Any]]] = {
 
 @dataclass(eq=False)
 class PlaybookDraft:
-    """A playbook as it stands in the form. `entry` is `hand`, `segment:KEY` or `rule:ID`."""
+    """A playbook as it stands in the form. `entry` is `hand`, `segment:KEY`, `rule:ID`, `reached:KEY` or
+    `overdue:KEY` (of a milestone)."""
 
     name: str = ""
     description: str = ""
@@ -145,6 +146,7 @@ class PlaybookDraft:
         """A playbook as it is."""
         entry = f"segment:{playbook.segment.key}" if playbook.segment else "hand"
         entry = f"rule:{playbook.rule_id}" if playbook.rule_id else entry
+        entry = f"{playbook.entry}:{playbook.milestone.key}" if playbook.milestone else entry
         made = cls(playbook.name, playbook.description, playbook.active, entry, playbook.include_existing)
         made.again, made.version = playbook.again, playbook.version
         made.again_days = str(playbook.again_days or "")

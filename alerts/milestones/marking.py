@@ -13,8 +13,10 @@ from accounts.models import Account
 from accounts.touching import touch
 from alerts.models import AccountMilestone, Milestone, MilestoneChange
 from alerts.models.milestone import State
+from alerts.playbooks.editing import TASK as RUN_PLAYBOOKS
 from core.clock import Moment, moment
 from core.intake import BadValue, clean_text
+from core.jobs import enqueue
 from core.locks import xact_lock
 
 FIELDS = ("state", "since", "seen_from", "reached_at", "won_at", "lost_at", "reset_at", "dated", "by_hand")
@@ -129,6 +131,8 @@ def _change(
             done.changes[pk] = _note(row, kind, row.state, milestone, now, at, reason, by, before).pk
             row.save()
         touch(done.values)
+        if done.values:
+            enqueue(RUN_PLAYBOOKS)  # one of them may begin with this milestone
     return done
 
 

@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from accounts.models import Account
 from accounts.models.traits import FoldedField
 from alerts.models.alert import Alert, AlertRule
+from alerts.models.milestone import Milestone, MilestoneChange
 from alerts.models.task import Task
 from core.models import Timestamped
 from core.working import Worked
@@ -20,7 +21,8 @@ from segments.models import AccountMembership, Segment
 
 
 class Playbook(Timestamped):
-    """Steps that are taken for each account that enters: when it joins a segment, when an alert is opened, or by hand.
+    """Steps that are taken for each account that enters: when it joins a segment, when an alert is opened, when it has
+    reached a milestone or is late with it, or by hand.
 
     `definition` is as it was written: steps, goal and exit (see the manual's page on playbooks, and
     `alerts.playbooks.definition`). `since` is the moment from which entries count, unless accounts as they are count
@@ -33,6 +35,8 @@ class Playbook(Timestamped):
         HAND = "hand", "By hand"
         SEGMENT = "segment", "It joins a segment"
         ALERT = "alert", "An alert is opened"
+        REACHED = "reached", "It reaches a milestone"
+        OVERDUE = "overdue", "It is overdue with a milestone"
 
     class Again(models.TextChoices):
         """When an account that was in it comes in again."""
@@ -48,10 +52,11 @@ class Playbook(Timestamped):
     active = models.BooleanField(default=True)
     entry = models.CharField(max_length=8, choices=Entry, default=Entry.HAND)
     segment = models.ForeignKey(Segment, models.PROTECT, null=True, blank=True, related_name="playbooks")
-    # A rule that is deleted leaves a playbook that nobody enters by itself.
+    # A rule or milestone that is deleted leaves a playbook that nobody enters by itself.
     rule = models.ForeignKey(AlertRule, models.SET_NULL, null=True, blank=True, related_name="playbooks")
+    milestone = models.ForeignKey(Milestone, models.SET_NULL, null=True, blank=True, related_name="playbooks")
     include_existing = models.BooleanField(
-        default=False, help_text="Also accounts that are in the segment, or have the alert, when it is switched on."
+        default=False, help_text="Also accounts of which it holds already when the playbook is switched on."
     )
     again = models.CharField(max_length=8, choices=Again, default=Again.NEVER)
     again_days = models.PositiveSmallIntegerField(default=0, help_text="Days after the end of the last time.")
@@ -73,6 +78,10 @@ class Playbook(Timestamped):
             ),
             models.CheckConstraint(
                 condition=Q(entry="alert") | Q(rule__isnull=True), name="playbook_rule_of_entry_by_alert"
+            ),
+            models.CheckConstraint(
+                condition=Q(entry__in=["reached", "overdue"]) | Q(milestone__isnull=True),
+                name="playbook_milestone_of_entry_by_one",
             ),
             models.CheckConstraint(
                 condition=Q(again="after", again_days__gte=1, again_days__lte=3650)
@@ -119,8 +128,8 @@ class Enrolment(models.Model):
     """One account's way through a playbook, from its entry to its end.
 
     `step` is the key of the next step, "" after the last one. It is taken at `due_at`; while that is empty the
-    enrolment waits for something else: a task to be done, a message to be sent. `caused_by` is the stay in the segment
-    (or the alert) that brought the account in; each brings it in once.
+    enrolment waits for something else: a task to be done, a message to be sent. The stay in the segment, the alert, or
+    the change of a milestone that brought the account in brings it in once.
     """
 
     class State(models.TextChoices):
@@ -140,6 +149,9 @@ class Enrolment(models.Model):
         AccountMembership, models.SET_NULL, null=True, db_index=False, editable=False, related_name="+"
     )
     alert = models.ForeignKey(Alert, models.SET_NULL, null=True, editable=False, related_name="enrolments")
+    milestone_change = models.ForeignKey(
+        MilestoneChange, models.SET_NULL, null=True, db_index=False, editable=False, related_name="enrolments"
+    )
     enrolled_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"
     )
@@ -165,6 +177,11 @@ class Enrolment(models.Model):
             models.UniqueConstraint(
                 fields=["playbook", "alert"], condition=Q(alert__isnull=False), name="one_enrolment_per_alert"
             ),
+            models.UniqueConstraint(
+                fields=["playbook", "milestone_change"],
+                condition=Q(milestone_change__isnull=False),
+                name="one_enrolment_per_milestone_change",
+            ),
             models.CheckConstraint(
                 condition=Q(state="running", ended_at__isnull=True)
                 | (~Q(state="running") & Q(ended_at__isnull=False, due_at__isnull=True)),
@@ -184,6 +201,9 @@ class Enrolment(models.Model):
             models.Index(fields=["due_at"], condition=Q(state="running"), name="enrolments_due"),
             # Stays and alerts that are deleted leave their mark here.
             models.Index(fields=["membership"], condition=Q(membership__isnull=False), name="enrolments_of_stay"),
+            models.Index(
+                fields=["milestone_change"], condition=Q(milestone_change__isnull=False), name="enrolments_of_change"
+            ),
         ]
 
     def __str__(self) -> str:

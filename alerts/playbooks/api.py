@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Account
-from alerts.models import AlertRule, Enrolment, Playbook, StepRun
+from alerts.models import AlertRule, Enrolment, Milestone, Playbook, StepRun
 from alerts.playbooks.editing import Coming, StalePlaybook, delete_playbook, save_playbook
 from alerts.playbooks.enrolling import enrol_by_hand
 from alerts.playbooks.stopping import go_on, stop_enrolments
@@ -55,7 +55,8 @@ class StepsField(serializers.JSONField):
 
 
 class PlaybookSerializer(StrictSerializer):
-    """What brings accounts in, and what is done for them. `segment` is a key, `rule` the id of an alert rule."""
+    """What brings accounts in, and what is done for them. `segment` and `milestone` are keys, `rule` is the id of
+    an alert rule; with `overdue` it is being late with the milestone that counts, not reaching it."""
 
     id = serializers.IntegerField(read_only=True)
     key = Text(max_length=80, required=False)
@@ -65,6 +66,8 @@ class PlaybookSerializer(StrictSerializer):
     entry = serializers.ChoiceField(Playbook.Entry.choices, read_only=True)
     segment = Text(max_length=80, required=False, allow_null=True)
     rule = Whole(required=False, allow_null=True)
+    milestone = Text(max_length=60, required=False, allow_null=True)
+    overdue = YesNo(required=False)
     include_existing = YesNo(required=False)
     again = serializers.ChoiceField(Playbook.Again.choices, required=False)
     again_days = Whole(required=False, min_value=0, max_value=3650)
@@ -74,11 +77,15 @@ class PlaybookSerializer(StrictSerializer):
     error = serializers.CharField(read_only=True)
 
     def to_representation(self, instance: Playbook) -> dict[str, Any]:
-        """The segment by its key, the rule by its id."""
+        """The segment and the milestone by their keys, the rule by its id."""
         names = ("id", "key", "name", "description", "active", "entry", "include_existing", "again", "again_days",
                  "definition", "version", "error")  # fmt: skip
-        segment = instance.segment.key if instance.segment else None
-        return {name: getattr(instance, name) for name in names} | {"segment": segment, "rule": instance.rule_id}
+        shown = {name: getattr(instance, name) for name in names}
+        return shown | {
+            "segment": instance.segment.key if instance.segment else None, "rule": instance.rule_id,
+            "milestone": instance.milestone.key if instance.milestone else None,
+            "overdue": instance.entry == Playbook.Entry.OVERDUE,
+        }  # fmt: skip
 
 
 class EnrolBody(StrictSerializer):
@@ -108,7 +115,7 @@ class PlaybookViewSet(ApiViewSet):
 
     def get_queryset(self) -> QuerySet[Playbook]:
         """All of them."""
-        return Playbook.objects.select_related("segment")
+        return Playbook.objects.select_related("segment", "milestone")
 
     def create(self, request: Request) -> Response:
         """Make a playbook; accounts as they are come in only if `include_existing` is true."""
@@ -153,7 +160,8 @@ class PlaybookViewSet(ApiViewSet):
 def given(data: dict[str, Any], playbook: Playbook | None) -> dict[str, Any]:
     """What to save: what was sent, over what is there."""
     shown = PlaybookSerializer().to_representation(playbook) if playbook else {}
-    kept = ("name", "description", "active", "segment", "rule", "include_existing", "again", "again_days", "definition")
+    kept = ("name", "description", "active", "segment", "rule", "milestone", "overdue", "include_existing", "again",
+            "again_days", "definition")  # fmt: skip
     whole = {name: shown[name] for name in kept if name in shown} | data
     whole.pop("key", None) if playbook else None
     return whole | {"coming": _coming(whole)}
@@ -161,15 +169,19 @@ def given(data: dict[str, Any], playbook: Playbook | None) -> dict[str, Any]:
 
 def _coming(whole: dict[str, Any]) -> Coming:
     """Take what brings accounts in out of the rest. 422 with the place for what does not exist."""
-    key, pk = whole.pop("segment", None), whole.pop("rule", None)
+    key, pk, slug = whole.pop("segment", None), whole.pop("rule", None), whole.pop("milestone", None)
     segment = Segment.objects.filter(key=key).first() if key else None
     rule = AlertRule.objects.filter(pk=pk).first() if pk else None
-    for found, wanted, name, called in ((segment, key, "segment", "segment"), (rule, pk, "rule", "alert rule")):
+    milestone = Milestone.objects.filter(key=slug).first() if slug else None
+    named = ((segment, key, "segment", "segment"), (rule, pk, "rule", "alert rule"),
+             (milestone, slug, "milestone", "milestone"))  # fmt: skip
+    for found, wanted, name, called in named:
         if wanted and found is None:
             text = f"There is no {called} “{str(wanted)[:60]}”."
             raise ApiProblem(f"unknown-{name}", text, 422, [Fault(text, f"unknown-{name}", f"/{name}")])
     again, days = whole.pop("again", Playbook.Again.NEVER), whole.pop("again_days", 0)
-    return Coming(segment, rule, whole.pop("include_existing", False), again, days)
+    existing, overdue = whole.pop("include_existing", False), whole.pop("overdue", False)
+    return Coming(segment, rule, existing, again, days, milestone, overdue)
 
 
 class StepRunSerializer(StrictSerializer):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in
-from alerts.models import AlertRule, Enrolment, Playbook, PlaybookVersion
+from alerts.models import AlertRule, Enrolment, Milestone, Playbook, PlaybookVersion
 from alerts.playbooks.definition import read_definition
 from core.intake import BadValue, clean_text, fold
 from core.jobs import enqueue
@@ -37,20 +37,29 @@ class StalePlaybook(Exception):
 
 @dataclass(frozen=True)
 class Coming:
-    """What brings accounts in: joining a segment, an alert of a rule, or else only a person. `existing`: also accounts
-    as they are. `again` says when one that was in it comes in again, `days` after its last time has ended."""
+    """What brings accounts in: joining a segment, an alert of a rule, a milestone reached (or `overdue`), or else a
+    person only. `existing`: also accounts as they are. `again` says when one comes in again, `days` after
+    its end."""
 
     segment: Segment | None = None
     rule: AlertRule | None = None
     existing: bool = False
     again: str = Playbook.Again.NEVER
     days: int = 0
+    milestone: Milestone | None = None
+    overdue: bool = False
 
     @property
     def entry(self) -> str:
         """The kind of entry."""
         by = Playbook.Entry
+        if self.milestone:
+            return str(by.OVERDUE if self.overdue else by.REACHED)
         return str(by.SEGMENT if self.segment else by.ALERT if self.rule else by.HAND)
+
+    def ways(self) -> tuple[Any, ...]:
+        """What is compared with what was stored: who comes in by something new comes in from now on."""
+        return self.entry, _pk(self.segment), _pk(self.rule), _pk(self.milestone)
 
 
 def save_playbook(
@@ -84,11 +93,12 @@ def save_playbook(
             problems += [Problem(f"/definition{p.pointer}", p.code, p.message, p.allowed) for p in error.problems]
         if problems:
             raise DefinitionError(problems)
-        same_way = (found.segment_id, found.rule_id) == (_pk(coming.segment), _pk(coming.rule))
+        same_way = coming.ways() == (found.entry, found.segment_id, found.rule_id, found.milestone_id)
         if not found.pk or not same_way or (active and not found.active):
             found.since = timezone.now()
         different = not found.version or found.definition != definition
         found.entry, found.segment, found.rule = coming.entry, coming.segment, coming.rule
+        found.milestone = coming.milestone
         found.include_existing, found.again = coming.existing, str(Playbook.Again(coming.again))
         found.again_days = coming.days if found.again == Playbook.Again.AFTER else 0
         found.active, found.definition, found.error = active, definition, ""
@@ -162,8 +172,9 @@ def _named(playbook: Playbook, name: str, description: str, key: str) -> list[Pr
 def _unfit(coming: Coming) -> list[Problem]:
     problems = []
     segment = coming.segment
-    if segment is not None and coming.rule is not None:
-        problems.append(Problem("/rule", "two-entries", "Choose a segment or an alert rule, not both."))
+    if sum(one is not None for one in (segment, coming.rule, coming.milestone)) > 1:
+        text = "Choose a segment, an alert rule or a milestone, not several of them."
+        problems.append(Problem("/milestone" if coming.milestone else "/rule", "two-entries", text))
     if segment is not None and (segment.subject != Segment.Subject.ACCOUNT or segment.internal):
         text = f"{segment.name} is not a segment of accounts. Playbooks are for accounts."
         problems.append(Problem("/segment", "wrong-subject", text))

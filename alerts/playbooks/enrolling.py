@@ -1,4 +1,4 @@
-"""Who comes in: stored stays in a segment, or open alerts, compared with the enrolments there are.
+"""Who comes in: stored stays in a segment, open alerts, or states of a milestone, beside the enrolments there are.
 
 Nothing is evaluated here, a refresh has done that. One statement inserts who is missing, and constraints refuse what
 another worker was quicker with, so it may be repeated and run at once.
@@ -23,10 +23,10 @@ from core.locks import xact_lock
 
 _INTO = """
 INSERT INTO alerts_enrolment
-    (playbook_id, version_id, account_id, membership_id, alert_id, state, step, due_at, started_at, error)
-SELECT %(playbook)s, %(version)s, account.id, {stay}, {alert}, 'running', %(step)s, %(now)s, %(now)s, ''
+    (playbook_id, version_id, account_id, {cause}, state, step, due_at, started_at, error)
+SELECT %(playbook)s, %(version)s, account.id, {of}, 'running', %(step)s, %(now)s, %(now)s, ''
 """
-# Who was in it before comes in again as the playbook says, but never twice for the same stay or alert.
+# Who was in it before comes in again as the playbook says, but never twice for the same stay, alert or change.
 _MAY = """
   AND account.archived_at IS NULL
   AND NOT EXISTS (
@@ -39,7 +39,7 @@ RETURNING account_id
 """
 # An entry that a new definition of the segment caused is none of the customer's.
 _BY_SEGMENT = (
-    _INTO.format(stay="stay.id", alert="NULL")
+    _INTO.format(cause="membership_id", of="stay.id")
     + """
 FROM segments_accountmembership AS stay
 JOIN accounts_account AS account ON account.id = stay.account_id
@@ -50,7 +50,7 @@ WHERE stay.segment_id = %(segment)s AND stay.left_at IS NULL AND stay.entered_at
     + _MAY.format(same="had.membership_id = stay.id")
 )
 _BY_ALERT = (
-    _INTO.format(stay="NULL", alert="alert.id")
+    _INTO.format(cause="alert_id", of="alert.id")
     + """
 FROM alerts_alert AS alert
 JOIN accounts_account AS account ON account.id = alert.account_id
@@ -59,6 +59,29 @@ WHERE alert.rule_id = %(rule)s AND alert.ended_at IS NULL AND alert.opened_at <=
 """
     + _MAY.format(same="had.alert_id = alert.id")
 )
+# By the change with which an account came into its state. One that the milestone's definition caused is none of the
+# customer's.
+_STATE = """
+FROM alerts_accountmilestone AS progress
+JOIN accounts_account AS account ON account.id = progress.account_id
+JOIN LATERAL (
+    SELECT id, noted_at, origin FROM alerts_milestonechange
+    WHERE account_id = progress.account_id AND milestone_id = progress.milestone_id AND after = progress.state
+    ORDER BY at DESC, id DESC LIMIT 1
+) AS change ON TRUE
+WHERE progress.milestone_id = %(milestone)s AND progress.state = %(entry)s AND progress.aimed
+  AND progress.since <= %(now)s
+  AND (%(existing)s OR (change.noted_at >= %(since)s AND change.origin <> 'definition'))
+"""
+_BY_MILESTONE = (
+    _INTO.format(cause="milestone_change_id", of="change.id")
+    + _STATE
+    + _MAY.format(same="had.milestone_change_id = change.id")
+)
+_BY = {
+    Playbook.Entry.SEGMENT: _BY_SEGMENT, Playbook.Entry.ALERT: _BY_ALERT, Playbook.Entry.REACHED: _BY_MILESTONE,
+    Playbook.Entry.OVERDUE: _BY_MILESTONE,
+}  # fmt: skip
 
 
 def enrol_for(playbook: Playbook, version: PlaybookVersion, first: str, now: Moment) -> list[int]:
@@ -66,7 +89,8 @@ def enrol_for(playbook: Playbook, version: PlaybookVersion, first: str, now: Mom
 
     A segment whose stored members do not answer its present rule brings nobody in.
     """
-    if playbook.entry == Playbook.Entry.HAND or (playbook.segment_id is None and playbook.rule_id is None):
+    statement = _BY.get(Playbook.Entry(playbook.entry))
+    if statement is None:
         return []
     segment = playbook.segment
     if segment is not None and not segment.is_answered:
@@ -76,10 +100,11 @@ def enrol_for(playbook: Playbook, version: PlaybookVersion, first: str, now: Mom
     values: dict[str, Any] = {
         "playbook": playbook.pk, "version": version.pk, "step": first, "now": now.now, "since": playbook.since,
         "existing": playbook.include_existing, "again": playbook.again, "rested": now.now - rest,
-        "segment": playbook.segment_id, "rule": playbook.rule_id,
+        "segment": playbook.segment_id, "rule": playbook.rule_id, "milestone": playbook.milestone_id,
+        "entry": playbook.entry,
     }  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(_BY_SEGMENT if segment is not None else _BY_ALERT, values)
+        cursor.execute(statement, values)
         return [account for (account,) in cursor.fetchall()]
 
 

@@ -33,6 +33,7 @@ def playbook(*steps: dict[str, Any], segment: Segment | None = None, **given: An
     coming = Coming(
         segment, given.pop("rule", None), given.pop("existing", False), given.pop("again", "never"),
         given.pop("days", 0),
+        given.pop("milestone", None), given.pop("overdue", False),
     )  # fmt: skip
     before = given.pop("before", None)
     name = given.pop("name", "Rescue")

@@ -13,7 +13,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import AssignmentRole, AttributeDefinition, TeamMember
-from alerts.models import AlertRule, Playbook
+from alerts.milestones.progress import active_milestones
+from alerts.models import AlertRule, Milestone, Playbook
 from alerts.playbooks.definition import SETTABLE
 from alerts.playbooks.editing import Coming, StalePlaybook, save_playbook
 from alerts.playbooks.steps import LABELS
@@ -80,13 +81,15 @@ def _save(request: HttpRequest, playbook: Playbook | None, draft: PlaybookDraft)
     kind, _, key = draft.entry.partition(":")
     segment = Segment.objects.filter(key=key).first() if kind == "segment" else None
     rule = AlertRule.objects.filter(pk=int(key)).first() if kind == "rule" and key.isdigit() and len(key) < 19 else None
-    if kind != "hand" and segment is None and rule is None:
+    milestone = Milestone.objects.filter(key=key).first() if kind in ("reached", "overdue") else None
+    if kind != "hand" and segment is None and rule is None and milestone is None:
         raise BadValue("What brings accounts in was deleted. Choose something else.")
     days = int(draft.again_days) if draft.again_days.isascii() and draft.again_days.isdigit() else 0
     again = draft.again if draft.again in Playbook.Again.values else Playbook.Again.NEVER
     return save_playbook(
         playbook, name=draft.name, description=draft.description, active=draft.active, definition=draft.definition(),
-        coming=Coming(segment, rule, draft.existing, again, min(days, 10_000)), author=request.user,
+        coming=Coming(segment, rule, draft.existing, again, min(days, 10_000), milestone, kind == "overdue"),
+        author=request.user,
         reason=draft.reason, expected_version=draft.version if playbook else None,
     )  # fmt: skip
 
@@ -116,7 +119,7 @@ def _context(draft: PlaybookDraft, reader: Reader, problems: list[Problem]) -> d
         "fields": [*((name, name.capitalize()) for name in SETTABLE),
                    *((f"custom.{one.key}", one.name) for one in attributes)],
         "segments": Segment.objects.filter(subject=Segment.Subject.ACCOUNT).in_tab_order(),
-        "alert_rules": AlertRule.objects.all(),
+        "alert_rules": AlertRule.objects.all(), "milestones": active_milestones(),
     }  # fmt: skip
 
 
@@ -144,7 +147,14 @@ def _control(problem: Problem) -> str:
     if step is not None:
         return f"step-s{step[1]}"
     name = problem.pointer.removeprefix("/definition").strip("/").split("/")[0]
-    return {"goal": "goal-h", "exit": "exit-h", "steps": "steps-h", "segment": "entry", "rule": "entry"}.get(name, name)
+    return {
+        "goal": "goal-h",
+        "exit": "exit-h",
+        "steps": "steps-h",
+        "segment": "entry",
+        "rule": "entry",
+        "milestone": "entry",
+    }.get(name, name)
 
 
 @login_required

@@ -39,7 +39,7 @@ def playbooks(request: HttpRequest) -> HttpResponse:
     """All of them, with how many accounts are in each and how they came out of it."""
     seen = Q(enrolments__account__in=Account.objects.visible_to(request.user).order_by())
     rows = (
-        Playbook.objects.select_related("segment", "rule")
+        Playbook.objects.select_related("segment", "rule", "milestone")
         .prefetch_related("versions")
         .annotate(
             running=Count("enrolments", filter=seen & Q(enrolments__state=State.RUNNING)),
@@ -55,7 +55,7 @@ def playbooks(request: HttpRequest) -> HttpResponse:
 @require_GET
 def playbook(request: HttpRequest, pk: int) -> HttpResponse:
     """One, in words, with the accounts in it (`show`), and one of those in full (`enrolment`)."""
-    found = get_object_or_404(Playbook.objects.select_related("segment", "rule"), pk=pk)
+    found = get_object_or_404(Playbook.objects.select_related("segment", "rule", "milestone"), pk=pk)
     definition, problem = _read(found.definition, reader_for(request))
     names = dict(AssignmentRole.objects.values_list("key", "name"))
     names |= dict(TeamMember.objects.values_list("key", "name"))
