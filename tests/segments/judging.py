@@ -22,8 +22,7 @@ DRAWS, TOGETHER, RULES = 40, 6, 20  # an engine that agrees with the oracle in s
 def world_in_database(*worlds: dict[str, Any]) -> Iterator[None]:
     """The worlds are there inside the block and gone after it."""
     with transaction.atomic():
-        for world in worlds:
-            store(world)
+        store(*worlds)
         yield
         transaction.set_rollback(True)
 
