@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
 from typing import Any
 
+import pytest
 from django.db import transaction
 
 from core.clock import Moment
 from segments.questions import Reader
 from tests.segments.oracle import members
 from tests.segments.storing import store
-from tests.segments.worlds import case_of
+from tests.segments.worlds import Case, case_of
 
+Engine = Callable[[pytest.MonkeyPatch], None]  # plants a mistake
 DRAWS, TOGETHER, RULES = 40, 6, 20  # an engine that agrees with the oracle in so many draws of worlds counts as right
 
 
@@ -37,13 +39,31 @@ def answers(rule: dict[str, Any], reader: Reader) -> set[str]:
     return set(reader.read(rule, personal=True).accounts().values_list("external_id", flat=True))
 
 
-def worlds_survived() -> int | None:
-    """How many draws agree before one differs; None if all do."""
+def draws_survived(engines: Mapping[str, Engine]) -> dict[str, int | None | Exception]:
+    """How many draws each engine agrees before one differs; None if all do, and the error if it cannot answer.
+
+    The engines are judged side by side, since drawing and storing the worlds takes longer than most need to be told.
+    """
+    found: dict[str, int | None | Exception] = {}
     for seed in range(DRAWS):
+        living = [name for name in engines if name not in found]
+        if not living:
+            break
         case = case_of(Random(seed), RULES, worlds=TOGETHER)
+        expected = [set().union(*(members(rule, world) for world in case.worlds)) for rule in case.rules]
         with world_in_database(*case.worlds):
-            reader = reader_of(case.world)
-            for rule in case.rules:
-                if answers(rule, reader) != set().union(*(members(rule, world) for world in case.worlds)):
-                    return seed
-    return None
+            for name in living:
+                try:
+                    with transaction.atomic(), pytest.MonkeyPatch.context() as patch:
+                        engines[name](patch)
+                        if not agrees(case, expected):
+                            found[name] = seed
+                except Exception as error:
+                    found[name] = error
+    return {name: found.get(name) for name in engines}
+
+
+def agrees(case: Case, expected: list[set[str]]) -> bool:
+    """Whether every rule finds the accounts that it should, in the worlds that are in the database."""
+    reader = reader_of(case.world)
+    return all(answers(rule, reader) == wanted for rule, wanted in zip(case.rules, expected, strict=True))
