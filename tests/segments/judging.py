@@ -19,6 +19,23 @@ from tests.segments.worlds import Case, case_of
 Engine = Callable[[pytest.MonkeyPatch], None]  # plants a mistake
 DRAWS, TOGETHER, RULES = 40, 6, 20  # an engine that agrees with the oracle in so many draws of worlds counts as right
 
+# Mistakes that only a later draw tells, and which: it is tried first. One that has moved costs time, and nothing else.
+TELLING = {
+    "siblings about other rows share one EXISTS": 4,
+    "numbers are compared as binary fractions": 4,
+    "months are 30 days": 6,
+    "weeks begin on Sunday": 6,
+    "stopped is never in this window": 7,
+    "a percentage of a missing number is a percentage of nothing": 11,
+    "contains is an unescaped LIKE": 11,
+    "people are times": 11,
+    "days are 24 hours": 13,
+    "started again does not ask for an earlier time": 14,
+    "starts with is an unescaped LIKE": 16,
+    "money is compared in the currency it was given in": 19,
+    "the conditions on users are about any user each": 21,
+}
+
 
 @contextmanager
 def world_in_database(*worlds: dict[str, Any]) -> Iterator[None]:
@@ -40,15 +57,16 @@ def answers(rule: dict[str, Any], reader: Reader) -> set[str]:
 
 
 def draws_survived(engines: Mapping[str, Engine]) -> dict[str, int | None | Exception]:
-    """How many draws each engine agrees before one differs; None if all do, and the error if it cannot answer.
+    """The draw in which each engine differs; None if it differs in none, and the error if it cannot answer.
 
     The engines are judged side by side, since drawing and storing the worlds takes longer than most need to be told.
     """
     found: dict[str, int | None | Exception] = {}
-    for seed in range(DRAWS):
-        living = [name for name in engines if name not in found]
+    hinted = [(seed, True) for seed in sorted(set(TELLING.values()))]
+    for seed, early in [*hinted, *((seed, False) for seed in range(DRAWS))]:
+        living = [one for one in engines if one not in found and (not early or TELLING.get(one) == seed)]
         if not living:
-            break
+            continue
         case = case_of(Random(seed), RULES, worlds=TOGETHER)
         expected = [set().union(*(members(rule, world) for world in case.worlds)) for rule in case.rules]
         with world_in_database(*case.worlds):

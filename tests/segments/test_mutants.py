@@ -335,7 +335,6 @@ def _(patch: Patch) -> None:
 
 @pytest.fixture(scope="module")
 def survived(furniture: None) -> dict[str, int | None | Exception]:
-    """How far each planted mistake gets, and the engine as it is."""
     return draws_survived(MUTANTS | {RIGHT: lambda patch: None})
 
 
