@@ -30,21 +30,27 @@ from csbox.pipeline import refresh_everything, refresh_touched
 from segments import refresh as refreshing
 from segments.models import AccountMembership, RefreshRun, Segment, SegmentRefresh
 from tests.live.company import all_, furnish, is_, state
+from tests.live.keeping import Rows, keep, put_back
 from usage.models import DailyUsage, Event, PendingUsage, PrunedMonth
 from usage.store import EventFact, PostgresStore
 
 pytestmark = pytest.mark.usefixtures("committed")
+MADE: Rows = {}  # the company, once it was made
 
 
 @pytest.fixture
 def company(committed: None) -> None:
     """Eight accounts, refreshed; then news about two of them."""
-    furnish()
-    for name in "abcdefgh":
-        Account.objects.create(external_id=name, name=name)
-    refresh_everything()
-    OrmQ.objects.all().delete()
-    WakeUp.objects.all().delete()
+    if MADE:
+        put_back(MADE)
+    else:
+        furnish()
+        for name in "abcdefgh":
+            Account.objects.create(external_id=name, name=name)
+        refresh_everything()
+        OrmQ.objects.all().delete()
+        WakeUp.objects.all().delete()
+        MADE.update(keep())
     send()
 
 

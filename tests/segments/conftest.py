@@ -14,8 +14,9 @@ from segments.editing import save_segment
 from segments.models import AccountMembership, RefreshRun, Segment
 from segments.refresh import refresh_due
 from tests.committing import at_once, committed
+from tests.segments.standing import furniture
 
-__all__ = ["at_once", "committed"]
+__all__ = ["at_once", "committed", "furniture"]
 Rule = dict[str, Any]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Iterator
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -34,6 +36,7 @@ from usage.store.reading import folds_of
 
 ACCOUNT = ("name", "domain", "industry", "churn_reason", "mrr", "licences", "renews_on", "customer_since")
 SUBSCRIPTION = ("plan", "billing_period", "starts_on", "renews_on", "auto_renew")
+PERSONS = 3  # of each world
 TEXT = ("name", "domain", "industry", "churn_reason", "email", "title", "role", "plan", "billing_period")
 
 
@@ -67,60 +70,69 @@ def furnish() -> None:
         Segment.objects.get_or_create(key=key, defaults={"name": key, "rule": {"match": "all", "rules": []}})
 
 
-def store(world: dict[str, Any]) -> None:
-    """One world; its accounts' external ids are the oracle's ids."""
-    people = EndUser.objects.bulk_create(_people(world))
-    accounts = Account.objects.bulk_create([_account(one) for one in world["accounts"]])
+def store(*worlds: dict[str, Any]) -> None:
+    """Worlds of one moment, together; their accounts' external ids are the oracle's ids."""
+    people = iter(EndUser.objects.bulk_create(person for world in worlds for person in _people(world)))
+    accounts = iter(Account.objects.bulk_create(_account(one) for world in worlds for one in world["accounts"]))
     members = {member.key: member for member in TeamMember.objects.all()}
     segments = {segment.key: segment for segment in Segment.objects.filter(key__in=SEGMENTS)}
-    rows: dict[Any, list[Any]] = {
-        model: []
-        for model in (Relationship, UserActivity, Subscription, Assignment, AccountUsage, Note, AccountMembership)
-    }
-    for account, drawn in zip(accounts, world["accounts"], strict=True):
-        values, seen = drawn["values"], set()
-        for user in drawn["users"]:
-            person = people[user["person"]]
-            rows[Relationship].append(_relationship(account, person, user))
-            last = user["values"].get("user.last_seen_at")
-            if last and person.pk not in seen:
-                seen.add(person.pk)
-                rows[UserActivity].append(
-                    UserActivity(account=account, user=person, first_seen_at=last, last_seen_at=last)
-                )
-        rows[Subscription] += [_subscription(account, n, one) for n, one in enumerate(drawn["subscriptions"])]
-        for part in drawn["team"]:
-            started = dt.datetime(2011, 1, 1, tzinfo=dt.UTC)
-            ended = started if part["ended"] else None
-            who = members[part["member"]]
-            rows[Assignment].append(
-                Assignment(account=account, member=who, role_id=part["role"], started_at=started, ended_at=ended)
-            )
-        usage = {key: values.get(f"account.{key}") for key in ("active_users_30d", "events_30d", "last_seen_at")}
-        usage = {key: value for key, value in usage.items() if value}
-        if usage:
-            rows[AccountUsage].append(AccountUsage(account=account, **usage))
-        rows[Note].append(Note(account=account, kind=Note.Kind.NOTE, text="ours alone", at=world["now"]))
-        if values.get("account.last_touchpoint_at"):
-            at = values["account.last_touchpoint_at"]
-            rows[Note].append(Note(account=account, kind=Note.Kind.CALL, text="earlier", at=at - dt.timedelta(days=90)))
-            rows[Note].append(Note(account=account, kind=Note.Kind.CALL, text="talked", at=at))
-        for stay in drawn["memberships"]:
-            rows[AccountMembership].append(
-                AccountMembership(
-                    account=account, segment=segments[stay["segment"]], entered_at=stay["entered"], left_at=stay["left"]
-                )
-            )
+    names = dict(EventName.objects.values_list("name", "pk"))
+    rows: dict[Any, list[Any]] = {}
+    for world in worlds:
+        own_people, own_accounts = list(islice(people, PERSONS)), list(islice(accounts, len(world["accounts"])))
+        for account, drawn in zip(own_accounts, world["accounts"], strict=True):
+            for row in _rows_of(world, drawn, account, own_people, members, segments):
+                rows.setdefault(type(row), []).append(row)
+        for row in _events(world, own_accounts, own_people, names):
+            rows.setdefault(type(row), []).append(row)
     for model, made in rows.items():
         model.objects.bulk_create(made)
-    _store_events(world, accounts, people)
 
 
-def _store_events(world: dict[str, Any], accounts: list[Account], people: list[EndUser]) -> None:
+def _rows_of(
+    world: dict[str, Any],
+    drawn: dict[str, Any],
+    account: Account,
+    people: list[EndUser],
+    members: dict[str, TeamMember],
+    segments: dict[str, Segment],
+) -> Iterator[Any]:
+    """What belongs to an account, but for its events."""
+    values, seen = drawn["values"], set()
+    for user in drawn["users"]:
+        person = people[user["person"]]
+        yield _relationship(account, person, user)
+        last = user["values"].get("user.last_seen_at")
+        if last and person.pk not in seen:
+            seen.add(person.pk)
+            yield UserActivity(account=account, user=person, first_seen_at=last, last_seen_at=last)
+    for number, one in enumerate(drawn["subscriptions"]):
+        yield _subscription(account, number, one)
+    for part in drawn["team"]:
+        started = dt.datetime(2011, 1, 1, tzinfo=dt.UTC)
+        ended = started if part["ended"] else None
+        who = members[part["member"]]
+        yield Assignment(account=account, member=who, role_id=part["role"], started_at=started, ended_at=ended)
+    usage = {key: values.get(f"account.{key}") for key in ("active_users_30d", "events_30d", "last_seen_at")}
+    usage = {key: value for key, value in usage.items() if value}
+    if usage:
+        yield AccountUsage(account=account, **usage)
+    yield Note(account=account, kind=Note.Kind.NOTE, text="ours alone", at=world["now"])
+    if values.get("account.last_touchpoint_at"):
+        at = values["account.last_touchpoint_at"]
+        yield Note(account=account, kind=Note.Kind.CALL, text="earlier", at=at - dt.timedelta(days=90))
+        yield Note(account=account, kind=Note.Kind.CALL, text="talked", at=at)
+    for stay in drawn["memberships"]:
+        segment = segments[stay["segment"]]
+        yield AccountMembership(account=account, segment=segment, entered_at=stay["entered"], left_at=stay["left"])
+
+
+def _events(
+    world: dict[str, Any], accounts: list[Account], people: list[EndUser], names: dict[str, int]
+) -> Iterator[Any]:
     """The events of each account, and how many there are of each on a local day."""
-    names = dict(EventName.objects.values_list("name", "pk"))
     days: Counter[tuple[int, int, int | None, dt.date]] = Counter()
-    events = []
+    number = 0
     for account, drawn in zip(accounts, world["accounts"], strict=True):
         for one in drawn["events"]:
             user = None if one["person"] is None else people[one["person"]].pk
@@ -130,15 +142,12 @@ def _store_events(world: dict[str, Any], accounts: list[Account], people: list[E
                 "properties": properties,
                 "folded": folds_of(properties),
                 "source": "drawn",
-                "message_id": f"{world['name']}-{len(events)}",
+                "message_id": f"{world['name']}-{number}",
             }
-            events.append(
-                Event(account=account, user_id=user, name_id=name, at=one["at"], received_at=one["at"], **told)
-            )
-    Event.objects.bulk_create(events)
-    DailyUsage.objects.bulk_create(
-        [DailyUsage(name_id=n, account_id=a, user_id=u, day=day, count=count) for (n, a, u, day), count in days.items()]
-    )
+            yield Event(account=account, user_id=user, name_id=name, at=one["at"], received_at=one["at"], **told)
+            number += 1
+    for (n, a, u, day), count in days.items():
+        yield DailyUsage(name_id=n, account_id=a, user_id=u, day=day, count=count)
 
 
 def _columns(values: dict[str, Any], owner: str, names: tuple[str, ...]) -> dict[str, Any]:
@@ -167,7 +176,7 @@ def _people(world: dict[str, Any]) -> list[EndUser]:
             attributes=_attributes(values.get(number, {}), "user"),
             **_columns(values.get(number, {}), "user", ("name", "email", "title", "first_seen_at")),
         )
-        for number in range(3)
+        for number in range(PERSONS)
     ]
 
 

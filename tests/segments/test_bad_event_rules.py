@@ -8,7 +8,6 @@ import pytest
 
 from segments.questions import read_rule
 from segments.rules.tree import RuleError, parse, to_json
-from tests.segments.storing import furnish
 from tests.segments.test_bad_rules import all_, users
 
 N = "/rules/0"
@@ -99,9 +98,7 @@ BAD: list[tuple[str, Any, str]] = [
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _furnished(db: None) -> None:
-    furnish()
+pytestmark = pytest.mark.usefixtures("furniture", "db")
 
 
 @pytest.mark.parametrize(("rule", "pointer"), [(rule, at) for _, rule, at in BAD], ids=[name for name, _, _ in BAD])

@@ -12,7 +12,6 @@ from segments.editing import save_segment
 from segments.models import Segment
 from segments.questions import read_rule
 from segments.rules.tree import MAX_CONDITIONS, MAX_DEPTH, RuleError
-from tests.segments.storing import furnish
 
 GOOD = {"field": "account.name", "op": "is", "value": "x"}
 SPAN = {"n": 30, "unit": "day"}
@@ -169,9 +168,7 @@ BAD: list[tuple[str, Any, str]] = [
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _furnished(db: None) -> None:
-    furnish()
+pytestmark = pytest.mark.usefixtures("furniture", "db")
 
 
 @pytest.mark.parametrize(

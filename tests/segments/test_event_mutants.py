@@ -14,8 +14,7 @@ from core.spans import Span
 from segments.rules import compiler, counting, sequences
 from segments.rules.counting import ANYWHERE, Among, Counting, Times, _Rows
 from segments.rules.events import Measure
-from tests.segments.judging import worlds_survived
-from tests.segments.storing import furnish
+from tests.segments.judging import draws_survived
 from tests.segments.test_mutants import Mutant, Patch
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
@@ -183,8 +182,13 @@ def _(patch: Patch) -> None:
     patch.setattr(counting, "Not", wrong)
 
 
+@pytest.fixture(scope="module")
+def survived(furniture: None) -> dict[str, int | None | Exception]:
+    """How far each planted mistake gets."""
+    return draws_survived(MUTANTS)
+
+
 @pytest.mark.parametrize("name", MUTANTS)
-def test_a_planted_mistake_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    furnish()
-    MUTANTS[name](monkeypatch)
-    assert worlds_survived() is not None, f"nobody noticed that {name}"
+def test_a_planted_mistake_is_caught(name: str, survived: dict[str, int | None | Exception]) -> None:
+    assert survived[name] is not None, f"nobody noticed that {name}"
+    assert isinstance(survived[name], int), f"it cannot answer, which is no way to be caught: {survived[name]!r}"

@@ -20,13 +20,13 @@ from core.clock import Moment
 from core.spans import Span
 from segments.rules import compiler
 from segments.rules.compiler import Negated, Some, _Compiler
-from tests.segments.judging import worlds_survived
-from tests.segments.storing import furnish
+from tests.segments.judging import draws_survived
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 Patch = pytest.MonkeyPatch
 Mutant = Callable[[Patch], None]
 MUTANTS: dict[str, Mutant] = {}
+RIGHT = "the engine as it is"
 
 
 def mutant(name: str) -> Callable[[Mutant], Mutant]:
@@ -333,14 +333,17 @@ def _(patch: Patch) -> None:
     patch.setattr(Vocabulary, "__getitem__", wrong)
 
 
+@pytest.fixture(scope="module")
+def survived(furniture: None) -> dict[str, int | None | Exception]:
+    return draws_survived(MUTANTS | {RIGHT: lambda patch: None})
+
+
 @pytest.mark.parametrize("name", MUTANTS)
-def test_a_planted_mistake_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    furnish()
-    MUTANTS[name](monkeypatch)
-    assert worlds_survived() is not None, f"nobody noticed that {name}"
+def test_a_planted_mistake_is_caught(name: str, survived: dict[str, int | None | Exception]) -> None:
+    assert survived[name] is not None, f"nobody noticed that {name}"
+    assert isinstance(survived[name], int), f"it cannot answer, which is no way to be caught: {survived[name]!r}"
 
 
-def test_the_engine_as_it_is_differs_nowhere_in_the_same_worlds() -> None:
-    furnish()
-    assert worlds_survived() is None
+def test_the_engine_as_it_is_differs_nowhere_in_the_same_worlds(survived: dict[str, int | None | Exception]) -> None:
+    assert survived[RIGHT] is None
     assert Account.objects.count() == 0

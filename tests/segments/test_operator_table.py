@@ -14,16 +14,13 @@ from accounts.fields.operators import OPERATORS
 from accounts.models import Account, Assignment, TeamMember
 from core.clock import Moment
 from segments.questions import Reader
-from tests.segments.storing import furnish
 
 TABLE = json.loads((Path(__file__).parent / "operators.json").read_text("utf-8"))
 ROWS = TABLE["rows"]
 MISSING: dict[str, list[Any]] = {"person": []}  # of a person, nobody is the only way to be missing
 
 
-@pytest.fixture(autouse=True)
-def _furnished(db: None) -> None:
-    furnish()
+pytestmark = pytest.mark.usefixtures("furniture", "db")
 
 
 def account_with(kind: str, number: int, value: Any) -> str:

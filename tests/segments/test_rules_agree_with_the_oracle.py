@@ -20,7 +20,6 @@ from segments.rules.tree import parse, to_json
 from tests.segments import families
 from tests.segments.judging import answers, reader_of, world_in_database
 from tests.segments.oracle import TWINS, members
-from tests.segments.storing import furnish
 from tests.segments.worlds import Case, Rules, cases
 from usage.recent import COMPARED, count_recent, marks
 
@@ -35,9 +34,7 @@ quietly = settings(
 )
 
 
-@pytest.fixture(autouse=True)
-def _furnished(db: None) -> None:
-    furnish()
+pytestmark = pytest.mark.usefixtures("furniture", "db")
 
 
 def seen_in(node: Any, found: Counter[str]) -> None:
