@@ -6,8 +6,9 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.test import Client
 
-from accounts.models import Account
+from accounts.models import Account, TeamMember
 from alerts.milestones.editing import Expected, save_milestone
 from alerts.milestones.marking import mark_reached, reset
 from alerts.milestones.reaching import reach_for
@@ -16,7 +17,6 @@ from alerts.playbooks.running import run_playbooks
 from segments.models import RefreshRun
 from segments.refresh import refresh_segments
 from tests import factories
-from tests.api.conftest import ApiClient
 from tests.playbooks.conftest import START, at, every, has, playbook
 
 pytestmark = pytest.mark.django_db
@@ -98,13 +98,15 @@ def test_one_that_a_person_marks_comes_in_and_again_after_a_reset(rolled_out: Mi
 
 
 def test_over_the_api(rolled_out: Milestone) -> None:
-    api = ApiClient(factories.member("manager").user)
+    manager, address = Client(), "/api/v1/playbooks/"
+    manager.force_login(factories.member(TeamMember.Access.MANAGER).user)
     body = {"name": "Late", "milestone": "rolled-out", "overdue": True, "definition": {"steps": [TASK | {"key": "a"}]}}
-    made = api("POST", "playbooks/", body)
+    made = manager.post(address, body, "application/json")
     assert made.status_code == 201, made.content
     found = made.json()
     assert (found["entry"], found["milestone"], found["overdue"]) == ("overdue", "rolled-out", True)
-    both = api("POST", "playbooks/", body | {"name": "Both", "rule": None, "segment": None, "milestone": "nothing"})
-    assert both.status_code == 422 and both.json()["errors"][0]["pointer"] == "/milestone"
-    changed = api("PATCH", f"playbooks/{found['id']}/", {"overdue": False}, match=made.headers["ETag"])
+    unknown = manager.post(address, body | {"name": "Both", "milestone": "nothing"}, "application/json")
+    assert unknown.status_code == 422 and unknown.json()["errors"][0]["pointer"] == "/milestone"
+    sent = {"If-Match": made["ETag"]}
+    changed = manager.patch(f"{address}{found['id']}/", {"overdue": False}, "application/json", headers=sent)
     assert changed.status_code == 200 and changed.json()["entry"] == "reached"
