@@ -99,15 +99,19 @@ def database() -> None:
     schedules.sync()
 
 
-def demo_data() -> None:
-    """Fill an empty database. Loading is one transaction, so that an interrupted first start begins again."""
+def demo_data(accounts: int) -> None:
+    """Fill an empty database with a data set, or with so many invented accounts.
+
+    Loading is one transaction, so that an interrupted first start begins again.
+    """
     if apps.get_model("accounts", "Account").objects.exists():
         return
     if (name := text("DEMO_DATA")) and (folder := chosen_data()):
         load: Callable[[], object] = lambda: call_command("load_dataset", name, str(folder), stdout=Aside())  # noqa: E731
         title = f"Data set {name}"
     else:
-        load, title = lambda: call_command("load_demo", stdout=Aside()), "Demo company"
+        load = lambda: call_command("load_demo", accounts=accounts, stdout=Aside())  # noqa: E731
+        title = "Demo company"
     with step(title), transaction.atomic():
         load()
 

@@ -20,6 +20,8 @@ CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-c
 def pytest_configure(config: pytest.Config) -> None:
     """Name the test database for this process, so that two runs on one server do not meet; xdist's workers inherit."""
     os.environ.setdefault("CSBOX_TEST_DATABASE", f"test_csbox_{os.getpid()}")
+    # Tests start many commands; without compiled files each would compile all of csbox anew, a third of its start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,13 @@ from typing import Any
 import pytest
 
 from accounts.models import Account, Subscription
+from core.clock import moment
+from csbox.pipeline import refresh_everything
+from health.editing import save_config
+from health.stock import DEFAULT, ONBOARDING, STRATEGIC
+from tests import factories
 from tests.integrations.explained import explanations_end_as_membership_does, take_every_segment
+from tests.integrations.judged import agree
 from tests.integrations.loaded import ask, condition, fingerprint, loaded, refigure
 from tests.integrations.reading import data_set, run
 from usage.models import AccountUsage, DailyUsage, Event
@@ -228,3 +234,16 @@ def test_events_and_active_days_of_thirty_days_and_last_seen() -> None:
 def test_every_explanation_ends_as_membership_does() -> None:
     take_every_segment()
     explanations_end_as_membership_does(NOW)
+
+
+@pytest.mark.once
+def test_every_stored_score_is_that_of_plain_python() -> None:
+    at = dt.datetime(2024, 12, 20, 18, tzinfo=dt.UTC)
+    refigure(at)
+    starter = factories.segment("Basic", {"field": "account.plan", "op": "is", "value": "Basic"})
+    large = factories.segment("Large", {"field": "account.mrr", "op": "at_least", "value": 3_000})
+    save_config(None, name="Large", segment=large, definition=STRATEGIC)
+    save_config(None, name="Basic", segment=starter, definition=ONBOARDING)
+    save_config(None, name="", definition=DEFAULT)
+    refresh_everything(now=moment(at))
+    assert len(agree(at)) >= 2

@@ -13,10 +13,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import connection
+from psycopg.conninfo import make_conninfo
 
-from tests.committing import committed
+from core.embedded import USER, Server
+from core.postgres import places
+from tests.committing import committed, is_test_database
 
 __all__ = ["committed"]
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -105,6 +110,53 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def cluster_with_tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[Path]:
+    """A stopped server whose database has every table: a copy of the tests' own, which migrations have made.
+
+    Migrating takes half a minute. The life of a demo shows that a first start does it by itself.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="csbox-test-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    place = Home(folder)
+    place.data.mkdir()
+    server = Server(place.data / "postgres")
+    try:
+        server.ensure("csbox")
+        with django_db_blocker.unblock():
+            ours, given = is_test_database(), connection.get_connection_params()
+            connection.close()
+        if ours:
+            named = ("dbname", "host", "port", "user", "password")
+            _copy_database(make_conninfo(**{key: str(given[key]) for key in named if given.get(key)}), server)
+        else:  # no test of this run asks for a database
+            assert place.manage("migrate", "-v", "0").returncode == 0
+        done = place.manage("createcachetable")  # the tests' own settings need none; it stops the server, too
+        assert done.returncode == 0, done.stderr
+        yield server.data
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+def _copy_database(source: str, server: Server) -> None:
+    target = make_conninfo(host=str(server.socket_dir), port=5432, user=USER, dbname="csbox")
+    dump = subprocess.Popen(
+        [places.bin_dir() / "pg_dump", "--no-owner", "--no-privileges", source], stdout=subprocess.PIPE
+    )
+    fill = [places.bin_dir() / "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", target]
+    subprocess.run(fill, stdin=dump.stdout, stdout=subprocess.DEVNULL, check=True)
+    assert dump.wait() == 0
+
+
+@pytest.fixture
+def home_with_tables(home: Home, cluster_with_tables: Path) -> Home:
+    """A home whose database need not be migrated; its server does not run yet."""
+    home.data.mkdir()
+    subprocess.run(["cp", "-a", cluster_with_tables, home.data / "postgres"], check=True)
+    return home
 
 
 @pytest.fixture

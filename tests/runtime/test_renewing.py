@@ -22,8 +22,8 @@ READY_AT_ONCE = (
 )
 
 
-def test_no_request_is_refused_or_waits_while_the_processes_are_renewed(home: Home) -> None:
-    port = free_port()
+def test_no_request_is_refused_or_waits_while_the_processes_are_renewed(home_with_tables: Home) -> None:
+    home, port = home_with_tables, free_port()
     home.start("run", "--port", str(port), "--no-worker", "--processes", "1", CSBOX_DEBUG="1")
     eventually(lambda: "csbox serves" in home.output() or home.ended(), 120, "serving")
     address = f"http://127.0.0.1:{port}/healthz"

@@ -88,10 +88,9 @@ def test_silence_and_unfetched_work(watch: Watch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def working(home: Home) -> Iterator[Home]:
+def working(home_with_tables: Home) -> Iterator[Home]:
     """A supervised worker on a database of its own, that looks for stalls every few seconds."""
-    assert home.manage("migrate", "-v", "0").returncode == 0
-    assert home.manage("createcachetable").returncode == 0
+    home = home_with_tables
     home.start("work", "--patience", "4", "--grace", "3")
     done(home, "first", 40)
     yield home
@@ -135,8 +134,9 @@ def test_the_worker_survives_kills_and_leaves_nothing(working: Home) -> None:
     """Kill the idle workers (their queue's lock dies with one), then the main process, then stop."""
     main, _, children = family(working)
     kill(children)  # workers, saver and fetcher at once: the cluster looks alive and never works again
-    for number in range(4):  # what a frozen cluster has fetched comes back after `retry`; the next ones run
-        working.python(f"from core.jobs import enqueue; enqueue('os.mkdir', {str(working.folder / f'lost{number}')!r})")
+    lost = [str(working.folder / f"lost{number}") for number in range(4)]
+    # What a frozen cluster has fetched comes back after `retry`; the next ones run.
+    working.python(f"from core.jobs import enqueue; [enqueue('os.mkdir', name) for name in {lost}]")
     eventually(lambda: not Path(f"/proc/{main}").exists(), 40, f"the frozen cluster is ended; {working.output()}")
     done(working, "after-freeze", 40)
 

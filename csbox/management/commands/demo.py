@@ -20,12 +20,15 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Only the port may be chosen: the demo never listens to the network."""
+        """The address may not be chosen: the demo never listens to the network."""
         parser.add_argument(
             "--port",
             type=int,
             default=number("CSBOX_PORT", 8000),
             help="Where to serve on 127.0.0.1 (CSBOX_PORT, else 8000).",
+        )
+        parser.add_argument(
+            "--accounts", type=int, default=80, help="How many accounts to invent where there are none yet (80)."
         )
         parser.add_argument("--no-serve", action="store_true", help="Prepare everything, then stop.")
 
@@ -40,7 +43,7 @@ class Command(BaseCommand):
             processes.adopt_orphans()
             preparing.database()
             preparing.static_files()
-            preparing.demo_data()
+            preparing.demo_data(options["accounts"])
             preparing.first_refresh()
             user, password = preparing.log_in()
             if options["no_serve"]:

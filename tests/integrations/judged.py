@@ -1,0 +1,124 @@
+"""Every stored score beside plain Python over the rows of the tables.
+
+The figures of usage are counted here from the days on which something happened, the scores by the judge of
+tests/health; neither shares code with the application.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import zoneinfo
+from collections import defaultdict
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from django.db import connection
+
+from tests.health import calculator
+
+Row = dict[str, Any]
+
+
+def rows(sql: str) -> list[Row]:
+    """What a statement finds, as dictionaries."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def ratio(above: Any, below: Any) -> Decimal | None:
+    """To one decimal; nothing where there is nothing to divide by."""
+    if below in (None, 0):
+        return None
+    return (Decimal(above) / Decimal(below)).quantize(Decimal("0.1"), ROUND_HALF_UP)
+
+
+def usage_of(days: list[Row], today: dt.date) -> Row:
+    """The figures of one account from its days: user (or nobody), event, day."""
+
+    def within(longest: int, least: int = 0) -> list[Row]:
+        return [row for row in days if least <= (today - row["day"]).days < longest]
+
+    def users(found: list[Row]) -> set[int]:
+        return {row["user_id"] for row in found if row["user_id"]}
+
+    def active(found: list[Row]) -> set[dt.date]:
+        return {row["day"] for row in found}
+
+    busy: dict[int, set[dt.date]] = defaultdict(set)
+    for row in within(90):
+        if row["user_id"]:
+            busy[row["user_id"]].add(row["day"])
+    half = sorted(active(within(180)))
+    span = (half[-1] - half[0]).days if half else None
+    now_90, before_90 = len(active(within(90))), len(active(within(180, 90)))
+    now_30, before_30 = len(active(within(30))), len(active(within(60, 30)))
+    return {
+        "account.active_users_30d": len(users(within(30))),
+        "account.active_users_90d": len(users(within(90))),
+        "account.active_days_30d": now_30,
+        "account.active_days_90d": now_90,
+        "account.active_days_180d": len(half),
+        "account.event_kinds_30d": len({row["name_id"] for row in within(30)}),
+        "account.event_kinds_90d": len({row["name_id"] for row in within(90)}),
+        "account.users_kept_90d": ratio(100 * len(users(within(90))), len(users(within(365)))),
+        "account.busiest_user_90d": ratio(
+            100 * max(map(len, busy.values()), default=0), sum(map(len, busy.values())) or None
+        ),
+        "account.active_days_change_90d": ratio(100 * (now_90 - before_90), before_90),
+        "account.active_days_change_30d": ratio(100 * (now_30 - before_30), before_30),
+        "account.usual_gap": ratio(span, max(len(half), 1) - 1) if span is not None else None,
+    }
+
+
+def values(now: dt.datetime) -> dict[int, Row]:
+    """What each live account has, by the key of its field."""
+    zone = zoneinfo.ZoneInfo(rows("SELECT time_zone FROM core_workspace")[0]["time_zone"])
+    today = now.astimezone(zone).date()
+    happened: dict[int, list[Row]] = defaultdict(list)
+    for row in rows("SELECT account_id, user_id, name_id, day FROM usage_dailyusage"):
+        if row["day"] <= today:
+            happened[row["account_id"]].append(row)
+    spoken = rows("SELECT account_id, max(at) AS at FROM accounts_note WHERE kind <> 'note' GROUP BY account_id")
+    touched = {row["account_id"]: row["at"].astimezone(zone) for row in spoken}
+    seen = rows("SELECT account_id, max(last_seen_at) AS at FROM usage_accountusage GROUP BY account_id")
+    last = {row["account_id"]: row["at"].astimezone(zone) for row in seen if row["at"]}
+    felt = {row["account_id"]: row["value"] for row in rows("SELECT account_id, value FROM health_pulse ORDER BY at")}
+    accounts = rows("SELECT id, licences, renews_on, trial_ends_on FROM accounts_account WHERE archived_at IS NULL")
+    return {
+        row["id"]: usage_of(happened[row["id"]], today)
+        | {
+            "account.licences": row["licences"],
+            "account.renews_on": row["renews_on"],
+            "account.trial_ends_on": row["trial_ends_on"],
+            "account.last_touchpoint_at": touched.get(row["id"]),
+            "account.last_seen_at": last.get(row["id"]),
+            "account.pulse": felt.get(row["id"]),
+        }
+        for row in accounts
+    }
+
+
+def agree(now: dt.datetime) -> set[str]:
+    """Compare every stored score with the judge's; the bands there were."""
+    zone = zoneinfo.ZoneInfo(rows("SELECT time_zone FROM core_workspace")[0]["time_zone"])
+    today, known = now.astimezone(zone).date(), values(now)
+    configs = rows("SELECT id, segment_id, definition::text FROM health_healthconfig ORDER BY is_default, position, id")
+    members: dict[int, set[int]] = defaultdict(set)
+    for row in rows("SELECT segment_id, account_id FROM segments_accountmembership WHERE left_at IS NULL"):
+        members[row["segment_id"]].add(row["account_id"])
+    stored = {row["account_id"]: row for row in rows(
+        "SELECT account_id, config_id, score, computed_band, coverage FROM health_accounthealth"
+    )}  # fmt: skip
+    bands = set()
+    for account, has in known.items():
+        config = next(one for one in configs if one["segment_id"] is None or account in members[one["segment_id"]])
+        score, band, _, coverage = calculator.score(json.loads(config["definition"]), has, today)
+        row = stored[account]
+        said = (row["config_id"], row["score"], row["computed_band"], row["coverage"])
+        assert said == (config["id"], score, band, coverage), (account, has, said, (score, band, coverage))
+        bands.add(band)
+    assert len(known) == len([one for one in stored if one in known]) > 30
+    return bands
