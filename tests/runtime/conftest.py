@@ -96,6 +96,19 @@ class Home:
         return sorted(found)
 
 
+def nothing_is_left(home: Home, seconds: float = 30.0) -> None:
+    """Wait until no process of this home is there; what is there after that time is said."""
+    until = time.monotonic() + seconds
+    while found := home.processes():
+        if time.monotonic() > until:
+            lines = []
+            for pid in found:
+                with contextlib.suppress(OSError):
+                    lines.append(f"{pid} {Path(f'/proc/{pid}/cmdline').read_bytes().replace(bytes(1), b' ').decode()}")
+            pytest.fail(f"after {seconds} s there are still {lines}; {home.output()[-2000:]}")
+        time.sleep(0.1)
+
+
 def eventually(condition: Callable[[], object], seconds: float = 30.0, what: str = "") -> None:
     """Wait until it holds."""
     until = time.monotonic() + seconds

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from csbox import serving
-from tests.runtime.conftest import ROOT, Home, eventually, free_port
+from tests.runtime.conftest import ROOT, Home, eventually, free_port, nothing_is_left
 from tests.runtime.test_supervisor import parent_of
 
 pytestmark = pytest.mark.machine
@@ -104,7 +104,7 @@ def test_killing_the_demo_itself_ends_its_children(home_with_tables: Home) -> No
     assert not home.ended(), home.output()
     demo.kill()
     demo.wait()
-    eventually(lambda: not home.processes(), 30, "nothing is left")
+    nothing_is_left(home)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -115,7 +115,7 @@ def test_interrupted_before_it_serves(home: Home, how: signal.Signals) -> None:
     os.kill(demo.pid, how)
     assert demo.wait(30) == 128 + how
     assert "Traceback" not in home.output(), home.output()
-    eventually(lambda: not home.processes(), 10, "nothing is left")
+    nothing_is_left(home, 10)
 
 
 def test_a_taken_port(home: Home) -> None:
