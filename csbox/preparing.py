@@ -77,9 +77,15 @@ def announce(name: str, **facts: Any) -> None:
 
 
 def running(name: str) -> dict[str, Any]:
-    """What the `demo` or `run` of this data directory has announced; empty if none runs or it is only starting."""
-    with contextlib.suppress(OSError, ValueError):
-        return dict(json.loads((settings.DATA_DIR / f"{name}.lock").read_text()))
+    """What the `demo` or `run` of this data directory has announced; empty if none runs or it is only starting.
+
+    Only the lock says that it runs: what one that was killed had announced may name a process of somebody else by now.
+    """
+    with contextlib.suppress(OSError, ValueError), open(settings.DATA_DIR / f"{name}.lock") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return dict(json.loads(lock.read()))
     return {}
 
 

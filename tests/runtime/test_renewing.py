@@ -62,6 +62,17 @@ def test_there_must_be_one_that_runs(home: Home) -> None:
     assert done.returncode == 1 and "Start it with: python3 manage.py run" in done.stderr
 
 
+def test_what_a_killed_one_had_announced_signals_nobody(home: Home) -> None:
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    home.data.mkdir(parents=True)
+    (home.data / "run.lock").write_text(f'{{"place": "http://x", "pid": {other.pid}, "renewals": 0}}')
+    done = home.manage("run", "--renew")
+    assert done.returncode == 1 and "Start it with" in done.stderr
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+
+
 @pytest.mark.parametrize("code", ["raise SystemExit(3)", "import time; time.sleep(60)"])
 def test_code_that_does_not_start_leaves_the_old_process(code: str, tmp_path: Path) -> None:
     scripts = [READY_AT_ONCE, code, READY_AT_ONCE]
