@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument(
         "--template", default="", help="Copy this migrated database, which is made if need be and stays."
     )
+    parser.add_argument("--check", action="store_true", help="End with an error if a goal is missed.")
     asked = parser.parse_args()
     bootstrap.ensure()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "csbox.settings")
@@ -61,6 +62,10 @@ def main() -> None:
         found = import_module(f"bench.{MEASURED[asked.what]}").measure(asked)
     json.dump(found, sys.stdout, indent=2)
     print()
+    from bench.goals import missed
+
+    if asked.check and (lines := missed(asked.what, found)):
+        raise SystemExit("A goal is missed: " + "; ".join(lines))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
+
+from health.stock import DEFAULT
 
 HEAD = """# Foresight: would the ready-made health have known?
 
@@ -58,9 +62,15 @@ KNOWN = {
 }
 
 
+def measured_config() -> str:
+    """The line that names the config that was measured, so that a page of another one can be told (SHA-256, 12 digits)."""
+    text = json.dumps(DEFAULT, sort_keys=True, ensure_ascii=False)
+    return f"The config that was measured has the digest `{hashlib.sha256(text.encode()).hexdigest()[:12]}`."
+
+
 def write(found: dict[str, dict[str, Any]]) -> str:
     """The whole page."""
-    return HEAD + "".join(_history(name, one) for name, one in found.items())
+    return f"{HEAD}\n{measured_config()}\n" + "".join(_history(name, one) for name, one in found.items())
 
 
 def _history(name: str, one: dict[str, Any]) -> str:

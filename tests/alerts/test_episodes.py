@@ -19,7 +19,7 @@ from segments.models import RefreshRun
 from segments.refresh import refresh_due, refresh_segments
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 DAYS, ACCOUNTS = 30, 8
 START = dt.datetime(2026, 3, 1, 0, 10, tzinfo=dt.UTC)
 FEW = {"match": "all", "rules": [{"field": "account.licences", "op": "at_most", "value": 5}]}

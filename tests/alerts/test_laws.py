@@ -19,7 +19,7 @@ from segments.models import AccountMembership, RefreshRun
 from segments.refresh import refresh_due, refresh_segments
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 DAYS, ACCOUNTS, CLEAR = 18, 6, 10
 START = dt.datetime(2026, 10, 18, 23, 10, tzinfo=dt.UTC)  # the clocks change on the 25th
 GIVEN: dict[str, dict[str, Any]] = {

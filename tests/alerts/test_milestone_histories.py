@@ -21,7 +21,7 @@ from segments.models import RefreshRun
 from segments.refresh import refresh_due, refresh_segments
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 DAYS, ACCOUNTS, EXPECTED = 26, 9, 6
 START = dt.datetime(2026, 3, 1, 0, 10, tzinfo=dt.UTC)
 MANY = {"match": "all", "rules": [{"field": "account.licences", "op": "at_least", "value": 10}]}

@@ -26,7 +26,7 @@ from segments.refresh import refresh_due
 from tests import factories
 from usage.store import EventFact, PostgresStore
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 DAYS, ACCOUNTS = 18, 12
 TODAY = dt.date(2026, 4, 4)  # the clocks changed within the days before
 HEALTH: dict[str, Any] = {

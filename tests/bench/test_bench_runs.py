@@ -16,6 +16,7 @@ from django.db import OperationalError, connection
 from psycopg.conninfo import make_conninfo
 
 from bench import database
+from bench.goals import missed
 from tests.committing import is_test_database
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -131,6 +132,23 @@ def test_alert_rules_are_measured_beside_segments_that_ask_the_same() -> None:
     assert (found["rules"], found["questions_of_rules"], found["goal_ratio"]) == (30, 36, 1.5)
     for phase in ("nothing_changed", "one_percent_changed"):
         assert found[phase]["rules_ms"] >= found[phase]["of_which_raising_ms"] > 0 < found[phase]["segments_ms"]
+
+
+def test_a_back_test_is_measured_beside_sql_by_hand_with_the_same_bands() -> None:
+    found = bench("backtest", "--accounts", "60", "--check")
+    assert found["days"] == 53 and found["seconds"] > 0 < found["hand_seconds"]
+
+
+def test_a_goal_that_is_missed_is_told() -> None:
+    met = {"first_fill": {"ratio": 3.0}, "nothing_changed": {"ratio": 1.2}, "rows": {"account": 5}}
+    assert missed("refresh", met) == []
+    assert missed("refresh", met | {"nothing_changed": {"ratio": 3.1}}) == [
+        "nothing_changed.ratio is 3.1, the goal is at most 3"
+    ]
+    assert missed("refresh", {}) == ["*.ratio was not measured"]
+    assert missed("ingest", {"share_of_copy": 0.1, "batch_of_100_during_a_refresh": {"p95_ms": 20}}) == [
+        "share_of_copy is 0.1, the goal is at least 0.125"
+    ]
 
 
 def test_no_other_database_can_be_named() -> None:

@@ -6,8 +6,10 @@ The measurement itself takes minutes: `make foresight`, whose figures stand in d
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 from bench.foresight.histories import Nova
+from bench.foresight.page import measured_config
 from bench.foresight.poor import halves, poor, poor_since
 from bench.foresight.replay import Row, Scored, month_ends, quarter_ends
 from tests.integrations.reading import data_set
@@ -49,3 +51,17 @@ def test_lead_time_counts_from_the_run_of_poor_months_that_the_row_is_in() -> No
     assert (told["poor"], told["caught"], told["recall"], told["precision"]) == (2, 1, 0.5, 0.5)
     assert told["lead_days"] == (dt.date(2024, 10, 7) - months[2]).days
     assert (told["lead_days_to_last_event"], told["poor_before_last_event"]) == (10, 1)
+
+
+def test_the_page_is_about_the_present_config_which_reaches_its_goal() -> None:
+    """Whoever changes the stock config measures it again: `make foresight`."""
+    page = (Path(__file__).resolve().parent.parent.parent / "docs" / "foresight.md").read_text(encoding="utf-8")
+    assert measured_config() in page
+    nova = page.split("## OpenStack Nova", 1)[1].split("\n## ", 1)[0]
+    of = {
+        cells[1].strip(): float(cells[2])
+        for line in nova.splitlines()
+        if len(cells := line.split("|")) == 7 and "0." in cells[2]
+    }
+    assert of["The stock config"] >= 0.8
+    assert of["The stock config"] > of["Days since last seen"]

@@ -15,12 +15,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def data_set(name: str) -> Path:
-    """The folder of a real data set; the test is skipped where there is none."""
+    """The folder of a real data set; the test is skipped where there is none, or fails where it is required."""
     base = Path(os.environ.get("CSBOX_DATASETS") or ROOT.parent / "shared" / "data")
     if not (base / name).is_dir():
-        pytest.skip(
-            f"there is no {base / name}; CSBOX_DATASETS names the folder of the data sets", allow_module_level=True
-        )
+        why = f"there is no {base / name}; CSBOX_DATASETS names the folder of the data sets"
+        if os.environ.get("CSBOX_REQUIRE_DATASETS") == "1":
+            raise FileNotFoundError(f"CSBOX_REQUIRE_DATASETS=1, and {why}")
+        pytest.skip(why, allow_module_level=True)
     return base / name
 
 

@@ -31,7 +31,7 @@ from usage.models import DailyUsage
 from usage.store import EventFact, PostgresStore
 from usage.store.postgres import mark_days
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 ACCOUNTS, USERS = ("a", "b", "c"), ("u", "v", "w")
 NOW = timezone.now()
 
