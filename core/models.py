@@ -9,6 +9,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from core.intake import BadValue, clean_currency
+
 
 class Timestamped(models.Model):
     """Rows that know when they were made and last changed (instants, UTC)."""
@@ -24,6 +26,19 @@ def validate_time_zone(name: str) -> None:
     """Refuse what is not an IANA zone, because every window of days depends on it."""
     if name not in zoneinfo.available_timezones():
         raise ValidationError(f"“{name}” is not a time zone. Use a name such as Europe/Oslo or America/New_York.")
+
+
+CURRENCY = "^[A-Z]{3}$"  # ISO 4217, as it is stored everywhere
+
+
+def validate_currency(code: str) -> None:
+    """Refuse what is not a currency code as it is stored: three capital letters."""
+    try:
+        clean = clean_currency(code)
+    except BadValue as error:
+        raise ValidationError(str(error)) from error
+    if clean != code:
+        raise ValidationError(f"Write the currency in capital letters: {clean}.")
 
 
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
@@ -64,7 +79,10 @@ class Workspace(models.Model):
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     name = models.CharField(max_length=120, default="csbox")
-    currency = models.CharField(max_length=3, default="USD", help_text="ISO 4217 code; money is compared in it.")
+    currency = models.CharField(
+        max_length=3, default="USD", validators=[validate_currency],
+        help_text="ISO 4217 code; money is compared in it.",
+    )  # fmt: skip
     time_zone = models.CharField(
         max_length=64, default="UTC", validators=[validate_time_zone], help_text="Decides where a day begins."
     )
@@ -76,7 +94,11 @@ class Workspace(models.Model):
     )  # fmt: skip
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_workspace")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(id=1), name="one_workspace"),
+            models.CheckConstraint(condition=models.Q(currency__regex=CURRENCY), name="workspace_currency_is_a_code"),
+            models.CheckConstraint(condition=models.Q(csm_reach__in=["all", "own"]), name="workspace_reach_known"),
+        ]
 
     def __str__(self) -> str:
         return self.name

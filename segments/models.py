@@ -89,6 +89,7 @@ class Segment(Timestamped):
         constraints = [
             models.UniqueConstraint(fields=["name_folded"], condition=Q(internal=False), name="segment_name_unique"),
             models.CheckConstraint(condition=Q(live_rev__lte=F("requested_rev")), name="segment_live_not_ahead"),
+            models.CheckConstraint(condition=Q(subject__in=["account", "user"]), name="segment_subject_known"),
         ]
 
     def __str__(self) -> str:
@@ -246,6 +247,7 @@ class Pin(models.Model):
                 fields=["segment", "user"], condition=Q(ended_at__isnull=True), name="one_open_pin_of_user"
             ),
             models.CheckConstraint(condition=~Q(reason=""), name="pin_has_reason"),
+            models.CheckConstraint(condition=Q(kind__in=["in", "out"]), name="pin_kind_known"),
             models.CheckConstraint(
                 condition=Q(account__isnull=False, user__isnull=True) | Q(account__isnull=True, user__isnull=False),
                 name="pin_has_one_member",

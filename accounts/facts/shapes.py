@@ -106,6 +106,7 @@ ACCOUNT = Shape(
         **_plain(Form.COUNT, "stated_licences"),
         **_plain(Form.DATETIME, "archived_at"),
     },
+    spans=(("customer_since", "churned_on"),),
 )
 USER = Shape(
     EndUser,

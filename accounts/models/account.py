@@ -48,6 +48,13 @@ class LifecycleStage(Term):
 
     kind = models.CharField(max_length=12, choices=Kind)
 
+    class Meta(Term.Meta):
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["trial", "onboarding", "live", "cancelled"]), name="stage_kind_known"
+            )
+        ]
+
 
 class AccountLevel(Term):
     """A tier such as Target, Qualified or Strategic; the lowest position is the highest tier."""
@@ -148,6 +155,15 @@ class Account(Attributed, Timestamped):
                 condition=Q(stated_mrr__isnull=True) | Q(stated_mrr__gte=0), name="account_stated_mrr"
             ),
             models.CheckConstraint(condition=~Q(parent=models.F("id")), name="account_not_own_parent"),
+            # Who came back has no churn date.
+            models.CheckConstraint(
+                condition=Q(churned_on__isnull=True)
+                | Q(customer_since__isnull=True)
+                | Q(churned_on__gte=models.F("customer_since")),
+                name="account_churned_after_it_came",
+                violation_error_message="An account cannot have churned before it became a customer. "
+                "If it came back, clear the churn date.",
+            ),
         ]
         indexes = [
             # Accounts 360 and the API, a page at a time in the order of the sort; deep pages too, because they are read

@@ -53,6 +53,24 @@ class AttributeDefinition(models.Model):
         constraints = [
             models.UniqueConstraint(Lower("key"), "subject", name="attribute_key_unique"),
             models.CheckConstraint(condition=~Q(key=""), name="attribute_has_key"),
+            models.CheckConstraint(condition=Q(subject__in=Subject.values), name="attribute_subject_known"),
+            models.CheckConstraint(
+                condition=Q(
+                    kind__in=[
+                        "text",
+                        "number",
+                        "money",
+                        "percent",
+                        "boolean",
+                        "date",
+                        "datetime",
+                        "choice",
+                        "list",
+                        "link",
+                    ]
+                ),
+                name="attribute_kind_known",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -73,6 +91,9 @@ class AttributeChange(models.Model):
 
     class Meta:
         ordering = ("-at", "-id")
+        constraints = [
+            models.CheckConstraint(condition=Q(subject__in=Subject.values), name="attribute_change_subject_known")
+        ]
         indexes = [
             # "Changed in the last N days" and "was X on date D" of one row.
             models.Index(fields=["subject", "object_id", "key", "at"], name="attribute_change_of"),

@@ -31,6 +31,11 @@ class Note(Timestamped):
 
     class Meta:
         ordering = ("-at", "-id")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(kind__in=["note", "call", "meeting", "email"]), name="note_kind_known"
+            )
+        ]
         # The account page's newest notes; the field "last touchpoint".
         indexes = [models.Index(fields=["account", "-at"], name="note_of_account")]
 

@@ -58,6 +58,7 @@ class Erasure(models.Model):
             models.UniqueConstraint(
                 fields=["kind", "digest"], condition=Q(lifted_at__isnull=True), name="one_erasure_in_force"
             ),
+            models.CheckConstraint(condition=Q(kind__in=DataSubject.values), name="erasure_kind_known"),
             models.CheckConstraint(
                 condition=~Q(state="done") | Q(external_id=""), name="erasure_forgets_the_id_when_done"
             ),
@@ -100,6 +101,9 @@ class DataExport(models.Model):
 
     class Meta:
         ordering = ("-id",)
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=DataSubject.values), name="export_kind_known"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.digest[:12]}"

@@ -9,7 +9,7 @@ from django.db.models import F, Q
 
 from accounts.models.account import Account, Term
 from accounts.models.traits import Attributed
-from core.models import Timestamped
+from core.models import CURRENCY, Timestamped
 
 
 class SubscriptionStatus(Term):
@@ -27,6 +27,12 @@ class SubscriptionStatus(Term):
 
     class Meta(Term.Meta):
         verbose_name_plural = "subscription statuses"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["active", "cancelled", "future", "suspended"]),
+                name="subscription_status_kind_known",
+            )
+        ]
 
 
 class ExchangeRate(models.Model):
@@ -38,7 +44,10 @@ class ExchangeRate(models.Model):
 
     class Meta:
         ordering = ("currency",)
-        constraints = [models.CheckConstraint(condition=Q(rate__gt=0), name="exchange_rate_positive")]
+        constraints = [
+            models.CheckConstraint(condition=Q(rate__gt=0), name="exchange_rate_positive"),
+            models.CheckConstraint(condition=Q(currency__regex=CURRENCY), name="exchange_rate_currency_is_a_code"),
+        ]
 
     def __str__(self) -> str:
         return f"1 {self.currency} = {self.rate.normalize()}"
@@ -83,6 +92,11 @@ class Subscription(Attributed, Timestamped):
         constraints = [
             models.CheckConstraint(condition=~Q(external_id=""), name="subscription_has_external_id"),
             models.CheckConstraint(condition=Q(mrr__gte=0), name="subscription_mrr_not_negative"),
+            models.CheckConstraint(condition=Q(currency__regex=CURRENCY), name="subscription_currency_is_a_code"),
+            models.CheckConstraint(
+                condition=Q(billing_period__in=["", "monthly", "quarterly", "yearly", "other"]),
+                name="subscription_billing_period_known",
+            ),
             models.CheckConstraint(
                 condition=Q(ends_on__isnull=True) | Q(starts_on__isnull=True) | Q(ends_on__gte=F("starts_on")),
                 name="subscription_ends_after_start",

@@ -45,6 +45,11 @@ class TeamMember(models.Model):
 
     class Meta:
         ordering = ("name", "id")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(access__in=["admin", "manager", "csm", "viewer"]), name="member_access_known"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -207,6 +207,17 @@ def test_an_end_before_the_start_is_refused_also_when_it_comes_in_two_facts() ->
     assert (row.ends_on, row.plan, row.quantity) == (None, "Pro", 4)
 
 
+def test_a_churn_before_the_start_is_refused_until_who_came_back_has_none() -> None:
+    bad = accounts(("a", {"customer_since": "2026-05-01", "churned_on": "2026-04-01"}, 1))
+    assert [reject.key for reject in bad.rejected] == ["churned_on"] and "before customer_since" in reasons(bad)
+    accounts(("a", {"customer_since": "2020-05-01", "churned_on": "2024-04-01"}, 1))
+    assert "before customer_since" in reasons(accounts(("a", {"customer_since": "2026-05-01"}, 2)))
+    assert str(Account.objects.get().customer_since) == "2020-05-01"
+    back = accounts(("a", {"customer_since": "2026-05-01", "churned_on": None}, 3))
+    row = Account.objects.get()
+    assert not back.rejected and (str(row.customer_since), row.churned_on) == ("2026-05-01", None)
+
+
 def test_what_a_subscription_must_have_cannot_be_cleared() -> None:
     accounts(("a", {}, 1))
     subscriptions(("s", {"account": "a", "mrr": 5}, 1))

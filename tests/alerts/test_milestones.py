@@ -115,7 +115,8 @@ def test_the_clock_alone_makes_an_account_overdue(time_machine: Any) -> None:
 
 
 def test_days_are_counted_from_the_subscription_or_from_a_date_that_is_chosen() -> None:
-    account = factories.account(stated_licences=1, customer_since=TODAY, churned_on=TODAY - dt.timedelta(days=9))
+    came, gone = (TODAY - dt.timedelta(days=days) for days in (40, 9))
+    account = factories.account(stated_licences=1, customer_since=came, churned_on=gone)
     factories.subscription(account, starts_on=TODAY - dt.timedelta(days=5))
     factories.subscription(account, trial_starts_on=TODAY - dt.timedelta(days=8))
     none = factories.account()

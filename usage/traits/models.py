@@ -48,6 +48,7 @@ class Trait(Timestamped):
             models.UniqueConstraint(fields=["subject", "key"], name="trait_key_unique"),
             models.UniqueConstraint(fields=["subject", "name_folded"], name="trait_name_unique"),
             models.CheckConstraint(condition=~Q(key="") & ~Q(name=""), name="trait_is_named"),
+            models.CheckConstraint(condition=Q(subject__in=["account", "user"]), name="trait_subject_known"),
         ]
 
     def __str__(self) -> str:
