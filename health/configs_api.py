@@ -24,7 +24,7 @@ from health.versions_api import VersionActions
 
 class ConfigSerializer(StrictSerializer):
     """How the accounts of a segment are scored. Without a segment it is the default config. `problems` says by measure
-    why it could not be scored last time."""
+    why it could not be scored last time, or for how many accounts both its rules hold."""
 
     id = serializers.IntegerField(read_only=True)
     name = Text(max_length=120, required=False, allow_blank=True)

@@ -4,10 +4,12 @@ The grammar (the manual's page on health says it in full):
     {"dimensions": [{"key": "adoption", "name": "Product adoption", "weight": 40, "measures": [measure, …]}, …],
      "bands": {"good": 70, "poor": 40}, "least_coverage": 50}
     measure by number  {"key", "name", "weight", "field": "account.active_users_30d", "good": limit, "poor": limit}
+                       and "better": "higher" or "lower" where the limits are of two kinds
     measure by rules   {"key", "name", "weight", "good": rule, "poor": rule}
     limit              75, or {"percent": 70, "of": "account.licences"}; of a date, days since it (ahead: negative)
 
 A number scores 0 at its poor limit, 100 at its good one, and in a straight line between; beyond them it stays there.
+Which way is better is the same for every account; where an account's limits cross or meet, its measure is missing.
 Rules score 100 where the Good one holds, 0 where the Poor one does, 50 in between.
 """
 
@@ -46,11 +48,17 @@ class Limit:
     number: Decimal
     of: Field | None = None
 
+    @property
+    def whole(self) -> str:
+        """The key of the field that it is a percentage of; "" for a number."""
+        return self.of.key if self.of else ""
+
 
 @dataclass(frozen=True)
 class Measure:
     """One thing that is looked at. By number: `field` with two limits; by rules: two questions. The other is None.
 
+    `better` is "higher" or "lower", for a measure by number.
     `problem` says why it cannot be scored now (a field that is gone); it is then left out like missing data.
     """
 
@@ -62,12 +70,18 @@ class Measure:
     poor: Limit | None = None
     good_rule: Question | None = None
     poor_rule: Question | None = None
+    better: str = ""
     problem: str = ""
 
     @property
     def in_days(self) -> bool:
         """Whether its number is days since a date."""
         return self.field is not None and self.field.kind in (Kind.DATE, Kind.DATETIME)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether its limits are of two kinds, so that which of them is larger depends on the account."""
+        return self.good is not None and self.poor is not None and self.good.whole != self.poor.whole
 
 
 @dataclass(frozen=True)
@@ -102,6 +116,18 @@ class Definition:
 
 
 UNSCORED = Definition(())
+HIGHER, LOWER = "higher", "lower"
+
+
+def usual_direction(field: Field | None, good: Limit, poor: Limit) -> str:
+    """Which way is better by the limits. Limits of one kind say it. Of two kinds: the fewer days since a date the
+    better; else the side that is a percentage is the larger one, and the larger of two percentages."""
+    if good.whole != poor.whole:
+        if field is not None and field.kind in (Kind.DATE, Kind.DATETIME):
+            return LOWER
+        if good.of is None or poor.of is None:
+            return LOWER if good.of is None else HIGHER
+    return HIGHER if good.number >= poor.number else LOWER
 
 
 def read_definition(data: Any, reader: Reader, *, lenient: bool = False) -> Definition:
@@ -164,7 +190,7 @@ class _Reading:
         )
 
     def measure(self, data: Any, at: str) -> Measure:
-        data = self.object(data, at, {"key", "name", "weight", "field", "good", "poor"})
+        data = self.object(data, at, {"key", "name", "weight", "field", "good", "poor", "better"})
         key, name = self.named(data, at)
         weight = self.weight(data, at, default=1)
         before = len(self.problems)
@@ -183,10 +209,24 @@ class _Reading:
         good, poor = (self.limit(data.get(side), f"{at}/{side}") for side in ("good", "poor"))
         if good and poor and good == poor:
             self.fail(f"{at}/good", "bands-overlap", "Good and Poor have the same limit, which leaves no way between.")
-        return Measure(key, name, weight, field=field, good=good, poor=poor)
+        better = self.better(data.get("better"), f"{at}/better", field, good, poor)
+        return Measure(key, name, weight, field=field, good=good, poor=poor, better=better)
+
+    def better(self, given: Any, at: str, field: Field | None, good: Limit | None, poor: Limit | None) -> str:
+        if given not in (None, HIGHER, LOWER):
+            self.fail(at, "invalid-choice", "Say “higher” or “lower”.", (HIGHER, LOWER))
+        if good is None or poor is None:
+            return ""
+        usual = usual_direction(field, good, poor)
+        if given is None or given == usual or good.whole != poor.whole:
+            return given or usual
+        self.fail(at, "wrong-direction", f"By its limits {usual} is better. Remove this, or swap Good and Poor.")
+        return usual
 
     def by_rules(self, data: Mapping[str, Any], at: str, key: str, name: str, weight: Decimal) -> Measure:
         good, poor = (self.rule(data.get(side), f"{at}/{side}") for side in ("good", "poor"))
+        if "better" in data:
+            self.fail(f"{at}/better", "unknown-key", "Only a measure by number has a direction. Remove it.")
         return Measure(key, name, weight, good_rule=good, poor_rule=poor)
 
     def rule(self, data: Any, at: str) -> Question | None:

@@ -16,9 +16,10 @@ from core.api.strict import Amount, StrictSerializer, Text, Whole, plain
 from core.api.views import ApiViewSet
 from core.deadline import time_limit
 from health.definition import Definition, DefinitionError, read_definition
-from health.editing import overlaps, segment_problems
+from health.editing import segment_problems
 from health.effect import LIMIT_MS, Effect, effect_of
 from health.models import Band, HealthConfig
+from health.overlap import overlaps
 from health.problems_api import computed, explained, faults_of
 from segments.models import Segment
 from segments.questions import Reader

@@ -16,13 +16,13 @@ from accounts.models import Account
 from core.clock import moment
 from core.intake import BadValue, clean_text
 from core.locks import xact_lock
-from health.definition import Definition, DefinitionError, read_definition
+from health.definition import DefinitionError, read_definition
 from health.models import AccountHealth, Band, HealthConfig, HealthConfigVersion, HealthOverride, Pulse
+from health.overlap import overlaps
 from health.requesting import request_scoring
 from health.uses import ConfigInUse, uses_of_config, uses_without
 from segments.models import Segment
 from segments.questions import Reader, named_in
-from segments.rules.compiler import compile_rule
 from segments.rules.tree import Problem
 from segments.stages import stages_of
 from segments.uses import Use, find_uses_with, follow_moves_with
@@ -119,27 +119,6 @@ def _still_read(config: HealthConfig, definition: Any) -> list[Problem]:
     listed = ", ".join(f"{use.kind} “{use.name}”" for use in uses)
     text = f"A dimension that was removed is used by {listed}. Remove it there first, or keep the dimension."
     return [Problem("/dimensions", "in-use", text)] if uses else []
-
-
-def overlaps(definition: Definition, reader: Reader) -> list[Problem]:
-    """The measures whose Good and Poor rules hold for the same account, found among the live accounts."""
-    problems = []
-    for d, dimension in enumerate(definition.dimensions):
-        for m, measure in enumerate(dimension.measures):
-            if measure.good_rule is None or measure.poor_rule is None:
-                continue
-            both = Account.objects.live()
-            for question in (measure.good_rule, measure.poor_rule):
-                both = both.filter(compile_rule(question.rule, reader.context))
-            names = list(both.order_by("name_folded").values_list("name", flat=True)[:1])
-            if names:
-                text = f"Good and Poor overlap: both hold for {names[0]}{_more(both.count() - 1)}. Narrow one of them."
-                problems.append(Problem(f"/dimensions/{d}/measures/{m}/good", "bands-overlap", text))
-    return problems
-
-
-def _more(number: int) -> str:
-    return f" and {number:,} more account{'' if number == 1 else 's'}" if number > 0 else ""
 
 
 def reorder_configs(ids: Sequence[int]) -> None:

@@ -10,7 +10,7 @@ from itertools import zip_longest
 
 from accounts.fields import Field, Kind
 from accounts.models import Account
-from health.definition import UNSCORED, Definition, Limit, Measure
+from health.definition import LOWER, UNSCORED, Definition, Limit, Measure
 from health.hands import say_by_hand
 from health.models import AccountHealth, Band, HealthConfig, HealthOverride
 from health.recalling import health_with_past, lenient, versions_of, whole_of, wholes_of
@@ -19,6 +19,7 @@ from segments.questions import Reader
 LOOK_BACK_DAYS = 30
 REASON_LENGTH = 60
 NOT_YET = "Health was not computed yet"
+NO_LIMITS = "For this account its limits are missing or cross."
 
 
 @dataclass(frozen=True)
@@ -261,15 +262,16 @@ def _told(
     score = health.measures[place] if place < len(health.measures) else None
     value = health.values[place] if place < len(health.values) else None
     lost = Decimal(0) if score is None else weight * (100 - score) / 100
-    good, poor = _limits(measure)
+    good, poor = limits_in_words(measure)
     words, short = number_in_words(value, measure), ""
     if value is not None and whole:
         short = f"{100 * value / whole:,.0f} %"
         words = f"{_plain(value)} of {_plain(whole)}, {short}"
     was = _was(earlier, as_share=bool(short))
+    problem = measure.problem or (NO_LIMITS if value is not None and score is None else "")
     return MeasureTold(
         measure.key, measure.name, weight, score, band_of(score, definition), words, was, good, poor, lost,
-        measure.problem, short,
+        problem, short,
     )  # fmt: skip
 
 
@@ -289,12 +291,14 @@ def _was(earlier: _Earlier | None, *, as_share: bool) -> str:
     return f"{share:,.0f} %{beyond if share > 0 or beyond != ' or less' else ''}"
 
 
-def _limits(measure: Measure) -> tuple[str, str]:
+def limits_in_words(measure: Measure) -> tuple[str, str]:
+    """Its Good and its Poor side as people read them; which way is better is said where the limits do not."""
     if measure.good_rule and measure.poor_rule:
         return measure.good_rule.words, measure.poor_rule.words
     if measure.good is None or measure.poor is None or measure.field is None:
         return "", ""
-    return limit_in_words(measure.good, measure), limit_in_words(measure.poor, measure)
+    good, poor = limit_in_words(measure.good, measure), limit_in_words(measure.poor, measure)
+    return (f"{good} or {'less' if measure.better == LOWER else 'more'}", poor) if measure.mixed else (good, poor)
 
 
 def limit_in_words(limit: Limit, measure: Measure) -> str:

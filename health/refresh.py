@@ -23,6 +23,8 @@ from core.locks import xact_lock
 from health.definition import UNSCORED, Definition, DefinitionError, read_definition
 from health.judging import in_segments, judged, without_failing
 from health.models import AccountHealth, BandChange, HealthConfig
+from health.overlap import both_hold
+from health.scoring import by_rules, overlapping_sql
 from health.statements import CAUSES, SCORE, TRENDS
 from segments.models import RefreshRun
 from segments.questions import Reader
@@ -120,7 +122,7 @@ class _Scoring:
         long all the same, the accounts keep the scores that they have, and the next config has its turn."""
         problems = {measure.key: measure.problem for measure in definition.measures if measure.problem}
         try:
-            self.execute(config, definition, mine)
+            return definition, problems | self.execute(config, definition, mine)
         except (DatabaseError, TooSlow) as error:
             if isinstance(error, OperationalError) and not getattr(error.__cause__, "sqlstate", None):
                 raise
@@ -128,17 +130,16 @@ class _Scoring:
             log.warning("health measures fail", extra={"config": config.name, "measures": sorted(failed)})
             problems |= failed
             try:
-                self.execute(config, sound, mine)
+                return sound, problems | self.execute(config, sound, mine)
             except TooSlow:
                 return definition, problems | {"": f"Scoring took longer than {LIMIT_MS // 1000} s."}
-            return sound, problems
-        return definition, problems
 
-    def execute(self, config: HealthConfig | None, definition: Definition, mine: QuerySet[Account]) -> None:
-        """The one statement, in a savepoint, so that what fails can be found and left out."""
+    def execute(self, config: HealthConfig | None, definition: Definition, mine: QuerySet[Account]) -> dict[str, str]:
+        """The one statement, in a savepoint, so that what fails can be found and left out. Returns what is to be said
+        of measures whose two rules hold for one account, by key."""
         text = judged(definition, mine, self.reader.context)
         if text is None:
-            return
+            return {}
         values: dict[str, Any] = {
             "config": config.pk if config else None,
             "version": config.version if config else 0,
@@ -147,13 +148,21 @@ class _Scoring:
             "today": self.present.today,
         }
         with time_limit(LIMIT_MS), connection.cursor() as cursor:
-            cursor.execute(SCORE.format(judged=text), values)
-            scored, changed, flipped = cursor.fetchone()
+            cursor.execute(SCORE.format(judged=text, overlapping=overlapping_sql(definition)), values)
+            scored, changed, flipped, overlapping = cursor.fetchone()
         self.run.scored += scored
         self.run.changed += changed
         self.run.band_changes += flipped
+        return {
+            measure.key: both_hold(number)
+            for measure, number in zip(by_rules(definition).values(), overlapping or (), strict=True)
+            if number
+        }
 
     def settle(self, config: HealthConfig, problems: dict[str, str]) -> None:
-        """Say on the config what could not be scored, and when it was."""
+        """Say on the config what is wrong with it, and when it was scored. A scoring of some accounts knows nothing of
+        the others, so it takes nothing back."""
+        if self.accounts is not None:
+            problems = problems | config.problems
         self.run.problems |= {config.name: problems} if problems else {}
         HealthConfig.objects.filter(pk=config.pk).update(problems=problems, scored_at=self.present.now)

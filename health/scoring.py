@@ -16,7 +16,7 @@ from django.db.models.functions import Cast, TruncDate
 
 from accounts.fields import Field, Kind, Owner
 from accounts.fields.sql import Known, NotTrue, any_of
-from health.definition import Definition, Limit, Measure
+from health.definition import LOWER, Definition, Limit, Measure
 from segments.questions import Question
 from segments.rules.compiler import Context, compile_rule
 from segments.rules.nodes import Condition, Group, Node
@@ -116,18 +116,29 @@ def measure_sql(i: int, measure: Measure) -> tuple[str, str]:
     if measure.field is None:
         return f"CASE WHEN NOT k{i} THEN NULL WHEN p{i} THEN 0.0 WHEN g{i} THEN 100.0 ELSE 50.0 END", "NULL::numeric"
     line = f"least(100, greatest(0, 100 * (v{i} - p{i}) / nullif(g{i} - p{i}, 0)))"
-    return f"CASE WHEN v{i} IS NULL OR g{i} - p{i} IS NULL OR g{i} = p{i} THEN NULL ELSE round({line}, 1) END", f"v{i}"
+    crossed = f"g{i} >= p{i}" if measure.better == LOWER else f"g{i} <= p{i}"
+    return f"CASE WHEN v{i} IS NULL OR g{i} - p{i} IS NULL OR {crossed} THEN NULL ELSE round({line}, 1) END", f"v{i}"
+
+
+def by_rules(definition: Definition) -> dict[int, Measure]:
+    """The measures by rules that can be scored, by their place."""
+    return {i: one for i, one in enumerate(definition.measures) if one.good_rule is not None and not one.problem}
+
+
+def overlapping_sql(definition: Definition) -> str:
+    """For how many accounts of `read` both rules hold, as an array in the order of `by_rules`."""
+    counts = ", ".join(f"count(*) FILTER (WHERE k{i} AND g{i} AND p{i})" for i in by_rules(definition))
+    return f"(SELECT ARRAY[{counts}] FROM read)" if counts else "NULL::bigint[]"  # noqa: S608  # numbers of places
 
 
 def share_of(measure: Measure) -> bool:
     """Whether both limits are percentages of the same field, so that its number can be told as a percentage too."""
-    good, poor = measure.good, measure.poor
-    return bool(good and poor and good.of and poor.of and good.of.key == poor.of.key)
+    return bool(measure.good and measure.good.of and not measure.mixed)
 
 
 def fixed(measure: Measure) -> bool:
     """Whether both limits are the same numbers for every account."""
-    return bool(measure.good and measure.poor and measure.good.of is None and measure.poor.of is None)
+    return bool(measure.good and measure.good.of is None and not measure.mixed)
 
 
 def shown_sql(i: int, measure: Measure) -> str:

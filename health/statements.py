@@ -73,7 +73,7 @@ flipped AS (
     FROM differing WHERE band_before <> band
     RETURNING 1
 )
-SELECT (SELECT count(*) FROM wanted), (SELECT count(*) FROM differing), (SELECT count(*) FROM flipped)
+SELECT (SELECT count(*) FROM wanted), (SELECT count(*) FROM differing), (SELECT count(*) FROM flipped), {overlapping}
 """
 
 # The score of a past day is that of the newest row up to it. Rows that are right already are not written again.

@@ -17,7 +17,7 @@ from health.definition import (
     read_definition,
 )
 from health.editing import save_config
-from health.explaining import limit_in_words
+from health.explaining import limits_in_words
 from health.models import HealthConfig, HealthConfigVersion
 from segments.questions import Reader
 
@@ -123,7 +123,7 @@ def _of_measure(
         yield Change("moved", f"{_name(new)} from {old_home} to {home}")
     if old.get("weight", 1) != new.get("weight", 1):
         yield Change("changed", f"{_name(new)}: weight {old.get('weight', 1)} → {new.get('weight', 1)}")
-    if any(_text(old.get(side)) != _text(new.get(side)) for side in ("field", "good", "poor")):
+    if any(_text(old.get(side)) != _text(new.get(side)) for side in ("field", "good", "poor", "better")):
         yield Change("changed", f"{_name(new)}: {was} → {now}")
 
 
@@ -162,7 +162,7 @@ def sides(measure: Measure) -> str:
         return f"Good when {measure.good_rule.words}; Poor when {measure.poor_rule.words}"
     if measure.field is None or measure.good is None or measure.poor is None:
         return ""
-    good, poor = limit_in_words(measure.good, measure), limit_in_words(measure.poor, measure)
+    good, poor = limits_in_words(measure)
     return f"{measure.field.label}, Good {good}, Poor {poor}"
 
 

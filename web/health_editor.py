@@ -9,11 +9,13 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.fields import Field, Kind, Owner, Stage, Vocabulary
+from health.definition import HIGHER, LOWER, Limit, usual_direction
 from segments.questions import Reader
 from segments.rule_view import ICONS, RuleView, rule_view
 from segments.rules.tree import Problem
 from web.health_form import SIDES, ConfigDraft, DimensionDraft, MeasureDraft
 
+DIRECTIONS = {HIGHER: "more is better", LOWER: "less is better"}
 DATES = (Kind.DATE, Kind.DATETIME)
 MARKS = "#$%D"  # of the fields in the picker that a measure by number can read
 _PLACE = re.compile(r"/dimensions/(\d+)(?:/measures/(\d+))?(?:/(.*))?$", re.S)
@@ -56,6 +58,7 @@ class MeasureView:
     named: Field | None
     icon: str
     limits: list[LimitView]
+    directions: list[tuple[str, str]]
     rules: list[tuple[str, RuleView, Slot]]
     head: Slot
     chosen: Slot
@@ -169,7 +172,8 @@ class _Builder:
                 rules.append((side, view, self.slot(f"error-{one.path}{side}")))
         return MeasureView(
             one.path, one, typed(one.weight), known, ICONS.get(known.category, "tag") if known else "",
-            [] if one.by_rules else [self.limit(one, side, known) for side in SIDES], rules,
+            [] if one.by_rules else [self.limit(one, side, known) for side in SIDES],
+            self.directions(one, known), rules,
             self.slot(f"error-{one.path}"), Slot("") if one.by_rules else self.slot(f"error-field-{one.path}"),
             first=i == m == 0, last=i == len(draft.dimensions) - 1 and m == len(home) - 1,
         )  # fmt: skip
@@ -187,6 +191,25 @@ class _Builder:
         if share or known is None or known.kind not in DATES:
             modes.append(("percent", "% of"))
         return LimitView(side, f"{one.path}.{side}", dom, typed(value), mode, of, modes, self.slot(f"error-{dom}"))
+
+    def directions(self, one: MeasureDraft, known: Field | None) -> list[tuple[str, str]]:
+        """The two ways in which it can be better, the present one first; none where its limits say it. The usual way
+        needs no word in the definition."""
+        if one.by_rules or not one.mixed:
+            return []
+        good, poor = (self.meant(one.limits.get(side)) for side in SIDES)
+        usual = usual_direction(known, good, poor)
+        found = [("" if way == usual and one.better != way else way, words) for way, words in DIRECTIONS.items()]
+        return sorted(found, key=lambda way: way[0] != one.better)
+
+    def meant(self, given: Any) -> Limit:
+        """A limit as far as it is typed."""
+        share = given if isinstance(given, dict) else {}
+        number = share.get("percent") if share else given
+        typed_yet = isinstance(number, int | float)
+        return Limit(
+            Decimal(str(number)) if typed_yet else Decimal(0), self.reader.vocabulary.get(str(share.get("of")))
+        )
 
     def tell(self, draft: ConfigDraft, measures: dict[str, MeasureView]) -> None:
         """Put each problem at its place, and in the summary with the id of its control."""

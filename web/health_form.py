@@ -38,6 +38,7 @@ class MeasureDraft:
     by_rules: bool = False
     field: str = ""
     limits: dict[str, Any] = dataclasses.field(default_factory=lambda: dict.fromkeys(SIDES))
+    better: str = ""
     rules: dict[str, Tree] = dataclasses.field(
         default_factory=lambda: {side: {"match": "all", "rules": []} for side in SIDES}
     )
@@ -62,10 +63,20 @@ class MeasureDraft:
         else:
             self.field = str(given.get("field") or "")
             self.limits |= {side: given.get(side) for side in SIDES}
+            self.better = str(given.get("better") or "")
 
     def of_kind(self, *, by_rules: bool) -> dict[str, Any]:
         """What one kind says, as a definition does."""
-        return dict(self.rules) if by_rules else {"field": self.field, **self.limits}
+        if by_rules:
+            return dict(self.rules)
+        better = {"better": self.better} if self.better and self.mixed else {}
+        return {"field": self.field, **self.limits, **better}
+
+    @property
+    def mixed(self) -> bool:
+        """Whether its limits are of two kinds, so that they do not say which way is better."""
+        wholes = [one.get("of") if isinstance(one, dict) else None for one in self.limits.values()]
+        return wholes[0] != wholes[1]
 
     @property
     def kept(self) -> str:
@@ -215,6 +226,7 @@ def _read_measure(data: QueryDict, path: str, vocabulary: Vocabulary) -> Measure
     if f"{path}.field" in data:
         made.field = data.get(f"{path}.field", "")
         made.limits = {side: _read_limit(data, f"{path}.{side}") for side in SIDES}
+        made.better = data.get(f"{path}.better", "")
     else:
         made.take(kept, by_rules=False)
     if any(f"{path}{side}.match" in data for side in SIDES):

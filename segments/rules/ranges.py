@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from accounts.fields import Kind
@@ -65,35 +65,58 @@ def _sooner(one: Bounds, other: Bounds) -> bool:
 
 
 def can_hold(conditions: Sequence[Condition], today: dt.date) -> bool:
-    """Whether one value (or a missing one) can meet all conditions on a field; True where that is not known.
+    """Whether one value (or a missing one) can meet all conditions on a field; True where that is not known."""
+    return holding(conditions, today) is not False
 
-    Relative dates are compared with relative ones and fixed dates with fixed ones: what is impossible for such a
-    mixture today need not be tomorrow.
+
+def holding(conditions: Sequence[Condition], today: dt.date) -> bool | None:
+    """Whether one value (or a missing one) meets all conditions on a field: True if one surely does, False if none can,
+    None where that is not known.
+
+    Relative dates are compared with relative ones, fixed dates with fixed ones, and percentages with percentages of the
+    same field: what is impossible for a mixture today need not be tomorrow. Percentages that leave nothing between are
+    not known to be impossible, because of nought every percentage is nought.
     """
     if any(one.op.key in ("is_not_set", "is_unassigned") for one in conditions):
         # A missing value meets the negative comparisons and no other one.
         return all(one.op.negates for one in conditions)
     bounds = [found for one in conditions if (found := _bounds(one, today)) is not None]
-    if len({clock for clock, _ in bounds}) > 1:
-        return True
+    scales = {scale for scale, _ in bounds}
+    if len(scales) > 1:
+        return None
     left = Bounds()
     for _, limits in bounds:
         left = left.within(limits)
+    of_a_field = any(isinstance(scale, str) for scale in scales)
     if left.empty:
-        return False
+        return None if of_a_field else False
     values = _values(conditions)
     if values is None:
+        understood = len(bounds) == sum(one.op.key != "is_set" for one in conditions)
+        return True if understood and (of_a_field or _inhabited(left)) else None
+    if not any(left.holds(value) and _allowed(value, conditions) for value in values):
+        return False
+    return True if all(_judged(one, today) for one in conditions) else None
+
+
+def _inhabited(left: Bounds) -> bool:
+    """Whether a range holds a value whatever kind of number it is of: between 5 and 6 there is no whole one."""
+    if not isinstance(left.low, Decimal) or not isinstance(left.high, Decimal):
         return True
-    return any(left.holds(value) and _allowed(value, conditions) for value in values)
+    first = left.low.to_integral_value(ROUND_CEILING)
+    return left.holds(first) or left.holds(first + 1) or left.low == left.high
 
 
-def _bounds(one: Condition, today: dt.date) -> tuple[bool, Bounds] | None:
-    """The range of a comparison, and whether it moves with the clock."""
+def _bounds(one: Condition, today: dt.date) -> tuple[bool | str, Bounds] | None:
+    """The range of a comparison, and its scale: whether it moves with the clock, or the key of what it is a percentage
+    of."""
     if one.op.negates:
         return None
     kind, op, value = one.field.kind, one.op.key, one.value
     if kind.numeric:
-        return _number(op, value)
+        scale: bool | str = value.of.key if isinstance(value, Percent) else False
+        limits = _number(op, value.percent if isinstance(value, Percent) else value)
+        return None if limits is None else (scale, limits)
     if kind not in (Kind.DATE, Kind.DATETIME) or op in ("is_set", "is_not_set"):
         return None
     if isinstance(value, Span) and value.unit == "hour":
@@ -102,10 +125,10 @@ def _bounds(one: Condition, today: dt.date) -> tuple[bool, Bounds] | None:
     return one.op.clock, Bounds(low, high)
 
 
-def _number(op: str, value: Any) -> tuple[bool, Bounds] | None:
+def _number(op: str, value: Any) -> Bounds | None:
     if isinstance(value, Between):
-        return False, Bounds(value.low, value.high)
-    if isinstance(value, Percent) or not isinstance(value, Decimal):
+        return Bounds(value.low, value.high)
+    if not isinstance(value, Decimal):
         return None
     found = {
         "at_least": Bounds(low=value),
@@ -114,7 +137,7 @@ def _number(op: str, value: Any) -> tuple[bool, Bounds] | None:
         "less_than": Bounds(high=value, below=True),
         "equals": Bounds(value, value),
     }
-    return (False, found[op]) if op in found else None
+    return found.get(op)
 
 
 def _values(conditions: Sequence[Condition]) -> set[Any] | None:
@@ -147,3 +170,10 @@ def _allowed(value: Any, conditions: Sequence[Condition]) -> bool:
         elif one.field.is_text and one.op.key in _TEXTUAL and not _TEXTUAL[one.op.key](value, fold(one.value)):
             return False
     return True
+
+
+def _judged(one: Condition, today: dt.date) -> bool:
+    """Whether it is known of a single value if it meets a comparison."""
+    if one.op.key == "is_set" or _named(one) is not None or _bounds(one, today) is not None:
+        return True
+    return one.field.is_text and one.op.key in _TEXTUAL

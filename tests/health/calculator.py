@@ -35,15 +35,34 @@ def limit_of(limit: Any, values: Values) -> Decimal | None:
     return None if of is None else Decimal(str(of)) * Decimal(str(limit["percent"])) / 100
 
 
+def rises(data: dict[str, Any], of_a_date: bool) -> bool:
+    """Whether more is better: said, or what both limits say in one unit, or the manual's rule for two units."""
+    if data.get("better"):
+        return bool(data["better"] == "higher")
+    good, poor = data["good"], data["poor"]
+    shares = [isinstance(side, dict) for side in (good, poor)]
+    if shares == [False, False]:
+        return bool(good > poor)
+    if all(shares) and good["of"] == poor["of"]:
+        return bool(good["percent"] > poor["percent"])
+    if of_a_date:
+        return False
+    return bool(good["percent"] >= poor["percent"]) if all(shares) else shares[0]
+
+
 def measure(data: dict[str, Any], values: Values, today: dt.date, holds: Holds) -> Decimal | None:
     """0 to 100, or nothing where data is missing."""
     if "field" not in data:
+        # Where both hold it is Poor.
         if holds(data["poor"]):
             return Decimal(0)
         return Decimal(100) if holds(data["good"]) else Decimal(50)
-    value = number_of(values.get(data["field"]), today)
+    raw = values.get(data["field"])
+    value = number_of(raw, today)
     good, poor = limit_of(data["good"], values), limit_of(data["poor"], values)
     if value is None or good is None or poor is None or good == poor:
+        return None
+    if (good > poor) != rises(data, isinstance(raw, dt.date)):
         return None
     return tenth(min(Decimal(100), max(Decimal(0), (value - poor) / (good - poor) * 100)))
 

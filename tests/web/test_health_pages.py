@@ -12,6 +12,7 @@ from accounts.models import Account, TeamMember
 from core.clock import moment
 from health.editing import override_health, save_config
 from health.models import AccountHealth, HealthConfig, HealthOverride, Pulse
+from health.overlap import both_hold
 from health.refresh import refresh_health
 from health.requesting import score_requested
 from health.stock import DEFAULT, ONBOARDING
@@ -52,6 +53,16 @@ def test_configs_stand_in_their_order_with_what_they_look_at(manager: Client, sc
     default = HealthConfig.objects.get(is_default=True)
     chosen = text(manager.get(f"/health/?config={default.pk}").content.decode())
     assert "Accounts that no other config scores" in chosen and "in 120 days" in chosen
+
+
+def test_what_is_wrong_with_a_measure_stands_beside_it(manager: Client, scored: Company) -> None:
+    config = HealthConfig.objects.get(is_default=True)
+    first, second = (one["key"] for one in config.definition["dimensions"][0]["measures"][:2])
+    said = {first: "division by zero", second: both_hold(3), "": "Scoring took longer than 60 s."}
+    HealthConfig.objects.filter(pk=config.pk).update(problems=said)
+    shown = text(manager.get(f"/health/?config={config.pk}").content.decode())
+    assert "Not scored division by zero" in shown and "Overlap Good and Poor both hold for 3 accounts" in shown
+    assert "Scoring took longer" in shown and "3 problems" in shown
 
 
 def test_the_order_moves_and_moves_back(manager: Client, scored: Company) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,9 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import Account
 from health.definition import Definition, DefinitionError, Measure, read_definition
 from health.editing import reorder_configs
-from health.explaining import limit_in_words
+from health.explaining import limits_in_words
 from health.models import AccountHealth, Band, HealthConfig
+from health.overlap import is_overlap
 from health.requesting import is_scoring_due
 from segments.models import AccountMembership
 from segments.questions import Reader
@@ -43,11 +45,17 @@ class Row:
 
 @dataclass(frozen=True)
 class MeasureRow:
-    """A measure with its two sides in words."""
+    """A measure with its two sides in words, and what was wrong with it when it was scored last."""
 
     measure: Measure
     good: str
     poor: str
+    problem: str
+
+    @property
+    def scored(self) -> bool:
+        """Whether it is scored all the same."""
+        return is_overlap(self.problem)
 
 
 @login_required
@@ -65,6 +73,7 @@ def health(request: HttpRequest) -> HttpResponse:
     }  # fmt: skip
     if chosen:
         context |= {"dimensions": dimensions_of(chosen.config, reader), "elsewhere": elsewhere(request, chosen.config)}
+        context["problem"] = chosen.config.problems.get("", "")
     return page(request, "web/health/page.html", context, parts={"health-order": "web/health/_scored_part.html"})
 
 
@@ -104,16 +113,13 @@ def dimensions_of(config: HealthConfig, reader: Reader) -> list[tuple[Any, list[
         definition = read_definition(config.definition, reader, lenient=True)
     except DefinitionError:
         definition = Definition(())
-    return [(one, [measure_row(measure) for measure in one.measures]) for one in definition.dimensions]
+    said: dict[str, str] = config.problems
+    return [(one, [measure_row(measure, said) for measure in one.measures]) for one in definition.dimensions]
 
 
-def measure_row(measure: Measure) -> MeasureRow:
-    """The Good and the Poor side of a measure."""
-    if measure.good_rule and measure.poor_rule:
-        return MeasureRow(measure, measure.good_rule.words, measure.poor_rule.words)
-    if measure.good and measure.poor:
-        return MeasureRow(measure, limit_in_words(measure.good, measure), limit_in_words(measure.poor, measure))
-    return MeasureRow(measure, "", "")
+def measure_row(measure: Measure, problems: Mapping[str, str]) -> MeasureRow:
+    """The Good and the Poor side of a measure, with its problem of those that its config has."""
+    return MeasureRow(measure, *limits_in_words(measure), measure.problem or problems.get(measure.key, ""))
 
 
 def elsewhere(request: HttpRequest, config: HealthConfig) -> list[tuple[HealthConfig, int]]:

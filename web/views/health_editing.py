@@ -19,9 +19,10 @@ from core.deadline import TooSlow, time_limit
 from core.intake import BadValue
 from core.superseding import Superseded
 from health.definition import Definition, DefinitionError, read_definition
-from health.editing import StaleConfig, overlaps, save_config
+from health.editing import StaleConfig, save_config
 from health.effect import LIMIT_MS, effect_of
 from health.models import HealthConfig, HealthConfigVersion
+from health.overlap import overlaps
 from health.proposing import usable
 from health.stock import ready_made
 from health.uses import uses_of_config
