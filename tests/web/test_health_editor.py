@@ -20,7 +20,7 @@ from health.models import AccountHealth, HealthConfig
 from health.refresh import refresh_health
 from health.stock import DEFAULT, ONBOARDING
 from tests import factories
-from tests.health.test_scores import BOTH, by_number, definition, only, share
+from tests.health.test_scores import BOTH, definition
 from tests.query_counts import QueryCount
 from tests.web.conftest import Company
 from tests.web.reading import fields, text
@@ -72,10 +72,7 @@ def step(client: Client, path: str, sent: QueryDict, what: str) -> tuple[QueryDi
     return fields(html[html.index('id="config-form"') : html.index('class="bottombar"')]), html
 
 
-MIXED = by_number("mixed", "account.active_users_30d", share(50), 1)
-
-
-@pytest.mark.parametrize("data", [DEFAULT, ONBOARDING, RULED, BOTH, only(MIXED), only(MIXED | {"better": "lower"})])
+@pytest.mark.parametrize("data", [DEFAULT, ONBOARDING, RULED, BOTH])
 def test_a_form_sent_as_it_came_changes_nothing(manager: Client, default: HealthConfig, data: Any) -> None:
     save_config(default, name="", definition=data)
     before = HealthConfig.objects.get(pk=default.pk)
@@ -158,24 +155,6 @@ def test_the_kind_of_a_measure_can_change_and_change_back(manager: Client, defau
     assert {name: sent[name] for name in before} == before
     sent["d0m0.kept"] = '{"good": {"rules": 7}, "poor": [[[['
     assert step(manager, path, sent, "update")[0]["d0m0.field"] == before["d0m0.field"]
-
-
-def test_which_way_is_better_is_asked_where_the_limits_do_not_say(manager: Client, default: HealthConfig) -> None:
-    save_config(default, name="", definition=only(MIXED))
-    path = path_of(default)
-    sent = form(manager, path)
-    assert sent["d0m0.better"] == ""
-    sent["d0m0.better"] = "lower"
-    sent, html = step(manager, path, sent, "update")
-    assert sent["d0m0.better"] == "lower" and "less is better" in text(html)
-    one_kind = sent.copy()
-    one_kind["d0m0.good.mode"] = "number"
-    one_kind, _ = step(manager, path, one_kind, "update")
-    assert "d0m0.better" not in one_kind
-    sent.pop("do", None)
-    manager.post(path, sent)
-    default.refresh_from_db()
-    assert default.definition["dimensions"][0]["measures"][0]["better"] == "lower"
 
 
 def test_who_saved_meanwhile_is_said_and_can_be_replaced(manager: Client, default: HealthConfig) -> None:
