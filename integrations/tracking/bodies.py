@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
@@ -15,9 +16,11 @@ from django.http import HttpRequest
 from django.http.request import UnreadablePostError
 
 MAX_BODY = 4 * 1024 * 1024  # bytes, after unpacking
+DEEPEST = 64  # levels of a body: what is kept of a message has half as many, and every step after this one recurses
 _GZIP, _ZLIB = b"\x1f\x8b", b"\x78"
 _BAD = re.compile("[\x00\ud800-\udfff]")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+_NAME = re.compile(r'("(?:[^"\\]|\\.)*")\s*:', re.DOTALL)
 _LONG_NUMBER = 300  # digits, beyond any number that we keep
 
 
@@ -32,6 +35,7 @@ class BadRequest(Exception):
 TOO_LARGE = BadRequest(
     413, "too-large", f"The request is larger than {MAX_BODY // 1024 // 1024} MiB. Send less at once."
 )
+TOO_DEEP = BadRequest(400, "json-too-deep", f"The body is nested more than {DEEPEST} levels deep.")
 
 
 def read_body(request: HttpRequest) -> str:
@@ -50,7 +54,7 @@ def read_body(request: HttpRequest) -> str:
         raise TOO_LARGE
     if len(raw) < length:
         raise BadRequest(400, "cut-short", "The body is shorter than Content-Length says.")
-    return unpack(raw).decode("utf-8", "replace")
+    return unpack(raw).decode("utf-8-sig", "replace")  # some editors and tools begin with a byte order mark
 
 
 def _is_chunked(request: HttpRequest) -> bool:
@@ -82,20 +86,45 @@ def unpack(raw: bytes) -> bytes:
 
 
 def parse(text: str) -> Any:
-    """JSON that the database can keep: no NUL, no lone surrogates, NaN and infinity are null. Raises BadRequest.
+    """JSON that the database can keep: no NUL, no lone surrogates, NaN and infinity are null, at most DEEPEST levels.
 
-    A message that is nested too deep for the parser becomes a text in the batch, so that its neighbours are read.
+    A message of a batch that is nested deeper becomes a text in the batch, so that its neighbours are read and it is
+    seen in the event debugger; what else of the batch's body is nested deeper becomes null. Raises BadRequest for text
+    that is no JSON, and for a body without a batch that is nested deeper.
     """
     try:
         found = _loads(text)
+        deep = is_deeper(found, DEEPEST)
     except RecursionError:
-        found = _rescue(text)
+        deep = True
     except ValueError as error:
-        detail = getattr(error, "msg", "")
-        raise BadRequest(400, "invalid-json", f"The body is not JSON. {detail}".strip()) from error
+        raise _no_json(getattr(error, "msg", "")) from error
+    if deep:
+        found = _rescue(text.strip())
     if "\\u0000" in text or "\x00" in text or "\\ud" in text or "\\uD" in text:
         found = cleaned(found)
     return found
+
+
+def _no_json(detail: str = "") -> BadRequest:
+    return BadRequest(400, "invalid-json", f"The body is not JSON. {detail}".strip())
+
+
+def is_deeper(value: Any, limit: int) -> bool:
+    """True if lists and objects are nested more than `limit` levels deep. It looks level by level, so that it needs no
+    deeper stack for deeper nesting.
+    """
+    level = [value] if isinstance(value, list | dict) else []
+    for _ in range(limit):
+        if not level:
+            return False
+        level = [
+            item
+            for outer in level
+            for item in (outer.values() if type(outer) is dict else outer)
+            if type(item) is dict or type(item) is list
+        ]
+    return bool(level)
 
 
 def _loads(text: str) -> Any:
@@ -123,28 +152,56 @@ def cleaned(value: Any) -> Any:
 
 
 def _rescue(text: str) -> Any:
-    """Read each member of the batch by itself; one that cannot be read stays a text."""
-    found = re.search(r'"batch"\s*:\s*\[', text)
-    members: list[Any] = []
-    if found is None:
-        return {}
-    depth, start = 0, found.end()
-    for token in _TOKEN.finditer(text, found.end()):
+    """Read a body that is nested too deep part by part: each message of a batch, each other member of the object."""
+    if text.startswith("["):  # events of an old SDK of PostHog, without a batch around them
+        return [_message(part, 1) for part in _parts(text)]
+    found: dict[str, Any] = {}
+    for part in _parts(text):
+        name = _NAME.match(part)
+        if name is None:
+            raise _no_json()
+        key, value = _shallow(name[1], 1), part[name.end() :].strip()
+        if key == "batch" and value.startswith("["):
+            found[key] = [_message(item, 2) for item in _parts(value)]
+        else:
+            found[str(key)] = _shallow(value, 1)
+    if not isinstance(found.get("batch"), list):
+        raise TOO_DEEP
+    return found
+
+
+def _parts(text: str) -> Iterator[str]:
+    """What stands between the commas of a list or an object, without reading it. Raises BadRequest if it never ends."""
+    depth, start = 0, 1
+    for token in _TOKEN.finditer(text):
         mark = token[0]
         if mark in "[{":
             depth += 1
         elif mark in "]}":
             depth -= 1
-        if depth < 0 or (depth == 0 and mark == ","):
-            members.append(_member(text[start : token.start()]))
+        if depth == 0 or depth == 1 and mark == ",":
+            if part := text[start : token.start()].strip():
+                yield part
             start = token.end()
-        if depth < 0:
-            break
-    return {"batch": members}
+        if depth == 0:
+            if start < len(text):
+                break
+            return
+    raise _no_json()
 
 
-def _member(text: str) -> Any:
+def _message(text: str, outside: int) -> Any:
+    """A message; its beginning as a text if it is nested too deep."""
+    found = _shallow(text, outside)
+    return text[:1_000] if found is None and text != "null" else found
+
+
+def _shallow(text: str, outside: int) -> Any:
+    """The value; None if it is nested too deep, with the levels around it. Raises BadRequest for what is no JSON."""
     try:
-        return _loads(text)
-    except (RecursionError, ValueError):
-        return text[:1_000]
+        found = _loads(text)
+    except RecursionError:
+        return None
+    except ValueError as error:
+        raise _no_json(getattr(error, "msg", "")) from error
+    return None if is_deeper(found, DEEPEST - outside) else found

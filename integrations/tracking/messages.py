@@ -117,11 +117,13 @@ def read_message(data: Any, envelope: Envelope, place: int = 0, kind: str = "") 
         message.drop("A message is a JSON object; this one is none, or is nested too deep to be read.")
         return message
     payload = _COMPACT.encode(data)
+    at, remark = happened_at(data, envelope)
     message = Tracked(
         kind=kind or str(data.get("type") or "")[:20],
         message_id=_message_id(data.get("messageId"), made_up),
-        at=happened_at(data, envelope),
+        at=at,
         payload=payload,
+        reason=remark,
     )
     if len(payload) * 4 > MAX_MESSAGE and (size := len(payload.encode())) > MAX_MESSAGE:
         message.payload = payload[: MAX_MESSAGE // 4]
@@ -183,7 +185,8 @@ def _read_company(message: Tracked) -> None:
 def _fill_event(message: Tracked, data: Mapping[str, Any]) -> None:
     """What a track, page or screen call says."""
     properties = dict(_object(data, "properties"))
-    check_nesting(properties)
+    if message.payload.count("{") + message.payload.count("[") > MAX_DEPTH:  # with fewer it cannot be that deep
+        check_nesting(properties)
     if message.kind == "track":
         event = data.get("event")
         if not isinstance(event, str) or not event.strip():

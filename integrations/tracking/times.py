@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from core.intake import short
+
 if TYPE_CHECKING:
     from integrations.tracking.messages import Envelope
 
@@ -13,28 +15,51 @@ if TYPE_CHECKING:
 TOLERANCE = dt.timedelta(seconds=2)
 FUTURE = dt.timedelta(days=1)
 OLDEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+_OUT_OF_RANGE = "Its time is before 2000 or more than a day ahead ({}). The time of receipt is taken."
 
 
-def happened_at(data: Mapping[str, Any], envelope: Envelope) -> dt.datetime:
-    """The time of a message (contract, section 4).
+def happened_at(data: Mapping[str, Any], envelope: Envelope) -> tuple[dt.datetime, str]:
+    """The time of a message (contract, section 4), and a remark if it is not the one that was sent.
 
     With both timestamp and originalTimestamp the first is taken as it is. With one of them it is
     receivedAt − (sentAt − that one), where sentAt is the message's, else the request's. Without any, with one that
     cannot be read, or one before 2000 or more than a day ahead, it is the time of receipt.
     """
     received = envelope.received_at
-    explicit, original = read_time(data.get("timestamp")), read_time(data.get("originalTimestamp"))
+    said, said_first = data.get("timestamp"), data.get("originalTimestamp")
+    explicit, original = read_time(said), read_time(said_first)
     found = explicit or original
     if found is None:
-        return received
+        return received, _unread("timestamp", said) or _unread("originalTimestamp", said_first)
     if explicit is None or original is None:
         sent = read_time(data.get("sentAt")) or read_time(envelope.sent_at)
         if sent is not None and abs(received - sent) > TOLERANCE:
             try:
                 found = received - (sent - found)
             except OverflowError:
-                return received
-    return found if OLDEST <= found <= received + FUTURE else received
+                return received, _OUT_OF_RANGE.format(short(said or said_first))
+    at, remark = _in_range(found, received)
+    if explicit is None and said:
+        remark = remark or f"“timestamp” is no time: {short(said)}. originalTimestamp is taken."
+    return at, remark
+
+
+def time_of(name: str, data: Mapping[str, Any], received: dt.datetime) -> tuple[dt.datetime, str]:
+    """The time in one member, as it is; that of receipt, and a remark, where there is none that can be taken."""
+    found = read_time(data.get(name))
+    return (received, _unread(name, data.get(name))) if found is None else _in_range(found, received)
+
+
+def _in_range(found: dt.datetime, received: dt.datetime) -> tuple[dt.datetime, str]:
+    if OLDEST <= found <= received + FUTURE:
+        return found, ""
+    return received, _OUT_OF_RANGE.format(found.isoformat(timespec="seconds"))
+
+
+def _unread(name: str, said: Any) -> str:
+    """A remark on a time that was sent and cannot be read; "" for none."""
+    absent = said is None or said == ""
+    return "" if absent else f"“{name}” is no time: {short(said)}. The time of receipt is taken."
 
 
 def read_time(value: Any) -> dt.datetime | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from integrations.models import Source
 from integrations.tracking.bodies import BadRequest
 from integrations.tracking.messages import Envelope, Tracked, check_nesting, read_id
-from integrations.tracking.times import read_time
+from integrations.tracking.times import read_time, time_of
 
 if TYPE_CHECKING:
     from integrations.tracking.requests import Received
@@ -108,11 +108,11 @@ class _Maker:
             raise ValueError("An event needs a user or a company.")
         properties = _properties(data)
         check_nesting(properties)
-        said = read_time(data.get("occurred_at"))
-        same = hashlib.sha256(self.payload.encode()).hexdigest() if said else f"{self.received.request_id}:0"
-        name = name.strip()[:255]
-        at = said or self.at
-        self.add("track", message_id=same, at=at, user=user, account=account, name=name, properties=properties)
+        timed = read_time(data.get("occurred_at")) is not None
+        same = hashlib.sha256(self.payload.encode()).hexdigest() if timed else f"{self.received.request_id}:0"
+        at, remark = time_of("occurred_at", data, self.at)
+        told: dict[str, Any] = {"user": user, "account": account, "properties": properties}
+        self.add("track", message_id=same, at=at, name=name.strip()[:255], reason=remark, **told)
 
 
 def _ref(given: Mapping[str, Any], what: str, other: str = "") -> str:

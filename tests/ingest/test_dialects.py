@@ -74,6 +74,15 @@ def test_userlist_events_are_stored_once(push: Any) -> None:
     assert stored.at.isoformat() == "2026-05-01T10:00:00+00:00"
 
 
+@pytest.mark.parametrize(
+    ("when", "said"), [("soon", "“occurred_at” is no time: soon."), ("2038-01-01T00:00:00Z", "more than a day ahead")]
+)
+def test_a_time_of_userlist_that_is_replaced_is_told(push: Any, when: str, said: str) -> None:
+    assert push("POST", "events", {"name": "E", "company": "a1", "occurred_at": when}).status_code == 200
+    row = Message.objects.get()
+    assert said in row.reason and row.at == row.received_at == Event.objects.get().at
+
+
 def test_userlist_takes_away(push: Any) -> None:
     push("POST", "relationships", {"user": "u1", "company": "a1"})
     push("POST", "relationships", {"user": "u1", "company": "a2"})

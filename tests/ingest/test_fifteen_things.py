@@ -213,3 +213,32 @@ def test_the_clock_of_the_sender_is_corrected(send: Send) -> None:
     found = dict(Event.objects.values_list("message_id", "at"))
     for place, hours in enumerate((-1, -2, -5, 0, 0, -0.5, 0)):
         assert abs((found[f"m{place}"] - now).total_seconds() - hours * 3600) <= 3, place
+
+
+@pytest.mark.parametrize("path", ["/v1/track", "/v1/batch"])
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ({"timestamp": "yesterday"}, "“timestamp” is no time: yesterday. The time of receipt is taken."),
+        ({"timestamp": {"at": 1}}, "“timestamp” is no time"),
+        ({"timestamp": True}, "“timestamp” is no time: True"),
+        ({"originalTimestamp": "2026-13-01T00:00:00Z"}, "“originalTimestamp” is no time: 2026-13-01T00:00:00Z."),
+        ({"timestamp": "2038-01-19T03:14:07Z"}, "more than a day ahead (2038-01-19T03:14:07+00:00). The time of rec"),
+        ({"timestamp": "1999-12-31T23:59:59Z"}, "before 2000"),
+        ({"timestamp": "0001-01-01T00:00:00Z", "sentAt": "9999-12-31T00:00:00Z"}, "before 2000"),
+        ({"timestamp": "nonsense", "originalTimestamp": "2014-03-01T00:00:00Z"}, "originalTimestamp is taken."),
+        ({"timestamp": "2014-03-01T00:00:00Z"}, ""),
+        ({"timestamp": None, "originalTimestamp": ""}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_time_that_is_replaced_is_told_in_the_debugger(
+    send: Send, path: str, times: dict[str, object], said: str
+) -> None:
+    call = track(context={"groupId": "a1"}, **times)
+    send(path, batch(call) if path.endswith("batch") else call)
+    row = Message.objects.get()
+    assert row.outcome == Outcome.STORED
+    assert said in row.reason and bool(said) == bool(row.reason)
+    if said and "originalTimestamp is taken" not in said:
+        assert row.at == row.received_at == Event.objects.get().at
