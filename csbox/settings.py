@@ -123,7 +123,10 @@ DATABASE_IS_OURS = not DATABASE_URL
 WORKER_STATEMENT_TIMEOUT_MS = number("CSBOX_WORKER_STATEMENT_TIMEOUT_MS", 270_000)
 IS_WORKER = flag("CSBOX_IS_WORKER")
 _statement_timeout = WORKER_STATEMENT_TIMEOUT_MS if IS_WORKER else number("CSBOX_STATEMENT_TIMEOUT_MS", 0)
-_options: dict[str, Any] = {"connect_timeout": 10, "application_name": "csbox-worker" if IS_WORKER else "csbox"}
+_options: dict[str, Any] = {"application_name": "csbox-worker" if IS_WORKER else "csbox"}
+# Seconds to connect, and milliseconds for which the network may swallow what is sent. Those who send messages wait five
+# seconds for an answer, which must be time enough to keep a message on the disk instead.
+_options |= dict(zip(("connect_timeout", "tcp_user_timeout"), (10, 30_000) if IS_WORKER else (3, 5_000), strict=True))
 _options |= {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 # Compiling statements took PostgreSQL longer than running them: minutes for the scoring of health (measured).
 _options["options"] = "-c jit=off" + (f" -c statement_timeout={_statement_timeout}" if _statement_timeout else "")

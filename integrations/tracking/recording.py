@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from accounts.facts import (
     Fact,
@@ -30,6 +30,7 @@ from core.intake import short
 from integrations.models import Outcome, Source
 from integrations.tracking.identities import Identities
 from integrations.tracking.messages import Envelope, Tracked
+from integrations.tracking.outages import is_away, sqlstate
 from integrations.tracking.refusing import refuse_erased
 from integrations.tracking.repetitions import drop_repeated
 from integrations.tracking.tallies import log_messages, tally
@@ -39,7 +40,7 @@ from usage.store import EventFact, PostgresStore, Prepared
 
 log = logging.getLogger(__name__)
 ATTEMPTS = 4
-LONGEST_STATEMENT_MS = 10_000  # an SDK gives up after eight to fifteen seconds; the spool takes over before
+LONGEST_STATEMENT_MS = 10_000  # a request over HTTP is given up before (outages.PATIENCE); the spool's are not
 # Another writer won a race that PostgreSQL has ended; the same work succeeds the next time.
 RACES = ("40P01", "40001")
 
@@ -62,18 +63,13 @@ def record(source: Source, messages: Sequence[Tracked], envelope: Envelope) -> N
         except OperationalError as error:
             if sqlstate(error) not in RACES or attempt == ATTEMPTS:
                 raise
-        except Exception:
-            if one_by_one:
+        except Exception as error:
+            if one_by_one or is_away(error):
                 raise
             log.exception("a batch of %s failed and is taken message by message", source.key)
             one_by_one = True
         for message, state in zip(messages, before, strict=True):
             message.state = state
-
-
-def sqlstate(error: BaseException) -> str:
-    """PostgreSQL's five-character code of an error; empty for one that it never saw."""
-    return str(getattr(error.__cause__ or error, "sqlstate", "") or "")
 
 
 def _record_once(source: Source, messages: Sequence[Tracked], envelope: Envelope, *, one_by_one: bool) -> None:
@@ -117,9 +113,9 @@ def record_alone(source: Source, message: Tracked, envelope: Envelope) -> str:
     try:
         with connection.wrap_database_errors, transaction.atomic():
             Batch(source, [message], envelope).record()
-    except (OperationalError, InterfaceError):
-        raise
-    except (DataError, IntegrityError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except Exception as error:
+        if is_away(error):
+            raise
         message.state = before
         return f"{type(error).__name__}: {short(error, 200)}"
     return ""

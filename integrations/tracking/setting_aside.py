@@ -16,7 +16,8 @@ from django.db.models import Count, Max, QuerySet
 from core.intake import short
 from integrations.models import Message, Outcome
 from integrations.tracking.messages import Envelope, Tracked
-from integrations.tracking.recording import ATTEMPTS, RACES, record_alone, sqlstate
+from integrations.tracking.outages import sqlstate
+from integrations.tracking.recording import ATTEMPTS, RACES, record_alone
 from integrations.tracking.refusing import refuse_erased
 from usage import partitions
 

@@ -4,6 +4,9 @@ Each request is a file of its own, written under another name, flushed to the di
 only whole ones. They are recorded in the order in which they came. A request may be recorded twice by a crash between
 the commit and the removal of its file; its message ids make that harmless. What cannot be recorded is moved to `aside`
 with its reason, so that it stands in nobody's way and is not lost either.
+
+Anybody can make up a key while nobody can look it up. So requests whose key has opened nothing on this machine yet get
+a small share of the room, and the room is for what was set aside as well.
 """
 
 from __future__ import annotations
@@ -16,23 +19,29 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from django.conf import settings
-from django.db import Error, InterfaceError, OperationalError, connection, connections
+from django.db import Error, connection, connections
+from django.utils import timezone
 
-from integrations.models import WriteKey
-from integrations.tracking import keys
+from integrations.models import Source, WriteKey
+from integrations.tracking import keys, outages
 from integrations.tracking.bodies import BadRequest
 from integrations.tracking.requests import BAD_KEY, Received, take
 
 log = logging.getLogger(__name__)
-PAUSE = 5.0  # seconds for which a database that did not answer is not asked again
+UNKNOWN_SHARE = 0.05  # of the room
+KEPT_ASIDE_DAYS = 90
+_UNKNOWN = "-unknown"  # in the names of requests whose key has opened nothing here yet
+LONGEST_DRAIN = 60.0  # seconds for one request, after which its connection is dead
 LOOK_EVERY = 2.0  # seconds between two looks whether anything waits
 TRIES = 5  # of a request that the database refuses although it is there
-_state = {"away_until": 0.0, "looked": 0.0, "measured": 0.0, "bytes": 0.0}
+TIDY_EVERY = 3_600.0
+_state = {"looked": 0.0, "tidied": 0.0, "measured": 0.0, "bytes": 0.0, "unknown": 0.0}
+_remembered: set[Path] = set()
 _draining = threading.Lock()
 
 
@@ -48,14 +57,18 @@ def waiting() -> list[Path]:
     return sorted(folder().glob("[0-9]*.json"))
 
 
-def is_database_away() -> bool:
-    """True for some seconds after the database did not answer, so that not every request waits for it in vain."""
-    return time.monotonic() < _state["away_until"]
+def remember(digest: str) -> None:
+    """The key with this digest has opened a source: remembered on the disk, for processes that start in an outage."""
+    mark = _mark(digest)
+    if mark not in _remembered:
+        with contextlib.suppress(OSError):
+            mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            mark.touch()
+            _remembered.add(mark)
 
 
-def note_database_away() -> None:
-    """The database has just not answered."""
-    _state["away_until"] = time.monotonic() + PAUSE
+def _mark(digest: str) -> Path:
+    return Path(settings.SPOOL_DIR) / "known" / digest
 
 
 def keep_if_known(received: Received) -> bool:
@@ -65,41 +78,51 @@ def keep_if_known(received: Received) -> bool:
     """
     if keys.is_remembered(received.digest) and keys.remembered_source(received.digest) is None:
         raise BAD_KEY
+    known = keys.is_remembered(received.digest) or _mark(received.digest).exists()
     try:
-        if _room_left():
-            _write(received)
+        if _room_left(known=known):
+            _write(received, known=known)
             return True
-        log.error("the spool holds %s MB, which is its limit", settings.SPOOL_MB)
+        log.error("the spool holds as much as it may of %s MB", settings.SPOOL_MB)
     except OSError as error:
         log.error("a request could not be kept on the disk: %s", error)
     return False
 
 
-def _room_left() -> bool:
-    now = time.monotonic()
+def _room_left(*, known: bool) -> bool:
+    now, room = time.monotonic(), settings.SPOOL_MB * 1_000_000
     if now - _state["measured"] > LOOK_EVERY:
-        _state["bytes"] = float(sum(path.stat().st_size for path in waiting()))
+        sizes = {path: path.stat().st_size for path in (*waiting(), *_files_aside())}
+        _state["bytes"] = float(sum(sizes.values()))
+        _state["unknown"] = float(sum(size for path, size in sizes.items() if _UNKNOWN in path.name))
         _state["measured"] = now
-    return _state["bytes"] < settings.SPOOL_MB * 1_000_000
+    return _state["bytes"] < room and (known or _state["unknown"] < room * UNKNOWN_SHARE)
 
 
-def _write(received: Received) -> None:
+def _write(received: Received, *, known: bool) -> None:
     place = folder()
     micros = int(received.received_at.timestamp() * 1_000_000)
-    name = f"{micros:020d}-{received.request_id}.0.json"
+    name = f"{micros:020d}-{received.request_id}{'' if known else _UNKNOWN}.0.json"
+    written = _write_whole(place / name, received)
+    _state["bytes"] += written
+    _state["unknown"] += 0 if known else written
+
+
+def _write_whole(path: Path, received: Received) -> int:
+    """Write a request to a file that is there whole or not at all; its size."""
     text = json.dumps(asdict(received) | {"received_at": received.received_at.isoformat()})
-    draft = place / f".{name}"
+    draft = path.with_name(f".{path.name}")
     try:
         with open(draft, "x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        draft.rename(place / name)
+        draft.rename(path)
     except OSError:
         draft.unlink(missing_ok=True)
         raise
-    _sync(place)
-    _state["bytes"] += len(text)
+    _sync(path.parent)
+    return len(text)
 
 
 def _sync(place: Path) -> None:
@@ -117,6 +140,9 @@ def drain_if_waiting() -> None:
     if now - _state["looked"] < LOOK_EVERY:
         return
     _state["looked"] = now
+    if now - _state["tidied"] > TIDY_EVERY:
+        _state["tidied"] = now
+        forget_aside(timezone.now())
     if waiting() and not _draining.locked():
         threading.Thread(target=_drain_and_close, daemon=True).start()
 
@@ -140,9 +166,9 @@ def drain() -> int:
         for path in waiting() if mine else ():
             try:
                 done += _record(path)
-            except (OperationalError, InterfaceError) as error:
-                if not _is_there():
-                    note_database_away()
+            except Error as error:
+                if outages.is_away(error) and not _is_there():
+                    outages.note_away()
                     return done
                 _try_later(path, error)
     return done
@@ -175,17 +201,46 @@ def _record(path: Path) -> int:
         set_aside(path, BAD_KEY.message)
         return 1
     try:
-        take(received, found.source)
+        _take(received, found.source)
     except BadRequest as error:
         set_aside(path, error.message)
-    except (OperationalError, InterfaceError):
+    except Error:
         raise
     except Exception as error:
         log.exception("a request of the spool failed")
-        set_aside(path, f"{type(error).__name__}: {error}")
+        _take_apart(path, received, found.source, f"{type(error).__name__}: {error}")
     else:
         path.unlink()
     return 1
+
+
+def _take(received: Received, source: Source) -> None:
+    with outages.patience(LONGEST_DRAIN):
+        take(received, source)
+
+
+def _take_apart(path: Path, received: Received, source: Source, reason: str) -> None:
+    """Record the messages of a request that fails one by one; those that fail alone too are set aside together."""
+    data = received.data
+    messages = data.get("batch") if isinstance(data, Mapping) else data
+    failed: list[object] = []
+    for place, message in enumerate(messages if isinstance(messages, list) else ()):
+        part = [message] if data is messages else {**data, "batch": [message]}
+        try:
+            _take(replace(received, data=part, request_id=f"{received.request_id}-{place}"), source)
+        except Error:
+            raise
+        except Exception as error:
+            failed.append(message)
+            reason = error.message if isinstance(error, BadRequest) else f"{type(error).__name__}: {error}"
+    if isinstance(messages, list) and messages and not failed:
+        path.unlink()
+        return
+    if failed:
+        left = failed if data is messages else {**data, "batch": failed}
+        with contextlib.suppress(OSError):  # without room for that, all of it goes aside
+            _write_whole(path, replace(received, data=left))
+    set_aside(path, reason)
 
 
 def _try_later(path: Path, error: Error) -> None:
@@ -206,10 +261,20 @@ class Aside:
     reason: str
 
 
+def _files_aside() -> Iterable[Path]:
+    return (folder() / "aside").glob("[0-9]*.json")
+
+
+def forget_aside(now: dt.datetime) -> int:
+    """Delete the requests that were set aside and that nobody has decided about for 90 days; how many."""
+    before = now - dt.timedelta(days=KEPT_ASIDE_DAYS)
+    return sum(discard_aside(item.name) for item in aside() if item.received_at < before)
+
+
 def aside() -> list[Aside]:
     """The requests that were set aside, the newest first."""
     found = []
-    for path in sorted((folder() / "aside").glob("[0-9]*.json"), reverse=True):
+    for path in sorted(_files_aside(), reverse=True):
         said = path.with_name(f"{path.name}.reason")
         reason = said.read_text(encoding="utf-8").strip() if said.exists() else ""
         at = dt.datetime.fromtimestamp(int(path.name[:20]) / 1_000_000, dt.UTC) if path.name[:20].isdigit() else None
@@ -255,10 +320,11 @@ def set_aside(path: Path, reason: str) -> None:
 
 
 def _is_there() -> bool:
+    """True if it answers, and writes."""
     connection.close()
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+            cursor.execute("SELECT current_setting('transaction_read_only')")
+            return bool(cursor.fetchone()[0] == "off")
     except Error:
         return False
-    return True

@@ -14,6 +14,7 @@ def drain_spool() -> None:
 
 
 def tidy_messages() -> None:
-    """Forget old messages, and add up the tallies of the hours that are over."""
+    """Forget old messages and requests that were set aside, and add up the tallies of the hours that are over."""
     sum_tallies(timezone.now())
     forget_messages(timezone.now())
+    spool.forget_aside(timezone.now())

@@ -7,12 +7,11 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from integrations.tracking import answers, keys, spool
+from integrations.tracking import answers, keys, outages, spool
 from integrations.tracking.bodies import BadRequest, parse, read_body
 from integrations.tracking.limits import wait_for_turn
 from integrations.tracking.requests import BAD_KEY, NO_KEY, Received, take, write_key
@@ -104,17 +103,30 @@ def serve(
 
 
 def _take_or_keep(received: Received) -> bool:
-    """Record a request, or keep it on the disk while the database is away; False if neither can be done."""
-    if spool.is_database_away():
+    """Record a request, or keep it on the disk if the database is away or anything fails; False if that fails too.
+
+    Nothing that a message says may cost its neighbours: what fails here is kept, and looked at one by one from there.
+    """
+    if not outages.may_ask():
         return spool.keep_if_known(received)
     try:
-        source = keys.find_source(received.digest)
-        if source is None:
-            raise BAD_KEY
-        take(received, source)
-    except (OperationalError, InterfaceError) as error:
-        log.warning("the database is away (%s)", str(error).strip().splitlines()[:1])
-        spool.note_database_away()
+        with outages.patience(outages.PATIENCE):
+            source = keys.find_source(received.digest)
+            if source is None:
+                raise BAD_KEY
+            take(received, source)
+    except BadRequest:
+        outages.note_unknown()
+        raise
+    except Exception as error:
+        if outages.is_away(error):
+            log.warning("the database is away (%s)", str(error).strip().splitlines()[:1])
+            outages.note_away()
+        else:
+            log.exception("recording a request failed; it is kept in the spool")
+            outages.note_unknown()
         return spool.keep_if_known(received)
+    outages.note_there()
+    spool.remember(received.digest)
     spool.drain_if_waiting()
     return True

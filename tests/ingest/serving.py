@@ -38,13 +38,17 @@ def environment(data: Path, line: Line | None = None) -> dict[str, str]:
 
 
 class Line:
-    """A line to the database that can be cut: what is connected breaks, and new connections are refused."""
+    """A line to the database that can be cut: what is connected breaks, and new connections are refused. Or it swallows
+    what is sent: everything stays connected, new connections are made, and nothing arrives.
+    """
 
     def __init__(self) -> None:
         given = connection.get_connection_params()
         self.host, self.behind = str(given.get("host") or "127.0.0.1"), int(given.get("port") or 5432)
         self.open: set[socket.socket] = set()
         self.gate: socket.socket | None = None
+        self.swallows = False
+        self.made = 0  # connections, so far
         self.port = 0
         self.mend()
 
@@ -60,6 +64,18 @@ class Line:
             self.gate.shutdown(socket.SHUT_RDWR)
             self.gate.close()
             self.gate = None
+        self._break()
+
+    def swallow(self) -> None:
+        """Let nothing arrive from now on."""
+        self.swallows = True
+
+    def arrive(self) -> None:
+        """Let new connections work again; of the old ones something is missing."""
+        self.swallows = False
+        self._break()
+
+    def _break(self) -> None:
         for end in list(self.open):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
@@ -68,6 +84,7 @@ class Line:
         with suppress(OSError):
             while True:
                 near, _ = gate.accept()
+                self.made += 1
                 if self.host.startswith("/"):
                     far = socket.socket(socket.AF_UNIX)
                     far.connect(f"{self.host}/.s.PGSQL.{self.behind}")
@@ -80,7 +97,8 @@ class Line:
     def _carry(self, one: socket.socket, other: socket.socket) -> None:
         with suppress(OSError):
             while piece := one.recv(65_536):
-                other.sendall(piece)
+                if not self.swallows:
+                    other.sendall(piece)
         for end in (one, other):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from integrations.models import Message, Outcome
-from integrations.tracking import spool
+from integrations.tracking import outages, spool
 from integrations.tracking.bodies import DEEPEST, BadRequest, parse
 from tests.ingest.conftest import KEY, Send, outcomes
 from usage.models import Event
@@ -102,11 +102,11 @@ def test_the_limit_is_exact_and_marks_in_texts_count_for_nothing() -> None:
 def test_a_deep_batch_is_kept_while_the_database_is_away(send: Send, settings: Any, tmp_path: Any) -> None:
     settings.SPOOL_DIR = tmp_path
     body = deep_batch(nested(960, OBJECTS, r"\ud83d"), "")
-    spool.note_database_away()
+    outages.note_away()
     try:
         assert send("/v1/batch", body.encode()).status_code == 200
     finally:
-        spool._state["away_until"] = 0.0
+        outages.note_there()
     assert spool.drain() == 1 and Event.objects.count() == 2
 
 

@@ -17,7 +17,7 @@ from django.db import OperationalError
 
 from accounts.models import Account
 from integrations.models import Message, Outcome
-from integrations.tracking import keys, spool
+from integrations.tracking import keys, outages, spool
 from integrations.tracking.requests import Received
 from tests.ingest.conftest import KEY, Send, basic, batch, group, outcomes, track
 from tests.ingest.serving import Line, Server, served
@@ -29,9 +29,11 @@ from usage.models import Event
 def _own_spool(settings: Any, tmp_path: Path) -> Iterator[None]:
     """A folder of this test's own, and a process that remembers no outage."""
     settings.SPOOL_DIR = tmp_path / "spool"
-    spool._state.update(away_until=0.0, looked=0.0, measured=0.0, bytes=0.0)
+    outages.note_there()
+    spool._state.update(dict.fromkeys(spool._state, 0.0))
     yield
-    spool._state.update(away_until=0.0, looked=0.0, measured=0.0, bytes=0.0)
+    outages.note_there()
+    spool._state.update(dict.fromkeys(spool._state, 0.0))
 
 
 def received(data: Any, number: int, *, key: str = KEY, kind: str = "batch") -> Received:
@@ -50,7 +52,7 @@ def post(port: int, body: Any, key: str = KEY) -> int:
 def test_what_was_kept_is_recorded_in_order_and_once(send: Send) -> None:
     for number in (3, 1, 2):
         assert spool.keep_if_known(received({"batch": [track(f"E{number}"), group(traits={"n": number})]}, number))
-    assert [path.name.split(".")[0][-1] for path in spool.waiting()] == ["1", "2", "3"]
+    assert [path.name[21:29] for path in spool.waiting()] == ["request1", "request2", "request3"]
     copies = [(path, path.read_text()) for path in spool.waiting()]
     assert spool.drain() == 3 and not spool.waiting()
     assert list(Event.objects.order_by("id").values_list("name__name", flat=True)) == ["E1", "E2", "E3"]
@@ -116,7 +118,7 @@ def test_what_the_database_refuses_again_and_again_is_set_aside(send: Send, monk
 
 
 def test_a_full_spool_and_a_wrong_key_are_told(send: Send, settings: Any) -> None:
-    spool.note_database_away()
+    outages.note_away()
     settings.SPOOL_MB = 0
     answer = send("/v1/batch", batch(track()))
     assert answer.status_code == 503 and answer["Retry-After"] == "5" and answer.json()["code"] == "unavailable"
@@ -124,6 +126,47 @@ def test_a_full_spool_and_a_wrong_key_are_told(send: Send, settings: Any) -> Non
     assert keys.find_source(keys.digest_of("wk_that-opens-nothing-at-all")) is None
     assert send("/v1/batch", batch(track()), key="wk_that-opens-nothing-at-all").status_code == 401
     assert send("/v1/batch", batch(track())).status_code == 200 and len(spool.waiting()) == 1
+
+
+def test_strangers_fill_a_small_share_only(send: Send, settings: Any) -> None:
+    """A key that has opened nothing here may be anybody's; one that has is known to a process that starts anew."""
+    settings.SPOOL_MB = 1
+    assert send("/v1/batch", batch()).status_code == 200
+    keys.forget_known()  # as in a process that starts while the database is away
+    outages.note_away()
+    large = batch(track(properties={"text": "x" * 15_000}))
+    stranger = [send("/v1/batch", large, key=f"wk_of-nobody-{number}").status_code for number in range(8)]
+    assert stranger == [200] * 4 + [503] * 4  # a twentieth of a megabyte
+    spool._state["measured"] = 0.0  # measured anew it is the same
+    assert send("/v1/batch", large, key="wk_of-nobody-at-all").status_code == 503
+    assert [send("/v1/batch", large).status_code for _ in range(30)] == [200] * 30
+    outages.note_there()
+    assert spool.drain() == 34 and len(spool.aside()) == 4
+    outages.note_away()
+    spool._state["measured"] = 0.0
+    assert send("/v1/batch", large, key="wk_of-nobody-again").status_code == 503  # what is aside counts as well
+
+
+def test_what_is_set_aside_takes_room_for_ninety_days(send: Send, settings: Any) -> None:
+    settings.SPOOL_MB = 1
+    assert send("/v1/batch", batch()).status_code == 200
+    outages.note_away()
+    for number in (1, 2):
+        spool.keep_if_known(received({"batch": ["x" * 600_000]}, number))
+    for path in spool.waiting():
+        spool.set_aside(path, "a reason")
+    spool._state["measured"] = 0.0
+    assert send("/v1/batch", batch(track())).status_code == 503
+    came = spool.aside()[0].received_at
+    assert spool.forget_aside(came + dt.timedelta(days=spool.KEPT_ASIDE_DAYS)) == 1
+    assert [item.received_at for item in spool.aside()] == [came]
+    assert len(list((spool.folder() / "aside").iterdir())) == 2
+    spool._state["measured"] = 0.0
+    assert send("/v1/batch", batch(track())).status_code == 200
+    outages.note_there()
+    spool._state.update(looked=-spool.LOOK_EVERY, tidied=-spool.TIDY_EVERY)
+    assert send("/v1/batch", batch()).status_code == 200  # the hourly look; the request is of May
+    assert spool.aside() == []
 
 
 @pytest.mark.machine
