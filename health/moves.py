@@ -12,11 +12,12 @@ from health.definition import Definition, Measure
 from health.explaining import band_of, number_in_words
 from health.history import newest_rows
 from health.models import Band, BandChange, HealthConfigVersion, HealthDay, HealthOverride
-from health.recalling import definitions_of
+from health.recalling import lenient, versions_of, wholes_of
+from health.rescoring import Wholes, mostly_the_version, rescored, whole_score
 from segments.questions import Reader
 
 Cause = BandChange.Cause
-Definitions = Mapping[tuple[int | None, int], Definition]
+Pair = tuple[HealthDay | None, HealthDay]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def told_changes(changes: Sequence[BandChange], reader: Reader) -> list[ChangeTo
     days = {change.pk: change.at.astimezone(zone).date() for change in changes}
     moved = [change for change in changes if change.cause in (Cause.DATA, Cause.TIME)]
     rows = newest_rows([(one.account_id, days[one.pk]) for one in moved], 2)
-    definitions = definitions_of({(row.config_id, row.version) for pair in rows.values() for row in pair}, reader)
+    pairs = {key: (pair[1] if len(pair) > 1 else None, pair[0]) for key, pair in rows.items()}
+    moves = Moves(pairs.values(), reader)
     saved = {change.config_id for change in changes if change.cause in (Cause.VERSION, Cause.CONFIG)}
     versions = HealthConfigVersion.objects.filter(config__in=saved).select_related("config") if saved else []
     said = {(row.config_id, row.number): row for row in versions}
@@ -79,8 +81,8 @@ def told_changes(changes: Sequence[BandChange], reader: Reader) -> list[ChangeTo
             why = f"now {version.config.name}"
         elif change.cause == Cause.OVERRIDE:
             why = _hand_at(change, hands)
-        elif pair := rows.get((change.account_id, days[change.pk]), []):
-            why = main_move(pair[1] if len(pair) > 1 else None, pair[0], definitions)
+        elif pair := pairs.get((change.account_id, days[change.pk])):
+            why = moves.main(*pair)
         found.append(ChangeTold(change, why))
     return found
 
@@ -94,44 +96,82 @@ def _hand_at(change: BandChange, hands: Sequence[HealthOverride]) -> str:
 
 
 def reasons_of_moves(accounts: Iterable[Account], days: int, reader: Reader) -> dict[int, str]:
-    """What moved the scores of accounts over so many days, by primary key; two statements."""
+    """What moved the scores of accounts over so many days, by primary key; two statements, and one more where a new
+    version has other percentages."""
     today = reader.moment.today
     then = today - dt.timedelta(days=days)
     ids = [account.pk for account in accounts]
     rows = newest_rows([(pk, day) for pk in ids for day in (then, today)])
-    definitions = definitions_of({(row.config_id, row.version) for found in rows.values() for row in found}, reader)
-    reasons = {}
+    pairs: dict[int, Pair] = {}
     for pk in ids:
         before, after = (rows.get((pk, day), [None])[0] for day in (then, today))
-        reasons[pk] = main_move(before, after, definitions) if after else ""
-    return reasons
+        if after is not None:
+            pairs[pk] = before, after
+    moves = Moves(pairs.values(), reader)
+    return {pk: moves.main(*pairs[pk]) if pk in pairs else "" for pk in ids}
 
 
-def main_move(before: HealthDay | None, after: HealthDay, definitions: Definitions) -> str:
-    """The measure that moved the score most between two rows: "Active users 14, was 61"."""
-    new = definitions.get((after.config_id, after.version))
-    old = definitions.get((before.config_id, before.version)) if before else None
-    if before is None or old is None or new is None:
-        return ""
-    if before.config_id != after.config_id:
-        return "scored by another config"
-    was = {measure.key: (score, value) for measure, _, score, value in _weighed(old, before)}
+class Moves:
+    """Tells pairs of rows of accounts apart: the versions that they were scored by are read once for all of them."""
+
+    def __init__(self, pairs: Iterable[Pair], reader: Reader) -> None:
+        both = [(before, after) for before, after in pairs if before is not None]
+        saved = versions_of({(row.config_id, row.version) for pair in both for row in pair})
+        self.versions = {(row.config_id, row.number): row for row in saved}
+        self.definitions = {key: lenient(row.definition, reader) for key, row in self.versions.items()}
+        newer = [after for before, after in both if self.new_version(before, after)]
+        used = [self.definitions[row.config_id or 0, row.version] for row in newer]
+        self.wholes: Wholes = wholes_of([row.account_id for row in newer], used, reader) if newer else {}
+
+    def new_version(self, before: HealthDay, after: HealthDay) -> bool:
+        """Whether the second row was scored by another version of the same config, both of which can be read."""
+        known = all((row.config_id, row.version) in self.definitions for row in (before, after))
+        return known and before.config_id == after.config_id and before.version != after.version
+
+    def main(self, before: HealthDay | None, after: HealthDay) -> str:
+        """What moved the score most between two rows: "Active users 14, was 61", or "new version 3: fewer licences"."""
+        new = self.definitions.get((after.config_id or 0, after.version))
+        old = self.definitions.get((before.config_id or 0, before.version)) if before else None
+        if before is None or old is None or new is None:
+            return ""
+        if before.config_id != after.config_id:
+            return "scored by another config"
+        was = list(before.measures)
+        if self.new_version(before, after):
+            was = rescored(before, after, old, new, self.wholes)
+            if mostly_the_version(before.score, whole_score(new, was), after.score):
+                version = self.versions[after.config_id or 0, after.version]
+                return f"new version {version.number}{f': {version.reason}' if version.reason else ''}"
+        values = dict(zip((measure.key for measure in old.measures), before.values, strict=False))
+        return _largest(before, after, new, was, values)
+
+
+def _largest(
+    before: HealthDay,
+    after: HealthDay,
+    definition: Definition,
+    was: Sequence[Decimal | None],
+    values: Mapping[str, Decimal | None],
+) -> str:
+    """The measure that moved most of a score, by one definition; `was` has the scores before, `values` the numbers."""
+    start = whole_score(definition, was)
     moves = []
-    for measure, weight, score, value in _weighed(new, after):
-        if measure.key not in was or (score, was[measure.key][0]) == (None, None):
+    for place, (measure, weight, score, value) in enumerate(_weighed(definition, after)):
+        earlier = was[place] if place < len(was) else None
+        if (score, earlier) == (None, None):
             continue
-        earlier, earlier_value = was[measure.key]
         # What is missing is left out of the mean, as if it were the mean.
-        moved = _or(score, after.score) - _or(earlier, before.score)
-        moves.append((weight * moved, measure, score, value, earlier, earlier_value))
+        moved = _or(score, after.score) - _or(earlier, start)
+        moves.append((weight * moved, measure, score, value, earlier))
     if not moves:
         return ""
     fell = (after.score or 0) < (before.score or 0)
-    _, measure, score, value, earlier, earlier_value = (min if fell else max)(moves, key=lambda move: move[0])
+    _, measure, score, value, earlier = (min if fell else max)(moves, key=lambda move: move[0])
     if score is None:
         return f"{measure.name} is not known any more"
-    now = f"{measure.name} {'' if value is not None else 'is '}{_words(measure, value, score, new)}"
-    return f"{now}, was {_words(measure, earlier_value, earlier, old)}" if earlier not in (None, score) else now
+    now = f"{measure.name} {'' if value is not None else 'is '}{_words(measure, value, score, definition)}"
+    known = earlier not in (None, score)
+    return f"{now}, was {_words(measure, values.get(measure.key), earlier, definition)}" if known else now
 
 
 def _or(score: Decimal | None, mean: Decimal | None) -> Decimal:

@@ -64,13 +64,6 @@ def versions_of(wanted: Iterable[tuple[int | None, int]]) -> list[HealthConfigVe
     return list(rows) if any_of else []
 
 
-def definitions_of(
-    wanted: Iterable[tuple[int | None, int]], reader: Reader
-) -> dict[tuple[int | None, int], Definition]:
-    """The versions of configs (primary key and number) that scores were made with, as far as they can be read."""
-    return {(row.config_id, row.number): lenient(row.definition, reader) for row in versions_of(wanted)}
-
-
 def lenient(data: Any, reader: Reader) -> Definition:
     """A stored definition, measures that cannot be read any more kept with their problem; empty if nothing can be."""
     try:
@@ -87,12 +80,12 @@ def whole_of(measure: Measure) -> str:
 def wholes_of(
     ids: Sequence[int], definitions: Iterable[Definition], reader: Reader
 ) -> dict[tuple[int, str], Decimal | None]:
-    """What measures are percentages of, by account and key of the field, in one statement; in none if none are."""
+    """What limits are percentages of, by account and key of the field, in one statement; in none if none are."""
     fields: dict[str, Field] = {}
     for definition in definitions:
         for measure in definition.measures:
-            if (key := whole_of(measure)) and measure.good and measure.good.of:
-                fields[key] = measure.good.of
+            limits = [side for side in (measure.good, measure.poor) if side is not None]
+            fields |= {limit.whole: limit.of for limit in limits if limit.of is not None}
     if not fields:
         return {}
     values = {f"whole_{i}": number(field, reader.context) for i, field in enumerate(fields.values())}
