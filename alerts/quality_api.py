@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -12,7 +12,6 @@ from rest_framework.response import Response
 from alerts.models import AlertRule
 from alerts.proposing import proposals_for
 from alerts.quality import DAYS, USUAL, quality_of
-from core.api.filters import check_parameters
 from core.api.problems import ApiProblem, Fault
 from core.api.strict import StrictSerializer
 from core.api.views import ApiView
@@ -54,10 +53,11 @@ class QualitySerializer(StrictSerializer):
 class AlertQualityView(ApiView):
     """What became of the alerts of each rule, and what to change."""
 
+    takes: ClassVar[tuple[str, ...]] = ("days",)
+
     @extend_schema(parameters=[OpenApiParameter("days", int, enum=DAYS)], responses=QualitySerializer(many=True))
     def get(self, request: Request) -> Response:
         """Of all rules, by name; `days` back from now."""
-        check_parameters(request, ("days",))
         text = request.query_params.get("days", str(USUAL))
         if text not in map(str, DAYS):
             words = f"Give {', '.join(map(str, DAYS[:-1]))} or {DAYS[-1]} days."

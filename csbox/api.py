@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.urls import include, path, re_path
 from drf_spectacular.utils import extend_schema
@@ -88,7 +88,7 @@ class SubscriptionViewSet(accounts.SubscriptionViewSet):
 
 
 class SchemaView(ApiView, SpectacularAPIView):
-    """The OpenAPI 3 document, in YAML or (with `format=json` or an Accept header) in JSON."""
+    """The OpenAPI 3 document, in YAML or (with an Accept header that asks for it) in JSON."""
 
     permission_classes: Any = ApiView.permission_classes
 
@@ -98,6 +98,7 @@ class DocumentationView(ApiView, SpectacularSwaggerSplitView):
 
     template_name = "api/documentation.html"
     url_name = "schema"
+    takes: ClassVar[tuple[str, ...]] = ("script",)  # the page asks itself for its script
 
 
 router = SimpleRouter()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -13,7 +13,6 @@ from rest_framework.response import Response
 
 from accounts.models import Account
 from core.api.access import may_manage, member_of
-from core.api.filters import check_parameters
 from core.api.problems import ApiProblem, Fault
 from core.api.strict import Amount, StrictSerializer
 from core.api.views import ApiView
@@ -96,6 +95,8 @@ class PortfolioSerializer(StrictSerializer):
 class PortfolioView(ApiView):
     """The accounts that somebody looks after, in figures; lists hold the first 50."""
 
+    takes: ClassVar[tuple[str, ...]] = ("who", "days", "since")
+
     @extend_schema(
         parameters=[
             OpenApiParameter("who", str, description="me, everybody, member:KEY or team:ID; others for managers only"),
@@ -106,7 +107,6 @@ class PortfolioView(ApiView):
     )
     def get(self, request: Request) -> Response:
         """The book of the caller, or the one that `who` means."""
-        check_parameters(request, ("who", "days", "since"))
         whose, days, reader = _whose(request), _days(request), Reader.now()
         since = _since(request) or reader.moment.now - dt.timedelta(days=7)
         accounts = whose.accounts(Account.objects.visible_to(request.user))

@@ -61,7 +61,7 @@ class AttributeViewSet(ApiViewSet):
             raise taken(f"There is already an attribute with the key “{data['key']}”.")
         made = define_attribute(
             data["subject"], data["key"], kind=data["kind"], name=data["name"], choices=data.get("choices", []),
-            description=data.get("description", ""),
+            description=data.get("description", ""), active=data["active"],
         )  # fmt: skip
         return self.answer(made, 201)
 

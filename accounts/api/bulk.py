@@ -26,7 +26,6 @@ from accounts.facts import (
 )
 from accounts.models import Account, EndUser, Relationship, Subscription
 from core.api.access import IsMember, ManagersWrite
-from core.api.filters import check_parameters
 from core.api.idempotency import once
 from core.api.problems import ApiProblem, Fault, faults_in, pointer_to
 from core.api.strict import StrictSerializer
@@ -76,11 +75,6 @@ class BulkView(ApiView):
 
     permission_classes: Any = [IsMember, ManagersWrite]
     serializer: ClassVar[type[StrictSerializer]]
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """No query parameters."""
-        super().initial(request, *args, **kwargs)
-        check_parameters(request, ())
 
     def post(self, request: Request) -> Response:
         """Store the good rows, in one transaction."""

@@ -18,7 +18,7 @@ from accounts.api.recording import refused
 from accounts.facts import AssignmentFact, record_assignments
 from accounts.models import Account, Assignment, Team, TeamMember
 from core.api.access import AdministratorsWrite, IsMember, is_administrator, may_manage, member_of, sees_every_account
-from core.api.filters import StrictFilterSet, ValuesFilter, YesNoFilter, check_parameters
+from core.api.filters import StrictFilterSet, ValuesFilter, YesNoFilter
 from core.api.strict import StrictSerializer, Text, Via
 from core.api.views import ApiView, ApiViewSet, taken
 from core.models import Workspace
@@ -174,7 +174,6 @@ class MeView(ApiView):
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:
         """Name, access and workspace."""
-        check_parameters(request, ())
         member = member_of(request.user)
         workspace = Workspace.get()
         return Response(

@@ -25,16 +25,17 @@ def attribute_key(name: str) -> str:
 
 
 def define_attribute(
-    subject: Subject, key: str, *, kind: str, name: str = "", choices: Sequence[str] = (), description: str = ""
-) -> AttributeDefinition:
-    """The definition with this key, made if it is new; choices that it lacks are added.
+    subject: Subject, key: str, *, kind: str, name: str = "", choices: Sequence[str] = (), description: str = "",
+    active: bool = True,
+) -> AttributeDefinition:  # fmt: skip
+    """The definition with this key, made if it is new (with all that is given); choices that it lacks are added.
 
     Raises BadValue if the key cannot be a key, or if it exists with another kind.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", key) or len(key) > 60:
         raise BadValue(f"“{short(key)}” cannot be a key. {KEY.message}")
     defaults: dict[str, Any] = {"name": clean_text(name or key.replace("_", " ").capitalize(), 120), "kind": kind}
-    defaults |= {"description": clean_text(description, 255), "choices": list(choices)}
+    defaults |= {"description": clean_text(description, 255), "choices": list(choices), "active": active}
     found, made = AttributeDefinition.objects.get_or_create(subject=subject, key=key, defaults=defaults)
     if found.kind != kind:
         raise BadValue(f"The attribute “{key}” exists already as {found.get_kind_display().lower()}.")

@@ -20,9 +20,19 @@ from core.api.problems import ApiProblem
 
 
 class ApiView(APIView):
-    """What views and viewsets have in common."""
+    """What views and viewsets have in common. `takes` names the query parameters of a view that is no viewset."""
 
     permission_classes: Any = [IsMember]
+    takes: ClassVar[tuple[str, ...]] = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Who asks, whether they may, how often; then whether every parameter is known."""
+        super().initial(request, *args, **kwargs)
+        check_parameters(request, self.known_parameters())
+
+    def known_parameters(self) -> list[str]:
+        """The query parameters of the present request."""
+        return list(self.takes)
 
     def handle_exception(self, exc: Exception) -> Any:
         """Count failed log-ins by address; too many of them are answered 429."""
@@ -45,11 +55,6 @@ class ApiViewSet(ApiView, GenericViewSet[Any]):
     default_ordering = "id"
     parameters: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     reading_actions: ClassVar[tuple[str, ...]] = ()
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Who asks, whether they may, how often; then whether every parameter is known."""
-        super().initial(request, *args, **kwargs)
-        check_parameters(request, self.known_parameters())
 
     def known_parameters(self) -> list[str]:
         """The query parameters of the present action."""

@@ -15,7 +15,7 @@ from accounts.fields import Kind, Vocabulary, vocabulary
 from accounts.fields.operators import OPERATORS, operators_for
 from accounts.fields.properties import property_operators
 from accounts.fields.windows import WINDOW_UNITS
-from core.api.filters import StrictFilterSet, check_parameters
+from core.api.filters import StrictFilterSet
 from core.api.problems import ApiProblem, Fault
 from core.api.views import ApiView, ApiViewSet
 from segments.api.serializers import RunSerializer
@@ -29,13 +29,14 @@ MOST_CHOICES = 200
 class FieldsView(ApiView):
     """Every field that a rule (or a column) may name, as it is now, custom attributes included."""
 
+    takes: ClassVar[tuple[str, ...]] = ("category",)
+
     @extend_schema(parameters=[OpenApiParameter("category")], responses=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:
         """All fields, or those of one `category`; a list of choices is cut at 200 and says so.
 
         Without a category the answer also has the `events` that were received, with the properties of the newest ones.
         """
-        check_parameters(request, ("category",))
         everything = vocabulary()
         grouped = everything.by_category()
         wanted = request.query_params.get("category")
@@ -86,7 +87,6 @@ class OperatorsView(ApiView):
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:
         """The whole table."""
-        check_parameters(request, ())
         table = [
             {
                 "key": operator.key,

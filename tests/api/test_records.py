@@ -209,6 +209,8 @@ def test_attributes_are_defined_and_their_keys_never_change(company: Company, ad
     assert admin("PATCH", address, {"name": "Net promoter"}, match=admin.etag(address)).json()["name"] == "Net promoter"
     assert admin("PATCH", address, {"kind": "text"}, match=admin.etag(address)).status_code == 400
     assert admin("POST", "attributes/", {"key": "NPS", "name": "NPS", "kind": "number"}).status_code == 409
+    later = admin("POST", "attributes/", {"key": "later", "name": "Later", "kind": "text", "active": False})
+    assert later.json()["active"] is False and not AttributeDefinition.objects.get(key="later").active
     assert "account.custom.nps" in {row["key"] for row in admin.get("fields/")["results"]}
 
 

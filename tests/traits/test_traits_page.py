@@ -134,7 +134,8 @@ class TestApi:
         assert changed.status_code == 200 and changed.json()["key"] == "exports"
         assert api("PATCH", address, {"name": "Late"}, **{"If-Match": made["ETag"]}).status_code == 412
         assert api("PATCH", address, {"subject": "user"}, **{"If-Match": changed["ETag"]}).status_code == 400
-        assert api("DELETE", address).status_code == 204
+        assert api("DELETE", address).status_code == 428
+        assert api("DELETE", address, **{"If-Match": changed["ETag"]}).status_code == 204
         assert not Trait.objects.exists()
 
     def test_a_wrong_definition_is_422_with_a_pointer_and_a_taken_name_409(self, present: Moment) -> None:

@@ -148,7 +148,7 @@ class TraitViewSet(ApiViewSet):
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete a trait with its values; refused while a rule or another trait names it."""
         with transaction.atomic(), explained():
-            found = self.matching(required=False)
+            found = self.matching()
             check_author(request.user, found.method)
             delete_trait(found)
         return Response(status=204)
