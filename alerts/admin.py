@@ -84,6 +84,7 @@ class AlertRuleAdmin(BackOffice):
     """What raises alerts, with how many are open."""
 
     form = AlertRuleForm
+    page_name = "alert_rule"
     fieldsets = (
         (None, {"fields": ("name", "type", "severity", "active", "message", "segments")}),
         ("Condition", {"fields": ("condition",), "classes": ("condition",)}),
@@ -156,6 +157,8 @@ class AlertRuleVersionAdmin(ReadOnly):
     list_display = ("rule", "number", "author", "reason", "created_at")
     list_display_links = ("number",)
     list_select_related = ("rule", "author")
+    page_name = "alert_rule_versions"
+    page_key = "rule_id"
     list_filter = ("rule",)
 
 
@@ -193,6 +196,7 @@ class AlertEntryAdmin(ReadOnly):
     list_display = ("alert", "kind", "at", "by", "text")
     list_select_related = ("alert__rule", "alert__account", "by")
     list_filter = ("kind",)
+    page_via = ("alert",)
     ordering = ("-id",)
 
 

@@ -87,6 +87,7 @@ class RuleNoticesAdmin(BackOffice):
     """Whom the alerts of a rule are told to besides their assignee."""
 
     list_display = ("rule", "told")
+    page_via = ("rule",)
     search_fields = ("rule__name_folded",)
     autocomplete_fields = ("rule", "channels", "members")
 
@@ -113,6 +114,7 @@ class RuleChoiceAdmin(ReadOnly):
     """What colleagues chose for single rules."""
 
     list_display = ("member", "rule", "way")
+    page_via = ("rule",)
     list_select_related = ("member", "rule")
     list_filter = ("way", "rule")
 
@@ -135,6 +137,7 @@ class DeliveryAdmin(ReadOnly):
     list_select_related = ("notice", "channel")
     list_filter = ("state", "via")
     actions = ("again",)
+    page_via = ("notice",)
 
     @admin.action(description="Send again what failed", permissions=["view"])
     def again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:

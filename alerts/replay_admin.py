@@ -18,6 +18,7 @@ class AlertReplayAdmin(ReadOnly):
     list_select_related = ("rule", "author")
     list_filter: ClassVar[tuple[str, ...]] = ("state",)
     search_fields = ("rule__name_folded",)
+    page_via = ("rule",)
 
 
 @admin.register(AlertReplayDay)
@@ -27,3 +28,4 @@ class AlertReplayDayAdmin(ReadOnly):
     list_display = ("replay", "day")
     list_select_related = ("replay__rule",)
     list_filter = (("replay", admin.RelatedOnlyFieldListFilter),)
+    page_via = ("replay",)

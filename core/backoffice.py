@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from django.contrib import admin
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import QuerySet
@@ -49,6 +51,55 @@ def list_link(model: type[models.Model], text: str, **query: Any) -> SafeString:
     return format_html('<a href="{}?{}">{}</a>', address, asked, text)
 
 
+def page_of(record: models.Model) -> str | None:
+    """The address of the dashboard's page about a record: its own, else that of what it belongs to (its account, or its
+    user, unless its form says otherwise); None where there is none."""
+    office = _office_of(type(record))
+    if office is None:
+        return None
+    if office.page_name:
+        try:
+            return reverse(office.page_name, args=[attrgetter(office.page_key)(record)])
+        except NoReverseMatch:
+            return None
+    owners = (_part_of(record, name) for name in office.page_via)
+    return next((page for owner in owners if owner is not None and (page := page_of(owner))), None)
+
+
+class Door(NamedTuple):
+    """Where something is in the admin, and whether this person may change it there."""
+
+    address: str
+    may_change: bool
+
+
+def door_to(request: HttpRequest, about: models.Model | type[models.Model]) -> Door | None:
+    """The admin's form of a record, or its list of a model; None for whoever may not open it."""
+    model, record = (about, None) if isinstance(about, type) else (type(about), about)
+    office = _office_of(model)
+    if office is None or not admin.site.has_permission(request):
+        return None
+    if not office.has_view_or_change_permission(request, record):
+        return None
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+    address = reverse(f"{name}_changelist") if record is None else reverse(f"{name}_change", args=[record.pk])
+    return Door(address, office.has_change_permission(request, record))
+
+
+def _office_of(model: type[models.Model]) -> BackOffice | None:
+    found = admin.site.get_model_admin(model) if admin.site.is_registered(model) else None
+    return found if isinstance(found, BackOffice) else None
+
+
+def _part_of(record: models.Model, name: str) -> models.Model | None:
+    """What a field leads to; None where there is no such field, nothing in it, or what it named is gone."""
+    try:
+        found = getattr(record, name, None)
+    except ObjectDoesNotExist:
+        return None
+    return found if isinstance(found, models.Model) else None
+
+
 def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> SafeString:
     """A plain table for a read-only field."""
     heads = format_html_join("", "<th scope='col'>{}</th>", ((text,) for text in head))
@@ -59,7 +110,11 @@ def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> SafeString:
 
 
 class BackOffice(admin.ModelAdmin):
-    """A list of 50 rows a page, counted up to a cap, searched by folds; `page_name` leads to the dashboard's page."""
+    """A list of 50 rows a page, counted up to a cap, searched by folds.
+
+    `page_name` is the dashboard's page about a record and `page_key` what stands in its address; without a page of its
+    own a record leads to that of the first of `page_via` that it belongs to.
+    """
 
     paginator = CappedPaginator
     show_full_result_count = False
@@ -67,6 +122,8 @@ class BackOffice(admin.ModelAdmin):
     list_per_page = 50
     list_max_show_all = 200
     page_name = ""
+    page_key = "pk"
+    page_via: tuple[str, ...] = ("account", "user")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[Any, bool]:
         """Search what is folded with a fold."""
@@ -76,12 +133,7 @@ class BackOffice(admin.ModelAdmin):
 
     def get_view_on_site_url(self, obj: Any = None) -> str | None:
         """The dashboard's page about this record."""
-        if obj is None or not self.page_name:
-            return None
-        try:
-            return reverse(self.page_name, args=[obj.pk])
-        except NoReverseMatch:
-            return None
+        return page_of(obj) if obj is not None else None
 
 
 class ReadOnly(BackOffice):

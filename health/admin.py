@@ -72,6 +72,7 @@ class HealthConfigAdmin(BackOffice):
     autocomplete_fields = ("segment",)
     readonly_fields = ("position", "version", "problems", "scored_at", "author")
     actions = ("score_now", "move_first")
+    page_name = "config_edit"
 
     @admin.display(description="state")
     def state(self, config: HealthConfig) -> str:
@@ -126,6 +127,8 @@ class HealthConfigVersionAdmin(ReadOnly):
     list_display_links = ("number",)
     list_select_related = ("config", "author")
     list_filter = ("config",)
+    page_name = "config_versions"
+    page_key = "config_id"
 
 
 @admin.register(AccountHealth)
@@ -265,4 +268,5 @@ class HealthMixAdmin(ReadOnly):
     list_display = ("day", "segment", "config", "good", "average", "poor", "none", "scored", "score")
     list_select_related = ("segment", "config")
     list_filter = (("segment", admin.RelatedOnlyFieldListFilter), ("config", admin.RelatedOnlyFieldListFilter))
+    page_via = ("segment", "config")
     date_hierarchy = "day"

@@ -21,6 +21,7 @@ class NoteFileAdmin(ReadOnly):
     list_select_related = ("note",)
     list_filter = ("type",)
     actions = ("remove",)
+    page_via = ("note",)
 
     @admin.action(description="Delete with their content", permissions=["view"])
     def remove(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -36,3 +37,4 @@ class MentionAdmin(ReadOnly):
     list_display = ("member", "note", "told_at")
     list_select_related = ("member", "note")
     list_filter = ("member",)
+    page_via = ("note",)

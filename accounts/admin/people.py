@@ -53,6 +53,7 @@ class EndUserAdmin(FactAdmin):
 
     form = UserForm
     record = staticmethod(record_users)
+    page_name = "user"
     list_display = ("__str__", "external_id", "email", "title", "first_seen_at")
     search_fields = ("name_folded", "external_id", "folded__email")
     search_help_text = "Part of a name, an e-mail address or an id"

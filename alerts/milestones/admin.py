@@ -67,6 +67,8 @@ class MilestoneAdmin(BackOffice):
     """What accounts are to reach, with how many have."""
 
     form = MilestoneForm
+    page_name = "milestone_edit"
+    page_key = "key"
     fieldsets = (
         (None, {"fields": ("name", "description", "segments", "sticky", "active")}),
         ("Condition", {"fields": ("condition",), "classes": ("condition",)}),
@@ -133,6 +135,7 @@ class MilestoneVersionAdmin(ReadOnly):
     list_display = ("milestone", "number", "author", "reason", "created_at")
     list_display_links = ("number",)
     list_select_related = ("milestone", "author")
+    page_via = ("milestone",)
     list_filter = ("milestone",)
 
 

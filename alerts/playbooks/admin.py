@@ -67,6 +67,7 @@ class PlaybookAdmin(BackOffice):
     """Playbooks with how many accounts are in them."""
 
     form = PlaybookForm
+    page_name = "playbook"
     list_display = ("name", "key", "active", "entry", "inside", "version", "error")
     list_filter = ("active", "entry", ("error", admin.EmptyFieldListFilter))
     search_fields = ("name_folded",)
@@ -118,6 +119,7 @@ class PlaybookVersionAdmin(ReadOnly):
     list_display = ("playbook", "number", "author", "reason", "created_at")
     list_display_links = ("number",)
     list_select_related = ("playbook", "author")
+    page_via = ("playbook",)
     list_filter = ("playbook",)
 
 
@@ -144,6 +146,7 @@ class StepRunAdmin(ReadOnly):
 
     list_display = ("enrolment", "step", "kind", "state", "begun_at", "done_at", "attempts", "text", "error")
     list_select_related = ("enrolment__account", "enrolment__playbook")
+    page_via = ("enrolment",)
     list_filter = ("kind", "state")
     search_fields = ("enrolment__account__name_folded",)
     ordering = ("-id",)

@@ -26,4 +26,5 @@ class BackTestDayAdmin(ReadOnly):
 
     list_display = ("test", "day")
     list_select_related = ("test",)
+    page_via = ("test",)
     list_filter = (("test", admin.RelatedOnlyFieldListFilter),)

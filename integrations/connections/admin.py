@@ -53,6 +53,7 @@ class ConnectionRunAdmin(ReadOnly):
     )  # fmt: skip
     list_filter = ("state", "full", "trigger", "connection")
     list_select_related = ("connection",)
+    page_via = ("connection",)
     actions = ("stop",)
 
     @admin.action(description="Cancel the selected runs", permissions=["view"])

@@ -50,6 +50,7 @@ class ImportRejectAdmin(ReadOnly):
     list_display = ("job", "line", "column", "reason")
     list_filter = (("job", admin.RelatedOnlyFieldListFilter),)
     list_select_related = ("job",)
+    page_via = ("job",)
     search_fields = ("column", "reason")
 
 

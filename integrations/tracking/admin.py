@@ -90,6 +90,7 @@ class WriteKeyAdmin(ReadOnly):
 
     list_display = ("source", "hint", "created_at", "valid_until")
     list_select_related = ("source",)
+    page_via = ("source",)
     list_filter = ("source",)
     search_fields = ("source__name_folded", "hint")
 
@@ -100,6 +101,7 @@ class MessageAdmin(ReadOnly):
 
     list_display = ("received_at", "source", "kind", "name", "user_ref", "account_ref", "outcome", "reason")
     list_select_related = ("source",)
+    page_via = ("source",)
     list_filter = ("outcome", "kind", "source")
     search_fields = ("message_id", "user_ref", "account_ref")
 
@@ -110,6 +112,7 @@ class SourceTallyAdmin(ReadOnly):
 
     list_display = ("at", "source", "stored", "no_account", "duplicate", "dropped", "failed")
     list_select_related = ("source",)
+    page_via = ("source",)
     list_filter = ("source",)
 
 

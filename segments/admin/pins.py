@@ -74,6 +74,8 @@ class PinAdmin(BackOffice):
     search_fields = ("account__name_folded", "user__name_folded", "reason")
     autocomplete_fields = ("segment", "account", "user")
     actions = ("unpin",)
+    page_name = "segment_pins"
+    page_key = "segment_id"
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A pin is replaced, not changed, so that its history stays."""

@@ -18,6 +18,8 @@ class SegmentVersionAdmin(ReadOnly):
     list_display = ("segment", "number", "words", "author", "reason", "created_at")
     list_filter = ("segment",)
     list_select_related = ("segment", "author")
+    page_name = "segment_versions"
+    page_key = "segment_id"
 
 
 @admin.register(SegmentRefresh)
@@ -43,6 +45,8 @@ class SegmentRefreshAdmin(ReadOnly):
         "segment",
     )
     list_select_related = ("segment", "run")
+    page_name = "segment_members"
+    page_key = "segment_id"
 
     @admin.display(description="ms", ordering="duration_ms")
     def milliseconds(self, refresh: SegmentRefresh) -> str:

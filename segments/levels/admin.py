@@ -45,7 +45,8 @@ class LevelRuleAdmin(BackOffice):
     list_select_related = ("level",)
     list_filter = ("active",)
     readonly_fields = ("error", "decided_at", "author")
-    page_name = ""
+    page_name = "level_edit"
+    page_key = "level_id"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """The level of a rule never changes."""
