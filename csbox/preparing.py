@@ -139,7 +139,7 @@ def chosen_data() -> Path | None:
 def first_refresh() -> None:
     """Compute everything once; afterwards the worker keeps it fresh."""
     from csbox import pipeline
-    from integrations.demo import alerting
+    from integrations.demo import alerting, judging
 
     done = settings.DATA_DIR / "refreshed"
     identity = _database_identity()
@@ -148,6 +148,7 @@ def first_refresh() -> None:
             return
     with step("Segments, health and alerts, day by day for two weeks"):
         pipeline.refresh_past_days(14)
+        judging.know_better()
         pipeline.refresh_everything()
         alerting.answer()
     done.write_text(identity)

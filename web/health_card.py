@@ -65,6 +65,11 @@ class HealthCard(HealthWhy):
     hands: list[Told]
     pulses: list[Pulse]
 
+    @property
+    def month(self) -> Trend:
+        """Against the score of 30 days ago."""
+        return next((trend for trend in self.trends if trend.days == 30), Trend(30, None))
+
 
 @dataclass(frozen=True)
 class CourseSection:

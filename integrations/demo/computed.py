@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from accounts.models import Account, AccountLevel
-from health.editing import save_config
-from health.stock import DEFAULT, ONBOARDING, STRATEGIC
+from integrations.demo import judging
 from integrations.demo.company import Customer
 from integrations.demo.questions import SILENT, condition, every
 from segments.levels.deciding import save_level_rule
@@ -46,23 +45,11 @@ def compute(author: Any) -> int:
         save_trait(
             None, name=name, description=words, subject=subject, method=method, definition=definition, author=author
         )
-    _health(author)
+    judging.configure(author)
     level = AccountLevel.objects.filter(key="at-risk").first()
     if level is not None:
         save_level_rule(level, rule=every(condition("account.stage_type", "is", "live"), SILENT), author=author)
     return len(TRAITS)
-
-
-def _health(author: Any) -> None:
-    """The default config, and two for segments whose accounts are judged by other things. Customers of this product use
-    it daily, so its bands begin higher than the ready-made ones."""
-    definition = DEFAULT | {"bands": {"good": 80, "poor": 65}}
-    reason = "Ready-made, with higher bands: our customers work with it every day"
-    save_config(None, name="", definition=definition, author=author, reason=reason)
-    for name, definition in (("Onboarding", ONBOARDING), ("Strategic customers", STRATEGIC)):
-        segment = Segment.objects.filter(name=name).first()
-        if segment is not None:
-            save_config(None, name=name, segment=segment, definition=definition, author=author)
 
 
 def keep_an_eye_on(customers: list[Customer], author: Any) -> None:

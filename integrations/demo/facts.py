@@ -16,7 +16,9 @@ Kind = AttributeDefinition.Kind
 ATTRIBUTES: list[tuple[Subject, str, str, str, list[str]]] = [
     (Subject.ACCOUNT, "region", "Region", Kind.CHOICE, list(words.COUNTRIES)),
     (Subject.ACCOUNT, "employees", "Employees", Kind.NUMBER, []),
-    (Subject.ACCOUNT, "nps", "NPS", Kind.NUMBER, []),
+    (Subject.ACCOUNT, "nps", "NPS answer", Kind.NUMBER, []),
+    (Subject.ACCOUNT, "csat", "CSAT", Kind.NUMBER, []),
+    (Subject.ACCOUNT, "open_tickets", "Open tickets", Kind.NUMBER, []),
     (Subject.ACCOUNT, "health_notes", "Health notes", Kind.TEXT, []),
     (Subject.ACCOUNT, "contract_value", "Contract value", Kind.MONEY, []),
     (Subject.ACCOUNT, "go_live_on", "Go-live date", Kind.DATE, []),
@@ -28,6 +30,8 @@ ATTRIBUTES: list[tuple[Subject, str, str, str, list[str]]] = [
     (Subject.RELATIONSHIP, "decision_maker", "Decision maker", Kind.BOOLEAN, []),
     (Subject.SUBSCRIPTION, "order_number", "Order number", Kind.TEXT, []),
 ]  # fmt: skip
+# How content customers of a habit are: the NPS answer of 10, the CSAT of 5; the others say 8 and 4.
+CONTENT = {"growing": (9, 5), "falling": (5, 3), "silent": (6, 3), "low": (7, 4)}
 STAGE_OF = {"trial": "trial", "new": "onboarding", "cancelled": "cancelled"}
 
 
@@ -49,9 +53,9 @@ def account_facts(customer: Customer, dice: random.Random, present: Moment) -> l
     }
     final["custom.health_notes"] = dice.choice(words.REMARKS[customer.habit])
     if stage != "trial":
-        final["custom.nps"] = {"growing": 9, "steady": 8, "falling": 5, "silent": 6, "low": 7}.get(
-            customer.habit, 8
-        ) + dice.randint(-1, 1)
+        final["custom.nps"] = nps_answer(customer, dice)
+        final["custom.csat"] = CONTENT.get(customer.habit, (8, 4))[1]
+        final["custom.open_tickets"] = dice.randint(3, 7) if customer.habit == "falling" else dice.choice((0, 0, 1, 2))
         final["custom.contract_value"] = {"amount": customer.mrr * 12, "currency": customer.currency}
     if stage == "live":
         final["custom.go_live_on"] = (customer.since + dt.timedelta(days=60)).isoformat()
@@ -61,6 +65,11 @@ def account_facts(customer: Customer, dice: random.Random, present: Moment) -> l
     if customer.habit == "falling":
         facts.append(Fact(customer.id, {"custom.nps": 9}, present.now - dt.timedelta(days=90)))
     return [*facts, Fact(customer.id, final, recent)]
+
+
+def nps_answer(customer: Customer, dice: random.Random) -> int:
+    """How likely they are to recommend the product, 0 to 10."""
+    return CONTENT.get(customer.habit, (8, 4))[0] + dice.randint(-1, 1)
 
 
 def _basics(customer: Customer, dice: random.Random) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from accounts.privacy.erasing import continue_erasures, request_erasure
 from core.clock import Moment
-from integrations.demo import words
+from integrations.demo import facts, words
 from integrations.demo.company import Customer
 from integrations.imports.running import work
 from integrations.imports.scheduling import save_schedule
@@ -120,7 +120,10 @@ def _forget_somebody(source: Source, author: Any, present: Moment) -> None:
 def _import(customers: Sequence[Customer], author: Any, dice: random.Random) -> None:
     """A survey that was imported, with two rows that were not taken, and the schedule that would fetch the next one."""
     lines = ["Account,Name,NPS"]
-    lines += [f"{customer.id},{customer.name.replace(',', '')},{dice.randint(-20, 80)}" for customer in customers[:30]]
+    lines += [
+        f"{customer.id},{customer.name.replace(',', '')},{facts.nps_answer(customer, dice)}"
+        for customer in customers[:30]
+    ]
     lines += [",No account given,12", f"{customers[0].id},Not a number,n/a"]
     job = upload(
         ["\n".join(lines).encode()], name="NPS survey.csv", author=author, kind="accounts",

@@ -86,7 +86,12 @@ def values(now: dt.datetime) -> dict[int, Row]:
     seen = rows("SELECT account_id, max(last_seen_at) AS at FROM usage_accountusage GROUP BY account_id")
     last = {row["account_id"]: row["at"].astimezone(zone) for row in seen if row["at"]}
     felt = {row["account_id"]: row["value"] for row in rows("SELECT account_id, value FROM health_pulse ORDER BY at")}
-    accounts = rows("SELECT id, licences, renews_on, trial_ends_on FROM accounts_account WHERE archived_at IS NULL")
+    accounts = rows(
+        "SELECT id, licences, renews_on, trial_ends_on, attributes::text FROM accounts_account"
+        " WHERE archived_at IS NULL"
+    )
+    champions = rows("SELECT account_id FROM accounts_relationship WHERE ended_at IS NULL AND lower(role) = 'champion'")
+    with_champion = {row["account_id"] for row in champions}
     return {
         row["id"]: usage_of(happened[row["id"]], today)
         | {
@@ -96,29 +101,65 @@ def values(now: dt.datetime) -> dict[int, Row]:
             "account.last_touchpoint_at": touched.get(row["id"]),
             "account.last_seen_at": last.get(row["id"]),
             "account.pulse": felt.get(row["id"]),
+            "champion": row["id"] in with_champion,
         }
+        | {f"account.custom.{key}": value for key, value in json.loads(row["attributes"]).items()}
         for row in accounts
     }
 
 
+def champion(has: Row) -> calculator.Holds:
+    """The only question that the demo's measures by rules ask: whether anybody, or nobody, is a champion."""
+
+    def holds(rule: dict[str, Any]) -> bool:
+        (asked,) = rule["rules"]
+        (role,) = asked["where"]["rules"]
+        assert (role["field"], role["op"], role["value"]) == ("relationship.role", "is", "champion")
+        return has["champion"] == {"any": True, "none": False}[asked["users"]]
+
+    return holds
+
+
+def read_parts(row: Row) -> dict[str, Decimal | None]:
+    """The score of each dimension, as decimals."""
+    return {
+        key: None if value is None else Decimal(value)
+        for key, value in json.loads(row["parts"], parse_float=str).items()
+    }
+
+
+def by_hand(now: dt.datetime) -> dict[int, str]:
+    """The bands that people gave and that count on that day."""
+    given = rows("SELECT account_id, band, until FROM health_healthoverride WHERE ended_at IS NULL")
+    return {row["account_id"]: row["band"] for row in given if row["until"] is None or row["until"] >= now.date()}
+
+
 def agree(now: dt.datetime) -> set[str]:
-    """Compare every stored score with the judge's; the bands there were."""
+    """Compare every stored score with the judge's, its dimensions, its band and the day's row of its history; the bands
+    that scores gave."""
     zone = zoneinfo.ZoneInfo(rows("SELECT time_zone FROM core_workspace")[0]["time_zone"])
     today, known = now.astimezone(zone).date(), values(now)
     configs = rows("SELECT id, segment_id, definition::text FROM health_healthconfig ORDER BY is_default, position, id")
     members: dict[int, set[int]] = defaultdict(set)
     for row in rows("SELECT segment_id, account_id FROM segments_accountmembership WHERE left_at IS NULL"):
         members[row["segment_id"]].add(row["account_id"])
-    stored = {row["account_id"]: row for row in rows(
-        "SELECT account_id, config_id, score, computed_band, coverage FROM health_accounthealth"
-    )}  # fmt: skip
+    stored, days = ({row["account_id"]: row for row in rows(sql)} for sql in (
+        "SELECT *, dimensions::text AS parts FROM health_accounthealth",
+        "SELECT DISTINCT ON (account_id) *, dimensions::text AS parts FROM health_healthday"
+        " ORDER BY account_id, day DESC",
+    ))  # fmt: skip
+    given = by_hand(now.astimezone(zone))
     bands = set()
     for account, has in known.items():
         config = next(one for one in configs if one["segment_id"] is None or account in members[one["segment_id"]])
-        score, band, _, coverage = calculator.score(json.loads(config["definition"]), has, today)
-        row = stored[account]
-        said = (row["config_id"], row["score"], row["computed_band"], row["coverage"])
-        assert said == (config["id"], score, band, coverage), (account, has, said, (score, band, coverage))
+        score, band, parts, coverage = calculator.score(json.loads(config["definition"]), has, today, champion(has))
+        row, day = stored[account], days[account]
+        judged = (config["id"], score, given.get(account, band), coverage, parts)
+        for one in (row, day):  # the newest row of the history holds until today
+            said = (one["config_id"], one["score"], one["band"], one["coverage"], read_parts(one))
+            assert said == judged, (account, has, said, judged)
+        assert (row["computed_band"], row["overridden"]) == (band, account in given)
+        assert row["measures"] == day["measures"] and row["values"] == day["values"]
         bands.add(band)
     assert len(known) == len([one for one in stored if one in known]) > 30
     return bands

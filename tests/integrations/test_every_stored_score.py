@@ -9,6 +9,8 @@ import pytest
 
 from core.clock import moment
 from csbox.pipeline import refresh_everything
+from health.models import HealthConfig, HealthOverride
+from integrations.demo.judging import know_better
 from tests.integrations.judged import agree
 from tests.integrations.reading import run
 
@@ -25,3 +27,9 @@ def test_every_score_of_the_demo_company(_folder: None) -> None:
     now = moment()
     refresh_everything(now=now)
     assert agree(now.now) >= {"good", "average", "poor"}
+    # What people add: pulses, bands by hand, a second version of the default config.
+    assert know_better() > 5
+    refresh_everything(now=now)
+    assert agree(now.now) >= {"good", "average", "poor"}
+    assert HealthOverride.objects.count() == 2
+    assert HealthConfig.objects.get(is_default=True).version == 2

@@ -79,6 +79,16 @@ def test_the_inbox_shows_why_and_lets_one_close_snooze_assign_and_undo(
     assert "Called them." in browser.get(f"/alerts/?alert={second.pk}").content.decode()
 
 
+def test_the_alerts_of_one_account_are_a_list_that_its_page_leads_to(browser: Client, raised: AlertRule) -> None:
+    harbour, quay = Account.objects.order_by("name")
+    page = browser.get(f"/accounts/{harbour.pk}/").content.decode()
+    assert f'href="/alerts/?account={harbour.pk}">1</a>' in page
+    text = browser.get(f"/alerts/?account={harbour.pk}").content.decode()
+    assert "Harbour is down" in text and "Quay is down" not in text and "Only Harbour" in text
+    for odd in ("x", "999999", "0" * 30):
+        assert "is down" not in browser.get(f"/alerts/?account={odd}").content.decode()
+
+
 @pytest.mark.parametrize(
     "sent",
     [

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.attaching import check_files, download_file
 from accounts.models import Account, Note, NoteFile, Subscription
 from accounts.notes import remove_notes, write_note
+from alerts.models import Alert
 from alerts.notifying.telling import TASK
 from core.intake import BadValue, clean_text
 from core.jobs import enqueue
@@ -119,7 +120,7 @@ def _whole(request: HttpRequest, found: Account, reader: Reader) -> dict[str, An
         .select_related("member__team", "role")
         .order_by("role__position"),
         "subscriptions": subscriptions,
-        "open_subscriptions": sum(1 for item in subscriptions if item.status.kind == "active"),
+        "open_alerts": Alert.objects.open().filter(account=found).count(),
         "attributes": attributes_of(found, reader.vocabulary),
         "memberships": memberships_of(found),
         "tasks": tasks_of(found),

@@ -46,12 +46,15 @@ def alerts(request: HttpRequest) -> HttpResponse:
     shown = list(listed.select_related("account", "rule", "assignee")[start : start + A_PAGE + 1])
     wanted = request.GET.get("alert", "")
     chosen = next((one for one in shown if str(one.pk) == wanted), None) or _one(rows, wanted)
-    query = {key: value for key in ("mine", "severity", "type") if (value := request.GET.get(key, ""))}
+    query = {key: value for key in ("mine", "severity", "type", "account") if (value := request.GET.get(key, ""))}
+    only = _account(request)
     context = {
         "states": [(key, label, counts.get(key)) for key, label in STATES.items()],
         "state": state,
         "query": urlencode(query),
         "mine": bool(query.get("mine")),
+        "only": only,
+        "of_all": urlencode({key: value for key, value in query.items() if key != "account"}),
         "severity": query.get("severity", ""),
         "type": query.get("type", ""),
         "severities": Severity.choices,
@@ -80,6 +83,8 @@ def _seen(request: HttpRequest) -> Any:
 def _chosen(request: HttpRequest) -> Any:
     """Those that may be seen, narrowed as the address says."""
     rows = _seen(request)
+    if request.GET.get("account"):
+        rows = rows.filter(account=_account(request))
     if request.GET.get("mine"):
         rows = rows.filter(assignee=member_of(request))
     if (severity := request.GET.get("severity", "")) in Severity.values:
@@ -87,6 +92,14 @@ def _chosen(request: HttpRequest) -> Any:
     if kind := request.GET.get("type", "").replace("\x00", ""):
         rows = rows.filter(rule__type=kind[:40])
     return rows
+
+
+def _account(request: HttpRequest) -> Account | None:
+    """The only account whose alerts are asked for; None for one that is not there or may not be seen."""
+    pk = request.GET.get("account", "")
+    if not (pk.isascii() and pk.isdigit() and len(pk) < 19):
+        return None
+    return Account.objects.visible_to(request.user).filter(pk=pk).first()
 
 
 def _one(rows: QuerySet[Alert], pk: str) -> Alert | None:
