@@ -6,17 +6,33 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 
-from django.db.models import Case, DecimalField, ExpressionWrapper, F, OuterRef, Subquery, TextField, Value, When
+from django.db.models import (
+    Case,
+    CharField,
+    DateField,
+    DecimalField,
+    ExpressionWrapper,
+    F,
+    Func,
+    OuterRef,
+    Subquery,
+    TextField,
+    Value,
+    When,
+)
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
-from django.db.models.functions import Cast, Coalesce
+from django.db.models.functions import Cast, Coalesce, Now
 from django.db.models.lookups import GreaterThanOrEqual, IsNull, LessThan
 
 from accounts.fields import Category, Choice, Field, Kind, Owner, Stage, provide, register
 from accounts.fields.attributes import column
+from core.clock import Moment
+from core.models import Workspace
 from health import editing
 from health.definition import GOOD_FROM, POOR_BELOW
-from health.models import Band, HealthConfig, Pulse
+from health.models import Band, BandChange, HealthConfig, Pulse
+from health.scoring import DaysSince
 
 USES = (editing.configs_of_segment, editing.configs_that_read)  # importing it declares what uses a segment or a field
 SCORE = DecimalField(max_digits=5, decimal_places=1)
@@ -37,6 +53,35 @@ def change(days: int) -> Callable[[str], Combinable]:
     return lambda prefix: ExpressionWrapper(
         F(f"{prefix}health__score") - F(f"{prefix}health__score_{days}d"), output_field=SCORE
     )
+
+
+class LocalDay(Func):
+    """The calendar day of an instant in a zone."""
+
+    template = "(%(expressions)s)::date"
+    arg_joiner = " AT TIME ZONE "
+    output_field = DateField()  # type: ignore[assignment]
+
+
+def days_in_band(prefix: str, moment: Moment | None = None) -> Combinable:
+    """How many midnights of the workspace have passed since the band became what it is; at present without a moment."""
+    zone: Combinable = Subquery(Workspace.objects.filter(pk=1).values("time_zone")[:1])
+    now: Combinable = Now()
+    if moment is not None:
+        zone, now = Value(moment.zone.key, output_field=CharField()), Value(moment.now)
+    return DaysSince(LocalDay(now, zone), LocalDay(F(f"{prefix}health__band_since"), zone))
+
+
+def newest_change(name: str) -> Callable[[str], Combinable]:
+    """A column of the newest change of an account's band."""
+    return lambda prefix: Subquery(
+        BandChange.objects.filter(account=OuterRef(f"{prefix}pk")).order_by("-at", "-pk").values(name)[:1]
+    )
+
+
+def causes() -> list[Choice]:
+    """Why a band changes."""
+    return [Choice(value, str(label)) for value, label in BandChange.Cause.choices]
 
 
 def newest_pulse(name: str) -> Callable[[str], Combinable]:
@@ -89,6 +134,18 @@ register(
         label="Health in this band since",
         kind=Kind.DATETIME,
         value=column("health__band_since"),
+    ),
+    health(
+        key="health.days_in_band", label="Days in this band", kind=Kind.NUMBER, value=days_in_band, at=days_in_band,
+        unit="days", description="Days since the band became what it is; 0 on that day.",
+    ),
+    health(
+        key="health.band_before", label="Health before this band", kind=Kind.CHOICE, value=newest_change("before"),
+        choices=bands, description="The band before the newest change; Not scored before the first score.",
+    ),
+    health(
+        key="health.change_cause", label="Cause of the newest change of health", kind=Kind.CHOICE,
+        value=newest_change("cause"), choices=causes, description="Why the band changed the last time.",
     ),
     health(key="health.overridden", label="Health set by hand", kind=Kind.BOOLEAN, value=overridden),
     health(

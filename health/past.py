@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.clock import Moment
 from core.shadow import Shadows
 from core.spans import ONE_DAY
-from health.models import AccountHealth, Pulse
+from health.models import AccountHealth, BandChange, Pulse
 
 _SCORE_OF = """
 (SELECT d.score FROM health_healthday AS d
@@ -37,9 +37,12 @@ def show_pulses(shadows: Shadows, moment: Moment) -> None:
 
 
 def show_scores(shadows: Shadows, moment: Moment) -> None:
-    """The score of each account at the end of the day, as the scoring of then stored it; none before the first one."""
+    """The score of each account at the end of the day, as the scoring of then stored it, and the changes of its band up
+    to then; none before the first one."""
     names = [str(field.column) for field in AccountHealth._meta.concrete_fields]
     columns = ", ".join(f'{_COLUMNS.get(name, f"newest.{chr(34)}{name}{chr(34)}")} AS "{name}"' for name in names)
     values = {"day": moment.today, "end": moment.start_of(moment.today + ONE_DAY), "zone": moment.zone.key}
     quoted = [f'"{name}"' for name in names]
+    changes = BandChange._meta.db_table
+    shadows.view(changes, f"SELECT * FROM {shadows.real(changes)} WHERE at <= %s", [moment.now])  # noqa: S608
     shadows.table("health_accounthealth", "account_id", quoted, _SCORES.format(columns=columns), values)

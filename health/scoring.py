@@ -54,7 +54,7 @@ def columns(definition: Definition, context: Context) -> dict[str, Any]:
 
 def number(field: Field, context: Context) -> Any:
     """The number of a field: itself, or the days since a date."""
-    value = context.binding(field, "")
+    value = context.value(field, "")
     if field.kind is Kind.DATETIME:
         value = TruncDate(value, tzinfo=context.moment.zone)
     if field.kind in (Kind.DATE, Kind.DATETIME):
@@ -66,7 +66,7 @@ def limit(given: Limit, context: Context) -> Any:
     """The number that a limit means for an account; missing where the field it is a percentage of is."""
     if given.of is None:
         return Cast(Value(given.number), NUMBER)
-    return Cast(Cast(context.binding(given.of, ""), NUMBER) * Value(given.number / Decimal(100)), NUMBER)
+    return Cast(Cast(context.value(given.of, ""), NUMBER) * Value(given.number / Decimal(100)), NUMBER)
 
 
 def truth(question: Question, context: Context) -> Any:
@@ -84,7 +84,7 @@ def known(measure: Measure, context: Context) -> Any:
         assert question is not None
         if not _own_fields(question.rule, fields):
             return Value(True)
-    values = [Known(context.binding(field, "")) for field in fields.values()]
+    values = [Known(context.value(field, "")) for field in fields.values()]
     return Case(When(NotTrue(any_of(values)), then=Value(False)), default=Value(True))
 
 

@@ -169,7 +169,8 @@ class _Causes:
             else:
                 windows = (Category.USAGE, Category.TRAITS)
                 fields = [self.reader.vocabulary[key] for key in fields_of(rule) if key in self.reader.vocabulary]
-                self.clocks[version] = changes_with_time(rule) or any(item.category in windows for item in fields)
+                grows = any(item.at is not None or item.category in windows for item in fields)
+                self.clocks[version] = grows or changes_with_time(rule)
         return self.clocks[version]
 
     def recorded(self, refresh: SegmentRefresh, members: Collection[int]) -> set[int]:

@@ -19,6 +19,8 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import Combinable
 
+from core.clock import Moment
+
 
 class Kind(enum.StrEnum):
     """The type of a field's value; it decides operators and controls."""
@@ -141,6 +143,7 @@ class Field:
     expression in comparable form: texts, choices, links and persons folded, numbers and money as decimals (money in the
     workspace's currency), dates, instants, booleans; a list gives the JSON array of its folds. `shown` returns the form
     that people read, if it is another. `rows` narrows the row set (the CSM among all assignments).
+    A value that grows with time alone has `at` too: the same as of a moment, for rules; `value` is then of the present.
     """
 
     key: str
@@ -149,6 +152,7 @@ class Field:
     kind: Kind
     value: Callable[[str], Combinable]
     shown: Callable[[str], Combinable] | None = None
+    at: Callable[[str, Moment], Combinable] | None = None
     owner: Owner = Owner.ACCOUNT
     rows: Q | None = None
     choices: Callable[[], list[Choice]] = field(default=no_choices, compare=False)

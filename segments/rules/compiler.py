@@ -56,6 +56,10 @@ class Context:
         """The rows that the rule is asked of; None for accounts."""
         return self.vocabulary.rows_asked(self.subject)
 
+    def value(self, field: Field, prefix: str) -> Any:
+        """The value of a field as of the moment."""
+        return field.at(prefix, self.moment) if field.at else self.binding(field, prefix)
+
 
 @dataclass(frozen=True)
 class Some:
@@ -178,7 +182,7 @@ class _Compiler:
         """The comparison in one row."""
 
         def bind(field: Field) -> Any:
-            return self.context.binding(field, prefix)
+            return self.context.value(field, prefix)
 
         if op == "is_me":
             return Infix(bind(node.field), "=", Value(self.context.me or "\x01nobody"))
