@@ -37,6 +37,12 @@ def environment(data: Path, line: Line | None = None) -> dict[str, str]:
     }  # fmt: skip
 
 
+def _is_alive(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return False
+
+
 class Line:
     """A line to the database that can be cut: what is connected breaks, and new connections are refused. Or it swallows
     what is sent: everything stays connected, new connections are made, and nothing arrives.
@@ -106,9 +112,13 @@ class Line:
 
 
 class Server:
-    """gunicorn, as `manage.py run` starts it; `kill` ends it as a power cut would."""
+    """gunicorn, as `manage.py run` starts it; `kill` ends it as a power cut would. With `preload`, a new worker serves
+    at once instead of after the seconds that the imports take.
+    """
 
-    def __init__(self, data: Path, *, workers: int = 1, threads: int = 8, line: Line | None = None) -> None:
+    def __init__(
+        self, data: Path, *, workers: int = 1, threads: int = 8, line: Line | None = None, preload: bool = False
+    ) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = int(self.listener.getsockname()[1])
         self.log = data / "server.log"
@@ -117,6 +127,7 @@ class Server:
             sys.executable, "-m", "gunicorn", "csbox.wsgi", "--bind", f"fd://{self.listener.fileno()}",
             "--workers", str(workers), "--threads", str(threads), "--log-level", "warning", "--no-control-socket",
         ]  # fmt: skip
+        self.command += ["--preload"] if preload else []
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -137,10 +148,11 @@ class Server:
         raise AssertionError(f"the server does not answer: {self.log.read_text()[-2000:]}")
 
     def workers(self) -> list[int]:
-        """The processes that serve."""
+        """The processes that serve, or begin to; not those that were killed and are still listed."""
         assert self.process is not None
         found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in found.read_text().split()] if found.exists() else []
+        pids = [int(pid) for pid in found.read_text().split()] if found.exists() else []
+        return [pid for pid in pids if _is_alive(pid)]
 
     def kill(self) -> None:
         """End every process of it at once."""

@@ -20,6 +20,7 @@ import pytest
 from integrations.tracking import keys
 from tests.ingest.conftest import KEY, basic, batch, group, track
 from tests.ingest.serving import Server, served
+from tests.runtime.conftest import eventually
 from usage.models import Event, MessageReceipt
 
 pytestmark = [pytest.mark.machine, pytest.mark.usefixtures("committed")]
@@ -29,7 +30,10 @@ KILLS, SENDERS = 20, 4
 @pytest.fixture
 def server() -> Iterator[Server]:
     """Two processes, of which one may die."""
-    with tempfile.TemporaryDirectory(prefix="csbox-ingest-") as folder, served(Path(folder), workers=2) as running:
+    with (
+        tempfile.TemporaryDirectory(prefix="csbox-ingest-") as folder,
+        served(Path(folder), workers=2, preload=True) as running,
+    ):
         keys.create_source("Web app", key=KEY)
         yield running
 
@@ -91,23 +95,39 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_server_is_killed(server:
         thread.start()
     seed = random.randrange(10**6)
     chance = random.Random(seed)
+    kills = 0
     try:
         for kill in range(KILLS):
-            time.sleep(chance.uniform(0.05, 0.6))
+            _wait_for_more(acknowledged)  # so that each kill meets a server that works, under load
+            time.sleep(chance.uniform(0, 0.2))
             if kill % 10 == 9:  # everything at once, as a power cut
                 server.kill()
+                kills += 1
                 server.start()
-            elif workers := server.workers():
-                with suppress(ProcessLookupError):
-                    os.kill(chance.choice(workers), signal.SIGKILL)
-        until = time.monotonic() + 60
-        while len(acknowledged) <= 200 and time.monotonic() < until:
-            time.sleep(0.5)
+            else:
+                kills += _kill_a_worker(server, chance)
+        _wait_for_more(acknowledged)
     finally:
         over.set()
         for thread in threads:
             thread.join()
+    assert kills == KILLS, f"seed {seed}"
     stored = list(Event.objects.values_list("message_id", flat=True))
     assert len(stored) == len(set(stored)), f"seed {seed}"
     assert acknowledged - set(stored) == set(), f"seed {seed}"
-    assert set(stored) <= sent and len(acknowledged) > 200, f"seed {seed}"
+    assert set(stored) <= sent and len(acknowledged) > 20 * KILLS, f"seed {seed}"
+
+
+def _wait_for_more(acknowledged: set[str]) -> None:
+    before = len(acknowledged)
+    eventually(lambda: len(acknowledged) > before, 60, "another batch is acknowledged")
+
+
+def _kill_a_worker(server: Server, chance: random.Random) -> int:
+    """One of those that serve; how many that were."""
+    eventually(server.workers, 60, "a worker serves")
+    try:
+        os.kill(chance.choice(server.workers()), signal.SIGKILL)
+    except (ProcessLookupError, IndexError):  # it has just ended, or all have
+        return 0
+    return 1
