@@ -1,4 +1,7 @@
-"""The outermost layer: broken addresses are refused, and whatever fails under /api/ leaves as a problem."""
+"""The outermost layer: broken addresses are refused, and whatever fails under /api/ leaves as a problem.
+
+An app whose addresses are asked by programs too declares the form in which its errors leave (`shape_errors_with`).
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,20 @@ PREFIX = "/api/"
 ENCODING = "The address is not valid UTF-8, or holds a NUL character. Encode it as UTF-8 with percent signs."
 BROKEN = re.compile("%[89A-F][0-9A-F]")
 _OWN = {"application/json", CONTENT_TYPE}
+Shape = Callable[[HttpRequest, int, str], HttpResponse | None]
+_shapes: list[Shape] = []
+
+
+def shape_errors_with(shape: Shape) -> Shape:
+    """Declare a function of a request, a status and a sentence ("" for none) that makes the answer; None if the
+    request is none of its own.
+    """
+    _shapes.append(shape)
+    return shape
+
+
+def _shaped(request: HttpRequest, status: int, detail: str = "") -> HttpResponse | None:
+    return next((made for shape in _shapes if (made := shape(request, status, detail)) is not None), None)
 
 
 def readable(raw: bytes) -> bool:
@@ -54,13 +71,15 @@ class ApiEdgeMiddleware:
         if not readable_path(request) or not readable(query):
             if ours:
                 return plain_problem(request, 400, "invalid-encoding", ENCODING)
-            return bad_request(request, BadRequest(ENCODING))
+            return _shaped(request, 400, ENCODING) or bad_request(request, BadRequest(ENCODING))
         response = self.get_response(request)
-        if not ours or response.status_code < 400:
+        if response.status_code < 400:
             return response
         kind = response.headers.get("Content-Type", "").split(";")[0].strip()
         if kind in _OWN:
             return response
+        if not ours:
+            return _shaped(request, response.status_code) or response
         made = plain_problem(request, response.status_code)
         for name in ("Allow", "Retry-After", "WWW-Authenticate"):
             if name in response.headers:

@@ -15,15 +15,16 @@ def userlist(request: HttpRequest, path: str) -> HttpResponse:
     """A user, company, relationship or event; DELETE takes one away."""
     kind = path if request.method != "DELETE" else f"{path}:delete"
     if request.method == "DELETE" and path == "events":
-        return _userlist_error(request, WRONG_METHOD)
-    return serve(request, "userlist", kind, scheme="push", good=_userlist_done, bad=_userlist_error)
+        return userlist_error(request, WRONG_METHOD)
+    return serve(request, "userlist", kind, scheme="push", good=_userlist_done, bad=userlist_error)
 
 
 def _userlist_done(request: HttpRequest) -> HttpResponse:
     return answers.with_cors(request, JsonResponse({"status": "ok"}))
 
 
-def _userlist_error(request: HttpRequest, error: BadRequest, *, retry_after: int = 0) -> HttpResponse:
+def userlist_error(request: HttpRequest, error: BadRequest, *, retry_after: int = 0) -> HttpResponse:
+    """An error as Userlist's clients read it."""
     body = {"status": error.status, "code": error.code, "errors": [error.message], "message": error.message}
     response = JsonResponse(body, status=error.status)
     if retry_after:

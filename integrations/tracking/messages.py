@@ -22,6 +22,8 @@ PAGES = {"page": ("Page Viewed", "page_name"), "screen": ("Screen Viewed", "scre
 KINDS = ("identify", "group", "track", "page", "screen", "alias")
 # Segment's events that say who belongs to an account.
 JOINED, PARTED = "Account Added User", "Account Removed User"
+# What programs make of an id that they do not have. Taken for ids, they would be one user of everybody's doings.
+NOBODY = frozenset({"undefined", "null", "[object Object]", "NaN", "None"})
 _NOT_SAID = ("payload", "outcome", "reason")
 
 
@@ -30,7 +32,7 @@ class Tracked:
     """A message in the words of no dialect; `outcome` is empty until something has become of it.
 
     `user`, `anonymous`, `account` and `previous` are ids, "" for none. `traits` are the user's for an identify and the
-    account's for a group, `relationship` what is true of the user in the account; `leaves` ends the relationship.
+    account's for a group, `relationship` what is true of the user in the account; `joins` begins and `leaves` ends it.
     `company` is the account that an identify names as the user's company, and `company_traits` what it says of it. An
     event that is not `active` tells of a user who was not there.
     """
@@ -50,6 +52,7 @@ class Tracked:
     company_traits: Mapping[str, Any] = field(default_factory=dict)
     properties: dict[str, Any] = field(default_factory=dict)
     active: bool = True
+    joins: bool = False
     leaves: bool = False
     deletes: bool = False
     outcome: str = ""
@@ -193,7 +196,8 @@ def _fill_event(message: Tracked, data: Mapping[str, Any]) -> None:
             raise BadValue("No event. A track call needs the event’s name.")
         message.name = clean_text(event, 255)
         message.leaves = message.name == PARTED
-        if message.name == JOINED and isinstance(properties.get("role"), str):
+        message.joins = message.name == JOINED
+        if message.joins and isinstance(properties.get("role"), str):
             message.relationship = {"role": properties["role"]}
     else:
         message.name, called = PAGES[message.kind]
@@ -207,7 +211,7 @@ def _message_id(given: Any, made_up: str) -> str:
     """The sender's id; a very long one by its digest, so that it still tells repetitions."""
     text = str(given) if isinstance(given, str | int) and not isinstance(given, bool) else ""
     text = text.strip()
-    if not text:
+    if not text or text in NOBODY:
         return made_up
     if len(text) <= MAX_MESSAGE_ID and text.isascii() and text.isprintable():
         return text
@@ -220,6 +224,8 @@ def read_id(given: Any, what: str) -> str:
         return ""
     if isinstance(given, float) and given.is_integer():
         given = int(given)
+    if isinstance(given, str) and given.strip() in NOBODY:
+        raise BadValue(f"{what} is “{given.strip()}”: the sender had no id. Send null, or leave it out.")
     if isinstance(given, str) and len(given) <= MAX_MESSAGE_ID and given.isascii() and given.isprintable():
         return given.strip()
     try:

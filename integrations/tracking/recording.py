@@ -197,7 +197,8 @@ class Batch:
             self.accounts.append((message, Fact(message.company, message.company_traits, message.at)))
             if message.user:
                 self.relationships.append((message, RelationshipFact(message.user, message.company, message.at)))
-        if message.user and message.account and (message.kind == "group" or message.relationship or message.leaves):
+        told = message.kind == "group" or message.relationship or message.joins or message.leaves
+        if message.user and message.account and told:
             ended = message.at if message.leaves else None
             fact = RelationshipFact(message.user, message.account, message.at, message.relationship, ended_at=ended)
             self.relationships.append((message, fact))

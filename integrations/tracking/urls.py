@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from integrations.tracking import dialect_views, views
+from integrations.tracking import dialect_views, edge, views  # noqa: F401  # declares the form of errors
 from integrations.tracking.userlist import KINDS as USERLIST
 
 urlpatterns = [

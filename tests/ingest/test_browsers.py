@@ -74,3 +74,27 @@ def test_browser_sdks_send_without_a_header_and_ask_where_to(source: Source) -> 
     assert told["integrations"]["Segment.io"]["apiHost"].endswith("/v1")
     config = call("GET", f"/sourceConfig/?p=npm&writeKey={KEY}").json()["source"]
     assert config["writeKey"] == KEY and config["enabled"] is True and config["destinations"] == []
+
+
+@pytest.mark.parametrize("method", ["POST", "OPTIONS", "GET"])
+@pytest.mark.parametrize("path", [*PATHS, "/userlist/users", "/batch/", "/posthog/e/", "/flags", "/v1/nothing"])
+@pytest.mark.parametrize(
+    ("query", "host", "said"),
+    [("", "elsewhere.example.com", "CSBOX_ALLOWED_HOSTS"), ("?writeKey=%ff", "testserver", "UTF-8"),
+     ("?writeKey=%00", "testserver", "NUL")],
+)  # fmt: skip
+def test_what_is_refused_before_a_view_can_be_read_by_the_page_too(
+    source: Source, method: str, path: str, query: str, host: str, said: str
+) -> None:
+    answer = call(method, path + query, batch(track()), authorization=basic(), host=host)
+    assert answer.status_code == 400 and answer["Content-Type"] == "application/json"
+    told = answer.json()
+    assert said in told["message"] and told["code"] == "bad-request"
+    assert told["errors"] == [told["message"]] if path.startswith("/userlist") else told["success"] is False
+    assert answer["Access-Control-Allow-Origin"] == ORIGIN and "Origin" in answer["Vary"]
+
+
+def test_other_addresses_keep_their_errors(db: None) -> None:
+    for query, host in (("", "elsewhere.example.com"), ("?q=%ff", "testserver")):
+        assert call("GET", f"/login/{query}", host=host)["Content-Type"].startswith("text/html")
+        assert call("GET", f"/api/v1/accounts/{query}", host=host)["Content-Type"] == "application/problem+json"

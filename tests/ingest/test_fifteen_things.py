@@ -17,6 +17,7 @@ from django.test import Client, override_settings
 from accounts.models import Account, EndUser
 from core.clock import moment
 from integrations.models import Message, Outcome
+from integrations.tracking.userlist import KINDS as USERLIST
 from integrations.tracking.views import KINDS
 from tests.ingest.conftest import KEY, Send, basic, batch, group, identify, outcomes, track
 from usage.models import Event
@@ -32,6 +33,19 @@ def test_1_there_is_no_redirect_with_or_without_a_slash(send: Send, path: str, s
         assert send(path + slash, body).status_code == 200
         got = Client(headers={"authorization": basic()}).get(path + slash)
     assert got.status_code == 405 and got.json()["code"] == "method-not-allowed"
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [(f"/userlist/{kind}", {"identifier": "x", "name": "E", "user": "u1", "company": "a1"}) for kind in USERLIST]
+    + [(f"{prefix}/{path}", {"event": "E", "distinct_id": "u1"})
+       for prefix in ("", "/posthog") for path in ("batch", "capture", "track", "e", "i/v0/e", "flags", "decide")],
+)  # fmt: skip
+def test_1_other_dialects_are_not_redirected_either(send: Send, path: str, body: object, slash: str) -> None:
+    with override_settings(SECURE_SSL_REDIRECT=True):
+        assert send(path + slash, body).status_code == 200
+    assert Message.objects.exists() or path.rsplit("/", 1)[1] in ("flags", "decide")
 
 
 @pytest.mark.parametrize("path", ["/v1/nothing", "/v1/", "/v1", "/v1/batch/more"])
@@ -182,6 +196,22 @@ def test_14_ids_come_as_null_as_nothing_and_as_numbers(send: Send) -> None:
     assert EndUser.objects.get().external_id == "12"
     assert Event.objects.get().account.external_id == "7"  # type: ignore[union-attr]
     assert outcomes()[-1][1] == Outcome.DROPPED
+
+
+@pytest.mark.parametrize("nobody", ["undefined", "null", "[object Object]", "NaN", "None", " undefined "])
+def test_14_what_programs_make_of_no_id_is_nobody(send: Send, nobody: str) -> None:
+    calls = [
+        track(user=nobody), track(user=None, anonymousId=nobody), group(account=nobody), identify(nobody),
+        track(context={"groupId": nobody}), {"type": "alias", "userId": "u1", "previousId": nobody},
+        identify(traits={"company": {"id": nobody}}),
+    ]  # fmt: skip
+    assert send("/v1/batch", batch(*calls)).status_code == 200
+    assert {outcome for _, outcome in outcomes()} == {Outcome.DROPPED}
+    assert all(f"“{nobody.strip()}”" in reason for reason in Message.objects.values_list("reason", flat=True))
+    assert not Account.objects.exists() and not EndUser.objects.exists()
+    assert send("/userlist/users", {"identifier": nobody}).status_code == 422
+    send("/v1/batch", {"batch": [track(messageId=nobody), track(messageId=nobody), track(user="Null")]})
+    assert Event.objects.count() == 3  # a messageId of that kind is none, and not the same message
 
 
 def test_15_who_sends_too_much_is_told_when_to_come_back(send: Send) -> None:

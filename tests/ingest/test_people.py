@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -38,6 +39,15 @@ def test_an_event_ends_and_another_begins_a_relationship(send: Send) -> None:
     send("/v1/batch", {"batch": [track("Account Removed User", messageId="gone", **here)]})
     assert not Relationship.objects.open().exists() and Relationship.objects.count() == 1
     assert Event.objects.count() == 2
+
+
+@pytest.mark.parametrize("properties", [{}, {"role": None}, {"role": 7}, {"role": ""}])
+def test_who_is_added_without_a_role_belongs_as_well(send: Send, properties: dict[str, Any]) -> None:
+    send("/v1/batch", batch(track("Account Added User", properties=properties, context={"groupId": "a1"})))
+    found = Relationship.objects.open().get()
+    assert (found.user.external_id, found.account.external_id, found.role) == ("u1", "a1", "")
+    send("/v1/batch", {"batch": [track("Account Added User", messageId="nowhere", user="u2")]})
+    assert Relationship.objects.count() == 1
 
 
 def test_a_group_call_without_a_user_is_about_the_account(send: Send) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from accounts.models import Account, EndUser, Relationship
-from integrations.models import Message, Outcome
+from integrations.models import Identity, Message, Outcome
 from integrations.tracking import keys
 from tests.ingest.conftest import KEY
 from tests.ingest.serving import Disturber, Server, served
@@ -85,10 +85,12 @@ def deliver(server: Server, command: list[str], **env: str) -> Disturber:
     assert len(stored) == NUMBER and set(stored) == proxy.seen  # none lost, none twice
     taken = Message.objects.exclude(outcome=Outcome.DUPLICATE)
     assert taken.count() == NUMBER and not taken.filter(outcome__in=[Outcome.DROPPED, Outcome.FAILED]).exists()
-    assert Event.objects.count() == sum(n % 6 >= 2 for n in range(NUMBER))
+    assert Event.objects.count() == sum(2 <= n % 7 <= 5 for n in range(NUMBER))
     assert Event.objects.values("message_id").distinct().count() == Event.objects.count()
     assert Account.objects.count() == 8 and EndUser.objects.count() == 40 and Relationship.objects.count() > 8
-    assert Account.objects.filter(name="Acme", stated_licences=12).count() == 4  # those that group calls name
+    assert Account.objects.filter(name="Acme", stated_licences=12).count() == 8
+    aliases = Identity.objects.filter(name__startswith="visitor-").values_list("name", "user__external_id")
+    assert set(aliases) == {(f"visitor-{n}", f"u{n}") for n in range(40)}
     assert not EndUser.objects.filter(email="").exclude(attributes={}).exists()
     assert set(proxy.done) == set(Disturber.WAYS), proxy.done
     log = server.log.read_text()

@@ -25,13 +25,14 @@ for (let n = 0; n < number; n += 1) {
   const userId = `u${n % 40}`;
   const groupId = `a${n % 8}`;
   const context = { groupId };
-  switch (n % 6) {
+  switch (n % 7) {
     case 0: client.identify({ userId, traits: { email: `${userId}@example.com`, visits: n } }); break;
     case 1: client.group({ userId, groupId, traits: { name: "Acme", seats: 12, at: n } }); break;
     case 2: client.track({ userId, event: "Report Exported", properties: { pages: n, note: "é😀" }, context }); break;
     case 3: client.page({ userId, name: `Page ${n % 9}`, category: "Docs", properties: { path: "/docs" }, context }); break;
     case 4: client.screen({ userId, name: "Home", properties: { n }, context }); break;
-    default: client.track({ userId, event: "Report Opened", properties: { n } });
+    case 5: client.track({ userId, event: "Report Opened", properties: { n } }); break;
+    default: client.alias({ userId, previousId: `visitor-${n % 40}` });
   }
   if (which === "rudder" && n % 50 === 49) await flush();
 }

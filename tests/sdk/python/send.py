@@ -29,7 +29,7 @@ else:
 for n in range(number):
     user, account = f"u{n % 40}", f"a{n % 8}"
     here = {"groupId": account}
-    match n % 6:
+    match n % 7:
         case 0:
             client.identify(user, {"email": f"{user}@example.com", "visits": n})
         case 1:
@@ -42,6 +42,8 @@ for n in range(number):
             client.screen(user, "App", "Home", {"n": n}, context=here)
         case 5:
             client.track(user, "Report Opened", {"n": n})
+        case 6:
+            client.alias(f"visitor-{n % 40}", user)
 client.flush()
 client.join()
 sys.stdout.write(json.dumps({"failed": failed}) + "\n")
