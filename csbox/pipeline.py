@@ -24,6 +24,7 @@ from core.ids import Ids
 from core.locks import xact_lock
 from health.mixes import keep_mixes
 from health.refresh import refresh_health
+from health.requesting import answered_by_others, redefining_requests
 from segments.holding.telling import follow
 from segments.levels.deciding import decide_levels
 from segments.models import RefreshRun, Segment
@@ -102,8 +103,10 @@ def _refresh(trigger: str, now: Moment, asked: Collection[int] | None, users: Se
     changed = None if accounts is None else Changed.of(accounts, users)
     early, late = split_by_stage(Segment.everything.all(), vocabulary(), Stage.HEALTH)
     run = refresh_segments(trigger, now, segments=early, changed=changed)
+    redefining = redefining_requests()
     # A user who joined or left may have moved other accounts of theirs, and segments decide how health is scored.
     refresh_health(trigger, now, None if changed is None else changed.ids(Subject.ACCOUNT))
+    answered_by_others(redefining, everybody=changed is None)
     late, later = split_by_stage(late, vocabulary(), Stage.MILESTONES)
     later, last = split_by_stage(later, vocabulary(), Stage.ALERTS)
     if changed is not None and accounts is not None and (late or later or last):

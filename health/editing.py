@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -11,7 +11,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from accounts.fields import Stage
-from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in
+from accounts.fields.uses import FieldUse, find_field_uses_with, follow_fields_with, texts_in
 from accounts.models import Account
 from core.clock import moment
 from core.intake import BadValue, clean_text
@@ -69,6 +69,7 @@ def save_config(
         if problems:
             raise DefinitionError(problems)
         different = not found.version or found.definition != definition
+        counts_for = (found.active, found.segment)
         found.definition, found.active = definition, active
         found.segment, found.is_default = segment, segment is None
         if config is None:
@@ -81,7 +82,7 @@ def save_config(
                 config=found, number=found.version, definition=definition, author=_person(author),
                 reason=clean_text(reason, 255),
             )  # fmt: skip
-        request_scoring()
+        request_scoring(redefined=different or counts_for != (active, segment))
     return found
 
 
@@ -129,7 +130,7 @@ def reorder_configs(ids: Sequence[int]) -> None:
         wanted = [pk for pk in dict.fromkeys(ids) if pk in known]
         for position, pk in enumerate(wanted + [pk for pk in known if pk not in wanted]):
             HealthConfig.objects.filter(pk=pk).exclude(position=position).update(position=position)
-        request_scoring()
+        request_scoring(redefined=True)
 
 
 def clone_config(
@@ -159,7 +160,7 @@ def delete_config(config: HealthConfig) -> None:
         if uses := uses_of_config(config):
             raise ConfigInUse(config, uses)
         config.delete()
-        request_scoring()
+        request_scoring(redefined=True)
 
 
 def override_health(
@@ -222,10 +223,10 @@ def configs_of_segment(segment: Segment) -> list[Use]:
 
 
 @follow_moves_with
-def score_who_moved(segment: Segment) -> None:
+def score_who_moved(segment: Segment, redefined: bool) -> None:
     """Members of a segment that decides about health moved after a save: who is scored by what has to follow."""
     if configs_of_segment(segment):
-        request_scoring()
+        request_scoring(redefined=redefined)
 
 
 @find_field_uses_with
@@ -233,3 +234,10 @@ def configs_that_read(key: str) -> list[FieldUse]:
     """Health configs whose measures name a field."""
     found = HealthConfig.objects.all()
     return [FieldUse("health config", one.name, one.pk) for one in found if key in texts_in(one.definition)]
+
+
+@follow_fields_with
+def score_by(keys: Collection[str], redefined: bool) -> None:
+    """Have everybody scored if a config reads one of these fields."""
+    if any(texts_in(one.definition) & set(keys) for one in HealthConfig.objects.all()):
+        request_scoring(redefined=redefined)

@@ -237,6 +237,7 @@ class ScoringRequest(models.Model):
     """That somebody asked for every account to be scored. Rows are added, and taken by the scoring that read them."""
 
     at = models.DateTimeField(auto_now_add=True)
+    redefined = models.BooleanField(default=False, db_default=False, help_text="A changed definition is the reason.")
 
     class Meta:
         ordering = ("id",)

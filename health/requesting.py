@@ -22,18 +22,40 @@ from segments.stages import split_by_stage
 TASK = "health.tasks.score"
 
 
-def request_scoring(accounts: Collection[int] = ()) -> None:
-    """Have these accounts (primary keys) scored within seconds of the caller's commit; everybody if none are given."""
+def request_scoring(accounts: Collection[int] = (), *, redefined: bool = False) -> None:
+    """Have these accounts (primary keys) scored within seconds of the caller's commit; everybody if none are given,
+    `redefined` if that is because a config, or something that decides about scores, was defined anew."""
     if accounts:
         touch(accounts)
     else:
-        ScoringRequest.objects.create()
+        ScoringRequest.objects.create(redefined=redefined)
         enqueue(TASK)
 
 
 def is_scoring_due() -> bool:
     """Whether somebody asked for everybody to be scored, and has not been answered."""
     return ScoringRequest.objects.exists()
+
+
+def redefining_requests() -> list[int]:
+    """The open requests that were made because of a changed definition. Read them before a scoring that may answer."""
+    return list(ScoringRequest.objects.filter(redefined=True).values_list("pk", flat=True))
+
+
+def answered_by_others(requests: Collection[int], *, everybody: bool) -> None:
+    """A scoring that nobody asked for, of everybody or of some, was quicker with what some requests redefined: what
+    reads health moves by that definition, now. For everybody that is done with."""
+    if requests:
+        refresh_what_reads_health(redefined=True)
+    if requests and everybody:
+        ScoringRequest.objects.filter(pk__in=requests).update(redefined=False)
+
+
+def refresh_what_reads_health(*, redefined: bool) -> None:
+    """Ask for the segments that read health."""
+    _, late = split_by_stage(Segment.everything.all(), vocabulary(), Stage.HEALTH)
+    if late:
+        request_refresh(late, redefined=redefined)
 
 
 def score_requested() -> None:
@@ -47,11 +69,9 @@ def score_requested() -> None:
         if is_scoring_due():
             refresh_due()
             # Read after it: members that moved with it have asked for this scoring too.
-            read = list(ScoringRequest.objects.values_list("pk", flat=True))
+            read = dict(ScoringRequest.objects.values_list("pk", "redefined"))
             refresh_health(RefreshRun.Trigger.SAVE)
-            _, late = split_by_stage(Segment.everything.all(), vocabulary(), Stage.HEALTH)
-            if late:
-                request_refresh(late)
+            refresh_what_reads_health(redefined=any(read.values()))
             ScoringRequest.objects.filter(pk__in=read).delete()
     if is_scoring_due():
         enqueue(TASK)

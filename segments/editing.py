@@ -86,12 +86,10 @@ def save_segment(
         changed = current is None or target.rule != written
         target.rule = written
         target.version += int(changed)
-        # Joins and leaves of a segment that is switched on or off are not the customers' doing.
-        target.live_version = 0 if switched else target.live_version
         _store(target)
         if changed:
             _keep_version(target, question.words, author, reason)
-        request_refresh([target])
+        request_refresh([target], redefined=changed or switched)
     target.refresh_from_db()
     return target
 
@@ -149,8 +147,9 @@ def set_active(segment: Segment, active: bool) -> None:
         xact_lock("segments")
         if not active:
             _refuse_use(segment)
-        Segment.everything.filter(pk=segment.pk).exclude(active=active).update(active=active, live_version=0)
-        request_refresh([segment])
+        # Joins and leaves of a segment that is switched on or off are not the customers' doing.
+        switched = Segment.everything.filter(pk=segment.pk).exclude(active=active).update(active=active)
+        request_refresh([segment], redefined=bool(switched))
 
 
 def move_segment(segment: Segment, by: int) -> int:

@@ -13,14 +13,14 @@ from typing import Any
 from django.db.models import Count, Max, Min, Q, QuerySet
 from django.db.models.functions import TruncDate
 
-from accounts.fields import Category
+from accounts.fields import Category, Subject
 from accounts.models import Assignment, AttributeChange, Relationship, Subscription
 from core.clock import Moment
 from segments.models import RefreshRun, Segment, SegmentRefresh, SegmentVersion
-from segments.questions import Reader
+from segments.questions import Reader, named_in
 from segments.rules.nodes import changes_with_time, fields_of
 from segments.rules.tree import RuleError
-from segments.subjects import members_of
+from segments.subjects import ABOUT, members_of
 from usage.models import Event
 
 # What a refresh may find late: an event that arrived now may have happened up to so many days before.
@@ -135,14 +135,18 @@ def _with_causes(segment: Segment, reader: Reader, found: list[tuple[dt.datetime
 class _Causes:
     """Why members moved, read refresh by refresh.
 
-    A new definition is the cause of all that moved in the first refresh with it. Otherwise new data is, if the refresh
-    was for new data, or if anything about the member was recorded since the refresh before. If nothing was,
-    and the rule's answer can change with time alone (relative dates, and figures over the last days), time is.
+    A new definition, the segment's own or that of something it reads, is the cause of all that moved in the first
+    refresh with it. A pin is, where it moved the member at the same moment in a segment that this one depends on.
+    Otherwise new data is, if the refresh was for new data, or if anything about the member was recorded since the
+    refresh before. If nothing was, and the rule's answer can change with time alone (relative dates, and figures over
+    the last days), time is.
     """
 
     def __init__(self, segment: Segment, reader: Reader) -> None:
         self.segment, self.reader = segment, reader
         self.changed: dict[int, set[int]] = {}
+        self.pinned: dict[int, set[int]] = {}
+        self.below: list[tuple[int, str]] | None = None
         self.versions = dict(SegmentVersion.objects.filter(segment=segment).values_list("number", "rule"))
         self.clocks: dict[int, bool] = {}
 
@@ -152,11 +156,42 @@ class _Causes:
             return "data"
         if refresh.new_definition:
             return "definition"
+        if refresh.pk not in self.pinned:
+            self.pinned[refresh.pk] = self.moved_by_hand(refresh, by_refresh[refresh.pk])
+        if member in self.pinned[refresh.pk]:
+            return "hand"
         if refresh.run.trigger == RefreshRun.Trigger.DATA or not self.moves_with_time(refresh.version):
             return "data"
         if refresh.pk not in self.changed:
             self.changed[refresh.pk] = self.recorded(refresh, by_refresh[refresh.pk])
         return "data" if member in self.changed[refresh.pk] else "time"
+
+    def moved_by_hand(self, refresh: SegmentRefresh, members: Collection[int]) -> set[int]:
+        """Those of the members whom a pin moved at that moment in a segment that this one depends on: a pin of
+        themselves, of a user of the account, of an account of the user."""
+        if self.below is None:
+            self.below = self.named_below()
+        found: set[int] = set()
+        for about in ABOUT.values():
+            segments = [pk for pk, subject in self.below if subject == about.subject]
+            mine = self.owners(members, with_users=about.subject is Subject.USER)[about.column] if segments else {}
+            at = refresh.run.now
+            pinned = Q(entered_at=at, opened_pin__isnull=False) | Q(left_at=at, closed_pin__isnull=False)
+            stays = about.memberships.objects.filter(pinned, segment__in=segments, **{f"{about.column}__in": mine})
+            for pk in stays.values_list(f"{about.column}_id", flat=True) if mine else ():
+                found |= mine[pk]
+        return found
+
+    def named_below(self) -> list[tuple[int, str]]:
+        """The segments that this one depends on, at once or by way of others, with their subjects."""
+        if not named_in(self.segment.rule):
+            return []
+        edges = {one.key: (named_in(one.rule), one.pk, one.subject) for one in Segment.everything.all()}
+        found, open_ = set(), named_in(self.segment.rule) & edges.keys()
+        while open_:
+            found |= open_
+            open_ = set().union(*(edges[key][0] for key in open_)) & edges.keys() - found
+        return [edges[key][1:] for key in sorted(found)]
 
     def moves_with_time(self, version: int) -> bool:
         """Whether the answer of a definition can change though nothing was recorded."""
@@ -205,10 +240,15 @@ class _Causes:
                 found |= owners[owner][pk]
         return found
 
-    def owners(self, members: Collection[int]) -> dict[str, dict[int, set[int]]]:
-        """What has the values that count: by subject, its ids with the members that each counts for."""
+    def owners(self, members: Collection[int], *, with_users: bool = False) -> dict[str, dict[int, set[int]]]:
+        """What has the values that count: by subject, its ids with the members that each counts for. `with_users`: of
+        accounts, their users too."""
         if self.segment.subject == Segment.Subject.ACCOUNT:
-            return {"account": {member: {member} for member in members}}
+            people: dict[int, set[int]] = defaultdict(set)
+            theirs = Relationship.objects.filter(account_id__in=members) if with_users else Relationship.objects.none()
+            for user, account in theirs.values_list("user_id", "account_id"):
+                people[user].add(account)
+            return {"account": {member: {member} for member in members}} | ({"user": people} if with_users else {})
         found: dict[str, dict[int, set[int]]] = {"user": {member: {member} for member in members}}
         accounts: dict[int, set[int]] = defaultdict(set)
         places = Relationship.objects.filter(user_id__in=members).values_list("pk", "account_id", "user_id")

@@ -40,7 +40,8 @@ class Segment(Timestamped):
     """A saved question about accounts (or users): a rule, its place among the tabs, and its newest result.
 
     `rule` is the tree as it was written (see the rules page of the manual). `requested_rev` counts the requests to
-    refresh, `live_rev` says which of them the stored members answer; they are equal when nothing is due.
+    refresh, `live_rev` says which of them the stored members answer; they are equal when nothing is due. `live_version`
+    is the version that the stored members answer, 0 if none: also once what the rule reads was defined anew.
     """
 
     class Subject(models.TextChoices):

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import DatabaseError, OperationalError, connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import Case, F, PositiveIntegerField, QuerySet, Value, When
 from django.utils import timezone
 
 from accounts.fields import Subject
+from accounts.fields.uses import follow_fields_with, texts_in
 from accounts.models import Account, Relationship
 from core.clock import Moment, moment
 from core.ids import Ids, OneOf
@@ -41,12 +42,28 @@ PASSING = ("08", "40", "53", "57")  # connection lost, deadlock, disk or memory 
 Trigger = RefreshRun.Trigger
 
 
-def request_refresh(segments: Iterable[Segment], trigger: str = Trigger.SAVE) -> None:
-    """Ask for these segments, and all that depend on them, to be refreshed soon after the caller's commit."""
+def request_refresh(segments: Iterable[Segment], trigger: str = Trigger.SAVE, *, redefined: bool = False) -> None:
+    """Ask for these segments, and all that depend on them, to be refreshed soon after the caller's commit.
+
+    `redefined`: what they read means something else from now on. Who joins or leaves any of them in the refresh that
+    answers, whichever it is, does so by that definition and not by the customers' doing.
+    """
     chosen = with_dependents({segment.key for segment in segments}, Segment.everything.all())
-    ids = sorted(segment.pk for segment in chosen)
-    Segment.everything.filter(pk__in=ids).update(requested_rev=F("requested_rev") + 1)
+    _ask_for([segment.pk for segment in chosen], trigger, redefined=redefined)
+
+
+def _ask_for(ids: Iterable[int], trigger: str, *, redefined: bool) -> None:
+    answered = {"live_version": 0} if redefined else {}  # the stored members answer no definition any more
+    Segment.everything.filter(pk__in=sorted(ids)).update(requested_rev=F("requested_rev") + 1, **answered)
     enqueue("segments.tasks.refresh_due", str(trigger))
+
+
+@follow_fields_with
+def refresh_readers(keys: Collection[str], redefined: bool) -> None:
+    """Ask for the segments whose rules name one of these fields."""
+    readers = [one for one in Segment.everything.all() if texts_in(one.rule) & set(keys)]
+    if readers:
+        request_refresh(readers, redefined=redefined)
 
 
 def refresh_due(trigger: str = Trigger.SAVE, now: Moment | None = None) -> RefreshRun | None:
@@ -275,13 +292,31 @@ class _Work:
             error="",
             held="",
             live_rev=segment.requested_rev,
-            live_version=segment.version,
+            # Whoever asked meanwhile may have said that what is read means something else: that is not answered yet.
+            live_version=Case(
+                When(requested_rev=segment.requested_rev, then=Value(segment.version)),
+                default=F("live_version"),
+                output_field=PositiveIntegerField(),
+            ),
             refreshed_at=self.now.now if only is None else segment.refreshed_at,
             member_count=members,
             contract_value=value,
         )
-        if self.only_due and (difference.joined or difference.left):
-            tell_of_moves(segment)
+        if not (difference.joined or difference.left):
+            return
+        if done.new_definition:
+            self.pass_on(segment)
+        if self.only_due:
+            tell_of_moves(segment, redefined=done.new_definition)
+
+    def pass_on(self, segment: Segment) -> None:
+        """Have those that depend on a redefined segment refreshed by the members it has now. They were asked for with
+        it, but one may have been refreshed before it moved: by a run that was past this segment when it was saved, or
+        while it was frozen."""
+        below = with_dependents({segment.key}, Segment.everything.all())
+        late = [one.pk for one in below if one.pk != segment.pk and one.live_version]
+        if late:
+            _ask_for(late, self.run.trigger, redefined=True)
 
 
 def _changed_since_last(changed: Changed | None) -> bool:

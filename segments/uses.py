@@ -31,7 +31,8 @@ class SegmentInUse(Exception):
 
 
 _finders: list[Callable[[Segment], Iterable[Use]]] = []
-_followers: list[Callable[[Segment], None]] = []
+Follower = Callable[[Segment, bool], None]
+_followers: list[Follower] = []
 
 
 def find_uses_with(finder: Callable[[Segment], Iterable[Use]]) -> Callable[[Segment], Iterable[Use]]:
@@ -47,14 +48,15 @@ def uses_of(segment: Segment) -> list[Use]:
     return own + [use for finder in _finders for use in finder(segment)]
 
 
-def follow_moves_with(follower: Callable[[Segment], None]) -> Callable[[Segment], None]:
+def follow_moves_with(follower: Follower) -> Follower:
     """Declare a function of an app above that is told of a segment whose members moved because somebody asked for its
-    refresh (a save, mostly), within that transaction. What follows new data and the clock is the pipeline's."""
+    refresh (a save, mostly), and whether a new definition moved them, within that transaction. What follows new data
+    and the clock is the pipeline's."""
     _followers.append(follower)
     return follower
 
 
-def tell_of_moves(segment: Segment) -> None:
+def tell_of_moves(segment: Segment, *, redefined: bool) -> None:
     """Tell everybody who declared so."""
     for follower in _followers:
-        follower(segment)
+        follower(segment, redefined)

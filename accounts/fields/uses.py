@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,24 @@ def find_field_uses_with(finder: Callable[[str], Iterable[FieldUse]]) -> Callabl
 def uses_of_field(key: str) -> list[FieldUse]:
     """Everything that names a field."""
     return [use for finder in _finders for use in finder(key)]
+
+
+Follower = Callable[[Collection[str], bool], None]
+_followers: list[Follower] = []
+
+
+def follow_fields_with(follower: Follower) -> Follower:
+    """Declare a function that has evaluated again what names one of the fields with these keys. It is also told whether
+    they were defined anew: then what moves is not the customers' doing."""
+    _followers.append(follower)
+    return follower
+
+
+def tell_of_fields(keys: Collection[str], *, redefined: bool) -> None:
+    """Tell everybody who declared so that the values of fields changed, of any number of accounts, because somebody
+    changed a definition or asked for them. Call it in the transaction that wrote them."""
+    for follower in _followers:
+        follower(keys, redefined)
 
 
 def texts_in(data: Any) -> set[str]:

@@ -15,7 +15,7 @@ from django.db.models import Case, CharField, F, Q, Value, When
 
 from accounts.fields import Stage
 from accounts.fields.sql import Infix
-from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in
+from accounts.fields.uses import FieldUse, find_field_uses_with, follow_fields_with, tell_of_fields, texts_in
 from accounts.levels import open_to_rules, set_levels
 from accounts.models import Account, AccountLevel
 from core.clock import Moment, moment
@@ -24,9 +24,7 @@ from core.ids import Ids, OneOf
 from core.locks import xact_lock
 from segments.holding.holds import Holds
 from segments.levels.models import LevelRule
-from segments.models import Segment
 from segments.questions import Question, Reader
-from segments.refresh import request_refresh
 from segments.rules.compiler import compile_rule
 from segments.rules.tree import Condition, InSegment, Problem, RuleError, walk
 
@@ -105,7 +103,7 @@ def _wanted(cases: list[When], accounts: Collection[int] | None) -> dict[int, st
 
 
 def save_level_rule(level: AccountLevel, *, rule: Any, active: bool = True, author: Any = None) -> LevelRule:
-    """Check and store the rule of a level, decide all levels, refresh the segments that name them. Raises RuleError."""
+    """Check and store the rule of a level, decide all levels, and have refreshed what names them. Raises RuleError."""
     read_level_rule(rule, Reader.now())
     with transaction.atomic():
         found, _ = LevelRule.objects.update_or_create(
@@ -125,7 +123,15 @@ def remove_level_rule(level: AccountLevel) -> None:
 
 def _follow() -> None:
     if decide_levels(by_person=True):
-        request_refresh([item for item in Segment.everything.all() if LEVEL_FIELD in texts_in(item.rule)])
+        tell_of_fields([LEVEL_FIELD], redefined=True)
+
+
+@follow_fields_with
+def decide_by(keys: Collection[str], redefined: bool) -> None:
+    """Decide the levels again if one of their rules names one of these fields."""
+    rules = LevelRule.objects.filter(active=True)
+    if any(texts_in(item.rule) & set(keys) for item in rules) and decide_levels(by_person=True):
+        tell_of_fields([LEVEL_FIELD], redefined=redefined)
 
 
 @find_field_uses_with

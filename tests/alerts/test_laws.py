@@ -15,7 +15,8 @@ from alerts.handling import close
 from alerts.models import Alert, AlertEntry, AlertRule
 from alerts.raising import raise_alerts
 from core.clock import Moment, moment
-from segments.models import AccountMembership, RefreshRun
+from segments.editing import save_segment
+from segments.models import AccountMembership, RefreshRun, Segment
 from segments.refresh import refresh_due, refresh_segments
 from tests import factories
 
@@ -26,6 +27,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "held": {"hold_days": 2},
     "two thresholds": {"clear": CLEAR, "hold_days": 1, "cooldown_days": 2},
     "asked": {"include_existing": True},
+    "aimed": {"segments": "aim"},
 }
 
 
@@ -40,10 +42,20 @@ def at_least(number: int) -> dict[str, Any]:
 def saved(rule: AlertRule | None, name: str, limit: int) -> AlertRule:
     given = dict(GIVEN[name])
     clear = given.pop("clear", None)
+    if "segments" in given:
+        given["segments"] = [Segment.objects.get(key=given["segments"])]
     found = save_alert_rule(rule, name=name, condition=at_most(limit), clear=clear and at_least(clear), **given)
     refresh_due()
     raise_alerts()
     return found
+
+
+def of_these(accounts: list[Account]) -> dict[str, Any]:
+    return {"field": "account.name", "op": "any_of", "value": [one.name for one in accounts]}
+
+
+def watched(rule: AlertRule) -> int:
+    return AccountMembership.objects.filter(segment=rule.watch).count()
 
 
 def state() -> list[Any]:
@@ -58,7 +70,9 @@ def test_the_laws_of_alerts_hold_over_drawn_histories(seed: int, time_machine: A
     time_machine.move_to(START - dt.timedelta(days=1), tick=False)
     zone = moment().zone
     accounts = [factories.account(f"A {place}", licences=dice.choice((3, 7, 12))) for place in range(ACCOUNTS)]
+    aim = factories.segment("Aim", of_these(accounts[:2]), key="aim")
     rules = {name: saved(None, name, 5) for name in GIVEN}
+    joined_by_aim = 0
     licences: dict[int, list[int]] = {one.pk: [] for one in accounts}
     changed: set[str] = set()
     for day in range(DAYS):
@@ -87,9 +101,18 @@ def test_the_laws_of_alerts_hold_over_drawn_histories(seed: int, time_machine: A
             changed.add(name)
             if name != "asked":
                 assert Alert.objects.filter(rule=rules[name]).count() == opened, "a definition change alone opens none"
+        if dice.random() < 0.5:
+            alerts, stays = Alert.objects.count(), watched(rules["aimed"])
+            save_segment(aim, name="Aim", rule=factories.rule(of_these(dice.sample(accounts, 3))))
+            if dice.random() < 0.6:  # else the next daily refresh answers, in which accounts moved as well
+                refresh_due()
+                raise_alerts()
+                assert Alert.objects.count() == alerts, "a change of what a rule aims at opens none"
+                joined_by_aim += watched(rules["aimed"]) - stays
         if dice.random() < 0.2 and (some := list(Alert.objects.open())):
             close([dice.choice(some)], outcome="false")
     assert len(changed) > 1 and Alert.objects.count() > 8
+    assert joined_by_aim > 1 and Alert.objects.filter(rule=rules["aimed"]).count() > 2
     for rule in rules.values():
         for account in accounts:
             check(rule, account)

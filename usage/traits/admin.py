@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from core.backoffice import BackOffice
-from usage.traits.computing import compute
+from usage.traits.computing import compute_for_all
 from usage.traits.definitions import METHODS
 from usage.traits.editing import TraitInUse, delete_trait, save_trait
 from usage.traits.models import Trait
@@ -101,6 +101,6 @@ class TraitAdmin(BackOffice):
     def compute_now(self, request: HttpRequest, queryset: QuerySet[Trait]) -> None:
         """Compute the selected traits; what fails is said."""
         for trait in queryset.filter(active=True):
-            compute(trait)
+            compute_for_all(trait, redefined=False)
             if trait.error:
                 messages.error(request, f"{trait}: {trait.error}")

@@ -24,7 +24,7 @@ from core.api.problems import ApiProblem, Fault
 from core.api.strict import StrictSerializer, Text, YesNo, plain
 from core.api.views import ApiViewSet
 from core.deadline import TooSlow
-from usage.traits.computing import PREVIEW_MS, check_author, compute, preview_trait
+from usage.traits.computing import PREVIEW_MS, check_author, compute_for_all, preview_trait
 from usage.traits.definitions import METHODS, read_definition
 from usage.traits.editing import TraitInUse, delete_trait, save_trait
 from usage.traits.models import Trait
@@ -182,7 +182,7 @@ class TraitViewSet(ApiViewSet):
     def compute(self, request: Request, pk: str) -> Response:
         """Compute a trait now."""
         found = self.get_object()
-        compute(found)
+        compute_for_all(found, redefined=False)
         return self.answer(found)
 
     @extend_schema(responses=OpenApiTypes.OBJECT)

@@ -15,7 +15,7 @@ from typing import Any
 from django.db import DatabaseError, OperationalError, connection, transaction
 
 from accounts.fields import Kind, Vocabulary, vocabulary
-from accounts.fields.uses import texts_in
+from accounts.fields.uses import tell_of_fields, texts_in
 from accounts.models import Account, EndUser, Relationship
 from accounts.touching import touch
 from core.api.access import is_administrator
@@ -53,14 +53,15 @@ def compute(
     present: Moment | None = None,
     words: Vocabulary | None = None,
     accounts: Collection[int] | None = None,
-) -> None:
-    """Compute one trait and record how it went.
+) -> set[int]:
+    """Compute one trait and record how it went; returns the accounts whose value changed.
 
     Where a value may depend on other accounts, a change of some moves all; those others are marked for an evaluation.
     """
     started = time.perf_counter()
     fields = words or vocabulary()
     now = present or moment()
+    changed: set[int] = set()
     try:
         with time_limit(LIMIT_MS):
             xact_lock("trait", trait.pk)
@@ -80,12 +81,27 @@ def compute(
     except (TraitError, TooSlow, DatabaseError, TraitFailed) as error:
         if isinstance(error, OperationalError) and (getattr(error.__cause__, "sqlstate", "") or "")[:2] in PASSING:
             raise  # nothing is wrong with the trait: whoever asked comes again
-        trait.error = reason_of(error)
+        trait.error, changed = reason_of(error), set()
         log.warning("trait not computed", extra={"trait": trait.field_key, "reason": trait.error})
     trait.computed_at, trait.duration_ms = now.now, (time.perf_counter() - started) * 1000
     Trait.objects.filter(pk=trait.pk).update(
         error=trait.error, computed_at=trait.computed_at, duration_ms=trait.duration_ms, values_count=trait.values_count
     )
+    return changed
+
+
+def compute_for_all(trait: Trait, *, redefined: bool) -> None:
+    """Compute one trait because somebody changed it (`redefined`) or asked for it, then the traits that read it, and
+    have evaluated again what names one of those that changed."""
+    words, now = vocabulary(), moment()
+    moved: set[str] = set()
+    with transaction.atomic():
+        for one in in_order([trait, *Trait.objects.filter(active=True).exclude(pk=trait.pk)]):
+            first = one.pk == trait.pk
+            if (first or texts_in(one.definition) & moved) and (compute(one, now, words) or (first and redefined)):
+                moved |= {one.field_key, one.band_key}  # bands may be new where no score is
+        if moved:
+            tell_of_fields(moved, redefined=redefined)
 
 
 def reason_of(error: Exception) -> str:

@@ -12,7 +12,7 @@ from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in, uses_
 from core.clock import moment
 from core.intake import BadValue, clean_text, fold
 from core.locks import xact_lock
-from usage.traits.computing import check_author, compute, forget, preview_of
+from usage.traits.computing import check_author, compute_for_all, forget, preview_of
 from usage.traits.days import forget_days
 from usage.traits.definitions import METHODS, Scope, read_definition
 from usage.traits.models import Trait
@@ -84,7 +84,7 @@ def save_trait(
         found.author = author or found.author
         found.save()
     if compute_now and found.active:
-        compute(found)
+        compute_for_all(found, redefined=again)
     elif not found.active and again:
         forget(found)
     return found

@@ -19,7 +19,8 @@ _TRIGGERS = {"daily": "found by the daily refresh", "data": "after new data", "s
 def _stays(when: str, cause: str, pin: str) -> Rows:
     def rows(account: Account, now: Moment) -> QuerySet[AccountMembership]:
         mine = AccountMembership.objects.filter(account=account, segment__internal=False)
-        mine = mine.filter(**{f"{when}__isnull": False}).annotate(happened=F(when))
+        earlier = SegmentRefresh.objects.filter(segment=OuterRef("segment"), pk__lt=OuterRef(cause))
+        mine = mine.filter(**{f"{when}__isnull": False}).annotate(happened=F(when), was_there=Exists(earlier))
         return mine.select_related("segment", f"{cause}__run", f"{pin}__author__member")
 
     return rows
@@ -29,7 +30,7 @@ def _tell_stays(word: str, cause: str, pin: str) -> Tell:
     def tell(rows: Sequence[AccountMembership], told: Told) -> list[Entry]:
         found = []
         for row in rows:
-            why, who = cause_of(getattr(row, cause), getattr(row, pin))
+            why, who = cause_of(getattr(row, cause), getattr(row, pin), new=not getattr(row, "was_there"))  # noqa: B009
             title = f"{word} segment {row.segment.name}"
             url = f"{reverse('account_segments', args=[row.account_id])}?segment={row.segment.key}"
             found.append(Entry(getattr(row, "happened"), "layers", title, why, who, url))  # noqa: B009
@@ -38,15 +39,15 @@ def _tell_stays(word: str, cause: str, pin: str) -> Tell:
     return tell
 
 
-def cause_of(refresh: SegmentRefresh | None, pin: Pin | None) -> tuple[str, str]:
-    """Why a member entered or left a segment, and who had a hand in it."""
+def cause_of(refresh: SegmentRefresh | None, pin: Pin | None, *, new: bool) -> tuple[str, str]:
+    """Why a member entered or left a segment, and who had a hand in it. `new`: it was the segment's first refresh."""
     if pin is not None:
         by = getattr(pin.author, "member", None) or pin.author
         return f"{pin.get_kind_display()} by hand: {pin.reason}", str(by or "")
     if refresh is None:
         return "", ""
     if refresh.new_definition:
-        return "The segment was new" if refresh.version == 1 else "The rule of the segment was changed", ""
+        return "The segment was new" if new else "The rule of the segment, or what it reads, was changed", ""
     told = _TRIGGERS.get(refresh.run.trigger, "")
     return (told[:1].upper() + told[1:]) if told else "", ""
 

@@ -22,7 +22,7 @@ from segments.rule_form import read_form, take_step, without_unset
 from segments.rule_view import rule_view
 from segments.rules.tree import Problem
 from usage.models import EventName
-from usage.traits.computing import PREVIEW_MS, TraitPreview, check_author, compute, preview_trait
+from usage.traits.computing import PREVIEW_MS, TraitPreview, check_author, compute_for_all, preview_trait
 from usage.traits.definitions import METHODS, read_definition
 from usage.traits.editing import TraitInUse, delete_trait, save_trait, uses_of_trait
 from usage.traits.models import Trait
@@ -190,7 +190,7 @@ def trait_compute(request: HttpRequest, pk: int) -> HttpResponse:
     """Compute a trait now."""
     editors_only(request)
     trait = get_object_or_404(Trait, pk=pk, active=True)
-    compute(trait)
+    compute_for_all(trait, redefined=False)
     notify(request, trait.error or f"{trait.name} computed. It has {trait.values_count:,} values.")
     return HttpResponseRedirect(reverse("traits"))
 
