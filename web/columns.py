@@ -1,5 +1,5 @@
-"""The columns of Accounts 360: every field about an account or its team, and four that are put together: numbers side
-by side, weekly users as a line, the dimensions of health as glyphs, and the main reason for the health."""
+"""The columns of lists, one for each field; for Accounts 360 every field about an account or its team, and four that are
+put together: numbers side by side, weekly users as a line, the dimensions of health as glyphs, the reason for it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.db.models import Expression, F, OrderBy
 from accounts.fields import Field, Kind, Owner, Vocabulary
 from accounts.fields.reading import reached
 from core.intake import fold
+from web.liststate import ListState
 
 METER, WEEKLY = "active_licences", "weekly_users"
 BAND, DIMENSIONS, REASON = "health.band", "health_dimensions", "health_reason"
@@ -33,6 +34,7 @@ _CSS = {BAND: "c-health", DIMENSIONS: "c-dims", REASON: "col-reason"}
 # Orders that an index or a company's own order of terms serves better than the field's value.
 _SORTED_BY = {
     "name": "name_folded",
+    "account": "account__name_folded",
     "stage": "stage__position",
     "level": "level__position",
     "status": "status__position",
@@ -69,7 +71,7 @@ class Column:
         return self.field.category.value if self.field else _PUT_TOGETHER.get(self.key, ("", "Usage"))[1]
 
     def shown(self) -> Expression | F:
-        """The expression for what people read, from an account."""
+        """The expression for what people read, from the row that the list shows."""
         assert self.field is not None
         return reached(self.field, (self.field.shown or self.field.value))
 
@@ -87,9 +89,13 @@ class Column:
         return by.desc(nulls_last=True) if descending else by.asc(nulls_last=True)
 
 
+# What stands first in every line of Accounts 360.
+NAME = Column("name", "Account")
+
+
 def short_key(field: Field) -> str:
     """The column's key in addresses: account.mrr is mrr."""
-    return field.key.removeprefix("account.")
+    return field.key.removeprefix(f"{field.owner}.")
 
 
 def all_columns(vocabulary: Vocabulary) -> dict[str, Column]:
@@ -104,9 +110,14 @@ def all_columns(vocabulary: Vocabulary) -> dict[str, Column]:
     return {column.key: column for column in found}
 
 
+def standard_columns(available: dict[str, Column]) -> Sequence[str]:
+    """The columns of Accounts 360 for those who have not chosen any."""
+    return DEFAULT_SCORED if has_health(available) else DEFAULT
+
+
 def chosen_columns(available: dict[str, Column], *wishes: Sequence[str] | None) -> list[Column]:
-    """The first wish that names a known column, else the default; at most twenty."""
-    for wish in (*wishes, DEFAULT_SCORED if has_health(available) else DEFAULT):
+    """Those of the first wish that names a known column; at most twenty."""
+    for wish in wishes:
         found = [available[key] for key in dict.fromkeys(wish or ()) if key in available]
         if found:
             return found[:20]
@@ -132,11 +143,47 @@ def has_health(keys: Iterable[str]) -> bool:
     return any(key.startswith(DIMENSION) for key in keys)
 
 
-def sort_column(available: dict[str, Column], sort: str) -> tuple[Column, bool] | None:
-    """The column and direction that `sort` names; None if it cannot be sorted so."""
+def sort_column(available: dict[str, Column], sort: str, first: Column = NAME) -> tuple[Column, bool] | None:
+    """The column and direction that `sort` names; None if it cannot be sorted so. `first` is the list's own column."""
     key, descending = sort.removeprefix("-"), sort.startswith("-")
-    column = Column("name", "Account") if key == "name" else available.get(key)
-    return (column, descending) if column and (key == "name" or column.order(descending) is not None) else None
+    column = first if key == first.key else available.get(key)
+    return (column, descending) if column and column.order(descending) is not None else None
+
+
+@dataclass(frozen=True)
+class Head:
+    """A column's head: its link sorts, the other way round if it already does."""
+
+    column: Column
+    url: str
+    aria: str
+
+
+def heads(
+    state: ListState, columns: Sequence[Column], sort: tuple[Column, bool], first: Column = NAME
+) -> list[Head]:
+    """The heads of a list, that of its own first column before those that were chosen."""
+    found = []
+    for column in [first, *columns]:
+        mine, descending = column.key == sort[0].key, sort[1]
+        aria = ("descending" if descending else "ascending") if mine else ""
+        # Numbers and dates of the past are first asked for from the top.
+        down = not descending if mine else column.numeric
+        url = state.but(sort=("-" if down else "") + column.key).url if column.order(down) is not None else ""
+        found.append(Head(column, url, aria))
+    return found
+
+
+def column_groups(
+    available: dict[str, Column], chosen: Sequence[Column]
+) -> list[tuple[str, list[tuple[Column, bool]]]]:
+    """Every column by category for the column chooser, with whether it shows; those that show come first, in order."""
+    keys = {column.key for column in chosen}
+    groups: dict[str, list[tuple[Column, bool]]] = {"Shown, in this order": [(column, True) for column in chosen]}
+    for column in available.values():
+        if column.key not in keys:
+            groups.setdefault(column.category, []).append((column, False))
+    return list(groups.items())
 
 
 class Labels:
@@ -172,10 +219,15 @@ def _parsed(read: Any, value: str) -> Any:
         return value
 
 
+def shown_values(columns: Iterable[Column]) -> dict[str, Any]:
+    """What a query must yield for columns that are fields: one name per column."""
+    return {f"c{i}": column.shown() for i, column in enumerate(columns) if column.field}
+
+
 def selection(columns: Iterable[Column]) -> dict[str, Any]:
-    """What a query must yield for the columns: one name per column, the two sides of the meter, the score of a band."""
+    """What a query must yield for the columns of accounts: also the two sides of the meter, the score of a band."""
     columns = list(columns)
-    found: dict[str, Any] = {f"c{i}": column.shown() for i, column in enumerate(columns) if column.field}
+    found: dict[str, Any] = shown_values(columns)
     if any(column.key == BAND for column in columns):
         found["score"] = F(SCORE)
     return found | {"active": F("usage__active_users_30d"), "seats": F("licences")}

@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 
+from accounts.models import AttributeDefinition, Subscription
 from core.models import Workspace
 from tests import factories
 from tests.query_counts import QueryCount
@@ -60,12 +61,49 @@ def test_search_and_status_narrow(manager: Client, sold: Company, query: str, fo
 
 
 @pytest.mark.parametrize(
-    "key", ["account", "plan", "status", "mrr", "licences", "billing", "started", "renews_on", "auto_renew", "ends"]
+    "key", ["account", "plan", "status", "mrr", "licences", "billing_period", "starts_on", "renews_on", "auto_renew", "ends_on"]
 )
 def test_every_column_sorts_both_ways(manager: Client, sold: Company, key: str) -> None:
     for sign in ("", "-"):
         html = manager.get(f"/subscriptions/?sort={sign}{key}").content.decode()
         assert len(names(html)) == 5 and html.count("aria-sort=") == 1
+
+
+@pytest.fixture
+def owned(sold: Company) -> Company:
+    """An attribute of subscriptions of each of three kinds, with values in one of them."""
+    for key, kind in (("channel", "choice"), ("seats_used", "number"), ("addons", "list")):
+        AttributeDefinition.objects.create(
+            subject="subscription", key=key, name=key.replace("_", " ").title(), kind=kind, choices=["Reseller"]
+        )
+    Subscription.objects.filter(plan="Enterprise").update(
+        attributes={"channel": "Reseller", "seats_used": 1234, "addons": ["SSO", "Audit"]}
+    )
+    return sold
+
+
+def test_custom_attributes_are_columns_to_choose_and_to_sort_by(manager: Client, owned: Company) -> None:
+    page = manager.get("/subscriptions/columns/?next=/subscriptions/%3Fq%3De").content.decode()
+    assert "Columns of Subscription 360" in page and 'value="custom.seats_used"' in page
+    keys = ["custom.channel", "custom.seats_used", "custom.addons"]
+    made = manager.post("/subscriptions/columns/", {"col": keys, "next": "/subscriptions/?q=e"})
+    assert made.status_code == 302 and made["Location"] == "/subscriptions/?q=e"
+    html = manager.get("/subscriptions/").content.decode()
+    assert "Reseller 1,234 SSO, Audit" in text(html) and 'class="sort" id="sort-c-custom-addons"' not in html
+    assert names(manager.get("/subscriptions/?sort=-custom.seats_used").content.decode())[0] == "Birch"
+    rows = manager.get("/subscriptions/export/?sort=-custom.seats_used").streaming_content
+    table = list(csv.reader(io.StringIO(b"".join(rows).decode("utf-8-sig"))))
+    assert table[0][3:6] == ["Channel", "Seats Used", "Addons"] and table[1][3:5] == ["Reseller", "1234"]
+    assert "Standard columns shown" in text(
+        manager.post("/subscriptions/columns/", {"reset": "1"}, follow=True).content.decode()
+    )
+    assert "Reseller" not in text(manager.get("/subscriptions/").content.decode()).split("Subscriptions of")[1]
+
+
+def test_the_columns_of_the_two_lists_are_kept_apart(manager: Client, owned: Company) -> None:
+    manager.post("/subscriptions/columns/", {"col": ["custom.channel"]})
+    heads = text(manager.get("/accounts/").content.decode()).split("sorted by MRR")[1]
+    assert "Plan" in heads and "Channel" not in heads
 
 
 def test_the_foot_sums_what_is_active(manager: Client, sold: Company) -> None:

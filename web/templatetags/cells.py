@@ -66,7 +66,9 @@ def cell(found: Any, shell: Any) -> Html:
         return pill(value)
     if column.key.startswith("health.change_"):
         return _change(value)
-    if column.key in ("stage", "stage_type"):
+    if column.kind == "money" and getattr(found, "extra", None):
+        return _money_beside(value, found.extra, shell)
+    if column.key in ("stage", "stage_type", "status", "status_type"):
         return format_html('<span class="tag">{}</span>', value)
     return _BY_KIND.get(column.kind, _text)(value, shell)
 
@@ -149,6 +151,14 @@ def _line(value: Any) -> Html:
         '<span class="vh">{}</span>',
         value.path, value.text,
     )  # fmt: skip
+
+
+def _money_beside(value: Any, own: tuple[Any, str], shell: Any) -> Html:
+    """An amount in the workspace's currency, and beside it the one it comes from if that is in another."""
+    amount, currency = own
+    if currency == shell.workspace.currency:
+        return _money(value, shell)
+    return format_html('{} <span class="quiet small">{}</span>', _money(value, shell), money(amount, currency))
 
 
 def _money(value: Any, shell: Any) -> Html:

@@ -22,16 +22,20 @@ from segments.models import Segment
 from segments.questions import Reader
 from web.columns import (
     DEFAULT_SORT,
+    NAME,
     REASON,
     Column,
     Labels,
     all_columns,
     apart,
     chosen_columns,
+    column_groups,
     has_health,
+    heads,
     readable,
     selection,
     sort_column,
+    standard_columns,
 )
 from web.filters import Filters, dropped_notice, narrow, read_filters, reader_for
 from web.listing import load_rows, narrowed_page, ordered, page_ids, strip_of
@@ -86,13 +90,18 @@ def list_of(request: HttpRequest, query: QueryDict, path: str) -> AccountList:
     if sort is None:
         unknown.append(f"sort {state.sort}")
         state = state.but(sort="", page=state.page)
-        sort = sort_column(available, DEFAULT_SORT) or (Column("name", "Account"), False)
+        sort = sort_column(available, DEFAULT_SORT) or (NAME, False)
     seen = Account.objects.visible_to(request.user)
     scope = members_of(seen, segment)
     accounts = ordered(narrow(members_of(seen.holding(state.q), segment), filters), *sort)
     return AccountList(
         state, segments, segment, filters, reader, available, sort, scope, accounts, [*filters.problems, *unknown]
     )
+
+
+def _chosen(request: HttpRequest, found: AccountList) -> list[Column]:
+    kept = read_preferences(request).columns.get("accounts")
+    return chosen_columns(found.available, found.state.cols, kept, standard_columns(found.available))
 
 
 @login_required
@@ -110,7 +119,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
         ids, has_next, total, mrr = narrowed_page(found.accounts, state.page)
     else:
         ids, has_next = page_ids(found.accounts, state.page)
-    columns = chosen_columns(found.available, state.cols, read_preferences(request).columns.get("accounts"))
+    columns = _chosen(request, found)
     rows = load_rows(ids, columns, found.reader)
     strip = strip_for(request, found.reader, found.segment, in_segment, state)
     if not state.narrowed:
@@ -127,6 +136,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
         "csm": found.filters.csm,
         "heads": heads(state, columns, found.sort),
         "columns": columns,
+        "columns_url": reverse("accounts_columns"),
         "groups": column_groups(found.available, columns),
         "rows": rows,
         "dimensions": strip_of(rows),
@@ -149,47 +159,13 @@ def accounts(request: HttpRequest) -> HttpResponse:
     return page(request, "web/accounts/page.html", context, parts=PARTS)
 
 
-@dataclass(frozen=True)
-class Head:
-    """A column's head: its link sorts, the other way round if it already does."""
-
-    column: Column
-    url: str
-    aria: str
-
-
-def heads(state: ListState, columns: list[Column], sort: tuple[Column, bool]) -> list[Head]:
-    """The heads after the select box, the account's name first."""
-    found = []
-    for column in [Column("name", "Account"), *columns]:
-        mine, descending = column.key == sort[0].key, sort[1]
-        aria = ("descending" if descending else "ascending") if mine else ""
-        # Numbers and dates of the past are first asked for from the top.
-        down = not descending if mine else column.numeric
-        sortable = column.key == "name" or column.order(down) is not None
-        url = state.but(sort=("-" if down else "") + column.key).url if sortable else ""
-        found.append(Head(column, url, aria))
-    return found
-
-
-def column_groups(available: dict[str, Column], chosen: list[Column]) -> list[tuple[str, list[tuple[Column, bool]]]]:
-    """Every column by category for the column chooser, with whether it shows; those that show come first, in order."""
-    keys = {column.key for column in chosen}
-    groups: dict[str, list[tuple[Column, bool]]] = {"Shown, in this order": [(column, True) for column in chosen]}
-    for column in available.values():
-        if column.key not in keys:
-            groups.setdefault(column.category, []).append((column, False))
-    return list(groups.items())
-
-
 @login_required
 @require_GET
 def accounts_export(request: HttpRequest) -> HttpResponseBase:
     """The same accounts and columns as a CSV file; with `account` parameters only those of them."""
     chosen = [int(pk) for pk in request.GET.getlist("account") if pk.isascii() and pk.isdigit() and len(pk) < 19]
     found = read_list(request, reverse("accounts"))
-    columns = chosen_columns(found.available, found.state.cols, read_preferences(request).columns.get("accounts"))
-    columns = apart(columns, found.available)
+    columns = apart(_chosen(request, found), found.available)
     accounts = (
         found.accounts.filter(pk__in=chosen) if chosen and request.GET.get("scope") != "filter" else found.accounts
     )

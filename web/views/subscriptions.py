@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.fields.json import KeyTextTransform
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -19,10 +19,14 @@ from core.clock import moment
 from core.download import csv_response
 from core.intake import fold
 from segments.models import Segment
+from segments.questions import Reader
+from web.columns import Column, Labels, chosen_columns, column_groups, heads, sort_column
 from web.filters import dropped_notice, reader_for
 from web.liststate import COUNT_CAP, PAGE_SIZE, ListState, pager, state_of
 from web.notices import notify
 from web.pages import may_edit_segments, page
+from web.preferences import read_preferences
+from web.subscription_columns import ACCOUNT, DEFAULT, subscription_columns, subscription_rows, valued, values_of
 from web.tabs import everybody_for, is_restricted, members_of, strip_for, tabs_for
 
 PARTS = {"results": "web/subscriptions/_results_part.html", "list": "web/subscriptions/_list_part.html"}
@@ -30,45 +34,18 @@ DEFAULT_SORT = "renews_on"
 
 
 @dataclass(frozen=True)
-class Column:
-    """One column: its key in addresses, label, what it is sorted by, whether it is a number."""
-
-    key: str
-    label: str
-    order: str
-    numeric: bool = False
-
-    @property
-    def css(self) -> str:
-        """A class that may be used in a style sheet."""
-        return "s-" + self.key.replace("_", "-")
-
-
-COLUMNS = (
-    Column("account", "Account", "account__name_folded"),
-    Column("plan", "Plan", "folded__plan"),
-    Column("status", "Status", "status__position"),
-    Column("mrr", "MRR", "mrr_base", True),
-    Column("licences", "Licences", "quantity", True),
-    Column("billing", "Billing", "billing_period"),
-    Column("started", "Started", "starts_on"),
-    Column("renews_on", "Renewal", "renews_on"),
-    Column("auto_renew", "Auto-renew", "auto_renew"),
-    Column("ends", "Ends", "ends_on"),
-)
-_BY_KEY = {column.key: column for column in COLUMNS}
-
-
-@dataclass(frozen=True)
 class SubscriptionList:
     """One state of the list."""
 
     state: ListState
+    reader: Reader
     segments: list[Segment]
     segment: Segment | None
     scope: QuerySet[Account]
     all: QuerySet[Subscription]
     rows: QuerySet[Subscription]
+    available: dict[str, Column]
+    columns: list[Column]
     sort: tuple[Column, bool]
     problems: list[str]
 
@@ -86,19 +63,23 @@ def read_list(request: HttpRequest) -> SubscriptionList:
     if state.status and not SubscriptionStatus.objects.filter(key=state.status).exists():
         problems.append(f"status {state.status}")
         state = state.but(status="", page=state.page)
-    key = (state.sort or DEFAULT_SORT).removeprefix("-")
-    if key not in _BY_KEY:
+    reader = reader_for(request)
+    available = subscription_columns(reader.vocabulary)
+    sort = sort_column(available, state.sort or DEFAULT_SORT, ACCOUNT)
+    if sort is None:
         problems.append(f"sort {state.sort}")
-        state, key = state.but(sort="", page=state.page), DEFAULT_SORT
-    sort = (_BY_KEY[key], state.sort.startswith("-"))
+        state, sort = state.but(sort="", page=state.page), (available[DEFAULT_SORT], False)
+    kept = read_preferences(request).columns.get("subscriptions")
+    columns = chosen_columns(available, state.cols, kept, DEFAULT)
     scope = members_of(Account.objects.visible_to(request.user), segment)
     everything = Subscription.objects.all()
     if segment or is_restricted(request):
         everything = everything.filter(account__in=scope.order_by().values("pk"))
     else:
         everything = everything.filter(account__archived_at__isnull=True)
+    rows = _narrow(everything, state, sort)
     return SubscriptionList(
-        state, segments, segment, scope, everything, _narrow(everything, state, sort), sort, problems
+        state, reader, segments, segment, scope, everything, rows, available, columns, sort, problems
     )
 
 
@@ -109,8 +90,8 @@ def _narrow(rows: QuerySet[Subscription], state: ListState, sort: tuple[Column, 
         rows = rows.alias(**{f"{name}_text": KeyTextTransform(name, "folded") for name in ("plan", "external_id")})
         named = Q(account__name_folded__contains=wanted) | Q(plan_text__contains=wanted)
         rows = rows.filter(named | Q(external_id_text__contains=wanted))
-    by = F(sort[0].order)
-    return rows.order_by(by.desc(nulls_last=True) if sort[1] else by.asc(nulls_last=True), "pk")
+    by = sort[0].order(sort[1])
+    return rows.order_by(*([by] if by is not None else []), "pk")
 
 
 @login_required
@@ -120,7 +101,7 @@ def subscriptions(request: HttpRequest) -> HttpResponse:
     found = read_list(request)
     state = found.state
     start = (state.page - 1) * PAGE_SIZE
-    rows = list(found.rows.select_related("account", "status")[start : start + PAGE_SIZE + 1])
+    rows = list(valued(found.rows, found.columns)[start : start + PAGE_SIZE + 1])
     some = found.rows.order_by().values("pk")[: COUNT_CAP + 1]
     sums = Subscription.objects.filter(pk__in=some).aggregate(
         n=Count("pk"), active=Sum("mrr_base", filter=Q(status__kind="active"))
@@ -135,10 +116,13 @@ def subscriptions(request: HttpRequest) -> HttpResponse:
         "state": state,
         "tabs": tabs_for(request, state.but(sort=state.sort), found.segments, everybody),
         "segment": found.segment,
-        "strip": strip_for(request, reader_for(request), found.segment, in_segment, all_of(state)),
-        "heads": [_head(state, column, found.sort) for column in COLUMNS],
+        "strip": strip_for(request, found.reader, found.segment, in_segment, all_of(state)),
+        "heads": heads(state, found.columns, found.sort, ACCOUNT),
+        "columns": found.columns,
+        "columns_url": reverse("subscriptions_columns"),
+        "groups": column_groups(found.available, found.columns),
         "sorted_by": found.sort,
-        "rows": rows[:PAGE_SIZE],
+        "rows": subscription_rows(rows[:PAGE_SIZE], found.columns),
         "in_segment": in_segment,
         "total": sums["n"],
         "capped": sums["n"] > COUNT_CAP,
@@ -158,30 +142,19 @@ def all_of(state: ListState) -> ListState:
     return ListState(reverse("accounts"), segment=state.segment)
 
 
-def _head(state: ListState, column: Column, sort: tuple[Column, bool]) -> dict[str, Any]:
-    mine = column.key == sort[0].key
-    down = not sort[1] if mine else column.numeric
-    return {
-        "column": column,
-        "url": state.but(sort=("-" if down else "") + column.key).url,
-        "aria": ("descending" if sort[1] else "ascending") if mine else "",
-    }
-
-
 @login_required
 @require_GET
 def subscriptions_export(request: HttpRequest) -> HttpResponseBase:
     """The same subscriptions as a CSV file."""
     found = read_list(request)
     title = found.segment.name if found.segment else "All accounts"
-    head = ["Subscription id", "Account id", *(column.label for column in COLUMNS), "MRR in its currency", "Currency"]
-    return csv_response(f"{title} subscriptions {moment().today:%Y-%m-%d}", head, _export_rows(found.rows))
+    names = (column.label for column in found.columns)
+    head = ["Subscription id", "Account id", "Account", *names, "MRR in its currency", "Currency"]
+    return csv_response(f"{title} subscriptions {moment().today:%Y-%m-%d}", head, _export_rows(found))
 
 
-def _export_rows(rows: QuerySet[Subscription]) -> Iterator[list[Any]]:
-    for item in rows.select_related("account", "status").iterator(chunk_size=2_000):
-        yield [
-            item.external_id, item.account.external_id, item.account.name, item.plan, item.status.name, item.mrr_base,
-            item.quantity, item.get_billing_period_display(), item.starts_on, item.renews_on, item.auto_renew,
-            item.ends_on, item.mrr, item.currency,
-        ]  # fmt: skip
+def _export_rows(found: SubscriptionList) -> Iterator[list[Any]]:
+    labels = Labels()
+    for item in valued(found.rows, found.columns).iterator(chunk_size=2_000):
+        values = values_of(item, found.columns, labels)
+        yield [item.external_id, item.account.external_id, item.account.name, *values, item.mrr, item.currency]
