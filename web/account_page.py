@@ -7,22 +7,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Case, Count, F, OuterRef, QuerySet, Subquery, Sum, When
+from django.db.models import Case, Count, F, Model, OuterRef, Q, QuerySet, Subquery, Sum, When
 from django.db.models.functions import Coalesce, TruncMonth, TruncWeek
 
 from accounts.fields import Category, Owner, Vocabulary
-from accounts.models import Account, Relationship
+from accounts.models import Account, EndUser, Relationship, Subscription
 from alerts.models import Enrolment, Task
 from core.clock import Moment
 from segments.models import AccountMembership
 from usage.models import DailyUsage, UserActivity
 from web.charts import UsageChart, usage_chart
-from web.columns import Column, Labels, readable, selection, short_key
+from web.columns import Column, Labels, readable, short_key, shown_values
+from web.subscription_columns import SubscriptionRow, filled, subscription_columns, subscription_rows, valued
 from web.templatetags.csbox import day_text
 
 RANGES = {"30d": "30 d", "12w": "12 wk", "12m": "12 mo"}
 USERS_A_PAGE = 15
+SUBSCRIPTIONS_A_PAGE = 50
+CHILDREN_SHOWN = 5
 TASKS_SHOWN = 10
+# What the account page tells of a subscription before its custom attributes; the plan is the row's head.
+OF_SUBSCRIPTION = ("status", "mrr", "licences", "billing_period", "renews_on", "auto_renew", "ends_on")
 _UNITS = {"30d": ("Day", "Daily", 5), "12w": ("Week of", "Weekly", 2), "12m": ("Month of", "Monthly", 2)}
 
 
@@ -88,7 +93,7 @@ def finding(points: Sequence[tuple[dt.date, int]], word: str) -> str:
 
 @dataclass(frozen=True)
 class AttributeRow:
-    """One attribute of the account: its column, readable value, and where and when it came from."""
+    """One attribute of an account or a person: its column, readable value, and where and when it came from."""
 
     column: Column
     value: Any
@@ -103,32 +108,89 @@ def attributes_of(account: Account, vocabulary: Vocabulary) -> list[tuple[str, l
         Column(short_key(item), item.label, item)
         for category, items in vocabulary.by_category().items()
         for item in items
-        if category in wanted and item.owner is Owner.ACCOUNT and item.key != "account.name"
+        if category in wanted and item.owner is Owner.ACCOUNT and item.key not in ("account.name", "account.parent")
     ]
-    found: dict[str, Any] = {**Account.objects.filter(pk=account.pk).annotate(**selection(columns)).values().get()}
+    return _attribute_rows(account, columns)
+
+
+def user_attributes(person: EndUser, vocabulary: Vocabulary) -> list[AttributeRow]:
+    """The custom attributes of a person, read by one statement."""
+    made = (item for key, item in vocabulary.items() if key.startswith(f"{Owner.USER}.custom."))
+    columns = [Column(short_key(item), item.label, item) for item in made]
+    return [row for _, rows in _attribute_rows(person, columns) for row in rows] if columns else []
+
+
+def _attribute_rows(of: Account | EndUser, columns: Sequence[Column]) -> list[tuple[str, list[AttributeRow]]]:
+    """By category; a custom attribute also without a value."""
+    model: type[Model] = type(of)
+    found = model._default_manager.filter(pk=of.pk).annotate(**shown_values(columns)).values().get()
     labels = Labels()
     groups: dict[str, list[AttributeRow]] = {}
     for i, column in enumerate(columns):
         if column.field is None:
             continue
         value = readable(column.field, found[f"c{i}"], labels)
-        custom = column.category == Category.CUSTOM
+        custom = column.key.startswith("custom.")
         if value is None and not custom:
             continue
-        origin, at = _origin(account, column.key)
+        origin, at = _origin(of, column.key)
         groups.setdefault(column.category, []).append(AttributeRow(column, value, origin, at))
     return list(groups.items())
 
 
-def _origin(account: Account, key: str) -> tuple[str, dt.datetime | None]:
+def _origin(of: Account | EndUser, key: str) -> tuple[str, dt.datetime | None]:
     """Who said so and when, as the newest stamp of the attribute knows."""
-    stamp = account.stamps.get(key) or account.stamps.get(key.removeprefix("custom."))
+    stamp = of.stamps.get(key) or of.stamps.get(key.removeprefix("custom."))
     if not isinstance(stamp, list) or len(stamp) < 2:
         return "", None
     try:
         return str(stamp[1]), dt.datetime.fromisoformat(str(stamp[0]))
     except ValueError:
         return str(stamp[1]), None
+
+
+@dataclass(frozen=True)
+class Family:
+    """The accounts above and below an account, as far as the reader may see them; `more` children are not listed."""
+
+    parent: Account | None
+    children: list[Account]
+    more: int
+
+
+def family_of(account: Account, seen: QuerySet[Account]) -> Family:
+    """Read the parent and the first children by name, among the accounts `seen`."""
+    parent = seen.filter(pk=account.parent_id).first() if account.parent_id else None
+    below = seen.filter(parent=account.pk).order_by("name_folded", "pk")
+    children = list(below[: CHILDREN_SHOWN + 1])
+    more = below.count() - CHILDREN_SHOWN if len(children) > CHILDREN_SHOWN else 0
+    return Family(parent, children[:CHILDREN_SHOWN], more)
+
+
+@dataclass(frozen=True)
+class Subscriptions:
+    """One page of an account's subscriptions, in the columns that say something; `total` and `active` are of all."""
+
+    total: int
+    active: int
+    page: int
+    next: int
+    columns: list[Column]
+    rows: list[SubscriptionRow]
+
+
+def subscriptions_of(account: Account, page: int, vocabulary: Vocabulary) -> Subscriptions:
+    """Active ones first, the largest of them first."""
+    mine = Subscription.objects.filter(account=account)
+    counted = mine.aggregate(total=Count("pk"), active=Count("pk", filter=Q(status__kind="active")))
+    available = subscription_columns(vocabulary)
+    custom = [key for key in available if key.startswith("custom.")]
+    columns = [available[key] for key in (*OF_SUBSCRIPTION, *custom)]
+    start, end = (page - 1) * SUBSCRIPTIONS_A_PAGE, page * SUBSCRIPTIONS_A_PAGE
+    found = valued(mine, columns).order_by(F("status__position"), F("mrr_base").desc(nulls_last=True), F("pk"))
+    shown, rows = filled(columns, subscription_rows(found[start:end], columns))
+    following = page + 1 if counted["total"] > end else 0
+    return Subscriptions(counted["total"], counted["active"], page, following, shown, rows)
 
 
 def users_of(account: Account, moment: Moment) -> QuerySet[Relationship]:

@@ -1,5 +1,5 @@
-"""The columns of lists, one for each field; for Accounts 360 every field about an account or its team, and four that are
-put together: numbers side by side, weekly users as a line, the dimensions of health as glyphs, the reason for it."""
+"""The columns of lists, one for each field; for Accounts 360 those of accounts and of the team, and four that are put
+together: numbers side by side, weekly users as a line, the dimensions of health as glyphs, the reason for it."""
 
 from __future__ import annotations
 
@@ -159,9 +159,7 @@ class Head:
     aria: str
 
 
-def heads(
-    state: ListState, columns: Sequence[Column], sort: tuple[Column, bool], first: Column = NAME
-) -> list[Head]:
+def heads(state: ListState, columns: Sequence[Column], sort: tuple[Column, bool], first: Column = NAME) -> list[Head]:
     """The heads of a list, that of its own first column before those that were chosen."""
     found = []
     for column in [first, *columns]:

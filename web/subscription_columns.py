@@ -1,4 +1,4 @@
-"""The columns of subscriptions, one for each field of theirs, and their rows: for Subscription 360 and the account page."""
+"""The columns of subscriptions, one for each field of theirs, and rows for Subscription 360 and the account page."""
 
 from __future__ import annotations
 
@@ -65,6 +65,7 @@ def subscription_rows(found: Iterable[Subscription], columns: Sequence[Column]) 
             Cell(_FACT, one.status.name),
             Cell(_FACT, one.mrr_base, "mrr"),
             Cell(_FACT, one.renews_on, "renews"),
+            *(cell for cell in cells if cell.column.key.startswith("custom.")),
         ]
         rows.append(SubscriptionRow(one, cells, [fact for fact in facts if fact.value not in (None, "")]))
     return rows

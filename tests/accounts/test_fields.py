@@ -7,6 +7,8 @@ import pytest
 from accounts.fields import Category, Field, Kind, Owner, Vocabulary, register, vocabulary
 from accounts.fields.operators import operators_for
 from accounts.models import Account, AssignmentRole, AttributeDefinition
+from segments.questions import read_rule
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -60,3 +62,18 @@ def test_the_picker_lists_categories_in_their_order() -> None:
     order = list(vocabulary().by_category())
     assert order == [category for category in Category if category in order]
     assert order[0] is Category.ACCOUNTS
+
+
+def test_rules_ask_for_the_parent_account() -> None:
+    top = factories.account("Top", external_id="TOP-1")
+    factories.account("Below", parent=top)
+    factories.account("Beside", parent=factories.account("Other"))
+
+    def names(op: str, **value: str) -> set[str]:
+        found = read_rule(factories.rule({"field": "account.parent", "op": op, **value})).accounts()
+        return set(found.values_list("name", flat=True))
+
+    assert names("is", value="top-1") == {"Below"}
+    assert names("is_not", value="Top-1") == {"Top", "Beside", "Other"}
+    assert names("is_set") == {"Below", "Beside"}
+    assert names("is_not_set") == {"Top", "Other"}

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+from html import unescape
 from urllib.parse import quote
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Account, AttributeChange, Note
+from accounts.models import Account, AttributeChange, AttributeDefinition, Note
+from core.models import Workspace
 from tests import factories
 from tests.query_counts import QueryCount
 from tests.web.conftest import Company
-from tests.web.reading import text
+from tests.web.reading import names, text
 from usage.models import DailyUsage, EventName, UserActivity
 from web.account_page import finding, periods
 
@@ -68,6 +70,61 @@ def test_ended_relationships_are_not_users(manager: Client, company: Company) ->
         company.accounts["Alder"], factories.end_user("Gone"), ended_at=timezone.now() + dt.timedelta(hours=1)
     )
     assert "Gone" not in page(manager, company.accounts["Alder"])
+
+
+def test_a_user_leads_to_their_own_page(manager: Client, company: Company) -> None:
+    person = factories.relationship(company.accounts["Alder"], factories.end_user("Zoe")).user
+    html = manager.get(f"/accounts/{company.accounts['Alder'].pk}/").content.decode()
+    assert f'<a href="/users/{person.pk}/">Zoe</a>' in html
+    assert "Zoe" in text(manager.get(f"/users/{person.pk}/").content.decode())
+
+
+def test_all_subscriptions_are_counted_and_can_be_reached(manager: Client, company: Company) -> None:
+    fir = company.accounts["Fir"]
+    for i in range(61):
+        status = "cancelled" if i < 8 else "active"
+        factories.subscription(fir, plan=f"Plan {i:02}", status_id=status, mrr=100 + i, mrr_base=100 + i)
+    words = page(manager, fir)
+    assert "Subscriptions 61 " in words and "50 of 61, active ones first; 53 active" in words
+    assert "Plan 60" in words and "Plan 00" not in words
+    rest = page(manager, fir, "?subscriptions=2")
+    assert "Plan 00" in rest and "Plan 60" not in rest and "11 of 61, active ones first; 53 active" in rest
+    part = manager.get(
+        f"/accounts/{fir.pk}/?subscriptions=2", headers={"HX-Request": "true", "HX-Target": "subscriptions"}
+    ).content.decode()
+    assert "<html" not in part and "Plan 00" in part and "More subscriptions" not in part
+
+
+def test_subscriptions_show_the_custom_attributes_that_have_a_value(manager: Client, company: Company) -> None:
+    for key, name in (("channel", "Sales channel"), ("term", "Notice term")):
+        AttributeDefinition.objects.create(subject="subscription", key=key, name=name, kind="text")
+    fir = company.accounts["Fir"]
+    factories.subscription(fir, plan="Growth", mrr=1, mrr_base=1, attributes={"channel": "Reseller North"})
+    words = page(manager, fir).split("Open Subscription 360")[1].split("Attributes")[0]
+    assert "Sales channel" in words and "Reseller North" in words and "Notice term" not in words
+
+
+def test_the_parent_and_the_children_are_in_the_head(manager: Client, company: Company) -> None:
+    birch = company.accounts["Birch"]
+    below = [factories.account(f"Twig {i}", parent=birch) for i in range(7)]
+    assert "Part of Birch" in page(manager, below[0])
+    words = page(manager, birch)
+    assert "Above Twig 0 , Twig 1 , Twig 2 , Twig 3 , Twig 4 , and 2 more" in words and "Part of" not in words
+    html = manager.get(f"/accounts/{birch.pk}/").content.decode()
+    more = unescape(html.split('">and 2 more</a>')[0].rsplit('"', 1)[1])
+    assert sorted(names(manager.get(more).content.decode())) == [one.name for one in below]
+
+
+def test_a_parent_whom_one_may_not_see_is_not_named(csm: Client, company: Company) -> None:
+    Workspace.get()
+    Workspace.objects.update(csm_reach=Workspace.Reach.OWN)
+    hidden = factories.account("Hidden Holding", mrr=1)
+    factories.assign(hidden, company.manager)
+    mine = factories.account("Mine", parent=hidden)
+    factories.account("Their other", parent=mine)
+    factories.assign(mine, company.csm)
+    words = page(csm, mine)
+    assert "Hidden Holding" not in words and "Above Their other" in words
 
 
 def test_segments_and_since_when(manager: Client, company: Company) -> None:

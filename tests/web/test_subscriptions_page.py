@@ -61,7 +61,19 @@ def test_search_and_status_narrow(manager: Client, sold: Company, query: str, fo
 
 
 @pytest.mark.parametrize(
-    "key", ["account", "plan", "status", "mrr", "licences", "billing_period", "starts_on", "renews_on", "auto_renew", "ends_on"]
+    "key",
+    [
+        "account",
+        "plan",
+        "status",
+        "mrr",
+        "licences",
+        "billing_period",
+        "starts_on",
+        "renews_on",
+        "auto_renew",
+        "ends_on",
+    ],  # fmt: skip
 )
 def test_every_column_sorts_both_ways(manager: Client, sold: Company, key: str) -> None:
     for sign in ("", "-"):
@@ -89,7 +101,8 @@ def test_custom_attributes_are_columns_to_choose_and_to_sort_by(manager: Client,
     made = manager.post("/subscriptions/columns/", {"col": keys, "next": "/subscriptions/?q=e"})
     assert made.status_code == 302 and made["Location"] == "/subscriptions/?q=e"
     html = manager.get("/subscriptions/").content.decode()
-    assert "Reseller 1,234 SSO, Audit" in text(html) and 'class="sort" id="sort-c-custom-addons"' not in html
+    assert "Reseller 1,234 SSO, Audit" in text(html) and "Seats Used 1,234 · Addons SSO, Audit" in text(html)
+    assert 'class="sort" id="sort-c-custom-addons"' not in html
     assert names(manager.get("/subscriptions/?sort=-custom.seats_used").content.decode())[0] == "Birch"
     rows = manager.get("/subscriptions/export/?sort=-custom.seats_used").streaming_content
     table = list(csv.reader(io.StringIO(b"".join(rows).decode("utf-8-sig"))))

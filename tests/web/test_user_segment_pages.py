@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.models import EndUser
+from accounts.models import AttributeDefinition, EndUser
 from core.models import Workspace
 from segments.models import Segment, UserMembership
 from segments.refresh import refresh_due
 from tests import factories
+from tests.web.reading import text
 
 pytestmark = pytest.mark.django_db
 CHAMPION = {"field": "relationship.role", "op": "is", "value": "Champion"}
@@ -164,3 +165,23 @@ def test_the_number_of_statements_does_not_grow(manager: Client, champions: Segm
     champions.save()
     refresh_due()
     assert [counted(address) for address in addresses] == few
+
+
+def test_a_users_page_has_their_attributes_and_what_is_true_of_them_in_each_account(
+    manager: Client, company: Any, people: dict[str, EndUser]
+) -> None:
+    for subject, key, name in (
+        ("user", "language", "Preferred language"), ("user", "seniority", "Seniority"),
+        ("relationship", "seat", "Seat type"), ("relationship", "desk", "Desk"),
+    ):  # fmt: skip
+        AttributeDefinition.objects.create(subject=subject, key=key, name=name, kind="text")
+    ann = people["Ann"]
+    EndUser.objects.filter(pk=ann.pk).update(
+        attributes={"language": "Welsh"}, stamps={"custom.language": ["2026-03-01T10:00:00+00:00", "crm"]}
+    )
+    ann.relationships.filter(account=company.accounts["Cedar"]).update(attributes={"seat": "Read only"})
+    words = text(body(manager.get(f"/users/{ann.pk}/")))
+    assert "Preferred language Welsh , from crm, 1 Mar 2026, 10:00 UTC" in words
+    assert "Seniority – no value" in words  # one that the company has, and nobody has said
+    assert "Until Seat type Alder" in words and "Desk" not in words
+    assert "Cedar Reader" in words and "still there Read only" in words

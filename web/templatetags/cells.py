@@ -46,6 +46,8 @@ def cells_of(row: Any, shell: Any, why: str = "", dimensions: Sequence[tuple[str
 def _fact(item: Any, shell: Any) -> Html:
     if item.extra == "mrr":
         return format_html("{} MRR", money(item.value, shell.workspace.currency))
+    if item.column.field:
+        return format_html("{} {}", item.column.label, cell(item, shell))
     return f"renews {from_today(item.value, shell.moment)}" if item.extra == "renews" else str(item.value)
 
 

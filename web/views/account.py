@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
@@ -15,7 +17,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.attaching import check_files, download_file
-from accounts.models import Account, Note, NoteFile, Subscription
+from accounts.models import Account, Note, NoteFile
 from accounts.notes import remove_notes, write_note
 from alerts.models import Alert
 from alerts.notifying.telling import TASK
@@ -28,7 +30,9 @@ from web.account_page import (
     USERS_A_PAGE,
     attributes_of,
     enrolments_of,
+    family_of,
     memberships_of,
+    subscriptions_of,
     tasks_of,
     usage_of,
     users_of,
@@ -52,6 +56,7 @@ PARTS = {
     "trait": "web/account/_trait.html",
     "timeline": "web/account/_timeline_part.html",
     "users": "web/account/_users.html",
+    "subscriptions": "web/account/_subscriptions.html",
 }
 
 
@@ -72,9 +77,7 @@ class Neighbours:
 def account(request: HttpRequest, pk: int) -> HttpResponse:
     """The page, or one of its sections (usage in another range, further users, an older timeline)."""
     found = get_object_or_404(
-        Account.objects.visible_to(request.user).select_related(
-            "stage", "level", "status", "usage", "parent", "health__config"
-        ),
+        Account.objects.visible_to(request.user).select_related("stage", "level", "status", "usage", "health__config"),
         pk=pk,
     )
     reader = reader_for(request)
@@ -102,25 +105,25 @@ def account(request: HttpRequest, pk: int) -> HttpResponse:
         "kinds": Note.Kind.choices,
         "may_change": may_change_accounts(request),
     }
-    if request.headers.get("HX-Target") not in PARTS:
+    part = request.headers.get("HX-Target")
+    if part not in PARTS or part == "subscriptions":
+        asked = _number(request.GET.get("subscriptions"))
+        context["subscriptions"] = subscriptions_of(found, asked, reader.vocabulary)
+    if part not in PARTS:
         context |= _whole(request, found, reader) | {"health": health_card(found, score.points, reader)}
     return page(request, "web/account/page.html", context, parts=PARTS)
 
 
 def _whole(request: HttpRequest, found: Account, reader: Reader) -> dict[str, Any]:
     """What only the whole page shows."""
-    subscriptions = list(
-        Subscription.objects.filter(account=found)
-        .select_related("status")
-        .order_by("status__position", "-mrr_base", "pk")[:50]
-    )
     touch = Note.objects.filter(account=found).exclude(kind=Note.Kind.NOTE).select_related("user").first()
     return {
         "assignments": found.assignments.filter(ended_at__isnull=True)
         .select_related("member__team", "role")
         .order_by("role__position"),
-        "subscriptions": subscriptions,
         "open_alerts": Alert.objects.open().filter(account=found).count(),
+        "family": family_of(found, Account.objects.visible_to(request.user)),
+        "children_url": _children_url(found),
         "attributes": attributes_of(found, reader.vocabulary),
         "memberships": memberships_of(found),
         "tasks": tasks_of(found),
@@ -140,6 +143,12 @@ def _whole(request: HttpRequest, found: Account, reader: Reader) -> dict[str, An
         **milestones_of(found, reader.moment),
         "initials": "".join(word[0] for word in found.name.split()[:2]).upper() or "?",
     }
+
+
+def _children_url(found: Account) -> str:
+    """Accounts 360 with the accounts below this one."""
+    below = {"field": "account.parent", "op": "is", "value": found.external_id}
+    return f"{reverse('accounts')}?{urlencode({'f': json.dumps(below, ensure_ascii=False)})}"
 
 
 def neighbours(request: HttpRequest, found: Account) -> Neighbours | None:

@@ -27,6 +27,7 @@ from segments.models import Segment
 from segments.places import accounts_matched
 from segments.questions import PreviewTooSlow, Reader
 from segments.subjects import ABOUT
+from web.account_page import user_attributes
 from web.columns import Column, Labels, readable
 from web.filters import Filters, dropped_notice, read_filters, reader_for
 from web.listing import Cell
@@ -34,7 +35,7 @@ from web.liststate import COUNT_CAP, PAGE_SIZE, ListState, pager, state_of
 from web.notices import notify
 from web.pages import may_edit_segments, page, part
 from web.tabs import tabs_for, words_of
-from web.user_columns import by_field, chosen_of, field_of, groups_of, sorts, user_columns
+from web.user_columns import by_field, chosen_of, field_of, groups_of, places_of, sorts, user_columns
 from web.views.explaining import OFFERED, TOO_SLOW
 
 PEOPLE = ABOUT[Subject.USER]
@@ -226,18 +227,22 @@ def _written(value: Any) -> str:
 @login_required
 @require_GET
 def user(request: HttpRequest, pk: int) -> HttpResponse:
-    """A person: their accounts, and every segment of users with the reason."""
+    """A person: their attributes, their accounts, and every segment of users with the reason."""
     person = get_object_or_404(people_seen(request), pk=pk)
     seen = PEOPLE.seen_by(request.user).filter(user=person)
+    reader = reader_for(request)
     segments = Segment.objects.filter(subject=Subject.USER, active=True).in_tab_order()
     try:
-        found, text = explain_segments(segments, person, reader_for(request), seen), ""
+        found, text = explain_segments(segments, person, reader, seen), ""
     except PreviewTooSlow:
         found, text = [], TOO_SLOW
     mine = Relationship.objects.filter(user=person, account__in=seen.exclude(account=None).values("account"))
+    columns, places = places_of(mine, reader.vocabulary)
     context = {
         "person": person,
-        "relationships": mine.select_related("account").order_by("ended_at", "account__name_folded"),
+        "attributes": user_attributes(person, reader.vocabulary),
+        "columns": columns,
+        "places": places,
         "inside": [item for item in found if item.member_since],
         "outside": [item for item in found if not item.member_since],
         "text": text,
