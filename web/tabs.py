@@ -70,6 +70,13 @@ def is_restricted(request: HttpRequest) -> bool:
     return bool(member and not request.user.is_superuser and member.is_restricted(workspace_of(request)))
 
 
+def count_in(request: HttpRequest, segment: Segment | None, scope: QuerySet[Account], everybody: int) -> int:
+    """How many accounts are in a segment (in `scope`), as far as this person sees; `everybody` without one."""
+    if segment is None:
+        return everybody
+    return scope.count() if is_restricted(request) else segment.member_count
+
+
 def members_of(accounts: QuerySet[Account], segment: Segment | None) -> QuerySet[Account]:
     """Those of the accounts that are in a segment now (all of them without a segment)."""
     if segment is None:

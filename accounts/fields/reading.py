@@ -15,8 +15,8 @@ OF_RELATIONSHIPS = {Owner.USER: "user__", Owner.RELATIONSHIP: ""}
 
 
 def reached(field: Field, expression: Any) -> Any:
-    """A field's expression as seen from its own row (an account, a subscription, a user); one of the team is that of the
-    account's open assignment."""
+    """A field's expression as seen from its own row (an account, a subscription, a user); one of the team is that
+    of the account's open assignment."""
     if field.owner is not Owner.ASSIGNMENT:
         return expression("")
     from_rows = Assignment.objects.filter(field.rows, account=OuterRef("pk"), ended_at__isnull=True)

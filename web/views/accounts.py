@@ -43,7 +43,7 @@ from web.liststate import ListState, pager, state_of
 from web.notices import notify
 from web.pages import may_change_accounts, may_edit_segments, page
 from web.preferences import read_preferences
-from web.tabs import everybody_for, is_restricted, members_of, strip_for, tabs_for
+from web.tabs import count_in, everybody_for, members_of, strip_for, tabs_for
 from web.views.health_why import peeked
 
 AT_ONCE = 2_000  # lines of an export that are read together
@@ -111,9 +111,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
     found = read_list(request, reverse("accounts"))
     state = found.state
     everybody = everybody_for(request)
-    in_segment = everybody
-    if found.segment:
-        in_segment = found.scope.count() if is_restricted(request) else found.segment.member_count
+    in_segment = count_in(request, found.segment, found.scope, everybody)
     total, mrr = in_segment, None
     if state.narrowed:
         ids, has_next, total, mrr = narrowed_page(found.accounts, state.page)

@@ -27,7 +27,7 @@ from web.notices import notify
 from web.pages import may_edit_segments, page
 from web.preferences import read_preferences
 from web.subscription_columns import ACCOUNT, DEFAULT, subscription_columns, subscription_rows, valued, values_of
-from web.tabs import everybody_for, is_restricted, members_of, strip_for, tabs_for
+from web.tabs import count_in, everybody_for, is_restricted, members_of, strip_for, tabs_for
 
 PARTS = {"results": "web/subscriptions/_results_part.html", "list": "web/subscriptions/_list_part.html"}
 DEFAULT_SORT = "renews_on"
@@ -107,9 +107,7 @@ def subscriptions(request: HttpRequest) -> HttpResponse:
         n=Count("pk"), active=Sum("mrr_base", filter=Q(status__kind="active"))
     )
     everybody = everybody_for(request)
-    in_segment = everybody
-    if found.segment:
-        in_segment = found.scope.count() if is_restricted(request) else found.segment.member_count
+    in_segment = count_in(request, found.segment, found.scope, everybody)
     if message := dropped_notice(found.problems):
         notify(request, message)
     context = {
