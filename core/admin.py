@@ -1,35 +1,15 @@
-"""The back office: the one row of settings, and the work that was due on each day."""
+"""The back office: tokens of the API, and the work that was due on each day."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import HttpRequest
 
 from core.api.tokens import make_token
 from core.backoffice import BackOffice, ReadOnly
-from core.models import ApiToken, DailyJob, WakeUp, Workspace
-
-
-@admin.register(Workspace)
-class WorkspaceAdmin(BackOffice):
-    """One company, one row: it is changed, never added or deleted."""
-
-    fields = ("name", "currency", "time_zone", "refresh_at", "work_days", "csm_reach")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """It exists."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """It stays."""
-        return False
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Go to the row at once."""
-        return HttpResponseRedirect(reverse("admin:core_workspace_change", args=[Workspace.get().pk]))
+from core.models import ApiToken, DailyJob, WakeUp
 
 
 @admin.register(ApiToken)

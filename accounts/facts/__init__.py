@@ -7,6 +7,7 @@ one. Rows are locked in one order, so that writers wait for each other and never
 
 from accounts.facts.attributes import define_attribute, guess_kind
 from accounts.facts.base import CLEARED, Fact, Outcome, Reject
+from accounts.facts.currency import change_currency, has_money, rate_between
 from accounts.facts.money import ensure_base_rate, set_rate
 from accounts.facts.people import RelationshipFact, record_relationships
 from accounts.facts.rows import record_accounts, record_subscriptions, record_users
@@ -25,9 +26,12 @@ __all__ = [
     "Outcome",
     "Reject",
     "RelationshipFact",
+    "change_currency",
     "define_attribute",
     "ensure_base_rate",
     "guess_kind",
+    "has_money",
+    "rate_between",
     "record_accounts",
     "record_assignments",
     "record_relationships",

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.facts.merge import Change, check_spans, log_changes
-from accounts.facts.money import price
+from accounts.facts.money import lock_rates, price
 from accounts.facts.rows import write_rows
 from accounts.facts.shapes import CUSTOM, SUBSCRIPTION, Shape
 from accounts.facts.values import jsonable
@@ -53,6 +53,8 @@ def stored_value(shape: Shape, key: str, value: Any) -> Any:
 def rewind(shape: Shape, wanted: Mapping[int, Mapping[str, Earlier]], *, source: str) -> Rewound:
     """Give values back what they were, row by row; `wanted` names rows by primary key."""
     source, done, now = clean_text(source, 80), Rewound(), timezone.now()
+    if shape is SUBSCRIPTION:
+        lock_rates()
     manager: Any = shape.model._default_manager
     rows = manager.filter(pk__in=wanted).select_for_update(no_key=True).order_by("external_id")
     log: list[Change] = []

@@ -17,6 +17,7 @@ from accounts.facts.rows import account_ids, ensure_accounts, ensure_users, user
 from core.clock import Moment, moment
 from core.intake import clean_text
 from core.locks import xact_lock
+from core.spans import ONE_DAY
 from core.waking import wake_evaluation
 from usage import partitions
 from usage.feeds.watching import note_arrival
@@ -241,6 +242,18 @@ def _append_prepared(rows: list[tuple[Any, ...]], source: str, present: Moment, 
     result.homeless = sum(row[1] is None for row in rows)
     wake_evaluation()
     return result
+
+
+def mark_every_day() -> int:
+    """Mark every local day on which something happened, and those beside it, to be counted anew: for another time zone.
+
+    Returns how many. Days whose events were dropped keep their counts.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT day FROM usage_dailyusage UNION SELECT day FROM usage_pendingusage")
+        days = {day + side * ONE_DAY for (day,) in cursor.fetchall() for side in (-1, 0, 1)}
+    mark_days(days)
+    return len(days)
 
 
 def mark_days(days: Iterable[dt.date]) -> None:
