@@ -75,6 +75,7 @@ def missing_browser() -> str:
 # Files that take long come first, so that two processes end at nearly the same time (with --no-loadscope-reorder). The
 # browser comes last: its driver leaves an event loop in the process, with which tests that fork had rather not meet.
 LONG_FIRST, LAST = ("runtime", "bench", "ingest", "live", "admin"), "browser"
+LONGEST_OF_LAST = ("test_quality.py", "test_back_office.py", "test_lists.py")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -92,11 +93,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason=why))
 
 
-def _how_early(item: pytest.Item) -> int:
+def _how_early(item: pytest.Item) -> tuple[int, bool]:
     folder = item.path.relative_to(ROOT / "tests").parts[0] if item.path.is_relative_to(ROOT / "tests") else ""
     if folder == LAST:
-        return len(LONG_FIRST) + 1
-    return LONG_FIRST.index(folder) if folder in LONG_FIRST else len(LONG_FIRST)
+        return len(LONG_FIRST) + 1, item.path.name not in LONGEST_OF_LAST
+    return LONG_FIRST.index(folder) if folder in LONG_FIRST else len(LONG_FIRST), True
 
 
 @pytest.fixture
