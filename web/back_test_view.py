@@ -116,8 +116,12 @@ def report_view(test: BackTest, viewer: Any) -> ReportView:
 
 def side_names(test: BackTest) -> dict[str, str]:
     """What each side is called, the earlier definition first."""
-    names = {} if test.against is None else {"against": f"Version {test.against_version}"}
-    return names | {"tested": "Draft" if test.version is None else f"Version {test.version}"}
+    names = {} if test.against is None else {"against": _capital(test.beside)}
+    return names | {"tested": _capital(test.what)}
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _sides(test: BackTest) -> list[Side]:

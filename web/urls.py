@@ -126,6 +126,7 @@ urlpatterns = [
     path("health/back-tests/<int:pk>/", back_tests.back_test, name="back_test"),
     path("health/back-tests/<int:pk>/progress/", back_tests.back_test_progress, name="back_test_progress"),
     path("health/back-tests/<int:pk>/cancel/", back_tests.back_test_cancel, name="back_test_cancel"),
+    path("health/configs/new/back-test/", back_tests.back_test_new, name="back_test_of_new"),
     path("health/configs/<int:pk>/back-test/", back_tests.back_test_new, name="back_test_new"),
     path("health/conflicts/", health_configs.health_conflicts, name="health_conflicts"),
     path("health/configs/new/", health_editing.config_new, name="config_new"),

@@ -15,23 +15,26 @@ from rest_framework.response import Response
 from accounts.models import Account
 from core.api.filters import StrictFilterSet, ValuesFilter
 from core.api.problems import ApiProblem, Fault
-from core.api.strict import StrictSerializer, Whole, YesNo
+from core.api.strict import StrictSerializer, Text, Whole, YesNo
 from core.api.views import ApiViewSet
 from health.backtest.models import BackTest
 from health.backtest.running import NotNow, cancel_back_test, start_back_test
 from health.definition import DefinitionError
-from health.drafts_api import DefinitionField, config_of
+from health.drafts_api import DefinitionField, config_of, segment_of
 
 
 class BackTestSerializer(StrictSerializer):
     """A config replayed over past days. `definition` is a draft to be tested beside the saved one; without it the saved
-    one is tested, beside the version `compare_with` if that is given. `version` is that of what is tested, null for a
+    one is tested, beside the version `compare_with` if that is given. With `config` null it is a new config of that
+    `name`, beside the default one. `segment` (a key) says whose accounts are scored, null as by the default config;
+    left out, that of the saved config. `version` is that of what is tested, null for a
     draft. The report is there once the state is done; the manual's page on health says what stands in it.
     """
 
     id = serializers.IntegerField(read_only=True)
     config = Whole(source="config_id", allow_null=True)
-    name = serializers.CharField(read_only=True)
+    name = Text(max_length=120, required=False)
+    segment = Text(max_length=80, required=False, allow_null=True, source="segment.key")
     definition = DefinitionField(required=False)
     compare_with = Whole(required=False, source="against_version", allow_null=True, min_value=1)
     version = serializers.IntegerField(read_only=True)
@@ -86,7 +89,7 @@ class BackTestViewSet(ApiViewSet):
 
     def get_queryset(self) -> QuerySet[BackTest]:
         """All of them; the list leaves the large parts out."""
-        found = BackTest.objects.select_related("author")
+        found = BackTest.objects.select_related("author", "segment")
         return found.defer("report", "against") if self.action == "list" else found
 
     @extend_schema(responses=ReportSerializer)
@@ -97,13 +100,13 @@ class BackTestViewSet(ApiViewSet):
     def create(self, request: Request) -> Response:
         """Start one; it works in the background."""
         data = self.read_body()
-        config = config_of(data["config_id"] or 0)
-        assert config is not None
+        config = config_of(data["config_id"])
+        asked: dict[str, Any] = {"segment": segment_of(data["segment"]["key"])} if "segment" in data else {}
         try:
             made = start_back_test(
-                config, first_day=data["first_day"], last_day=data["last_day"], cancelled=data.get("cancelled", True),
-                silent_days=data.get("silent_days"), draft=data.get("definition"),
-                compare_with=data.get("against_version"), author=request.user,
+                config, **asked, name=data.get("name", ""), first_day=data["first_day"], last_day=data["last_day"],
+                cancelled=data.get("cancelled", True), silent_days=data.get("silent_days"),
+                draft=data.get("definition"), compare_with=data.get("against_version"), author=request.user,
             )  # fmt: skip
         except DefinitionError as error:
             faults = [Fault(p.message, p.code, p.pointer, None, p.allowed[:100]) for p in error.problems]

@@ -17,10 +17,12 @@ from core.working import Worked
 class BackTest(Timestamped, Worked):
     """A definition replayed over a span of days, beside another one if there is one to compare with.
 
-    `version` is that of the config which is tested, None for a draft; `against` is the definition to compare with
-    (None: none) and `against_version` its version. Churn is being cancelled (`cancelled`), or `silent_days` days
-    without any event, or either. `problems` says what was left out while it ran; `report` is the result (see
-    `health.backtest.report`).
+    `config` is None, with `is_new`, for one that nobody has saved yet. It is replayed over the accounts that it would
+    score in the segment `of_segment` names (empty: as the default config). `version` is that of the config which is
+    tested, None for a draft; `against` is the definition to compare with (None: none), `against_version` its version
+    and `against_name` whose it is where it is another config's. Churn is being cancelled (`cancelled`), or
+    `silent_days` days without any event, or either. `problems` says what was left out while it ran; `report` is the
+    result (see `health.backtest.report`).
     """
 
     class State(models.TextChoices):
@@ -32,11 +34,15 @@ class BackTest(Timestamped, Worked):
         FAILED = "failed", "Failed"
 
     config = models.ForeignKey("health.HealthConfig", models.SET_NULL, null=True, related_name="back_tests")
+    is_new = models.BooleanField(default=False)
+    segment = models.ForeignKey("segments.Segment", models.SET_NULL, null=True, blank=True, related_name="+")
+    of_segment = models.CharField(max_length=120, blank=True, help_text="The segment's name at the time.")
     name = models.CharField(max_length=120, help_text="The config's name at the time.")
     definition: Any = models.JSONField()
     version = models.PositiveIntegerField(null=True)
     against: Any = models.JSONField(null=True)
     against_version = models.PositiveIntegerField(null=True)
+    against_name = models.CharField(max_length=120, blank=True)
     first_day = models.DateField()
     last_day = models.DateField()
     step_days = models.PositiveSmallIntegerField(default=7)
@@ -69,8 +75,17 @@ class BackTest(Timestamped, Worked):
 
     @property
     def what(self) -> str:
-        """What is tested: "draft" or "version 3"."""
-        return "draft" if self.version is None else f"version {self.version}"
+        """What is tested: "new config", "draft" or "version 3"."""
+        if self.version is not None:
+            return f"version {self.version}"
+        return "new config" if self.is_new else "draft"
+
+    @property
+    def beside(self) -> str:
+        """What it is compared with: "version 2", "Default, version 2", or nothing."""
+        if self.against_version is None:
+            return ""
+        return f"{self.against_name}, version {self.against_version}".removeprefix(", ")
 
     @property
     def percent(self) -> int:

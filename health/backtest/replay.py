@@ -31,7 +31,7 @@ LIMIT_MS = 60_000
 
 
 class ConfigGone(Exception):
-    """The config was deleted, so nobody can say whom it would have scored."""
+    """The config or its segment was deleted, so nobody can say whom it would have scored."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Replay:
     `problems` gathers what cannot be scored, by the key of the measure.
     """
 
-    config: HealthConfig
+    config: HealthConfig | None
+    segment: Segment | None
     definitions: list[Definition]
     past: PastDays
     problems: dict[str, str] = field(default_factory=dict)
@@ -85,7 +86,7 @@ class Replay:
 
     def population(self) -> QuerySet[Account]:
         """The accounts that the config would have scored: of its segment, and of none that is asked before it."""
-        return accounts_of(self.config, self.config.segment, Account.objects.live())
+        return accounts_of(self.config, self.segment, Account.objects.live())
 
     def leave_out(self, fields: dict[str, str]) -> None:
         """Measures that read one of these fields cannot be scored, for the reason that is given."""
@@ -97,27 +98,31 @@ class Replay:
 def replay_of(test: BackTest) -> Iterator[Replay]:
     """What a back-test needs; its tables of the session go at the end. Raises ConfigGone, or DefinitionError where a
     definition cannot be read at all."""
-    config = HealthConfig.objects.filter(pk=test.config_id or 0).select_related("segment").first()
-    if config is None:
+    config = HealthConfig.objects.filter(pk=test.config_id or 0).first()
+    segment = Segment.everything.filter(pk=test.segment_id or 0).first()
+    if config is None and not test.is_new or segment is None and test.of_segment:
         raise ConfigGone
     reader = Reader.now(moment())
     sources = [source for source in (test.definition, test.against) if source is not None]
     definitions = [read_definition(source, reader, lenient=True) for source in sources]
     before = segments_before(config)
     keys = {key for source in sources for key in named_in(source)} | {segment.key for segment in before}
-    keys |= {config.segment.key} if config.segment else set()
+    keys |= {segment.key} if segment else set()
     with past_days(reader, sources, keys, [show_pulses]) as past:
         problems = {measure.key: measure.problem for one in definitions for measure in one.measures if measure.problem}
-        found = Replay(config, definitions, past, problems)
+        found = Replay(config, segment, definitions, past, problems)
         found.leave_out(past.unknown)
         yield found
 
 
-def segments_before(config: HealthConfig) -> list[Segment]:
-    """The segments of the active configs that are asked before this one, by their order of today."""
-    others = HealthConfig.objects.filter(active=True, is_default=False).exclude(pk=config.pk).select_related("segment")
+def segments_before(config: HealthConfig | None) -> list[Segment]:
+    """The segments of the active configs that are asked before this one, by their order of today; a new one would come
+    after all others."""
+    others = HealthConfig.objects.filter(active=True, is_default=False).select_related("segment")
+    if config is None or config.is_default:
+        return [one.segment for one in others if one.segment and one != config]
     mine = (config.position, config.pk)
-    return [one.segment for one in others if one.segment and (config.is_default or (one.position, one.pk) < mine)]
+    return [one.segment for one in others if one.segment and (one.position, one.pk) < mine]
 
 
 def _bands(definition: Definition, reader: Reader, mine: QuerySet[Account]) -> dict[int, str]:

@@ -10,7 +10,7 @@ import datetime as dt
 import logging
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -25,6 +25,7 @@ from health.backtest.replay import ConfigGone, Replay, replay_of
 from health.backtest.report import make_report
 from health.definition import DefinitionError, read_definition
 from health.models import HealthConfig, HealthConfigVersion
+from segments.models import Segment
 from segments.questions import Reader
 from segments.rules.tree import Problem
 
@@ -36,7 +37,8 @@ DAILY_UP_TO = 62  # days of a span; a longer one is looked at week by week
 SHORTEST, LONGEST = 14, 1_100  # days
 SILENT = (7, 365)
 AT_ONCE = 3  # of one person
-GONE = "The config was deleted while the back-test ran."
+DEFAULT = "Default"
+GONE = "The config or its segment was deleted while the back-test ran."
 GIVEN_UP = "The worker ended in the middle, five times. Try a shorter span or fewer measures."
 
 
@@ -45,8 +47,10 @@ class NotNow(ValueError):
 
 
 def start_back_test(
-    config: HealthConfig,
+    config: HealthConfig | None,
     *,
+    segment: Segment | None | Literal["as saved"] = "as saved",
+    name: str = "",
     first_day: dt.date,
     last_day: dt.date,
     cancelled: bool = True,
@@ -55,14 +59,22 @@ def start_back_test(
     compare_with: int | None = None,
     author: Any = None,
 ) -> BackTest:
-    """Let the saved definition of a config be tested, or a draft beside the saved one.
+    """Let the saved definition of a config be tested, or a draft beside the saved one; a draft may be that of a new
+    config (None), beside the default one, which scores its accounts until it is saved.
 
-    `compare_with` is an earlier version to set beside the saved definition. Raises DefinitionError with every problem:
-    of a draft below /definition, of the rest below /first_day and the like; NotNow with too many at once.
+    `segment` is whose accounts are scored, None as by the default config. `compare_with` is an earlier version to set
+    beside the saved definition. Raises DefinitionError with every problem: of a draft below /definition, of the rest
+    below /first_day and the like; NotNow with too many at once.
     """
     problems = _span_problems(first_day, last_day) + _churn_problems(cancelled, silent_days)
-    against, number = _against(config, draft, compare_with, problems)
-    definition = config.definition if draft is None else draft
+    if segment == "as saved":
+        segment = config.segment if config else None
+    if config is None and draft is None:
+        raise DefinitionError([*problems, Problem("/definition", "required", "Give the definition of the new config.")])
+    if segment is not None and segment.subject != Segment.Subject.ACCOUNT:
+        problems.append(Problem("/segment", "wrong-subject", f"{segment.name} is about users. Accounts are scored."))
+    beside = _against(config, segment, draft, compare_with, problems)
+    definition = config.definition if draft is None and config else draft
     try:
         read_definition(definition, Reader.now(), lenient=draft is None)
     except DefinitionError as error:
@@ -71,10 +83,13 @@ def start_back_test(
     if problems:
         raise DefinitionError(problems)
     who = author if getattr(author, "pk", None) else None
+    name = name or (config.name if config else segment.name if segment else DEFAULT)
     test = BackTest(
-        config=config, name=config.name, definition=definition, version=config.version if draft is None else None,
-        against=against, against_version=number, first_day=first_day, last_day=last_day, cancelled=cancelled,
-        silent_days=silent_days, author=who, started_at=timezone.now(),
+        config=config, is_new=config is None, segment=segment, of_segment=segment.name if segment else "",
+        name=name[:120], definition=definition, version=config.version if config and draft is None else None,
+        against=beside.definition, against_version=beside.version, against_name=beside.name,
+        first_day=first_day, last_day=last_day, cancelled=cancelled, silent_days=silent_days, author=who,
+        started_at=timezone.now(),
         step_days=1 if (last_day - first_day).days <= DAILY_UP_TO else 7,
     )  # fmt: skip
     test.steps = len(test.days)
@@ -86,17 +101,31 @@ def start_back_test(
     return test
 
 
-def _against(config: HealthConfig, draft: Any, number: int | None, problems: list[Problem]) -> tuple[Any, int | None]:
-    """What to compare with: of a draft the saved definition, of the saved one an earlier version if one is named."""
+class _Beside(NamedTuple):
+    """What is compared with: a definition and its version, and whose it is where it is another config's."""
+
+    definition: Any = None
+    version: int | None = None
+    name: str = ""
+
+
+def _against(
+    config: HealthConfig | None, segment: Segment | None, draft: Any, number: int | None, problems: list[Problem]
+) -> _Beside:
+    """Of a draft the saved definition, of a new config the default one, of the saved one an earlier version if one is
+    named."""
+    if config is None:
+        default = HealthConfig.objects.filter(is_default=True, active=True).first() if segment else None
+        return _Beside(default.definition, default.version, default.name) if default else _Beside()
     if draft is not None:
-        return config.definition, config.version
+        return _Beside(config.definition, config.version)
     if number is None:
-        return None, None
+        return _Beside()
     version = HealthConfigVersion.objects.filter(config=config, number=number).first()
     if version is None or number == config.version:
         problems.append(Problem("/compare_with", "unknown-version", f"There is no earlier version {number}."))
-        return None, None
-    return version.definition, version.number
+        return _Beside()
+    return _Beside(version.definition, version.number)
 
 
 def _span_problems(first_day: dt.date, last_day: dt.date) -> list[Problem]:

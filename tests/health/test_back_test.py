@@ -22,6 +22,7 @@ from health.backtest.running import NotNow, cancel_back_test, start_back_test, w
 from health.definition import DefinitionError
 from health.editing import save_config
 from health.models import AccountHealth, HealthConfig
+from segments.models import Segment
 from tests import factories
 from tests.health.past_world import DEFINITION, EASY, Customer, at, draw, outcome
 
@@ -35,7 +36,7 @@ def a_config(definition: Any = DEFINITION, **more: Any) -> HealthConfig:
     return save_config(None, name="", definition=definition, **more)
 
 
-def a_test(config: HealthConfig, days: int = 210, **more: Any) -> BackTest:
+def a_test(config: HealthConfig | None, days: int = 210, **more: Any) -> BackTest:
     last = moment().today - dt.timedelta(days=1)
     return start_back_test(config, first_day=last - dt.timedelta(days=days - 1), last_day=last, **more)
 
@@ -198,6 +199,44 @@ def test_members_are_those_of_then_and_before_the_first_refresh_those_of_the_rul
     work(test.pk)
     test.refresh_from_db()
     assert "Members of Retail" in {gap["what"] for gap in test.report["gaps"]}
+
+
+def test_a_new_config_is_tested_before_it_is_saved_beside_what_scores_its_accounts_now(
+    customers: list[Customer],
+) -> None:
+    default = a_config()
+    retail = factories.segment("Retail", {"field": "account.industry", "op": "is", "value": "Retail"})
+    everybody = factories.segment("Everybody", {"field": "account.industry", "op": "is_set"})
+    save_config(None, name="", definition=DEFINITION, segment=retail)
+    test = a_test(None, 30, draft=EASY, segment=everybody, name="Tried")
+    assert (test.what, test.beside, test.of_segment) == ("new config", "Default, version 1", "Everybody")
+    day = test.last_day
+    left = {one.pk for one in customers if one.came <= day and one.values(day)["account.industry"] != "Retail"}
+    assert set(bands_of(test, [day])[0]) == left and left
+    assert test.against == default.definition
+    work(test.pk)
+    test.refresh_from_db()
+    assert (test.state, test.error) == ("done", "") and set(test.report["sides"]) == {"tested", "against"}
+    assert HealthConfig.objects.count() == 2
+
+    lost = a_test(None, 30, draft=EASY, segment=everybody)
+    Segment.everything.filter(pk=everybody.pk).delete()
+    work(lost.pk)
+    lost.refresh_from_db()
+    assert (lost.state, lost.error) == ("failed", running.GONE)
+    with pytest.raises(DefinitionError) as refused:
+        a_test(None, 30, segment=retail)
+    assert [one.pointer for one in refused.value.problems] == ["/definition"]
+
+
+def test_a_draft_for_another_segment_is_tested_over_its_accounts(customers: list[Customer]) -> None:
+    retail = factories.segment("Retail", {"field": "account.industry", "op": "is", "value": "Retail"})
+    test = a_test(a_config(), 30, draft=EASY, segment=retail)
+    day = test.last_day
+    assert set(bands_of(test, [day])[0]) == {
+        one.pk for one in customers if one.came <= day and one.values(day)["account.industry"] == "Retail"
+    }
+    assert (test.what, test.beside) == ("draft", "version 1")
 
 
 def test_no_table_of_a_replay_is_left(customers: list[Customer]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -80,6 +82,28 @@ def test_a_draft_is_carried_from_the_editor_through_the_form_into_a_run(manager:
     )
     unchanged = manager.post(f"/health/configs/{config.pk}/back-test/", fields(editor).dict())
     assert "Version 1 is replayed" in text(unchanged.content.decode())
+
+
+def test_a_new_config_is_carried_from_the_editor_into_a_run(manager: Client, config: HealthConfig) -> None:
+    segment = factories.segment("Trials", {"field": "account.mrr", "op": "at_least", "value": 0})
+    editor = manager.get("/health/configs/new/?from=empty").content.decode()
+    assert 'formaction="/health/configs/new/back-test/"' in editor
+    typed = fields(manager.get("/health/configs/new/").content.decode())
+    typed["segment"] = segment.key
+    asked = manager.post("/health/configs/new/back-test/", typed).content.decode()
+    assert "beside Default, version 1" in text(asked) and "accounts of Trials" in text(asked)
+    definition = re.search(r'name="definition" value="([^"]+)"', asked)
+    assert definition
+    posted = form(definition=html.unescape(definition[1]), segment=segment.key, name="")
+    made = manager.post("/health/configs/new/back-test/", posted)
+    test = BackTest.objects.get()
+    assert made.status_code == 302 and made["Location"] == f"/health/back-tests/{test.pk}/"
+    assert (test.what, test.name, test.segment, test.config) == ("new config", "Trials", segment, None)
+    shown = text(manager.get(f"/health/back-tests/{test.pk}/").content.decode())
+    assert "New config beside Default, version 1, accounts of Trials" in shown
+    assert manager.get("/health/configs/new/back-test/")["Location"] == "/health/configs/new/"
+    gone = manager.post("/health/configs/new/back-test/", posted | {"segment": "gone"})
+    assert gone.status_code == 422 and "That segment was deleted" in gone.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -191,6 +215,13 @@ def test_over_the_api(manager: Client, csm: Client, config: HealthConfig, compan
     assert wrong.status_code == 422 and pointers == {"/first_day", "/definition/dimensions"}
     assert ask(company.manager, "POST", "", sent | {"config": 99}).status_code == 422
     assert ask(company.manager, "POST", "", sent | {"config": "x"}).status_code == 400
+    factories.segment("Trials", {"field": "account.mrr", "op": "at_least", "value": 0})
+    new = ask(company.manager, "POST", "", sent | {"config": None, "segment": "trials", "name": "Tried"})
+    assert new.status_code == 201, new.content
+    assert [new.json()[key] for key in ("config", "segment", "name", "compare_with")] == [None, "trials", "Tried", 1]
+    assert ask(company.manager, "POST", f"{new.json()['id']}/cancel/").status_code == 200
+    unknown = ask(company.manager, "POST", "", sent | {"config": None, "segment": "nosuch"})
+    assert unknown.json()["errors"][0]["pointer"] == "/segment"
     assert "report" not in ask(company.csm, "GET", "?state=done").json()["results"][0]
     second = ask(company.manager, "POST", "", sent).json()["id"]
     assert ask(company.manager, "POST", f"{second}/cancel/").json()["state"] == "cancelled"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -19,6 +20,7 @@ from health.backtest.models import BackTest
 from health.backtest.running import DAILY_UP_TO, SHORTEST, SILENT, NotNow, cancel_back_test, start_back_test
 from health.definition import DefinitionError
 from health.models import Band, HealthConfig, HealthConfigVersion
+from segments.models import Segment
 from segments.rules.tree import Problem
 from usage.models import DailyUsage
 from web.back_test_view import report_view, side_names
@@ -93,42 +95,68 @@ def back_test_cancel(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def back_test_new(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask for the span and for what leaving means. Posted by the editor (or with a `definition`), it is about a draft;
-    `start` starts it."""
+def back_test_new(request: HttpRequest, pk: int = 0) -> HttpResponse:
+    """Ask for the span and for what leaving means. Posted by the editor (or with a `definition`), it is about a draft,
+    without a config about one that nobody has saved yet; `start` starts it."""
     editors_only(request)
-    config = get_object_or_404(HealthConfig.objects.select_related("segment"), pk=pk)
+    config = get_object_or_404(HealthConfig.objects.select_related("segment"), pk=pk) if pk else None
+    if request.method == "GET" and config is None:
+        return HttpResponseRedirect(reverse("config_new"))
     problems: list[Problem] = []
-    draft = _draft(request, config, problems) if request.method == "POST" else None
+    tried = _tried(request, config, problems)
     if request.method == "POST" and request.POST.get("start") and not problems:
-        made = _start(request, config, draft, problems)
+        made = _start(request, config, tried, problems)
         if made is not None:
             notify(request, "The back-test is running. You can leave this page.")
             return HttpResponseRedirect(reverse("back_test", args=[made.pk]))
-    return page(request, "web/health/back_test_new.html", _form(request, config, draft, problems),
+    return page(request, "web/health/back_test_new.html", _form(request, config, tried, problems),
                 status=422 if problems else 200)  # fmt: skip
 
 
-def _draft(request: HttpRequest, config: HealthConfig, problems: list[Problem]) -> Any:
-    """The draft that was posted, as JSON or in the inputs of the editor; None if it says what is saved."""
-    text = request.POST.get("definition", "")
-    draft: Any = None
-    if text:
+@dataclass(frozen=True)
+class Tried:
+    """What is to be tested: a draft (None: what is saved), whose accounts it would score, and what it is called."""
+
+    draft: Any
+    segment: Segment | None
+    name: str
+
+
+def _tried(request: HttpRequest, config: HealthConfig | None, problems: list[Problem]) -> Tried:
+    """What was posted, by the editor or by this page's own form; it is a draft unless it says what is saved."""
+    saved = config.segment if config else None
+    segment, name = saved, request.POST.get("name", "").strip().replace("\x00", "")[:120]
+    if key := request.POST.get("segment", "").replace("\x00", "")[:80]:
+        segment = Segment.objects.filter(key=key).first()
+        if segment is None:
+            text = "That segment was deleted. Choose another in the editor."
+            problems.append(Problem("/segment", "unknown-segment", text))
+    elif "segment" in request.POST:
+        segment = None
+    draft = _draft(request, config, problems) if request.method == "POST" else None
+    if config is not None and draft is not None and segment == saved and same_definition(draft, config.definition):
+        draft = None
+    return Tried(draft, segment, name or (config.name if config and segment == saved else ""))
+
+
+def _draft(request: HttpRequest, config: HealthConfig | None, problems: list[Problem]) -> Any:
+    """The definition that was posted, as JSON or in the inputs of the editor; None without one."""
+    if text := request.POST.get("definition", ""):
         try:
             check_depth(text)
-            draft = json.loads(text)
+            return json.loads(text)
         except (ValueError, RecursionError, BadValue):
             problems.append(Problem("/definition", "invalid-json", "The draft cannot be read. Go back to the editor."))
             return None
-    elif "d0.name" in request.POST:
-        typed = ConfigDraft()
-        typed.take(config.definition)
-        read_draft(request.POST, typed, reader_for(request).vocabulary)
-        draft = typed.definition()
-    return None if draft is None or same_definition(draft, config.definition) else draft
+    if "d0.name" not in request.POST:
+        return None
+    typed = ConfigDraft()
+    typed.take(config.definition if config else {})
+    read_draft(request.POST, typed, reader_for(request).vocabulary)
+    return typed.definition()
 
 
-def _start(request: HttpRequest, config: HealthConfig, draft: Any, problems: list[Problem]) -> BackTest | None:
+def _start(request: HttpRequest, config: HealthConfig | None, tried: Tried, problems: list[Problem]) -> BackTest | None:
     """Start it; None with what is wrong in `problems`."""
     days: dict[str, dt.date] = {}
     for name in ("first_day", "last_day"):
@@ -143,9 +171,9 @@ def _start(request: HttpRequest, config: HealthConfig, draft: Any, problems: lis
         return None
     try:
         return start_back_test(
-            config, **days, cancelled=bool(request.POST.get("cancelled")), draft=draft, author=request.user,
-            silent_days=_whole(silent) if request.POST.get("silent") else None,
-            compare_with=None if draft is not None else _whole(compared),
+            config, segment=tried.segment, name=tried.name, **days, cancelled=bool(request.POST.get("cancelled")),
+            draft=tried.draft, author=request.user, silent_days=_whole(silent) if request.POST.get("silent") else None,
+            compare_with=None if tried.draft is not None else _whole(compared),
         )  # fmt: skip
     except DefinitionError as error:
         problems += error.problems
@@ -154,16 +182,19 @@ def _start(request: HttpRequest, config: HealthConfig, draft: Any, problems: lis
     return None
 
 
-def _form(request: HttpRequest, config: HealthConfig, draft: Any, problems: list[Problem]) -> dict[str, Any]:
+def _form(request: HttpRequest, config: HealthConfig | None, tried: Tried, problems: list[Problem]) -> dict[str, Any]:
     """What was typed, or a year up to yesterday; it begins a month after the first event, not before."""
     given: Any = request.POST if request.POST.get("start") else {}
     last = moment().today - dt.timedelta(days=1)
     seen = DailyUsage.objects.aggregate(first=Min("day"))["first"]
     first = last - YEAR if seen is None else min(max(last - YEAR, seen + MONTH), last - dt.timedelta(days=SHORTEST))
-    versions = HealthConfigVersion.objects.filter(config=config, number__lt=config.version)
+    versions = HealthConfigVersion.objects.filter(config=config, number__lt=config.version if config else 0)
     below = {problem.pointer: problem.message for problem in problems}
+    default = HealthConfig.objects.filter(is_default=True, active=True).first() if config is None else None
     return {
-        "config": config, "draft": None if draft is None else json.dumps(draft), "problems": problems, "wrong": below,
+        "config": config, "draft": None if tried.draft is None else json.dumps(tried.draft), "problems": problems,
+        "wrong": below, "segment": tried.segment, "typed": tried.name, "default": default,
+        "name": tried.name or (tried.segment.name if tried.segment else "Default"),
         "first_day": given.get("first_day", first.isoformat()), "last_day": given.get("last_day", last.isoformat()),
         "cancelled": bool(given.get("cancelled")) if given else True, "silent": bool(given.get("silent")),
         "silent_days": given.get("silent_days", USUAL_SILENCE), "compare_with": given.get("compare_with", ""),
