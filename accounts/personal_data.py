@@ -88,6 +88,34 @@ def redacting(key: str, column: str) -> Callable[[QuerySet[Any], Subject, int], 
     return erase
 
 
+def lines_of(model: type[Model], *parts: str) -> Callable[[Subject], QuerySet[Any]]:
+    """The rows whose `report` has lines about the account, each a list that begins with its primary key."""
+
+    def find(subject: Subject) -> QuerySet[Any]:
+        wanted = Q(pk__in=[])
+        for part in parts:
+            wanted |= Q(**{f"report__{part}__contains": [[subject.pk]]})
+        return model._default_manager.filter(wanted)
+
+    return find
+
+
+def dropping_lines(key: str, *parts: str) -> Callable[[QuerySet[Any], Subject, int], Counter[str]]:
+    """Take the account's lines out of such reports; the numbers beside them stay as they were found."""
+
+    def erase(rows: QuerySet[Any], subject: Subject, limit: int) -> Counter[str]:
+        chosen = list(rows[:limit])
+        for row in chosen:
+            for part in parts:
+                if part in row.report:
+                    row.report[part] = [line for line in row.report[part] if line[0] != subject.pk]
+        if chosen:
+            type(chosen[0])._default_manager.bulk_update(chosen, ["report"])
+        return Counter({key: len(chosen)} if chosen else {})
+
+    return erase
+
+
 def _mentions(subject: Subject) -> QuerySet[Note]:
     """Notes of the person's accounts that name the person and are not about the person."""
     return mentions_in(Note, "text")(subject).exclude(user=subject.pk)

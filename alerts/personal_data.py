@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from accounts.personal_data import mentions_in, of_account, redacting
+from accounts.personal_data import dropping_lines, lines_of, mentions_in, of_account, redacting
 from accounts.privacy.holdings import ACCOUNT, USER, Holding, exempt, hold
 from alerts.milestones import personal_data as milestones  # noqa: F401  # declares its own
-from alerts.models import Alert, AlertEntry, Enrolment, Notice
+from alerts.models import Alert, AlertEntry, AlertReplay, Delivery, Enrolment, Notice
 from alerts.work.personal_data import TASKS
 
 hold(
@@ -34,6 +34,33 @@ hold(
         columns={"at": "at", "account": "account__external_id", "text": "text"},
     ),
     Holding(
+        key="notice_title_mentions", label="Titles of notifications that name the person (likewise)", model=Notice,
+        order=30, find={USER: mentions_in(Notice, "title")}, erase=redacting("notice_title_mentions", "title"),
+        columns={"at": "at", "account": "account__external_id", "title": "title"},
+    ),
+    Holding(
+        key="alert_message_mentions", label="Messages of alerts that name the person (likewise)", model=Alert, order=30,
+        find={USER: mentions_in(Alert, "message")}, erase=redacting("alert_message_mentions", "message"),
+        columns={"at": "opened_at", "account": "account__external_id", "message": "message"},
+    ),
+    Holding(
+        key="delivery_mentions", label="Failures of a delivery that name the person (likewise)", model=Delivery,
+        order=30, find={USER: mentions_in(Delivery, "error", "notice__account")},
+        erase=redacting("delivery_mentions", "error"),
+        columns={"at": "due_at", "account": "notice__account__external_id", "error": "error"},
+    ),
+    Holding(
+        key="alert_replays", label="Back-tests of alert rules that would have raised alerts (the lines are removed)",
+        model=AlertReplay, find={ACCOUNT: lines_of(AlertReplay, "raised")},
+        erase=dropping_lines("alert_replays", "raised"),
+        columns={"rule": "rule__name", "first_day": "first_day", "last_day": "last_day"},
+    ),
+    Holding(
+        key="deliveries", label="What was sent of notifications", model=Delivery, order=38,
+        find={ACCOUNT: of_account(Delivery, "notice__account")},
+        columns={"at": "due_at", "title": "notice__title", "via": "via", "state": "state", "sent_at": "sent_at"},
+    ),
+    Holding(
         key="note_notices", label="Notifications of notes about the person", model=Notice, order=32,
         find={USER: of_account(Notice, "note__user")}, columns={"at": "at", "title": "title", "text": "text"},
     ),
@@ -51,5 +78,6 @@ hold(
 )  # fmt: skip
 exempt({
     "alerts.TaskCalendar": "Its digest is the hash of a secret of ours, which is nobody’s data.",
+    "alerts.AlertReplayDay": "Numbers of rows, kept only until the replay of them has ended, which takes minutes.",
     "alerts.NoticeSettings": "how a colleague of ours wants to be told; “digest” is whether they want one",
 })  # fmt: skip

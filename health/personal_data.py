@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.contrib.admin.models import LogEntry
 from django.db.models import QuerySet
 
-from accounts.personal_data import empty_log, logged, mentions_in, of_account, redacting
-from accounts.privacy.holdings import ACCOUNT, USER, Holding, Subject, hold
+from accounts.personal_data import dropping_lines, empty_log, lines_of, logged, mentions_in, of_account, redacting
+from accounts.privacy.holdings import ACCOUNT, USER, Holding, Subject, exempt, hold
 from accounts.privacy.redacting import ERASED
+from health.backtest.models import BackTest
 from health.models import AccountHealth, BandChange, HealthDay, HealthOverride, Pulse
 
 _SCORE = {
@@ -60,7 +61,13 @@ hold(
         },
     ),
     Holding(
+        key="back_tests", label="Back-tests of health that name the account (the lines are removed)", model=BackTest,
+        find={ACCOUNT: lines_of(BackTest, "moved", "raised")}, erase=dropping_lines("back_tests", "moved", "raised"),
+        columns={"first_day": "first_day", "last_day": "last_day"},
+    ),
+    Holding(
         key="pulses", label="Pulses", model=Pulse, find={ACCOUNT: of_account(Pulse)},
         columns={"at": "at", "value": "value", "note": "note"},
     ),
 )  # fmt: skip
+exempt({"health.BackTestDay": "Numbers of rows, kept only until the back-test of them has ended, which takes minutes."})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import uuid
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,9 @@ from accounts.facts import (
     record_users,
 )
 from accounts.models import Account, EndUser, Note, Subject, TeamMember
+from alerts.models import Alert, AlertEntry, AlertReplay, AlertRule, Delivery, Notice
 from core.models import IdempotentAnswer
+from health.backtest.models import BackTest
 from health.models import AccountHealth, BandChange, HealthConfig, HealthDay, HealthOverride, Pulse
 from integrations.imports.storing import store
 from integrations.models import (
@@ -51,6 +54,7 @@ from usage.store import EventFact, PostgresStore
 
 __all__ = ["at_once", "committed"]
 NOW = dt.datetime(2026, 3, 10, 12, tzinfo=dt.UTC)
+OTHER = 999_999  # the primary key of an account that is not erased
 NEEDLES = ("bob-7731", "bob.quill@example.com", "Bob Quill")
 
 
@@ -129,6 +133,7 @@ def fill() -> World:
     Pin.objects.create(segment=segment, account=acme, reason="Board")
     factories.assign(acme, staff)
     fill_health(acme)
+    fill_alerts(acme, staff, about)
     fill_tracking(acme, bob)
     fill_connections(acme, bob)
     fill_imports(acme, bob)
@@ -148,6 +153,34 @@ def fill_health(acme: Account) -> None:
     HealthOverride.objects.create(account=acme, band="poor", reason="Bob Quill is leaving")
     Pulse.objects.create(account=acme, value=2, note="bob.quill@example.com is angry", at=NOW)
     Pulse.objects.create(account=acme, value=4, note="All well", at=NOW)
+
+
+def fill_alerts(acme: Account, staff: TeamMember, about: Note) -> None:
+    """An alert about Acme, what colleagues said of Bob there, what they were told, what was sent, and a back-test."""
+    watch = Segment.objects.create(key="watch", name="Watch", internal=True)
+    rule = AlertRule.objects.create(name="Silent", watch=watch)
+    alert = Alert.objects.create(
+        rule=rule, account=acme, version=1, severity="high", message="Acme lost its champion Bob Quill", began_at=NOW,
+        opened_at=NOW, seen_at=NOW, snooze_reason="bob-7731 is on leave",
+    )  # fmt: skip
+    AlertEntry.objects.create(alert=alert, kind="comment", at=NOW, by=staff.user, text="Called bob.quill@example.com")
+    tell = partial(Notice.objects.create, member=staff, at=NOW, account=acme)
+    told = [
+        tell(key="n1", kind="alert", alert=alert, title="Silent: Acme", text="Acme lost its champion Bob Quill"),
+        tell(key="n2", kind="note", note=about, title="Acme", text="Wants a discount, mail bob.quill@example.com"),
+        tell(key="n3", kind="task", title="Call Bob Quill", text="before Friday"),
+    ]
+    for number, notice in enumerate(told):
+        Delivery.objects.create(
+            notice=notice, via="email", key=uuid.UUID(int=number), state="failed", due_at=NOW,
+            error="550 no such user bob.quill@example.com" if number == 0 else "550 no such user",
+        )  # fmt: skip
+    days = {"first_day": NOW.date(), "last_day": NOW.date(), "steps": 1, "state": "done"}
+    raised = {"format": 1, "raised": [[acme.pk, "2026-03-10", None], [OTHER, "2026-03-10", None]]}
+    AlertReplay.objects.create(rule=rule, definition={}, report=raised, **days)
+    AlertReplay.objects.create(rule=rule, definition={}, report={"format": 1, "raised": []}, **days)
+    moved = {"moved": [[acme.pk, "g", "p"], [OTHER, "g", "a"]]}
+    BackTest.objects.create(definition={}, report=raised | moved, **days)
 
 
 def fill_tracking(acme: Account, bob: EndUser) -> None:

@@ -26,17 +26,21 @@ from accounts.privacy.erasing import (
 )
 from accounts.privacy.holdings import Subject, counted, find_subject
 from accounts.privacy.redacting import redact
+from alerts.models import Alert, AlertEntry, AlertReplay, Delivery, Notice
 from core.models import IdempotentAnswer
+from health.backtest.models import BackTest
 from health.models import Pulse
 from integrations.imports.storing import folder
 from integrations.models import ConnectionLink, ConnectionRun, Identity, Import, ImportReject
 from integrations.tracking import spool
 from segments.models import Segment
 from segments.refresh import refresh_due
-from tests.privacy.conftest import NEEDLES, NOW, World, build, events, found_in, numbers
+from tests.privacy.conftest import NEEDLES, NOW, OTHER, World, build, events, found_in, numbers
 from usage.models import AccountUsage, Event, MessageReceipt
 from usage.rollup import roll_up
 from usage.store import EventFact, PostgresStore
+
+LINES = ("raised", "moved")
 
 
 def erase_now(kind: str, external_id: str, **more: Any) -> Erasure:
@@ -64,6 +68,13 @@ def test_no_table_knows_a_person_any_more(world: World) -> None:
     assert set(Pulse.objects.values_list("note", flat=True)) == {"(erased) is angry", "All well"}
     assert list(ImportReject.objects.order_by("pk").values_list("cells", flat=True)) == [["ann-1", "acme"], ["z"]]
     assert list(IdempotentAnswer.objects.values_list("key", "answer")) == [("k1", {})]
+    told = Notice.objects.order_by("key").values_list("key", "title", "text", "deliveries__error")
+    assert list(told) == [  # the one about a note about Bob is gone, with its delivery
+        ("n1", "Silent: Acme", "Acme lost its champion (erased)", "550 no such user (erased)"),
+        ("n3", "Call (erased)", "before Friday", "550 no such user"),
+    ]
+    said = Alert.objects.values_list("message", "snooze_reason", "entries__text")
+    assert list(said) == [("Acme lost its champion (erased)", "(erased) is on leave", "Called (erased)")]
     assert made.removed["note_mentions"] == 1 and made.removed["user_memberships"] == 1
 
 
@@ -100,6 +111,13 @@ def test_an_account_goes_with_all_that_hangs_on_it(world: World) -> None:
     left = found_in('"acme"')
     assert left == {}
     assert {"health", "health_days", "band_changes", "health_overrides", "pulses", "links"} <= made.removed.keys()
+    # A notification of a note goes with the note, and its delivery with it.
+    alerts = {"alerts": 1, "notices": 2, "deliveries": 2, "alert_replays": 1, "back_tests": 1}
+    assert {key: made.removed[key] for key in alerts} == alerts
+    assert not (Alert.objects.exists() or AlertEntry.objects.exists())
+    assert not (Notice.objects.exists() or Delivery.objects.exists())
+    lines = [row.report.get(part) for row in (*AlertReplay.objects.all(), *BackTest.objects.all()) for part in LINES]
+    assert [[line[0] for line in found] for found in lines if found] == [[OTHER]] * 3  # the other account's stay
     assert ConnectionLink.objects.get(remote_id="10").seen == {"@accounts": ["brook"]}
     assert list(ImportReject.objects.values_list("line", "cells")) == [(2, ["bob-7731", "x"]), (2, ["z"])]
     assert ConnectionRun.objects.get().problems == ["bob-7731: email: no", "Brook: fine", "(erased)"]

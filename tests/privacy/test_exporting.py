@@ -37,6 +37,8 @@ def test_a_person_gets_everything_about_them_and_nothing_of_others(world: World)
     assert len(list(csv.DictReader(io.StringIO(archive.read("events.csv").decode("utf-8-sig"))))) == 24
     (person,) = json.loads(archive.read("user.json"))
     assert person["email"] == NEEDLES[1] and person["attributes"] == {"city": "Oslo"}
+    named = {"alert_mentions", "snooze_mentions", "notice_mentions", "notice_title_mentions", "note_notices"}
+    assert {f"{key}.json" for key in named | {"alert_message_mentions", "delivery_mentions"}} <= names
     assert {"messages.json", "identities.json", "links.json", "pulse_mentions.json", "import_rejects.json"} <= names
     assert json.loads(archive.read("identities.json"))[0]["id"] == "anon-bob"
     page = archive.read("index.html").decode()
@@ -52,6 +54,9 @@ def test_an_account_gets_its_own(world: World) -> None:
     assert json.loads(archive.read("pins.json"))[0]["reason"] == "Board"
     assert json.loads(archive.read("account.json"))[0]["name"] == "Acme"
     assert [row["value"] for row in json.loads(archive.read("pulses.json"))] == [2, 4]
+    assert [row["message"] for row in json.loads(archive.read("alerts.json"))] == ["Acme lost its champion Bob Quill"]
+    assert len(json.loads(archive.read("notices.json"))) == len(json.loads(archive.read("deliveries.json"))) == 3
+    assert json.loads(archive.read("alert_replays.json"))[0]["rule"] == "Silent"
     assert {"health.json", "health_days.json", "band_changes.json", "health_overrides.json", "links.json"} <= {
         *archive.namelist()
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from django.apps import apps
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from accounts.models import Account, EndUser
@@ -12,7 +13,7 @@ from accounts.privacy.holdings import ACCOUNT, USER, declared, holdings
 
 # Names of columns that hold an id, or a message as it came, though no foreign key says so.
 TELLING = re.compile(
-    r"(^|_)(external_id|ref|user_id|account_id|object_id|object_repr|anonymous_id|payload|message_id|digest|cells|facts)$"
+    r"(^|_)(external_id|ref|user_id|account_id|object_id|object_repr|anonymous_id|payload|message_id|digest|cells|facts|report)$"
 )
 
 
@@ -23,6 +24,8 @@ def telling(model: type[models.Model]) -> list[str]:
         if isinstance(field, models.ForeignKey):
             if field.related_model in (Account, EndUser):
                 found.append(field.name)
+        elif isinstance(field, ArrayField) and isinstance(field.base_field, models.BigIntegerField):
+            found.append(field.name)  # of primary keys
         elif TELLING.search(field.name) and not field.primary_key:
             found.append(field.name)
     return found

@@ -116,7 +116,7 @@ def test_a_former_id_is_kept_out_too(send: Any) -> None:
 
 def test_what_waited_on_the_disk_is_refused_and_leaves_the_disk(gone: None, send: Any) -> None:
     data = {"batch": [{"messageId": "late", "type": "track", "event": "Login", "userId": "bob-7731"}]}
-    spool._write(Received("segment", "batch", keys.digest_of(KEY), NOW, "request-1", data))
+    assert spool.keep_if_known(Received("segment", "batch", keys.digest_of(KEY), NOW, "request-1", data))
     assert spool.drain() == 1 and spool.waiting() == [] and not (spool.folder() / "aside").exists()
     assert found_in(*GONE) == {} and not EndUser.objects.exists()
 
