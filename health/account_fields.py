@@ -31,7 +31,7 @@ from core.clock import Moment
 from core.models import Workspace
 from health import editing
 from health.definition import GOOD_FROM, POOR_BELOW
-from health.models import Band, BandChange, HealthConfig, Pulse
+from health.models import Band, BandChange, HealthConfig, HealthDay, Pulse
 from health.scoring import DaysSince
 
 USES = (editing.configs_of_segment, editing.configs_that_read)  # importing it declares what uses a segment or a field
@@ -122,7 +122,12 @@ def band_of_dimension(key: str) -> Callable[[str], Combinable]:
     return value
 
 
-health = partial(Field, owner=Owner.ACCOUNT, category=Category.HEALTH, stage=Stage.HEALTH)
+def scored_on(prefix: str) -> Combinable:
+    """The day from which the newest score is."""
+    return Subquery(HealthDay.objects.filter(account=OuterRef(f"{prefix}pk")).order_by("-day").values("day")[:1])
+
+
+health = partial(Field, owner=Owner.ACCOUNT, category=Category.HEALTH, stage=Stage.HEALTH, known=scored_on)
 register(
     health(key="health.band", label="Health", kind=Kind.CHOICE, value=band, choices=bands),
     health(key="health.score", label="Health score", kind=Kind.NUMBER, value=column("health__score"), unit="of 100"),
@@ -154,11 +159,12 @@ register(
     ),
     Field(
         key="account.pulse", label="CSM pulse", category=Category.HEALTH, kind=Kind.NUMBER, value=newest_pulse("value"),
+        known=newest_pulse("at"),
         unit="of 5", description="From 1, about to leave, to 5, delighted; the newest one that was noted.",
     ),
     Field(
         key="account.pulse_at", label="CSM pulse noted", category=Category.HEALTH, kind=Kind.DATETIME,
-        value=newest_pulse("at"),
+        value=newest_pulse("at"), known=newest_pulse("at"),
     ),
 )  # fmt: skip
 

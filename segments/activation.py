@@ -1,4 +1,4 @@
-"""The trait “activation progress”: which share of some chosen conditions an account meets, in percent.
+"""The trait “activation progress”: the share of chosen conditions that an account, or a user in it, meets.
 
 It is a trait like those of `usage.traits`; it lives here because its conditions are a rule.
 """
@@ -6,13 +6,14 @@ It is a trait like those of `usage.traits`; it lives here because its conditions
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db.models import Case, F, IntegerField, Q, Value, When
 
-from accounts.fields import Kind, Stage
+from accounts.fields import Kind, Stage, Subject
 from accounts.fields.uses import texts_in
-from accounts.models import Account
+from accounts.models import Account, UserInAccount
 from core.ids import OneOf
 from core.models import Workspace
 from segments.questions import check_patterns
@@ -51,31 +52,36 @@ class Activation:
         return set(self.named)
 
     def source(self, scope: Scope) -> Sql:
-        """One pass over the accounts, with the conditions as a refresh compiles them."""
-        context = Context(scope.vocabulary, scope.moment, {}, accounts=scope.accounts)
+        """One pass over the accounts (or the users in them), with the conditions as a refresh compiles them."""
+        subject = Subject(scope.subject)
+        context = Context(scope.vocabulary.about(subject), scope.moment, {}, accounts=scope.accounts, subject=subject)
         met = {
             f"step_{i}": Case(
                 When(Q(compile_node(step, context)), then=Value(1)), default=Value(0), output_field=IntegerField()
             )
             for i, step in enumerate(self.steps.rules)
         }
+        found: Any = Account.objects.live()
+        columns = {"pk": "account_id"}
+        if subject is Subject.USER:
+            found = UserInAccount.objects.live().filter(account__isnull=False)
+            columns = {"account_id": "account_id", "user_id": "user_id"}
+        keys = ", ".join(columns.values())
         try:
-            found = Account.objects.live().order_by()
             if scope.accounts is not None:
-                found = found.filter(OneOf(F("pk"), scope.accounts))
-            rows = found.annotate(**met).values_list("pk", *met)
-            sql, params = rows.query.sql_with_params()
+                found = found.filter(OneOf(F(next(iter(columns))), scope.accounts))
+            sql, params = found.order_by().annotate(**met).values_list(*columns, *met).query.sql_with_params()
         except EmptyResultSet:
-            return "SELECT NULL::bigint, NULL::jsonb WHERE false", []
+            return f"SELECT {', '.join(['NULL::bigint'] * len(columns))}, NULL::jsonb WHERE false", []
         total = " + ".join(f"q.{name}" for name in met)
         share = f"trim_scale(round(({total}) * 100.0 / {len(met)}, 2))"
-        return f"SELECT q.id, to_jsonb({share}) FROM ({sql}) AS q (id, {', '.join(met)})", list(params)  # noqa: S608
+        return f"SELECT {keys}, to_jsonb({share}) FROM ({sql}) AS q ({keys}, {', '.join(met)})", list(params)  # noqa: S608
 
 
 def _read(reading: Reading) -> Activation:
-    data = reading.raw("rule")
+    data, subject = reading.raw("rule"), Subject(reading.subject)
     try:
-        steps = parse(data, reading.vocabulary, personal=False)
+        steps = parse(data, reading.vocabulary.about(subject), personal=False, subject=subject)
         check_patterns(steps)
     except RuleError as error:
         for problem in error.problems:
@@ -95,4 +101,4 @@ def _read(reading: Reading) -> Activation:
     return Activation(steps, frozenset(texts_in(data)))
 
 
-register_methods([Method("activation", "Activation progress", "Scores", _read, subjects=("account",), needs=("rule",))])
+register_methods([Method("activation", "Activation progress", "Scores", _read, needs=("rule",))])

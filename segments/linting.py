@@ -20,7 +20,7 @@ from segments.models import Segment
 from segments.questions import PREVIEW_LIMIT_MS, Reader, bounded, named_in
 from segments.rules.describe import field_name
 from segments.rules.lint import Note, lint
-from segments.rules.nodes import Condition, Group, walk
+from segments.rules.nodes import Group, fields_in, walk
 from segments.rules.tree import RuleError
 from segments.subjects import members_of, subject_of
 from segments.uses import uses_of
@@ -41,29 +41,30 @@ def note_rule(rule: Group, reader: Reader, subject: str = Subject.ACCOUNT) -> li
     Raises PreviewTooSlow past two seconds a statement.
     """
     notes = lint(rule, reader.words, reader.moment.today, Subject(str(subject)))
-    nodes = {node.field.key: node for node in walk(rule) if isinstance(node, Condition)}
-    listed = [node for node in nodes.values() if node.field.owner is not Owner.EVENT]
+    read = {field.key: (field, node) for node in walk(rule) for field in fields_in(node)}
+    listed = [(field, node) for field, node in read.values() if field.owner is not Owner.EVENT]
     if not listed:
         return notes
-    fed = {f"fed_{number}": Exists(_values(node.field, reader)) for number, node in enumerate(listed)}
+    fed = {f"fed_{number}": Exists(_values(field, reader)) for number, (field, _) in enumerate(listed)}
     with bounded(PREVIEW_LIMIT_MS):
         found = Account.objects.live().order_by("pk").annotate(**fed).values(*fed).first()
     if found is None:
         return notes  # where there is no account yet, nothing can have a value
-    return notes + [_unfed(node) for number, node in enumerate(listed) if not found[f"fed_{number}"]]
+    return notes + [_unfed(*read) for number, read in enumerate(listed) if not found[f"fed_{number}"]]
 
 
-def _unfed(node: Condition) -> Note:
-    name = field_name(node.field)
+def _unfed(field: Field, node: Any) -> Note:
+    name = field_name(field)
     return Note(node.pointer, "no-data", f"Nothing has a value of {name} yet. Check the source that should send it.")
 
 
 def _values(field: Field, reader: Reader) -> QuerySet[Any]:
     """The live accounts, or the rows of accounts, that have a value."""
     rows = reader.vocabulary.about(Subject.ACCOUNT).rows_of(field.owner)
+    fed = field.fed or field.value
     if rows is None:
-        return Account.objects.live().filter(Known(field.value("")))
-    found = rows.rows().filter(Known(field.value(rows.owners[field.owner])))
+        return Account.objects.live().filter(Known(fed("")))
+    found = rows.rows().filter(Known(fed(rows.owners[field.owner])))
     return found.filter(field.rows) if field.rows is not None else found
 
 

@@ -90,7 +90,9 @@ def seen_in_account(name: str) -> Callable[[str], Combinable]:
     return value
 
 
-account = partial(Field, owner=Owner.ACCOUNT, category=Category.USAGE)
+# What is counted is as old as the newest event that was counted.
+newest = column("usage__last_seen_at")
+account = partial(Field, owner=Owner.ACCOUNT, category=Category.USAGE, known=newest, fed=newest)
 register(
     account(
         key="account.active_users_7d",
@@ -201,6 +203,7 @@ register(
         kind=Kind.DATETIME,
         owner=Owner.USER,
         value=seen_in_account("last_seen_at"),
+        known=seen_in_account("last_seen_at"),
     ),
 )
 

@@ -142,7 +142,10 @@ class Field:
     `value` takes the prefix that leads from the row in hand to the owner's columns ("" or "user__") and returns the
     expression in comparable form: texts, choices, links and persons folded, numbers and money as decimals (money in the
     workspace's currency), dates, instants, booleans; a list gives the JSON array of its folds. `shown` returns the form
-    that people read, if it is another. `rows` narrows the row set (the CSM among all assignments).
+    that people read, if it is another. `known` returns when the value was told or worked out (an instant, a day, or
+    the ISO form of one), where the stamps of its row do not say. `fed` returns what is missing until a source has told
+    something, where `value` never is (a count is 0 without any). `rows` narrows the row set (the CSM among all
+    assignments).
     A value that grows with time alone has `at` too: the same as of a moment, for rules; `value` is then of the present.
     """
 
@@ -153,6 +156,8 @@ class Field:
     value: Callable[[str], Combinable]
     shown: Callable[[str], Combinable] | None = None
     at: Callable[[str, Moment], Combinable] | None = None
+    known: Callable[[str], Combinable] | None = None
+    fed: Callable[[str], Combinable] | None = None
     owner: Owner = Owner.ACCOUNT
     rows: Q | None = None
     choices: Callable[[], list[Choice]] = field(default=no_choices, compare=False)

@@ -16,7 +16,6 @@ from django.db.models import Count, Exists, F, OuterRef, Q, Value
 from accounts.fields import Field, Rows, RowSet, Subject, Vocabulary
 from accounts.fields.comparing import positive
 from accounts.fields.dates import days_meant, instants_meant
-from accounts.fields.operators import OPERATORS
 from accounts.fields.sql import Always, Infix, Not, NotTrue, all_of, any_of
 from core.clock import Moment
 from core.ids import OneOf
@@ -105,6 +104,11 @@ def compile_node(node: Node, context: Context, inside: RowSet | None = None) -> 
     return compiler.sql(compiler.node(node, inside or context.asked))
 
 
+def compared(node: Condition, context: Context, prefix: str) -> Any:
+    """The comparison in one row that has the field; of a negative operator, that of its positive twin."""
+    return _Compiler(context).compare(node.op.negates or node.op.key, node, prefix)
+
+
 def measure_of(node: Happened | EventSequence, context: Context, inside: RowSet | None = None) -> Any:
     """What an event node measures in the row in hand, or how far a sequence got, to be shown beside the condition."""
     compiler = _Compiler(context)
@@ -164,15 +168,14 @@ class _Compiler:
 
     def condition(self, node: Condition, inside: RowSet | None) -> Any:
         """A comparison; about other rows than those in hand it means "some row does", its negative twin "none does"."""
-        op = OPERATORS[node.op.negates or node.op.key]
         here = inside is not None and node.field.owner in inside.owners
         rows = None if here else self.context.vocabulary.rows_of(node.field.owner)
         found: Any
         if rows is None:
             prefix = "" if inside is None else inside.owners[node.field.owner]
-            found = self.compare(op.key, node, prefix)
+            found = compared(node, self.context, prefix)
         else:
-            there = self.compare(op.key, node, rows.owners[node.field.owner])
+            there = compared(node, self.context, rows.owners[node.field.owner])
             found = Some(rows, node.field.rows, there, account_in(inside))
         if not node.op.negates:
             return found

@@ -132,6 +132,10 @@ class Words:
             value = value.astimezone(self.zone).date()
         return f"{value.day} {value:%b %Y}"
 
+    def time(self, value: str) -> str:
+        """An instant by the local day and time."""
+        return f"{self.day(value)} at {dt.datetime.fromisoformat(value).astimezone(self.zone):%H:%M}"
+
     def label(self, field: Field) -> str:
         """A field at the beginning of a sentence."""
         name = field_name(field)

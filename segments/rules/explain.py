@@ -7,25 +7,29 @@ users or subscriptions, so that what a rule counts is counted once and not for e
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import BooleanField, Count, ExpressionWrapper, F, Q, QuerySet, Subquery, Value, Window
-from django.db.models.functions import Coalesce, RowNumber
+from django.db.models import BooleanField, Count, ExpressionWrapper, F, Max, Q, QuerySet, Subquery, Value, Window
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.functions import Coalesce, JSONObject, RowNumber
 
 from accounts.fields import Field, Owner, RowSet
 from accounts.fields.values import Percent
-from segments.rules.compiler import Context, account_in, compile_node, measure_of, memberships_of, rows_of
+from segments.rules.compiler import Context, account_in, compared, compile_node, measure_of, memberships_of, rows_of
 from segments.rules.describe import Words, field_name
 from segments.rules.event_words import told_words, traced_words
+from segments.rules.nearness import away
 from segments.rules.nodes import Condition, Group, Happened, InSegment, Node, Quantified, about_same_row
 from segments.rules.nodes import Sequence as EventSequence
 
 SHOWN_ROWS, SHOWN_VALUES = 3, 5
+STAMPED = (Owner.ACCOUNT, Owner.USER, Owner.RELATIONSHIP, Owner.SUBSCRIPTION)
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,9 @@ class Outcome:
     """One node explained.
 
     `actual` is the value as people read it ("" where it goes without saying), `missing` that there was none. For a
-    group about rows, `of` is how many rows there are, `meeting` how many meet it, `rows` those that come closest.
-    `needed` is the condition in words. `known_at` is when the value was last told, if that is recorded.
+    group about rows, `of` is how many rows there are, `meeting` how many meet it, `rows` the decisive
+    ones: those that meet it, or where more would have to, those that come closest. `needed` is the condition in words.
+    `known_at` is when the value was told or worked out, an instant or a day in ISO form, if that is recorded.
     """
 
     pointer: str
@@ -82,12 +87,15 @@ def explain(root: Group, context: Context, words: Words, rows: QuerySet[Any]) ->
     reading = _Reading(context, words, context.asked)
     nodes = about_same_row(root) if root.rules else []
     picked = [node for node in nodes if "/where" not in node.pointer]
-    marked = rows.annotate(**reading.annotations(picked), **reading.known())
-    found = {row["pk"]: row for row in marked.values("pk", *reading.names, *reading.known())}
+    marked = rows.annotate(**reading.annotations(picked), of_account=F(account_in(reading.inside)))
+    found = {row["pk"]: row for row in marked.values("pk", "of_account", *reading.names)}
     if not root.rules:
         return {pk: Outcome(root.pointer, "group", words.rule(root, context.subject), True) for pk in found}
-    accounts = {row["of_account"] for row in found.values()} - {None}
-    about = {node.pointer: _rows_of(node, reading, accounts) for node in picked if isinstance(node, Quantified)}
+    about = {
+        node.pointer: _rows_of(node, reading, {row["of_account"]: bool(row[f"met_{number}"]) for row in found.values()})
+        for number, node in enumerate(picked)
+        if isinstance(node, Quantified)
+    }
     return {pk: _Teller(reading, row, about).outcome(root) for pk, row in found.items()}
 
 
@@ -111,16 +119,31 @@ class _Reading:
             value = self.value(node)
             if value is not None:
                 found[f"is_{number}"] = value
+            known = self.known(node) if isinstance(node, Condition) else None
+            if known is not None:
+                found[f"known_{number}"] = known
             found |= self.share(node, number)
         self.names = list(found)
         return found
 
-    def known(self) -> dict[str, Any]:
-        """The account in hand, and when the values of each owner in hand were told."""
-        owners = {Owner.ACCOUNT: ""} if self.inside is None else self.inside.owners
-        return {"of_account": F(account_in(self.inside))} | {
-            f"known_{owner}": F(f"{prefix}stamps") for owner, prefix in owners.items()
-        }
+    def known(self, node: Condition) -> Any:
+        """When the value was told or worked out; of several rows, that of the row whose value is shown first."""
+        prefix = self.here(node.field)
+        if prefix is not None:
+            return known_of(node.field, prefix)
+        theirs, prefix = self.theirs(node)
+        known = known_of(node.field, prefix)
+        return None if known is None else Subquery(theirs.annotate(is_known=known).values("is_known")[:1])
+
+    def theirs(self, node: Condition) -> tuple[Any, str]:
+        """The rows of the account that have the field, and its prefix there: those that the comparison holds for first
+        (of a negative operator, its positive twin), because they decide."""
+        rows = self.context.vocabulary.rows_of(node.field.owner)
+        assert rows is not None
+        prefix = rows.owners[node.field.owner]
+        holds = ExpressionWrapper(Q(compared(node, self.context, prefix)), BooleanField())
+        found = rows_of(rows, account_in(self.inside), node.field.rows)
+        return found.annotate(is_that=Coalesce(holds, Value(False))).order_by("-is_that", "pk"), prefix
 
     def here(self, field: Field) -> str | None:
         """The prefix of a field of the row in hand; None for one that other rows have."""
@@ -144,56 +167,76 @@ class _Reading:
             return measure_of(node, self.context, self.inside)
         if isinstance(node, InSegment):
             mine = rows_of(*memberships_of(node, self.context, self.inside))
-            mine = mine.filter(segment_id=self.context.segments[node.key], left_at__isnull=True)
-            return Subquery(mine.values("entered_at")[:1])
+            mine = mine.filter(segment_id=self.context.segments[node.key]).order_by().values("segment_id")
+            now = Max("entered_at", filter=Q(left_at__isnull=True))
+            stays = JSONObject(now=now, entered=Max("entered_at"), left=Max("left_at"))
+            return Subquery(mine.annotate(stays=stays).values("stays"))
         if not isinstance(node, Condition):
             return None
         shown = node.field.shown or node.field.value
         prefix = self.here(node.field)
         if prefix is not None:
             return shown(prefix)
-        rows = self.context.vocabulary.rows_of(node.field.owner)
-        assert rows is not None
-        theirs = rows_of(rows, account_in(self.inside), node.field.rows)
-        listed = theirs.annotate(is_shown=shown(rows.owners[node.field.owner])).order_by("pk")
+        theirs, prefix = self.theirs(node)
+        listed = theirs.annotate(is_shown=shown(prefix))
         return ArraySubquery(listed.values("is_shown")[:SHOWN_VALUES])
+
+
+def known_of(field: Field, prefix: str) -> Any:
+    """When a value was told or worked out, in the row that has it; None if nothing records that."""
+    if field.known is not None:
+        return field.known(prefix)
+    if field.owner not in STAMPED:
+        return None
+    return KeyTextTransform("0", KeyTransform(field.key.rsplit(".", 1)[-1], f"{prefix}stamps"))
 
 
 @dataclass(frozen=True)
 class _Looked:
-    """How many rows an account has, how many meet a group, and those that meet it or come closest."""
+    """How many rows an account has, how many meet a group, and the decisive ones."""
 
     of: int = 0
     meeting: int = 0
     rows: tuple[RowOutcome, ...] = ()
 
 
-def _rows_of(node: Quantified, reading: _Reading, accounts: Collection[int]) -> dict[int, _Looked]:
-    """What was looked at for a group about users or subscriptions, by account; accounts without rows are left out."""
+def _rows_of(node: Quantified, reading: _Reading, met_by: Mapping[int | None, bool]) -> dict[int, _Looked]:
+    """What was looked at for a group about users or subscriptions, by account; accounts without rows are left out.
+
+    `met_by` says of which accounts the group is met. Where it is, or where it fails for those who meet it ("no user"),
+    these are shown first; where more would have to meet it, those that do not, the nearest first.
+    """
     context = reading.context
     rows = context.vocabulary.row_sets[node.rows]
-    met = Coalesce(ExpressionWrapper(Q(compile_node(node.where, context, rows)), BooleanField()), Value(False))
+    holds = Coalesce(ExpressionWrapper(Q(compile_node(node.where, context, rows)), BooleanField()), Value(False))
     each: dict[str, Any] = {"partition_by": F(rows.link)}
     counted = (
         rows.rows()
-        .filter(**{f"{rows.link}__in": list(accounts)})
-        .annotate(is_met=met)
+        .filter(**{f"{rows.link}__in": [pk for pk in met_by if pk is not None]})
+        .annotate(is_met=holds, is_away=away(node.where, context, rows))
         .annotate(
-            place=Window(RowNumber(), order_by=["-is_met", "pk"], **each),
+            meeting_first=Window(RowNumber(), order_by=["-is_met", "is_away", "pk"], **each),
+            failing_first=Window(RowNumber(), order_by=["is_met", "is_away", "pk"], **each),
             of=Window(Count("pk"), **each),
             meeting=Window(Count("pk", filter=Q(is_met=True)), **each),
         )
-        .filter(place__lte=SHOWN_ROWS)
-        .order_by("place")
-        .values_list(rows.link, "pk", "of", "meeting")
+        .filter(Q(meeting_first__lte=SHOWN_ROWS) | Q(failing_first__lte=SHOWN_ROWS))
+        .values("pk", "of", "meeting", "meeting_first", "failing_first", of_account=F(rows.link))
     )
-    shown: defaultdict[int, list[int]] = defaultdict(list)
+    shown: defaultdict[int, dict[int, int]] = defaultdict(dict)
     counts = {}
-    for account, pk, of, meeting in counted:
-        shown[account].append(pk)
-        counts[account] = of, meeting
-    told = _told_rows(node, _Reading(context, reading.words, rows), [pk for pks in shown.values() for pk in pks])
-    return {account: _Looked(*counts[account], tuple(told[pk] for pk in pks)) for account, pks in shown.items()}
+    for row in counted:
+        account = row["of_account"]
+        first = "meeting_first" if met_by[account] or node.quantifier == "none" else "failing_first"
+        if row[first] <= SHOWN_ROWS:
+            shown[account][row[first]] = row["pk"]
+        counts[account] = row["of"], row["meeting"]
+    wanted = [pk for places in shown.values() for pk in places.values()]
+    told = _told_rows(node, _Reading(context, reading.words, rows), wanted)
+    return {
+        account: _Looked(*counts[account], tuple(told[places[place]] for place in sorted(places)))
+        for account, places in shown.items()
+    }
 
 
 def _told_rows(node: Quantified, reading: _Reading, wanted: Sequence[int]) -> dict[int, RowOutcome]:
@@ -230,15 +273,16 @@ class _Teller:
         if isinstance(node, Happened | EventSequence):
             zone = words.zone
             actual = told_words(node, value, zone) if isinstance(node, Happened) else traced_words(node, value, zone)
-            return Outcome(node.pointer, "event", words.node(node), met, actual, missing=value is None)
+            last = str((value or {}).get("last") or "")
+            return Outcome(node.pointer, "event", words.node(node), met, actual, value is None, last)
         if isinstance(node, InSegment):
-            actual = f"in since {words.day(value)}" if value else "not in it"
+            actual = stay_words(node, value or {}, words)
             return Outcome(node.pointer, "segment", words.node(node), met, actual, match=node.op.key)
         values = [item for item in value if item not in (None, "")] if isinstance(value, list) else value
         missing = values in (None, "", [])
         actual = f"{words.label(node.field)} is not known" if missing else self.said(node.field, values)
         actual += self.of_whole(node, number, missing)
-        return Outcome(node.pointer, "condition", words.node(node), met, actual, missing, self.known_at(node.field))
+        return Outcome(node.pointer, "condition", words.node(node), met, actual, missing, self.known_at(number))
 
     def said(self, field: Field, value: Any) -> str:
         """A value as people read it; of several rows, each once."""
@@ -255,14 +299,13 @@ class _Teller:
         share = f", {round(100 * Decimal(part) / Decimal(whole)):,}%" if part is not None and whole else ","
         return f"{share} of {self.reading.words.actual(node.value.of, Decimal(whole))} {field_name(node.value.of)}"
 
-    def known_at(self, field: Field) -> str:
-        """When the value was last told, from the stamps of the row that has it."""
-        stamps = self.row.get(f"known_{field.owner}") or {}
-        stamp = stamps.get(field.key.split(".", 1)[1])
-        return str(stamp[0]) if stamp else ""
+    def known_at(self, number: int) -> str:
+        """When the value was told or worked out."""
+        known = self.row.get(f"known_{number}")
+        return known.isoformat() if isinstance(known, dt.date) else str(known or "")
 
     def quantified(self, node: Quantified, met: bool) -> Outcome:
-        """A group about users or subscriptions: how many meet it, and the rows that meet it or come closest."""
+        """A group about users or subscriptions: how many meet it, and the decisive rows."""
         looked = self.about[node.pointer].get(self.row["of_account"], _Looked())
         return Outcome(
             node.pointer,
@@ -275,3 +318,14 @@ class _Teller:
             of=looked.of,
             rows=looked.rows,
         )
+
+
+def stay_words(node: InSegment, stays: Mapping[str, Any], words: Words) -> str:
+    """What there is of a membership: since when it lasts, or for "entered" and "left" when that last happened."""
+    moment = stays.get({"entered": "entered", "left": "left"}.get(node.op.key, "now"))
+    said = words.time if node.value is not None and node.value.unit == "hour" else words.day
+    if node.op.key == "left":
+        return f"left on {said(moment)}" if moment else "never left it" if stays else "never in it"
+    if node.op.key == "entered":
+        return f"entered on {said(moment)}" if moment else "never in it"
+    return f"in since {said(moment)}" if moment else "not in it"

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from accounts.fields import Owner, Subject
 from segments.rules.describe import Words
-from segments.rules.nodes import Condition, Group, InSegment, Node, Quantified, fingerprint
+from segments.rules.event_lint import contradictions, cover, verdict_of
+from segments.rules.nodes import Condition, Group, Happened, InSegment, Node, Quantified, fingerprint
 from segments.rules.ranges import can_hold
 
 
@@ -79,6 +80,8 @@ class _Linter:
         subscriptions every condition is about the same row."""
         if isinstance(node, Quantified):
             return self.quantified(node)
+        if isinstance(node, Happened):
+            return self.happened(node)
         if not isinstance(node, Group):
             return None
         below = [self.verdict(child, inside=inside) for child in node.rules]
@@ -87,6 +90,14 @@ class _Linter:
             return self.every(node, below, inside=inside)
         some = self.some(node, below)
         return some if node.match == "any" or some is None else not some
+
+    def happened(self, node: Happened) -> bool | None:
+        """A condition on one event: a count is a whole number from 0."""
+        verdict = verdict_of(node)
+        if verdict is not None:
+            code, why = ("always-true", "always holds") if verdict else ("never-true", "can never hold")
+            self.note(node, code, f"“{self.said(node)}” {why}: a count is a whole number from 0.")
+        return verdict
 
     def quantified(self, node: Quantified) -> bool | None:
         """A group about rows: a user who cannot exist is never found, and never stands in the way of "no user"."""
@@ -111,6 +122,10 @@ class _Linter:
                 listed = "; ".join(self.said(one) for one in conditions)
                 self.note(group, "never-true", f"No value of {name} meets all of this: {listed}.")
                 return False
+        for listed in contradictions(parts):
+            together = "; ".join(self.said(one) for one in listed)
+            self.note(group, "never-true", f"These cannot hold together: {together}.")
+            return False
         return True if below and all(item is True for item in below) else None
 
     def some(self, group: Group, below: Sequence[bool | None]) -> bool | None:
@@ -118,7 +133,7 @@ class _Linter:
         if True in below:
             return True
         for one, other in _pairs(group.rules):
-            if opposed(one, other):
+            if opposed(one, other) or cover(one, other):
                 code = "never-true" if group.match == "none" else "always-true"
                 self.note(group, code, f"One of “{self.said(one)}” and “{self.said(other)}” always holds.")
                 return True

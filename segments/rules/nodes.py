@@ -188,17 +188,19 @@ def fingerprint(node: Node) -> str:
     return json.dumps(to_json(node), sort_keys=True)
 
 
+def fields_in(node: Node) -> list[Field]:
+    """The fields that one node itself reads: of its percentage, and of the start of its window."""
+    if isinstance(node, Condition):
+        of = getattr(node.value, "of", None)
+        return [node.field] if of is None else [node.field, of]
+    if isinstance(node, Happened | Sequence) and node.window.field is not None:
+        return [node.window.field]
+    return []
+
+
 def fields_of(node: Node) -> set[str]:
     """The keys of the fields that a rule reads, those of percentages included."""
-    found: set[str] = set()
-    for item in walk(node):
-        if isinstance(item, Condition):
-            found.add(item.field.key)
-            of = getattr(item.value, "of", None)
-            found |= {of.key} if of is not None else set()
-        elif isinstance(item, Happened | Sequence) and item.window.field is not None:
-            found.add(item.window.field.key)
-    return found
+    return {field.key for item in walk(node) for field in fields_in(item)}
 
 
 def events_of(node: Node) -> set[str]:

@@ -17,6 +17,7 @@ from tests.segments.judging import answers, reader_of, world_in_database
 from tests.segments.storing import furnish
 from tests.segments.test_rules_agree_with_the_oracle import quietly
 from tests.segments.worlds import Case, cases
+from usage.models import EventName
 
 pytestmark = pytest.mark.django_db
 
@@ -41,6 +42,16 @@ def codes(tree: dict[str, Any]) -> list[tuple[str, str]]:
     reader = Reader.now()
     notes = lint(reader.read(tree, personal=True).rule, reader.words, reader.moment.today)
     return [(note.pointer, note.code) for note in notes]
+
+
+def export(op: str, value: Any = None, measure: Any = "count", last: int = 30, **more: Any) -> dict[str, Any]:
+    counted = {} if value is None else {"value": value}
+    counted |= {"measure": measure} if op in MEASURED else {}
+    return {"event": "Export", "op": op, **counted, "window": {"last": last, "unit": "day"}, **more}
+
+
+MEASURED = ("at_least", "more_than", "at_most", "less_than", "exactly", "between")
+PAGES = {"where": rule({"field": "event.properties.pages", "op": "more_than", "value": 5})}
 
 
 NO = {"field": "user.title", "op": "is", "value": "a"}
@@ -146,3 +157,67 @@ def test_a_remark_is_never_wrong(furnished: None, case: Case) -> None:
 @pytest.fixture
 def furnished(db: None) -> None:
     furnish()
+
+
+EVENTS_NEVER = [
+    [export("less_than", 0)],
+    [export("exactly", 1.5)],
+    [export("between", [0.2, 0.8], "users")],
+    [export("at_least", 31, "days")],
+    [export("never"), export("at_least", 1)],
+    [export("never"), export("more_than", 0.5, {"distinct": "properties.pages"})],
+    [export("never"), export("at_most", 3, {"avg": "properties.pages"})],
+    [export("never"), export("first_time_in")],
+    [export("never"), export("increased_by", {"percent": 10})],
+    [export("stopped"), export("restarted")],
+    [export("at_least", 3), export("less_than", 3)],
+    [export("at_least", 1, "users"), export("exactly", 0, "days")],
+    [export("never", **PAGES), export("at_least", 1, **PAGES)],
+    [users("any", export("never"), export("at_least", 1))],
+]
+EVENTS_SOUND = [
+    [export("at_least", 0, {"sum": "properties.pages"})],
+    [export("less_than", 0, {"sum": "properties.pages"})],
+    [export("at_least", 30, "days")],
+    [export("never"), export("at_least", 1, last=60)],
+    [export("never", **PAGES), export("at_least", 1)],
+    [export("never"), export("at_least", 1, anywhere=True)],
+    [export("never"), export("at_least", 0, {"sum": "properties.pages"})],
+    [export("never"), export("stopped")],
+    [export("at_least", 3), export("at_most", 3)],
+    [export("at_least", 3), export("at_most", 1, "users")],
+    [export("exactly", 0, "users"), export("at_least", 1)],  # by nobody
+    [users("any", export("never")), users("any", export("at_least", 1))],
+]
+EVENTS_ALWAYS = [
+    rule(export("at_least", 0)),
+    rule(export("at_most", 30, "days")),
+    rule(export("less_than", 0), match="none"),
+    rule(export("never"), export("at_least", 1), match="any"),
+    rule(export("at_most", 2, "users"), export("more_than", 2, "users"), match="any"),
+]
+
+
+@pytest.fixture
+def exports(db: None) -> None:
+    EventName.objects.create(name="Export")
+
+
+@pytest.mark.parametrize("conditions", EVENTS_NEVER)
+def test_events_that_can_never_be_are_found(exports: None, conditions: list[dict[str, Any]]) -> None:
+    assert "never-true" in [code for _, code in codes(rule(*conditions))]
+
+
+@pytest.mark.parametrize("conditions", EVENTS_SOUND)
+def test_nothing_is_said_about_events_that_can_be(exports: None, conditions: list[dict[str, Any]]) -> None:
+    assert codes(rule(*conditions)) == []
+
+
+@pytest.mark.parametrize("tree", EVENTS_ALWAYS)
+def test_events_that_always_hold_are_found(exports: None, tree: dict[str, Any]) -> None:
+    assert ("", "always-true") in codes(tree)
+
+
+@pytest.mark.parametrize("tree", [rule(export("never"), export("at_least", 1, "users"), match="any")])
+def test_what_nobody_did_may_have_happened(exports: None, tree: dict[str, Any]) -> None:
+    assert codes(tree) == []

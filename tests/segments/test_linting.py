@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from io import StringIO
 from typing import Any
 
@@ -15,6 +16,9 @@ from segments.models import Segment
 from segments.questions import Reader
 from tests import factories
 from tests.factories import rule
+from usage.models import AccountUsage, EventName
+from usage.traits.editing import save_trait
+from usage.traits.models import AccountTraits
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +96,33 @@ def test_a_field_that_nothing_feeds_is_told_until_something_does(accounts: list[
     assert unfed() == ["/rules/2/where/rules/0"]
     factories.relationship(accounts[0], factories.end_user("Ada", title="CTO"))
     assert unfed() == []
+
+
+def unfed(*conditions: dict[str, Any]) -> list[tuple[str, str]]:
+    reader = Reader.now()
+    notes = note_rule(reader.read(rule(*conditions)).rule, reader)
+    return [(note.pointer, note.message.split(" yet")[0]) for note in notes if note.code == "no-data"]
+
+
+def test_fields_of_percentages_and_of_windows_count_as_named(accounts: list[Account]) -> None:
+    EventName.objects.create(name="Export")
+    share = mrr(0) | {"value": {"percent": 50, "of": "account.licences"}}
+    since = {"event": "Export", "op": "at_least", "value": 1, "window": {"since": "account.renews_on"}}
+    assert unfed(share, since) == [
+        ("/rules/0", "Nothing has a value of licences"),
+        ("/rules/1", "Nothing has a value of renewal date"),
+    ]
+    Account.objects.filter(pk=accounts[0].pk).update(licences=5, renews_on=dt.date(2027, 1, 1))
+    assert unfed(share, since) == []
+
+
+def test_counts_are_fed_only_once_something_was_counted(accounts: list[Account]) -> None:
+    trait = save_trait(None, name="Exports", method="count", definition={"event": "Export"})
+    counts = [{"field": key, "op": "equals", "value": 0} for key in ("account.active_users_7d", trait.field_key)]
+    assert [pointer for pointer, _ in unfed(*counts)] == ["/rules/0", "/rules/1"]
+    AccountUsage.objects.create(account=accounts[0], last_seen_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    AccountTraits.objects.create(account=accounts[0], shown={"exports": 2})
+    assert unfed(*counts) == [], "a count of 0 is a value where something was told"
 
 
 def test_a_field_is_not_called_empty_where_there_is_no_account_yet(db: None) -> None:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import partial
 
-from django.db.models import Case, DecimalField, ExpressionWrapper, OuterRef, Subquery, TextField, Value, When
+from django.db.models import (
+    Case,
+    DateTimeField,
+    DecimalField,
+    ExpressionWrapper,
+    OuterRef,
+    Subquery,
+    TextField,
+    Value,
+    When,
+)
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Coalesce
@@ -80,6 +91,11 @@ def band_of(score: ValueOf, bands: tuple[Band, ...]) -> ValueOf:
     return value
 
 
+def computed_at(instant: dt.datetime | None, prefix: str) -> Combinable:
+    """When a trait was last computed, the same for each of its values."""
+    return Value(instant, output_field=DateTimeField())
+
+
 def trait_fields() -> Iterable[Field]:
     """One field for each active trait, and one for the bands of a score."""
     for trait in Trait.objects.filter(active=True):
@@ -87,13 +103,15 @@ def trait_fields() -> Iterable[Field]:
         zero = method is not None and method.zero
         expression = of_account if trait.subject == Trait.Subject.ACCOUNT else of_user
         value = expression(compared, trait.key, kind, zero)
-        field = partial(Field, category=Category.TRAITS, owner=Owner(trait.subject))
+        known = partial(computed_at, trait.computed_at)
+        field = partial(Field, category=Category.TRAITS, owner=Owner(trait.subject), known=known)
         yield field(
             key=trait.field_key,
             label=trait.name,
             kind=kind,
             value=value,
             shown=expression(read, trait.key, kind, zero),
+            fed=expression(compared, trait.key, kind, False),
             description=trait.description,
             unit=method.unit if method else "",
         )

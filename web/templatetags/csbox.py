@@ -139,6 +139,15 @@ def instant_of(value: str) -> dt.datetime | None:
 
 
 @register.filter
+def day_of(value: str) -> dt.date | None:
+    """The day that a recorded text means; None if it is not one."""
+    try:
+        return dt.date.fromisoformat(value)
+    except ValueError:
+        return None
+
+
+@register.filter
 def percent_of(value: Any, whole: Any) -> int | None:
     """82 for 41 of 50; None if there is nothing to divide by."""
     return round(100 * value / whole) if whole and value is not None else None

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.fields import vocabulary
+from accounts.fields import Subject, vocabulary
 from accounts.fields.properties import property_operators
 from accounts.fields.windows import WINDOW_UNITS
 from accounts.models import Account
@@ -130,7 +130,7 @@ def _offered(request: HttpRequest, method: str) -> bool:
 
 def _read_rule(request: HttpRequest, draft: TraitDraft, step: str) -> None:
     """The conditions of the builder, after a step in it if that was asked for."""
-    known = vocabulary()
+    known = vocabulary().about(Subject(draft.subject))
     tree, places = read_form(request.POST, known)
     if step and step not in ("preview", "method"):
         take_step(tree, places, step, known)
@@ -143,7 +143,7 @@ def _builder(request: HttpRequest, draft: TraitDraft) -> dict[str, Any]:
     """What the rule builder of a trait shows, with the mistakes at their places."""
     if "rule" not in draft.needs:
         return {}
-    reader = reader_for(request)
+    reader = reader_for(request).about(draft.subject)
     tree = draft.definition.get("rule") or {"match": "all", "rules": []}
     problems = [
         Problem(pointer.removeprefix("/rule"), "invalid", text)
@@ -154,6 +154,7 @@ def _builder(request: HttpRequest, draft: TraitDraft) -> dict[str, Any]:
         "rule": rule_view(tree, reader, problems=problems),
         "catalogue": catalogue(reader),
         "words": "",
+        "subject_elsewhere": True,
     }
 
 

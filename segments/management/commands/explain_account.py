@@ -55,7 +55,8 @@ class Command(BaseCommand):
         """A node, and what is below it."""
         below = outcome.outcomes
         if outcome.kind != "group" or not top:
-            value = f" ({outcome.actual})" if outcome.actual else ""
+            known = f", as of {outcome.known_at[:10]}" if outcome.known_at else ""
+            value = f" ({outcome.actual}{known})" if outcome.actual else ""
             self.stdout.write(f"{'  ' * level}{'yes' if outcome.met else 'no '}  {outcome.needed}{value}")
         for row in outcome.rows:
             self.stdout.write(f"{'  ' * (level + 1)}{'yes' if row.met else 'no '}  {row.title}")
