@@ -122,8 +122,8 @@ class _Linter:
                 listed = "; ".join(self.said(one) for one in conditions)
                 self.note(group, "never-true", f"No value of {name} meets all of this: {listed}.")
                 return False
-        for listed in contradictions(parts):
-            together = "; ".join(self.said(one) for one in listed)
+        for alike in contradictions(parts):
+            together = "; ".join(self.said(one) for one in alike)
             self.note(group, "never-true", f"These cannot hold together: {together}.")
             return False
         return True if below and all(item is True for item in below) else None

@@ -152,7 +152,7 @@ def test_the_page_and_the_api_make_one_for_users(present: Moment, people: None) 
     assert made.status_code == 201 and made.json()["field"] == "user.trait.activation"
     rule = {"field": "user.trait.activation", "op": "at_least", "value": 100}
     found = browser.post(
-        "/api/v1/segments/preview", {"rule": factories.rule(rule), "subject": "user"}, "application/json"
+        "/api/v1/segments/preview/", {"rule": factories.rule(rule), "subject": "user"}, "application/json"
     )
     assert found.json().get("count") == 1, found.json()
 
