@@ -20,7 +20,7 @@ from alerts.playbooks.admin import EnrolmentAdmin, PlaybookAdmin, PlaybookVersio
 from alerts.raising import raise_alerts
 from alerts.replay_admin import AlertReplayAdmin, AlertReplayDayAdmin
 from alerts.work.admin import TaskAdmin, TaskCalendarAdmin
-from core.backoffice import BackOffice, ReadOnly
+from core.backoffice import BackOffice, ReadOnly, VersionsAdmin
 from core.intake import BadValue
 from segments.rule_widget import RuleField
 from segments.rules.tree import RuleError
@@ -151,15 +151,12 @@ class AlertRuleAdmin(BackOffice):
 
 
 @admin.register(AlertRuleVersion)
-class AlertRuleVersionAdmin(ReadOnly):
+class AlertRuleVersionAdmin(VersionsAdmin):
     """Definitions as they were saved."""
 
-    list_display = ("rule", "number", "author", "reason", "created_at")
-    list_display_links = ("number",)
-    list_select_related = ("rule", "author")
+    of = "rule"
     page_name = "alert_rule_versions"
     page_key = "rule_id"
-    list_filter = ("rule",)
 
 
 @admin.register(Alert)
@@ -196,6 +193,7 @@ class AlertEntryAdmin(ReadOnly):
     list_display = ("alert", "kind", "at", "by", "text")
     list_select_related = ("alert__rule", "alert__account", "by")
     list_filter = ("kind",)
+    search_fields = ("alert__account__name_folded", "alert__rule__name_folded", "text")
     page_via = ("alert",)
     ordering = ("-id",)
 

@@ -87,13 +87,15 @@ class RuleNoticesAdmin(BackOffice):
     """Whom the alerts of a rule are told to besides their assignee."""
 
     list_display = ("rule", "told")
+    list_select_related = ("rule",)
+    list_filter = ("rule__active",)
     page_via = ("rule",)
     search_fields = ("rule__name_folded",)
     autocomplete_fields = ("rule", "channels", "members")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """With whom they name."""
-        return super().get_queryset(request).select_related("rule").prefetch_related("channels", "members")
+        return super().get_queryset(request).prefetch_related("channels", "members")
 
     @admin.display(description="told to")
     def told(self, row: Any) -> str:
@@ -107,6 +109,8 @@ class NoticeSettingsAdmin(ReadOnly):
 
     list_display = ("member", "by_email", "digest", "digest_at", "weekly", "quiet_from", "quiet_to", "cap", "time_zone")
     list_select_related = ("member",)
+    list_filter = ("by_email", "digest", "weekly")
+    search_fields = ("member__name",)
 
 
 @admin.register(RuleChoice)
@@ -116,6 +120,7 @@ class RuleChoiceAdmin(ReadOnly):
     list_display = ("member", "rule", "way")
     page_via = ("rule",)
     list_select_related = ("member", "rule")
+    search_fields = ("member__name", "rule__name_folded")
     list_filter = ("way", "rule")
 
 
@@ -136,6 +141,7 @@ class DeliveryAdmin(ReadOnly):
     list_display = ("notice", "via", "channel", "state", "attempts", "due_at", "sent_at", "error", "key")
     list_select_related = ("notice", "channel")
     list_filter = ("state", "via")
+    search_fields = ("notice__account__name_folded", "notice__title", "error")
     actions = ("again",)
     page_via = ("notice",)
 

@@ -28,4 +28,5 @@ class AlertReplayDayAdmin(ReadOnly):
     list_display = ("replay", "day")
     list_select_related = ("replay__rule",)
     list_filter = (("replay", admin.RelatedOnlyFieldListFilter),)
+    search_fields = ("replay__rule__name_folded",)
     page_via = ("replay",)

@@ -19,6 +19,7 @@ class ApiTokenAdmin(BackOffice):
     fields = ("user", "name")
     list_display = ("user", "name", "hint", "created_at")
     list_select_related = ("user",)
+    list_filter = ("created_at",)
     search_fields = ("user__username", "name", "hint")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -38,6 +39,7 @@ class DailyJobAdmin(ReadOnly):
 
     list_display = ("name", "local_date", "attempts", "started_at", "finished_at")
     list_filter = ("name",)
+    search_fields = ("name",)
     date_hierarchy = "local_date"
 
 
@@ -46,4 +48,6 @@ class WakeUpAdmin(ReadOnly):
     """Tasks that were sent and have not begun; the list empties itself."""
 
     list_display = ("task", "at")
+    list_filter = ("at",)
+    search_fields = ("task",)
     list_display_links = None

@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.paginator import Paginator
 from django.db import models
-from django.db.models import QuerySet
+from django.db.models import Exists, QuerySet
 from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 
+from core.figures import Figure, FiguredList, added_figures
 from core.intake import fold
 
 DEEPEST = 10_000  # rows a list offers pages for; beyond that one searches or filters
 INLINE_ROWS = 50
+BACK = "_back"  # in the address of a form: where to go once its record is added
 
 
 class CappedPaginator(Paginator):
@@ -47,8 +51,7 @@ def page_link(name: str, text: str, **query: Any) -> SafeString | str:
 def list_link(model: type[models.Model], text: str, **query: Any) -> SafeString:
     """A link to the admin's list of a model, filtered."""
     address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-    asked = "&".join(f"{key}={value}" for key, value in query.items())
-    return format_html('<a href="{}?{}">{}</a>', address, asked, text)
+    return format_html('<a href="{}?{}">{}</a>', address, urlencode(query), text)
 
 
 def page_of(record: models.Model) -> str | None:
@@ -124,6 +127,26 @@ class BackOffice(admin.ModelAdmin):
     page_name = ""
     page_key = "pk"
     page_via: tuple[str, ...] = ("account", "user")
+    figures: ClassVar[tuple[Figure, ...]] = ()
+
+    def all_figures(self) -> tuple[Figure, ...]:
+        """The columns that are read for a page at once: the list's own, and those that apps above have added."""
+        return (*self.figures, *added_figures(self.model))
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """The figures come last."""
+        return (*super().get_list_display(request), *(figure.column() for figure in self.all_figures()))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[FiguredList]:
+        """The list that reads them."""
+        return FiguredList
+
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
+        """Back to the record that the form was opened from, if it was."""
+        back = request.GET.get(BACK, "")
+        if back and url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure()):
+            return HttpResponseRedirect(back)
+        return super().response_post_save_add(request, obj)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[Any, bool]:
         """Search what is folded with a fold."""
@@ -134,6 +157,24 @@ class BackOffice(admin.ModelAdmin):
     def get_view_on_site_url(self, obj: Any = None) -> str | None:
         """The dashboard's page about this record."""
         return page_of(obj) if obj is not None else None
+
+
+class PresentFilter(admin.SimpleListFilter):
+    """Records with or without rows of another kind, which `rows` gives for an outer record; none is shown twice."""
+
+    def rows(self) -> QuerySet[Any]:
+        """The rows of `OuterRef("pk")`."""
+        raise NotImplementedError
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Both."""
+        return [("yes", "Yes"), ("no", "No")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow the list."""
+        if self.value() == "yes":
+            return queryset.filter(Exists(self.rows()))
+        return queryset.exclude(Exists(self.rows())) if self.value() == "no" else queryset
 
 
 class ReadOnly(BackOffice):
@@ -164,14 +205,56 @@ class FirstRows(BaseInlineFormSet):
         return self._queryset
 
 
-class FirstRowsInline(admin.TabularInline):
-    """A parent's first rows to look at; each opens its own form, which keeps its history."""
+class VersionsAdmin(ReadOnly):
+    """Definitions as they were saved; a list names in `of` the field that leads to what was defined."""
 
+    of: ClassVar[str]
+    list_display_links = ("number",)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        usual = {
+            "list_display": (cls.of, "number", "author", "reason", "created_at"),
+            "list_select_related": (cls.of, "author"),
+            "list_filter": (cls.of,),
+            "search_fields": (f"{cls.of}__name", "reason"),
+            "page_via": (cls.of,),
+        }
+        for name, value in usual.items():
+            if name not in vars(cls):
+                setattr(cls, name, value)
+
+
+class FirstRowsInline(admin.TabularInline):
+    """A parent's first rows to look at; each opens its own form, which keeps its history. Below them stand the ways to
+    all of them and to a new one, for those who may go there."""
+
+    template = "admin/first_rows.html"
+    ways: tuple[tuple[str, str], ...] = ()
     formset = FirstRows
     extra = 0
     max_num = 0
     can_delete = False
     show_change_link = True
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """The rows, and the ways from here for this person."""
+        made: Any = super().get_formset(request, obj, **kwargs)
+        if obj is not None:
+            self.ways = tuple(self._ways(request, obj, made.fk.name))
+        return made
+
+    def _ways(self, request: HttpRequest, parent: Any, key: str) -> Iterable[tuple[str, str]]:
+        office = _office_of(self.model)
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}"
+        if office is None:
+            return
+        if office.has_view_or_change_permission(request):
+            only = {f"{key}__id__exact": parent.pk}
+            yield f"All {self.opts.verbose_name_plural}", reverse(f"{name}_changelist", query=only)
+        if office.has_add_permission(request):
+            filled = {key: parent.pk, BACK: request.get_full_path()}
+            yield f"Add {self.opts.verbose_name}", reverse(f"{name}_add", query=filled)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """All of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -10,9 +11,13 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from core.backoffice import BackOffice, ReadOnly
+from accounts.models import Account
+from core.backoffice import BackOffice, ReadOnly, VersionsAdmin
 from core.clock import moment
+from core.figures import Figure, add_figure, change_since
 from core.intake import BadValue
 from health.backtest.admin import BackTestAdmin, BackTestDayAdmin
 from health.definition import DefinitionError
@@ -120,15 +125,28 @@ class HealthConfigAdmin(BackOffice):
 
 
 @admin.register(HealthConfigVersion)
-class HealthConfigVersionAdmin(ReadOnly):
+class HealthConfigVersionAdmin(VersionsAdmin):
     """Definitions as they were saved."""
 
-    list_display = ("config", "number", "author", "reason", "created_at")
-    list_display_links = ("number",)
-    list_select_related = ("config", "author")
-    list_filter = ("config",)
+    of = "config"
     page_name = "config_versions"
     page_key = "config_id"
+
+
+def health_of(accounts: Sequence[int]) -> dict[int, SafeString]:
+    """Band and score of some accounts, with the change of the score in 30 days."""
+    found = AccountHealth.objects.filter(account__in=accounts).only("band", "score", "score_30d")
+    return {
+        one.pk: format_html(
+            "{} {} {}",
+            one.get_band_display(), "" if one.score is None else f"{one.score:.0f}",
+            change_since(one.score, one.score_30d, "30 days ago"),
+        )
+        for one in found
+    }  # fmt: skip
+
+
+add_figure(Account, Figure("health", "Health", health_of))
 
 
 @admin.register(AccountHealth)
@@ -268,5 +286,6 @@ class HealthMixAdmin(ReadOnly):
     list_display = ("day", "segment", "config", "good", "average", "poor", "none", "scored", "score")
     list_select_related = ("segment", "config")
     list_filter = (("segment", admin.RelatedOnlyFieldListFilter), ("config", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("segment__name_folded", "config__name")
     page_via = ("segment", "config")
     date_hierarchy = "day"

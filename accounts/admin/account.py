@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Count, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.admin.recording import FactAdmin, FactForm, archive, source_of
 from accounts.facts import ACCOUNT, AssignmentFact, record_accounts, record_assignments
 from accounts.models import Account, Assignment, AssignmentRole, Note, Relationship, Subscription, TeamMember
-from core.backoffice import INLINE_ROWS, FirstRowsInline, list_link
+from core.backoffice import FirstRowsInline, list_link
 from core.download import csv_response
+from core.figures import Figure
 
 MOST_ASSIGNED = 5_000
 EXPORTED = (
@@ -108,6 +108,15 @@ class ArchivedFilter(admin.SimpleListFilter):
         return queryset if self.value() == "all" else queryset.filter(archived_at=None)
 
 
+def people_of(accounts: Sequence[int]) -> dict[int, SafeString]:
+    """How many people each of some accounts has, leading to them."""
+    counted = Relationship.objects.open().filter(account__in=accounts).values_list("account").annotate(Count("id"))
+    return {
+        pk: list_link(Relationship, f"{number:,}", account__id__exact=pk, ended_at__isempty=1)
+        for pk, number in counted.order_by()
+    }
+
+
 class AssignForm(forms.Form):
     """Who takes over which part."""
 
@@ -122,7 +131,7 @@ class AccountAdmin(FactAdmin):
     form = AccountForm
     record = staticmethod(record_accounts)
     page_name = "account"
-    list_display = ("name", "external_id", "stage", "level", "plan", "mrr", "licences", "renews_on", "csm")
+    list_display = ("name", "stage", "level", "plan", "mrr", "renews_on", "csm")  # and the figures
     list_display_links = ("name",)
     list_filter = (ArchivedFilter, "stage__kind", "stage", "level", "status")
     list_select_related = ("stage", "level")
@@ -132,9 +141,10 @@ class AccountAdmin(FactAdmin):
     inlines = (AssignmentInline, SubscriptionInline, RelationshipInline, NoteInline)
     actions = ("assign", "export", "archive", "bring_back")
     readonly_fields = (
-        "mrr", "licences", "plan", "renews_on", "trial_starts_on", "trial_ends_on", "archived_at", "more", "created_at",
+        "mrr", "licences", "plan", "renews_on", "trial_starts_on", "trial_ends_on", "archived_at", "created_at",
         "updated_at", "history_of_values",
     )  # fmt: skip
+    figures = (Figure("people", "Users", people_of, "0"),)
     fieldsets = (
         (None, {"fields": ("name", "external_id", "domain", "industry", "country", "parent")}),
         ("Lifecycle", {"fields": ("stage", "level", "status", "customer_since", "churned_on", "churn_reason")}),
@@ -148,7 +158,7 @@ class AccountAdmin(FactAdmin):
             },
         ),
         ("Everything about this account", {"fields": (
-            "more", "history_of_values", "archived_at", "created_at", "updated_at",
+            "history_of_values", "archived_at", "created_at", "updated_at",
         )}),
     )  # fmt: skip
 
@@ -162,23 +172,6 @@ class AccountAdmin(FactAdmin):
         """The colleague who looks after it."""
         held = getattr(account, "present_csm", [])
         return held[0].member.name if held else "-"
-
-    @admin.display(description="Lists")
-    def more(self, account: Account) -> SafeString | str:
-        """Where the rest is: below, only the first rows of each are shown."""
-        if not account.external_id:
-            return "-"
-        add = reverse("admin:accounts_subscription_add")
-        return format_html(
-            "{} · {} · {} · {} · <a href='{}?account={}'>Add a subscription</a> (below: the newest {} of each)",
-            list_link(Relationship, "All people", account__id__exact=account.pk),
-            list_link(Subscription, "All subscriptions", account__id__exact=account.pk),
-            list_link(Assignment, "All assignments", account__id__exact=account.pk),
-            list_link(Note, "All notes", account__id__exact=account.pk),
-            add,
-            account.pk,
-            INLINE_ROWS,
-        )
 
     @admin.action(description="Assign CSM or another part", permissions=["change"])
     def assign(self, request: HttpRequest, queryset: QuerySet[Account]) -> HttpResponse | None:

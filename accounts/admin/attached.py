@@ -20,6 +20,7 @@ class NoteFileAdmin(ReadOnly):
     list_display = ("name", "type", "size", "note", "created_at")
     list_select_related = ("note",)
     list_filter = ("type",)
+    search_fields = ("name", "note__account__name_folded")
     actions = ("remove",)
     page_via = ("note",)
 
@@ -37,4 +38,5 @@ class MentionAdmin(ReadOnly):
     list_display = ("member", "note", "told_at")
     list_select_related = ("member", "note")
     list_filter = ("member",)
+    search_fields = ("member__name", "note__text")
     page_via = ("note",)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.db import models
-from django.db.models import QuerySet
+from django.db.models import Count, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from accounts.admin.recording import FactAdmin, FactForm, source_of
 from accounts.facts import (
@@ -23,7 +25,8 @@ from accounts.facts import (
 )
 from accounts.models import EndUser, Note, Relationship, Subscription
 from accounts.notes import remove_notes, save_note
-from core.backoffice import BackOffice, FirstRowsInline
+from core.backoffice import BackOffice, FirstRowsInline, PresentFilter, list_link
+from core.figures import Figure
 
 
 class UserForm(FactForm):
@@ -47,6 +50,26 @@ class AccountsOfUserInline(FirstRowsInline):
         return super().get_queryset(request).select_related("account", "user").order_by("-started_at", "-id")
 
 
+class InAccountFilter(PresentFilter):
+    """Whether the person belongs to an account at present."""
+
+    title = "in an account"
+    parameter_name = "in_account"
+
+    def rows(self) -> QuerySet[Relationship]:
+        """Open relationships."""
+        return Relationship.objects.open().filter(user=OuterRef("pk"))
+
+
+def accounts_of(users: Sequence[int]) -> dict[int, SafeString]:
+    """In how many accounts each of some people is, leading to them."""
+    counted = Relationship.objects.open().filter(user__in=users).values_list("user").annotate(Count("id"))
+    return {
+        pk: list_link(Relationship, f"{number:,}", user__id__exact=pk, ended_at__isempty=1)
+        for pk, number in counted.order_by()
+    }
+
+
 @admin.register(EndUser)
 class EndUserAdmin(FactAdmin):
     """People who use the product."""
@@ -57,6 +80,8 @@ class EndUserAdmin(FactAdmin):
     list_display = ("__str__", "external_id", "email", "title", "first_seen_at")
     search_fields = ("name_folded", "external_id", "folded__email")
     search_help_text = "Part of a name, an e-mail address or an id"
+    list_filter = (InAccountFilter, "first_seen_at")
+    figures = (Figure("accounts", "Accounts", accounts_of, "0"),)
     inlines = (AccountsOfUserInline,)
 
 

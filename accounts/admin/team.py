@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -24,8 +24,19 @@ from accounts.models import (
     Team,
     TeamMember,
 )
-from core.backoffice import BackOffice, ReadOnly
+from core.backoffice import BackOffice, PresentFilter, ReadOnly
 from core.intake import BadValue
+
+
+class HasMembersFilter(PresentFilter):
+    """Whether anybody is in the team."""
+
+    title = "with members"
+    parameter_name = "with_members"
+
+    def rows(self) -> QuerySet[TeamMember]:
+        """Its members."""
+        return TeamMember.objects.filter(team=OuterRef("pk"))
 
 
 @admin.register(Team)
@@ -33,6 +44,7 @@ class TeamAdmin(BackOffice):
     """Groups of colleagues."""
 
     list_display = ("name", "members")
+    list_filter = (HasMembersFilter,)
     search_fields = ("name_folded",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
@@ -156,6 +168,7 @@ class ExchangeRateAdmin(BackOffice):
     """What other currencies are worth; subscriptions are priced anew when a rate changes."""
 
     list_display = ("currency", "rate", "updated_at")
+    search_fields = ("currency",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """The currency is the row's name."""

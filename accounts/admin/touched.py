@@ -14,4 +14,6 @@ class TouchedAccountAdmin(ReadOnly):
 
     list_display = ("at", "account")
     list_select_related = ("account",)
+    list_filter = ("at",)
+    search_fields = ("account__name_folded",)
     list_display_links = None

@@ -20,7 +20,7 @@ from alerts.milestones.editing import (
     set_milestone_active,
 )  # fmt: skip
 from alerts.models import AccountMilestone, Milestone, MilestoneChange, MilestoneVersion
-from core.backoffice import BackOffice, ReadOnly
+from core.backoffice import BackOffice, ReadOnly, VersionsAdmin
 from core.intake import BadValue
 from segments.rule_widget import RuleField
 from segments.rules.tree import RuleError
@@ -129,14 +129,10 @@ class MilestoneAdmin(BackOffice):
 
 
 @admin.register(MilestoneVersion)
-class MilestoneVersionAdmin(ReadOnly):
+class MilestoneVersionAdmin(VersionsAdmin):
     """Definitions as they were saved."""
 
-    list_display = ("milestone", "number", "author", "reason", "created_at")
-    list_display_links = ("number",)
-    list_select_related = ("milestone", "author")
-    page_via = ("milestone",)
-    list_filter = ("milestone",)
+    of = "milestone"
 
 
 @admin.register(AccountMilestone)

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from alerts.models import Enrolment, Playbook, PlaybookVersion, StepRun
 from alerts.playbooks.editing import Coming, delete_playbook, save_playbook, set_playbook_active
 from alerts.playbooks.stopping import stop_enrolments
-from core.backoffice import BackOffice, ReadOnly
+from core.backoffice import BackOffice, ReadOnly, VersionsAdmin
 from core.intake import BadValue
 from health.definition import DefinitionError
 
@@ -113,14 +113,10 @@ class PlaybookAdmin(BackOffice):
 
 
 @admin.register(PlaybookVersion)
-class PlaybookVersionAdmin(ReadOnly):
+class PlaybookVersionAdmin(VersionsAdmin):
     """Definitions as they were saved."""
 
-    list_display = ("playbook", "number", "author", "reason", "created_at")
-    list_display_links = ("number",)
-    list_select_related = ("playbook", "author")
-    page_via = ("playbook",)
-    list_filter = ("playbook",)
+    of = "playbook"
 
 
 @admin.register(Enrolment)

@@ -98,6 +98,7 @@ class TaskCalendarAdmin(ReadOnly):
 
     list_display = ("member", "hint", "created_at", "read_at")
     list_select_related = ("member",)
+    list_filter = (("read_at", admin.EmptyFieldListFilter),)
     search_fields = ("member__name",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -26,5 +26,6 @@ class BackTestDayAdmin(ReadOnly):
 
     list_display = ("test", "day")
     list_select_related = ("test",)
+    search_fields = ("test__name",)
     page_via = ("test",)
     list_filter = (("test", admin.RelatedOnlyFieldListFilter),)

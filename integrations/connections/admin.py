@@ -52,6 +52,7 @@ class ConnectionRunAdmin(ReadOnly):
         "problem_count", "attempts", "error",
     )  # fmt: skip
     list_filter = ("state", "full", "trigger", "connection")
+    search_fields = ("connection__name", "error")
     list_select_related = ("connection",)
     page_via = ("connection",)
     actions = ("stop",)

@@ -114,6 +114,7 @@ class SourceTallyAdmin(ReadOnly):
     list_select_related = ("source",)
     page_via = ("source",)
     list_filter = ("source",)
+    search_fields = ("source__name_folded",)
 
 
 @admin.register(Identity)
@@ -131,4 +132,6 @@ class PendingEventAdmin(ReadOnly):
     """Events that wait for their user or their account."""
 
     list_display = ("at", "identity", "user", "source", "message_id")
+    list_filter = ("at", ("user", admin.EmptyFieldListFilter))
+    search_fields = ("identity__name", "user__name_folded", "message_id")
     list_select_related = ("identity", "user")

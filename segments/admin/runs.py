@@ -7,17 +7,17 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from core.backoffice import FirstRowsInline, ReadOnly, list_link
+from core.backoffice import FirstRowsInline, ReadOnly, VersionsAdmin, list_link
 from segments.models import RefreshRun, SegmentRefresh, SegmentVersion
 
 
 @admin.register(SegmentVersion)
-class SegmentVersionAdmin(ReadOnly):
+class SegmentVersionAdmin(VersionsAdmin):
     """Definitions as somebody saved them."""
 
+    of = "segment"
     list_display = ("segment", "number", "words", "author", "reason", "created_at")
-    list_filter = ("segment",)
-    list_select_related = ("segment", "author")
+    search_fields = ("segment__name_folded", "words", "reason")
     page_name = "segment_versions"
     page_key = "segment_id"
 
@@ -45,6 +45,7 @@ class SegmentRefreshAdmin(ReadOnly):
         "segment",
     )
     list_select_related = ("segment", "run")
+    search_fields = ("segment__name_folded", "error", "held")
     page_name = "segment_members"
     page_key = "segment_id"
 
@@ -71,6 +72,8 @@ class RefreshRunAdmin(ReadOnly):
 
     list_display = ("now", "trigger", "looked_at", "state", "progress", "joined", "left", "held", "seconds", "errors")
     list_filter = ("state", "trigger")
+    search_fields = ("refreshes__segment__name_folded", "refreshes__error")
+    search_help_text = "Part of the name of a segment that it refreshed, or of an error"
     inlines = (RefreshesInline,)
 
     @admin.display(description="Accounts", ordering="accounts")

@@ -14,4 +14,5 @@ class HoldNoticeAdmin(ReadOnly):
 
     list_display = ("created_at", "user", "silence", "seen_at")
     list_select_related = ("user", "silence__feed")
+    search_fields = ("user__username", "silence__feed__source")
     list_filter = (("seen_at", admin.EmptyFieldListFilter),)

@@ -44,6 +44,7 @@ class LevelRuleAdmin(BackOffice):
     list_display = ("level", "active", "decided_at", "error")
     list_select_related = ("level",)
     list_filter = ("active",)
+    search_fields = ("level__name", "error")
     readonly_fields = ("error", "decided_at", "author")
     page_name = "level_edit"
     page_key = "level_id"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import html
+import io
+import re
 from typing import Any
 
 import pytest
@@ -11,8 +15,8 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account, Assignment, AttributeChange, AttributeDefinition, Relationship, Subscription
-from segments.models import Segment
-from segments.refresh import refresh_due
+from segments.models import RefreshRun, Segment
+from segments.refresh import refresh_due, request_refresh
 from tests import factories
 
 
@@ -206,8 +210,59 @@ def test_the_actions_of_segments(back_office: Client) -> None:
     act("refresh_now", second)
     second.refresh_from_db()
     assert not second.visible and second.due
+    act("show", second)
+    second.refresh_from_db()
+    assert second.visible
     act("clone", second)
-    assert Segment.objects.filter(name="Second (copy)", visible=False).exists()
+    copy = Segment.objects.get(name="Second (copy)", visible=False)
+    act("deactivate", copy)
+    copy.refresh_from_db()
+    assert not copy.active
+    act("activate", copy)
+    copy.refresh_from_db()
+    assert copy.active and copy.due
+
+
+def test_the_members_of_segments_are_exported(back_office: Client) -> None:
+    of, left = factories.account("=Acme", mrr=500), factories.account("Leaver", mrr=600)
+    big = factories.segment("Big", {"field": "account.mrr", "op": "at_least", "value": 100})
+    factories.segment("Not asked for")
+    Account.objects.filter(pk=left.pk).update(stated_mrr=1, mrr=1)
+    request_refresh(Segment.objects.filter(pk=big.pk), RefreshRun.Trigger.HAND)
+    refresh_due()
+    answer = back_office.post(
+        reverse("admin:segments_segment_changelist"), {"action": "export_members", "_selected_action": [big.pk]}
+    )
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
+    head, *rows = list(csv.reader(io.StringIO(text)))
+    assert head == ["segment", "external_id", "name", "mrr", "since"]
+    assert [row[:4] for row in rows] == [["Big", of.external_id, "'=Acme", "500.00"]]
+
+
+def test_what_belongs_to_an_account_is_added_from_its_form_and_leads_back_to_it(back_office: Client) -> None:
+    of, person, colleague = factories.account("Acme"), factories.end_user(), factories.member()
+    home = reverse("admin:accounts_account_change", args=[of.pk])
+    ways = re.findall(r'href="(/admin/accounts/(\w+)/add/\?account=[^"]+)"', back_office.get(home).content.decode())
+    filled = {
+        "assignment": {"role": "csm", "member": colleague.pk},
+        "subscription": {"external_id": "s1", "status": "active", "mrr": "300", "currency": "USD", "attributes": "{}",
+                         "auto_renew": "unknown"},
+        "relationship": {"user": person.pk, "started_at_0": "2026-01-02", "started_at_1": "00:00:00",
+                         "attributes": "{}"},
+        "note": {"kind": "call", "text": "Called.", "at_0": "2026-01-02", "at_1": "09:00:00"},
+    }  # fmt: skip
+    assert {kind for _, kind in ways} == set(filled)
+    for address, kind in ways:
+        address = html.unescape(address)
+        opened = back_office.get(address)
+        assert str(opened.context["adminform"].form["account"].value()) == str(of.pk), kind
+        answer = back_office.post(address, {"account": of.pk} | filled[kind])
+        assert answer.status_code == 302 and answer["Location"] == home, (kind, answer.content)
+        assert of._meta.get_field(f"{kind}s").related_model.objects.filter(account=of).count() == 1, kind
+    shown = back_office.get(home).content.decode()
+    assert f"/admin/accounts/note/?account__id__exact={of.pk}" in shown
+    away = reverse("admin:accounts_note_add", query={"account": of.pk, "_back": "https://elsewhere.example/"})
+    assert back_office.post(away, {"account": of.pk} | filled["note"])["Location"] == "/admin/accounts/note/"
 
 
 def test_a_segment_that_is_used_cannot_be_deleted_and_another_can(back_office: Client) -> None:

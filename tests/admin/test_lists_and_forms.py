@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,18 +14,52 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import strip_tags
 
 from accounts.access import apply_access
-from accounts.models import Account, EndUser, Relationship, TeamMember
+from accounts.models import (
+    Account,
+    AccountLevel,
+    AccountStatus,
+    AssignmentRole,
+    EndUser,
+    ExchangeRate,
+    Relationship,
+    Team,
+    TeamMember,
+)
 from core.backoffice import DEEPEST, CappedPaginator
+from core.models import Workspace
+from health.models import AccountHealth, ScoringRequest
 from integrations.models import Connection, ConnectionRun, Import, ImportReject, ScheduledImport
 from segments.refresh import refresh_due
 from tests import factories
+from usage.models import AccountUsage, DailyUsage, DirtyDay, EventName, PrunedMonth, RecentDay, RecentMark
 
 OURS = ("accounts", "alerts", "core", "health", "integrations", "segments", "usage")
 MODELS = sorted(
     (model for model in admin.site._registry if model._meta.app_label in OURS), key=lambda model: model._meta.label
 )
+
+
+# Lists that one need not search or narrow, with the reason.
+NOTHING_TO_SAY = "its rows are a day or a moment and nothing else, and the list empties itself or stays short"
+SHORT = "a company keeps a handful of them"
+UNSEARCHED: dict[Any, str] = {
+    DirtyDay: NOTHING_TO_SAY,
+    PrunedMonth: NOTHING_TO_SAY,
+    RecentDay: NOTHING_TO_SAY,
+    RecentMark: NOTHING_TO_SAY,
+    ScoringRequest: NOTHING_TO_SAY,
+    Workspace: "there is one row, and the list leads to it",
+}
+UNFILTERED: dict[Any, str] = UNSEARCHED | {
+    AccountLevel: SHORT,
+    AccountStatus: SHORT,
+    AssignmentRole: SHORT,
+    ExchangeRate: SHORT,
+}
 
 
 @pytest.fixture
@@ -117,11 +152,45 @@ def test_a_list_asks_the_same_number_of_questions_however_long_it_is(back_office
     assert not {model._meta.label: count for model, count in few.items() if count >= 25}
 
 
+def test_every_list_is_searched_and_narrowed_but_for_those_that_say_why() -> None:
+    offices = {model: admin.site._registry[model] for model in MODELS}
+    assert {model for model, office in offices.items() if not office.search_fields} == set(UNSEARCHED)
+    filtered = {model for model, office in offices.items() if office.list_filter or office.date_hierarchy}
+    assert set(MODELS) - filtered == set(UNFILTERED)
+
+
+def test_what_a_list_shows_of_other_records_is_read_with_it() -> None:
+    wrong = {}
+    for model in MODELS:
+        office = admin.site._registry[model]
+        shown = {item.name for item in model._meta.fields if item.remote_field} & set(office.list_display)
+        together = office.list_select_related
+        if together is not True and (left := shown - {path.split("__")[0] for path in together or ()}):
+            wrong[model._meta.label] = left
+    assert not wrong
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_every_choice_of_a_filter_narrows_and_never_fails(furnished: Client, model: Any) -> None:
+    opened = furnished.get(listing(model), follow=True)
+    if "cl" not in (opened.context or {}):
+        assert model in UNFILTERED
+        return
+    changelist = opened.context["cl"]
+    for spec in changelist.filter_specs:
+        choices = [choice["query_string"] for choice in spec.choices(changelist)]
+        for chosen in {choices[0], choices[-1]}:  # "All" or what stands for it, and one that narrows
+            answer = furnished.get(listing(model) + chosen)
+            assert answer.status_code == 200, chosen  # a lookup that is not allowed leads away
+            assert "e=1" not in chosen
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
 def test_a_search_finds_or_finds_nothing_and_never_fails(furnished: Client, model: Any) -> None:
-    if not admin.site._registry[model].search_fields:
-        pytest.skip("this list has no search")
+    if model in UNSEARCHED:
+        return
     for text in ("ACCOUNT", "%", "'", "Ærø", "a" * 5_000):
         assert furnished.get(listing(model), {"q": text}).status_code == 200
     assert furnished.get(listing(model), {"q": "\x00"}).status_code == 400
@@ -148,6 +217,60 @@ def test_an_account_with_thousands_of_people_opens_with_the_first_of_them(back_o
     assert answer.status_code == 200 and len(queries) < 40
     assert len(answer.content) < 400_000
     assert f"account__id__exact={of.pk}".encode() in answer.content
+
+
+def test_the_list_of_accounts_shows_users_health_and_trends_read_for_its_page_only(back_office: Client) -> None:
+    first, second = factories.account("Acme"), factories.account("Zenith")
+    for _ in range(2):
+        factories.relationship(first)
+    ended = factories.relationship(first)
+    Relationship.objects.filter(pk=ended.pk).update(ended_at=timezone.now())
+    AccountUsage.objects.create(account=first, active_users_30d=9, active_users_before_30d=12)
+    AccountHealth.objects.create(account=first, band="poor", score=41, score_30d=50, band_since=timezone.now())
+    for number in range(60):
+        factories.account(f"Filler {number:02}")
+    with CaptureQueriesContext(connection) as queries:
+        rows = back_office.get(listing(Account), {"o": "1"}).context["cl"].result_list
+    shown = {row.name: {key: strip_tags(str(value)) for key, value in row.page_figures.items()} for row in rows}
+    assert shown["Acme"] == {"people": "2", "health": "Poor 41 ▼ 9", "active": "9 ▼ 3"}
+    assert len(shown) == 50 and "Zenith" not in shown
+    [counting] = [one["sql"] for one in queries if "accounts_relationship" in one["sql"]]
+    asked = re.findall(r"\d+", counting.partition(" IN (")[2].partition(")")[0])
+    assert len(asked) == 50 and str(first.pk) in asked and str(second.pk) not in asked
+
+
+def test_users_are_told_apart_by_belonging_to_an_account(back_office: Client) -> None:
+    of, left = factories.account(), factories.account()
+    stays = factories.relationship(of, factories.end_user("Zoe")).user
+    factories.relationship(left, stays)
+    goes = factories.relationship(left, factories.end_user("Zoltan"))
+    Relationship.objects.filter(pk=goes.pk).update(ended_at=timezone.now())
+    for value, found, number in (("yes", stays, "2"), ("no", goes.user, None)):
+        page = back_office.get(listing(EndUser), {"in_account": value, "q": "zo"})
+        [row] = page.context["cl"].result_list
+        shown = row.page_figures.get("accounts")
+        assert row == found and (strip_tags(shown) if shown else None) == number
+
+
+def test_teams_are_told_apart_by_having_members(back_office: Client) -> None:
+    full, empty = Team.objects.create(name="North"), Team.objects.create(name="South")
+    for _ in range(2):
+        factories.member(team=full)
+    for value, found in (("yes", [full]), ("no", [empty])):
+        page = back_office.get(listing(Team), {"with_members": value})
+        assert list(page.context["cl"].result_list) == found
+
+
+def test_daily_usage_is_found_by_whose_it_is(back_office: Client) -> None:
+    name = EventName.objects.create(name="Login")
+    first, second, user = factories.account("Acme"), factories.account("Zenith"), factories.end_user("Adé Lund")
+    for of, somebody in ((first, None), (second, user), (second, None)):
+        DailyUsage.objects.create(account=of, user=somebody, name=name, day="2026-01-05", count=1)
+    for text, number in (("acm", 1), ("ade", 1), (second.external_id, 2), ("nobody", 0), ("", 3)):
+        rows = back_office.get(listing(DailyUsage), {"q": text}).context["cl"].result_list
+        assert len(rows) == number, text
+    rows = back_office.get(listing(DailyUsage), {"name__id__exact": "99999999999"}).context["cl"].result_list
+    assert not rows
 
 
 def test_a_list_counts_no_further_than_its_pages_go(db: None) -> None:
