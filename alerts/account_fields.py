@@ -14,7 +14,7 @@ from alerts.milestones import fields as milestone_fields
 from alerts.models import Alert
 from alerts.work.fields import last_task_done, next_task_due, open_tasks
 
-USES = (editing.rules_of_segment,)  # importing it declares what uses a segment
+USES = (editing.rules_of_segments,)  # importing it declares what uses a segment
 MILESTONES = (milestone_fields.milestone_fields,)  # importing it declares the fields of milestones
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -211,11 +211,12 @@ def _name(name: str) -> str:
 
 
 @find_uses_with
-def rules_of_segment(segment: Segment) -> list[Use]:
-    """The alert rules that aim at a segment, or whose conditions name it."""
-    rules = AlertRule.objects.select_related("watch", "clear_watch")
+def rules_of_segments(segments: Collection[Segment]) -> list[tuple[Segment, Use]]:
+    """The alert rules that aim at segments, or whose conditions name one."""
+    rules = list(AlertRule.objects.select_related("watch", "clear_watch"))
     return [
-        Use("alert rule", rule.name, rule.pk)
+        (segment, Use("alert rule", rule.name, rule.pk))
+        for segment in segments
         for rule in rules
         if any(segment.key in named_in(one.rule) for one in (rule.watch, rule.clear_watch) if one is not None)
     ]

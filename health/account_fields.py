@@ -34,7 +34,7 @@ from health.definition import GOOD_FROM, POOR_BELOW
 from health.models import Band, BandChange, HealthConfig, HealthDay, Pulse
 from health.scoring import DaysSince
 
-USES = (editing.configs_of_segment, editing.configs_that_read)  # importing it declares what uses a segment or a field
+USES = (editing.configs_of_segments, editing.configs_that_read)  # importing it declares what uses a segment or a field
 SCORE = DecimalField(max_digits=5, decimal_places=1)
 
 

@@ -212,11 +212,12 @@ def _person(author: Any) -> Any:
 
 
 @find_uses_with
-def configs_of_segment(segment: Segment) -> list[Use]:
-    """The health config of a segment, and those whose rules name it."""
-    found = HealthConfig.objects.select_related("segment")
+def configs_of_segments(segments: Collection[Segment]) -> list[tuple[Segment, Use]]:
+    """The health configs of segments, and those whose rules name one."""
+    found = list(HealthConfig.objects.select_related("segment"))
     return [
-        Use("health config", one.name, one.pk)
+        (segment, Use("health config", one.name, one.pk))
+        for segment in segments
         for one in found
         if one.segment_id == segment.pk or segment.key in named_in(one.definition)
     ]
@@ -225,7 +226,7 @@ def configs_of_segment(segment: Segment) -> list[Use]:
 @follow_moves_with
 def score_who_moved(segment: Segment, redefined: bool) -> None:
     """Members of a segment that decides about health moved after a save: who is scored by what has to follow."""
-    if configs_of_segment(segment):
+    if configs_of_segments([segment]):
         request_scoring(redefined=redefined)
 
 

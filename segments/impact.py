@@ -14,6 +14,7 @@ from segments.rules.compiler import compile_rule
 from segments.rules.nodes import Belongs, Group, InSegment, Node, Quantified
 from segments.rules.tree import RuleError
 from segments.subjects import members_of, subject_of
+from segments.uses import Use, uses_above
 
 MOST = 20
 NOBODY = Group("any", ())
@@ -23,13 +24,15 @@ NOBODY = Group("any", ())
 class Knock:
     """A segment that names the one being changed, at once or by way of others: how many would join and leave.
 
-    `certain` is False if it asks who entered or left the segment lately, which only the refresh can answer.
+    `certain` is False if it asks who entered or left the segment lately, which only the refresh can answer. `uses` are
+    what is touched further on, because it uses that segment: health configs, alert rules, playbooks, milestones.
     """
 
     segment: Segment
     joins: int
     leaves: int
     certain: bool = True
+    uses: tuple[Use, ...] = ()
 
 
 def knock_on(segment: Segment, question: Question, reader: Reader, viewer: Any = None) -> list[Knock]:
@@ -55,7 +58,8 @@ def knock_on(segment: Segment, question: Question, reader: Reader, viewer: Any =
             rules[one.key] = replaced if one.active else NOBODY
             if one.active:
                 found.append(_counted(one, replaced, read, viewer, certain=not _asks_lately(read.rule, rules)))
-    return found
+    used = uses_above([knock.segment for knock in found])
+    return [replace(knock, uses=tuple(used[knock.segment.pk])) for knock in found]
 
 
 def _counted(segment: Segment, rule: Group, read: Question, viewer: Any, *, certain: bool) -> Knock:

@@ -12,6 +12,7 @@ from django.db.models.functions import Cast
 
 from accounts.fields import Subject
 from accounts.models import Account, EndUser, UserInAccount
+from core.api.access import sees_every_account
 from segments.models import AccountMembership, Segment, UserMembership
 
 
@@ -43,6 +44,12 @@ class Members:
         """The rows that a colleague may see."""
         found: QuerySet[Any] = self.asked.objects.visible_to(user)
         return found
+
+    def seen_in_the_past_by(self, user: Any) -> QuerySet[Any] | None:
+        """The rows whose stays of the past a colleague may see; None for all of them, which includes those of accounts
+        that were archived since. Who sees some accounts only sees those of them that are live."""
+        seen = self.seen_by(user)
+        return None if sees_every_account(user) and not seen.query.is_empty() else seen
 
     def shown(self) -> QuerySet[Any]:
         """The members with what is shown beside their names."""

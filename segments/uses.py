@@ -5,7 +5,8 @@ Apps above (health, alerts, integrations) declare how to find their own uses; se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from segments.models import Segment
@@ -30,13 +31,15 @@ class SegmentInUse(Exception):
         super().__init__(f"{segment.name} is used by {listed}. Remove it there first.")
 
 
-_finders: list[Callable[[Segment], Iterable[Use]]] = []
+Finder = Callable[[Collection[Segment]], Iterable[tuple[Segment, Use]]]
+_finders: list[Finder] = []
 Follower = Callable[[Segment, bool], None]
 _followers: list[Follower] = []
 
 
-def find_uses_with(finder: Callable[[Segment], Iterable[Use]]) -> Callable[[Segment], Iterable[Use]]:
-    """Declare a function that yields the uses of a segment in an app above."""
+def find_uses_with(finder: Finder) -> Finder:
+    """Declare a function that yields the uses of some segments in an app above, with the segment of each. It takes as
+    many statements for many segments as for one."""
     _finders.append(finder)
     return finder
 
@@ -45,7 +48,16 @@ def uses_of(segment: Segment) -> list[Use]:
     """Everything that uses a segment, other segments first; what asks by an internal one speaks for itself."""
     public = [user for user in users_of_segment(segment.key) if user.pk != segment.pk and not user.internal]
     own = [Use("segment", user.name, user.pk) for user in public]
-    return own + [use for finder in _finders for use in finder(segment)]
+    return own + uses_above([segment])[segment.pk]
+
+
+def uses_above(segments: Collection[Segment]) -> dict[int, list[Use]]:
+    """What uses segments in the apps above, by the id of the segment."""
+    found: dict[int, list[Use]] = defaultdict(list)
+    for finder in _finders if segments else ():
+        for segment, use in finder(segments):
+            found[segment.pk].append(use)
+    return found
 
 
 def follow_moves_with(follower: Follower) -> Follower:

@@ -3,7 +3,7 @@ at."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -267,11 +267,12 @@ def _last() -> int:
 
 
 @find_uses_with
-def milestones_of_segment(segment: Segment) -> list[Use]:
-    """The milestones that aim at a segment, or whose conditions name it."""
-    found = Milestone.objects.prefetch_related("segments")
+def milestones_of_segments(segments: Collection[Segment]) -> list[tuple[Segment, Use]]:
+    """The milestones that aim at segments, or whose conditions name one."""
+    found = list(Milestone.objects.prefetch_related("segments"))
     return [
-        Use("milestone", one.name, one.pk)
+        (segment, Use("milestone", one.name, one.pk))
+        for segment in segments
         for one in found
         if segment in one.segments.all() or segment.key in named_in(one.condition)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -200,14 +200,16 @@ def _definitions() -> Iterator[tuple[Playbook, Any]]:
 
 
 @find_uses_with
-def playbooks_of_segment(segment: Segment) -> list[Use]:
-    """The playbooks that a segment brings accounts into, or whose rules name it."""
+def playbooks_of_segments(segments: Collection[Segment]) -> list[tuple[Segment, Use]]:
+    """The playbooks that segments bring accounts into, or whose rules name one."""
+    read = [(playbook, named_in(definition)) for playbook, definition in _definitions()]
     found = {
-        playbook.pk: playbook
-        for playbook, definition in _definitions()
-        if playbook.segment_id == segment.pk or segment.key in named_in(definition)
+        (segment.pk, playbook.pk): (segment, Use("playbook", playbook.name, playbook.pk))
+        for segment in segments
+        for playbook, named in read
+        if playbook.segment_id == segment.pk or segment.key in named
     }
-    return [Use("playbook", playbook.name, pk) for pk, playbook in found.items()]
+    return list(found.values())
 
 
 @find_field_uses_with

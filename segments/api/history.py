@@ -96,7 +96,7 @@ class HistoryActions(ApiViewSet):
         """How many members there were at the end of each of the last `days` local days (90), oldest first."""
         now = moment()
         segment: Segment = self.get_object()
-        found = sizes(segment, self._days(request), now, members_of(segment).seen_by(request.user))
+        found = sizes(segment, self._days(request), now, members_of(segment).seen_in_the_past_by(request.user))
         return Response({"results": SizeSerializer([{"on": day, "members": n} for day, n in found], many=True).data})
 
     @extend_schema(parameters=[DAYS], responses=MovementSerializer(many=True))
@@ -107,7 +107,7 @@ class HistoryActions(ApiViewSet):
         reader = Reader.now()
         since = reader.moment.start_of(reader.moment.today - dt.timedelta(days=self._days(request) - 1))
         segment: Segment = self.get_object()
-        seen = members_of(segment).seen_by(request.user)
+        seen = members_of(segment).seen_in_the_past_by(request.user)
         found = movements(segment, reader, seen, since=since, limit=1_000)
         return Response({"results": MovementSerializer(found, many=True).data})
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import django_filters
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework.decorators import action
@@ -17,7 +18,7 @@ from rest_framework.response import Response
 from accounts.fields import Subject
 from core.api.filters import StrictFilterSet, YesNoFilter
 from core.api.problems import ApiProblem, Fault
-from core.clock import moment
+from core.clock import Moment, moment
 from core.intake import BadValue, clean_date, fold
 from segments.api.explaining import ExplainActions
 from segments.api.gallery import GalleryActions
@@ -33,7 +34,7 @@ from segments.api.serializers import (
     UserMembershipSerializer,
 )
 from segments.editing import clone_segment, delete_segment, reorder_segments, save_segment
-from segments.history import on_day
+from segments.history import members_on
 from segments.impact import knock_on
 from segments.linting import note_rule
 from segments.models import RefreshRun, Segment
@@ -179,6 +180,7 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
                         "joins": knock.joins,
                         "leaves": knock.leaves,
                         "certain": knock.certain,
+                        "uses": [{"kind": use.kind, "name": use.name} for use in knock.uses],
                     }
                     for knock in knocks
                 ],
@@ -231,27 +233,26 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
     @action(detail=True)
     def members(self, request: Request, key: str) -> Response:
         """The accounts (or the users, each once) in the segment, now or on a past local date (`on`, at the end of that
-        day)."""
+        day; accounts that were archived since are among them)."""
         segment: Segment = self.get_object()
         about = members_of(segment)
-        seen = about.seen_by(request.user)
-        rows = about.memberships.objects.filter(segment=segment, **{f"{about.column}__in": about.ids(seen)})
-        rows = rows.filter(self._when(request)).select_related(about.column)
+        now = moment()
+        rows = members_on(segment, self._day(request, now), now, about.seen_in_the_past_by(request.user))
         # The view is made anew for each request, so these are of this one alone.
         self.orderings, self.default_ordering = {"entered_at": "entered_at"}, "id"  # type: ignore[misc]
         if about.subject is Subject.ACCOUNT:
             return self.paged(rows, MembershipSerializer)
         shown: Any = self.paginate_queryset(rows)
-        accounts = accounts_matched(segment, [row.user_id for row in shown], seen, Reader.now())
+        accounts = accounts_matched(segment, [row.user_id for row in shown], about.seen_by(request.user), Reader.now())
         for row in shown:
             row.matching = [account.external_id for account in accounts.get(row.user_id, [])]
         return self.get_paginated_response(UserMembershipSerializer(shown, many=True).data)
 
     @staticmethod
-    def _when(request: Request) -> Q:
+    def _day(request: Request, now: Moment) -> dt.date:
         if "on" not in request.query_params:
-            return Q(left_at=None)
-        text, now = request.query_params["on"], moment()
+            return now.today
+        text = request.query_params["on"]
         try:
             if len(text) != 10:
                 raise BadValue(f"“{text[:60]}” is not a date like 2026-11-22.")
@@ -261,7 +262,7 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
         except BadValue as error:
             fault = Fault(str(error), "invalid-value", parameter="on")
             raise ApiProblem("invalid-parameter", str(error), 400, [fault]) from error
-        return on_day(day, now)
+        return day
 
     @staticmethod
     def _complete(segments: Iterable[Segment]) -> None:

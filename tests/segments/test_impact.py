@@ -5,14 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from alerts.editing import save_alert_rule
+from alerts.milestones.editing import save_milestone
+from health.editing import save_config
 from segments.editing import save_segment
 from segments.impact import Knock, knock_on
 from segments.models import Segment, SegmentRefresh
 from segments.questions import Reader
 from segments.refresh import refresh_due
+from segments.uses import uses_above, uses_of
 from tests import factories
 from tests.factories import rule
+from tests.health.test_scores import SEEN, only
+from tests.playbooks.conftest import playbook
 
 pytestmark = pytest.mark.django_db
 
@@ -80,3 +88,28 @@ def test_segments_that_are_off_or_broken_or_of_others_are_left_out(chain: dict[s
     )
     assert set(foreseen(chain["base"], large(1))) == {"large-growth"}
     assert foreseen(chain["others"], large(1)) == {}
+
+
+def test_what_uses_a_segment_further_on_is_told_with_how_many_move_there(chain: dict[str, Segment]) -> None:
+    """Health configs, alert rules, playbooks and milestones, each with the segment by way of which it is touched."""
+    growth, others = chain["growth"], chain["others"]
+    save_config(None, name="Health of growth", segment=growth, definition=only(SEEN))
+    playbook({"kind": "delay", "days": 3}, segment=growth, name="Grow")
+    save_milestone(None, name="Rolled out", condition=rule(large(1)), segments=[others])
+    save_alert_rule(None, name="Drop", condition=rule(large(1)), segments=[growth])
+    told = foreseen(chain["base"], large(100))
+    names = {key: [(use.kind, use.name) for use in knock.uses] for key, knock in told.items()}
+    assert sorted(names["large-growth"]) == [
+        ("alert rule", "Drop"), ("health config", "Health of growth"), ("playbook", "Grow"),
+    ]  # fmt: skip
+    assert names["the-others"] == [("milestone", "Rolled out")] and names["either"] == []
+    assert (told["large-growth"].joins, told["large-growth"].leaves) == (2, 0)
+    assert [use.kind for use in uses_of(chain["base"])] == ["segment", "segment"], "these are what it is deleted under"
+
+
+def test_to_tell_what_uses_many_segments_takes_no_more_statements(chain: dict[str, Segment]) -> None:
+    with CaptureQueriesContext(connection) as one:
+        uses_above([chain["growth"]])
+    with CaptureQueriesContext(connection) as many:
+        uses_above(list(chain.values()))
+    assert 0 < len(many) == len(one)

@@ -28,23 +28,24 @@ def present(db: None) -> Moment:
     return moment(NOW)
 
 
+def told(
+    of: Account, name: str, *, user: EndUser | None = None, days: float = 0, at: Any = None, **properties: Any
+) -> None:
+    """Store one event of an account, so many days (and hours) before the fixed moment, and count it."""
+    fact = EventFact(
+        f"trait-{next(_number)}",
+        name,
+        at or NOW - dt.timedelta(days=days),
+        of.external_id,
+        user.external_id if user else None,
+        properties,
+    )
+    appended = PostgresStore().append([fact], source="test")
+    assert not appended.rejected, appended.rejected
+    roll_up()
+
+
 @pytest.fixture
 def tell(db: None) -> Tell:
-    """Store one event of an account, so many days (and hours) before the fixed moment, and count it."""
-
-    def told(
-        of: Account, name: str, *, user: EndUser | None = None, days: float = 0, at: Any = None, **properties: Any
-    ) -> None:
-        fact = EventFact(
-            f"trait-{next(_number)}",
-            name,
-            at or NOW - dt.timedelta(days=days),
-            of.external_id,
-            user.external_id if user else None,
-            properties,
-        )
-        appended = PostgresStore().append([fact], source="test")
-        assert not appended.rejected, appended.rejected
-        roll_up()
-
+    """Tell of events within a test's transaction."""
     return told

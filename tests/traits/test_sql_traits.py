@@ -10,12 +10,16 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from psycopg import sql as build
 
-from accounts.models import TeamMember
+from accounts.fields import Kind
+from accounts.models import Account, Relationship, TeamMember
 from segments.questions import read_rule
 from tests import factories
+from tests.traits.conftest import told
 from usage.traits import sql_role, sql_traits
+from usage.traits.computing import compute
 from usage.traits.editing import save_trait
 from usage.traits.models import AccountTraits, Trait
 from usage.traits.reading import TraitError, TraitFailed
@@ -263,6 +267,47 @@ class TestTraits:
         assert [a.pk for a in read_rule(factories.rule({"users": "any", "where": where})).accounts()] == [
             made.account_id
         ]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "SELECT account_id, count(*) FROM events WHERE name ~ '^Report' GROUP BY 1",  # the manual's own example
+            "SELECT account_id, sum(count) FROM daily_usage WHERE name ~ '^Report' GROUP BY 1",
+        ],
+    )
+    def test_events_go_on_being_counted_when_an_account_is_archived(self, text: str) -> None:
+        stays, goes = factories.account("Stays"), factories.account("Goes")
+        for account in (stays, goes):
+            told(account, "Report Exported")
+        trait = saved(text)
+        assert trait.values_count == 2
+        Account.objects.filter(pk=goes.pk).update(archived_at=timezone.now())
+        compute(trait)
+        assert (trait.error, trait.values_count) == ("", 1)
+        assert AccountTraits.objects.get(shown__has_key=trait.key).account == stays
+
+    @pytest.mark.parametrize("column", ["ended_at", "never there"])
+    def test_events_go_on_being_counted_when_a_user_leaves(self, column: str) -> None:
+        """Of the account they count, of the user they are no value any more; so do events of nobody."""
+        account = factories.account()
+        stays, goes = factories.relationship(account), factories.relationship(account)
+        for user in (stays.user, goes.user, None):
+            told(account, "Export", user=user)
+        both = saved("SELECT account_id, user_id, count(*) FROM events GROUP BY 1, 2", subject="user")
+        text = "SELECT account_id, count(*) FROM events GROUP BY 1"
+        whole = save_trait(None, name="Whole", method="sql", definition={"sql": text, "as": "number"})
+        assert (both.values_count, whole.values_count) == (2, 1)
+        if column == "ended_at":
+            Relationship.objects.filter(pk=goes.pk).update(ended_at=timezone.now())
+        else:
+            Relationship.objects.filter(pk=goes.pk).delete()
+        for trait in (both, whole):
+            compute(trait)
+        assert (both.error, both.values_count) == ("", 1)
+        assert AccountTraits.objects.get(account=account).shown[whole.key] == 3
+        stranger = factories.relationship(factories.account()).user_id
+        with pytest.raises(TraitFailed, match="there is no user"):
+            sql_traits.checked([(account.pk, stranger, 1)], "user", Kind.NUMBER)
 
     @pytest.mark.parametrize(
         ("text", "kind", "says"),

@@ -75,6 +75,37 @@ def test_entries_and_exits_are_listed_with_their_cause(manager: Client, past: Se
     assert "Elän ▲ joined" in moves and "Fir ▼ left" in moves and "Definition" in moves and "New data" in moves
 
 
+def test_page_file_and_api_agree_about_a_day_with_an_account_that_was_archived_since(
+    manager: Client, csm: Client, past: Segment
+) -> None:
+    Account.objects.filter(name="Fir").update(archived_at=moment().now)
+    page, api = f"/segments/{past.pk}/members/", f"/api/v1/segments/{past.key}"
+
+    def found(client: Client, day: str) -> list[set[str]]:
+        """What the page, the CSV file and the API say who was a member."""
+        shown = client.get(f"{page}?on={day}").content.decode()
+        table = text(shown[shown.index('id="members"') : shown.index('id="moves"')])
+        file = client.get(f"{page}export/?on={day}").streaming_content  # type: ignore[attr-defined]
+        lines = b"".join(file).decode("utf-8-sig").splitlines()[1:]
+        told = client.get(f"{api}/members/?on={day}").json()["results"]
+        return [
+            {name for name in ("Birch", "Fir", "Elän") if name in table},
+            {line.split(",")[1] for line in lines},
+            {one["name"] for one in told},
+        ]
+
+    for client in (manager, csm):
+        assert found(client, ago(7)) == [{"Birch", "Fir"}] * 3
+        assert found(client, ago(0)) == [{"Birch", "Elän"}] * 3
+        sizes = {one["on"]: one["members"] for one in client.get(f"{api}/sizes/?days=10").json()["results"]}
+        assert (sizes[ago(7)], sizes[ago(1)]) == (2, 1)
+        moves = client.get(f"{api}/movements/?days=10").json()["results"]
+        assert ("Fir", False) in {(one["name"], one["joined"]) for one in moves}
+    Workspace.objects.update(csm_reach=Workspace.Reach.OWN)
+    assert found(csm, ago(7)) == [set()] * 3, "who sees some accounts sees those of them that are live"
+    assert {one["name"] for one in csm.get(f"{api}/movements/?days=10").json()["results"]} == {"Elän"}
+
+
 def test_a_person_who_sees_some_accounts_sees_their_membership_alone(
     csm: Client, manager: Client, past: Segment
 ) -> None:

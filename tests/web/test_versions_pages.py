@@ -7,6 +7,7 @@ from django.test import Client
 from segments.models import Segment, SegmentVersion
 from segments.refresh import refresh_due
 from tests import factories
+from tests.playbooks.conftest import playbook
 from tests.web.conftest import Company
 from tests.web.reading import text
 from tests.web.test_builder import opened, send
@@ -60,11 +61,12 @@ def test_a_version_that_names_what_is_gone_cannot_be_restored(manager: Client, c
 
 
 def test_the_builder_says_what_saving_changes_elsewhere(manager: Client, company: Company) -> None:
-    factories.segment("Built on it", {"segment": "large", "op": "in"})
+    built = factories.segment("Built on it", {"segment": "large", "op": "in"})
+    playbook({"kind": "delay", "days": 3}, segment=built, name="Grow")
     path = f"/segments/{company.segments['large'].pk}/edit/"
     form = opened(manager, path)
     part = text(send(manager, "/segments/preview/", form, n__0__value="9000").content.decode())
-    assert "Saving also changes Built on it ▲ 0 join · ▼ 2 leave" in part
+    assert "Saving also changes Built on it ▲ 0 join · ▼ 2 leave Used by playbook “Grow”" in part
     assert "2 accounts are in it now and stay" not in text(manager.get(path).content.decode()), "it is used"
     growth = text(manager.get(f"/segments/{company.segments['growth'].pk}/edit/").content.decode())
     assert "3 accounts are in it now and stay; nothing else uses it." in growth

@@ -17,6 +17,7 @@ import psycopg
 from accounts.fields import Kind
 from accounts.models import Account, Relationship
 from core.intake import BadValue, clean_number, clean_text, short
+from usage.models import UserActivity
 from usage.traits.definitions import Method, Scope, register_methods
 from usage.traits.properties import Sql
 from usage.traits.reading import Reading, TraitError, TraitFailed
@@ -88,25 +89,42 @@ def run(text: str, columns: int) -> list[tuple[Any, ...]]:
 
 
 def checked(rows: list[tuple[Any, ...]], subject: str, kind: Kind) -> list[tuple[Any, ...]]:
-    """The rows as ids and JSON texts; a NULL value is missing. Raises TraitFailed that names the first wrong row."""
+    """The rows as ids and JSON texts; a NULL value is missing. Rows of users who have left the account, whose events
+    stay, and of no user are left out. Raises TraitFailed that names the first wrong row."""
     if subject == "account":
         known: set[Any] = {(pk,) for pk in Account.objects.live().values_list("pk", flat=True)}
     else:
         known = set(Relationship.objects.open().values_list("account_id", "user_id"))
+    left: set[Any] | None = None
     seen: set[Any] = set()
     found = []
     for number, row in enumerate(rows, 1):
         ids, value = row[:-1], row[-1]
+        if subject == "user" and ids[-1] is None:
+            continue  # events of nobody in particular
         if not all(isinstance(item, int) and not isinstance(item, bool) for item in ids):
             raise TraitFailed(f"Row {number}: the id {short(', '.join(map(str, ids)))} is no number of the view.")
         if ids not in known:
-            raise TraitFailed(f"Row {number}: there is no {subject} {short(', '.join(map(str, ids)))}.")
+            left = _once_there(subject) if left is None else left
+            if ids not in left:
+                raise TraitFailed(f"Row {number}: there is no {subject} {short(', '.join(map(str, ids)))}.")
         if ids in seen:
             raise TraitFailed(f"Row {number}: {short(', '.join(map(str, ids)))} comes twice.")
         seen.add(ids)
-        if value is not None:
+        if value is not None and ids in known:
             found.append((*ids, json.dumps(_json(number, value, kind))))
     return found
+
+
+def _once_there(subject: str) -> set[Any]:
+    """The users that were in an account once, or did something there, with that account."""
+    if subject != "user":
+        return set()
+    return {
+        pair
+        for model in (Relationship, UserActivity)
+        for pair in model.objects.order_by().values_list("account_id", "user_id").iterator()
+    }
 
 
 def _json(number: int, value: Any, kind: Kind) -> Any:

@@ -32,7 +32,6 @@ from web.charts import size_chart
 from web.filters import reader_for
 from web.notices import notify
 from web.pages import may_edit_segments, page
-from web.tabs import is_restricted
 from web.undo import inverse, keep_inverse
 from web.views.segments import editors_only
 
@@ -54,7 +53,7 @@ def segment_members(request: HttpRequest, pk: int) -> HttpResponse:
     """Members on any day (`on`), size by day (`days`), entries and exits with their cause (`before`: older ones)."""
     segment = get_object_or_404(Segment, pk=pk)
     reader = reader_for(request)
-    now, seen = reader.moment, _seen(request, segment)
+    now, seen = reader.moment, members_of(segment).seen_in_the_past_by(request.user)
     chosen = _day(request.GET.get("on", ""), now)
     members = members_on(segment, chosen.day, now, seen)
     total, number = members.count(), _page(request.GET.get("page", ""))
@@ -92,7 +91,7 @@ def segment_members_export(request: HttpRequest, pk: int) -> HttpResponseBase:
     reader = reader_for(request)
     now, column = reader.moment, segment.subject
     day = _day(request.GET.get("on", ""), now).day
-    rows = members_on(segment, day, now, _seen(request, segment))
+    rows = members_on(segment, day, now, members_of(segment).seen_in_the_past_by(request.user))
     more = ["email", "matches_today_in"] if column == Subject.USER else []
     head = [column, "name", *more, "entered_at", "left_at"]
     return csv_response(f"{segment.key} on {day.isoformat()}", head, _lines(request, segment, rows, reader))
@@ -117,11 +116,6 @@ def _put_accounts(request: HttpRequest, segment: Segment, rows: list[Any], reade
     found = accounts_matched(segment, [row.user_id for row in rows], seen, reader)
     for row in rows:
         row.matching = found.get(row.user_id, [])
-
-
-def _seen(request: HttpRequest, segment: Segment) -> QuerySet[Any] | None:
-    """Whose memberships may be shown; None for all, which includes accounts that were archived since."""
-    return members_of(segment).seen_by(request.user) if is_restricted(request) else None
 
 
 def _day(text: str, now: Moment) -> Day:
