@@ -21,7 +21,15 @@ from core.figures import Figure, add_figure, change_since
 from core.intake import BadValue
 from health.backtest.admin import BackTestAdmin, BackTestDayAdmin
 from health.definition import DefinitionError
-from health.editing import delete_config, end_override, override_health, reorder_configs, save_config, take_pulse
+from health.editing import (
+    default_last_day,
+    delete_config,
+    end_override,
+    override_health,
+    reorder_configs,
+    save_config,
+    take_pulse,
+)
 from health.models import (
     AccountHealth,
     BandChange,
@@ -185,6 +193,12 @@ class OverrideForm(forms.ModelForm):
     class Meta:
         model = HealthOverride
         fields: ClassVar[list[str]] = ["account", "band", "reason", "until"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "until" in self.fields:  # not where it is only looked at
+            self.fields["until"].required = True
+            self.fields["until"].initial = default_last_day(moment().today)
 
     def clean(self) -> dict[str, Any]:
         """Try it and take it back."""

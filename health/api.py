@@ -68,11 +68,11 @@ class HealthSerializer(StrictSerializer):
 
 
 class OverrideSerializer(StrictSerializer):
-    """A band by hand, until a last local day or for good."""
+    """A band by hand, until a last local day; without one for 30 days."""
 
     band = serializers.ChoiceField([choice for choice in Band.choices if choice[0] != Band.NONE])
     reason = Text(max_length=255)
-    until = serializers.DateField(required=False, allow_null=True)
+    until = serializers.DateField(required=False)
 
 
 class PulseSerializer(StrictSerializer):

@@ -28,6 +28,7 @@ from segments.stages import stages_of
 from segments.uses import Use, find_uses_with, follow_moves_with
 
 DEFAULT_NAME = "Default"
+OVERRIDE_DAYS = 30  # how long a band by hand counts where nobody says how long
 
 
 class StaleConfig(Exception):
@@ -166,14 +167,17 @@ def delete_config(config: HealthConfig) -> None:
 def override_health(
     account: Account, *, band: str, reason: str, until: dt.date | None = None, author: Any = None
 ) -> HealthOverride:
-    """Give an account a band by hand; an override that is there ends. Raises BadValue for what cannot be."""
+    """Give an account a band by hand up to a last day; an override that is there ends. Raises BadValue for what cannot
+    be. Every override has a last day, so that none is forgotten."""
+    today = moment().today
+    until = until or default_last_day(today)
     reason = clean_text(reason, 255)
     if band not in (Band.GOOD, Band.AVERAGE, Band.POOR):
         raise BadValue("Choose Good, Average or Poor.")
     if not reason:
         raise BadValue("Give a reason, for example “Their sponsor left, the new one is not convinced”.")
-    if until is not None and until < moment().today:
-        raise BadValue("The last day is past. Give today or a later day, or none.")
+    if until < today:
+        raise BadValue("The last day is past. Give today or a later day.")
     with transaction.atomic():
         xact_lock("health override", account.pk)
         end_override(account)
@@ -184,6 +188,11 @@ def override_health(
         )  # fmt: skip
         request_scoring([account.pk])
     return made
+
+
+def default_last_day(today: dt.date) -> dt.date:
+    """The last day of an override for which none was given."""
+    return today + dt.timedelta(days=OVERRIDE_DAYS)
 
 
 def end_override(account: Account) -> bool:

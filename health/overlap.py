@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+from django.db import DataError, transaction
+
 from accounts.fields import Owner
 from accounts.models import Account
 from health.definition import Definition, Measure
@@ -82,15 +84,20 @@ def _ways(node: Node) -> Ways | None:
 
 
 def _now(measure: Measure, reader: Reader) -> str:
-    """For which live accounts both rules hold at present; "" if for none."""
+    """For which live accounts both rules hold at present; "" if for none, or where the database cannot say: a scoring
+    leaves such a measure out and flags it."""
     if measure.good_rule is None or measure.poor_rule is None:
         return ""
     both = Account.objects.live()
     for question in (measure.good_rule, measure.poor_rule):
         both = both.filter(compile_rule(question.rule, reader.context))
-    names = list(both.order_by("name_folded").values_list("name", flat=True)[:1])
+    try:
+        with transaction.atomic():
+            names = list(both.order_by("name_folded").values_list("name", flat=True)[:1])
+            more = both.count() - 1 if names else 0
+    except DataError:
+        return ""
     if not names:
         return ""
-    more = both.count() - 1
     others = f" and {more:,} more account{'' if more == 1 else 's'}" if more > 0 else ""
     return f"Good and Poor overlap: both hold for {names[0]}{others}. Narrow one of them."

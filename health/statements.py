@@ -93,15 +93,28 @@ WHERE past.account_id = kept.account_id
   AND (kept.score_7d, kept.score_30d, kept.score_90d) IS DISTINCT FROM (past.score_7d, past.score_30d, past.score_90d)
 """  # noqa: S608  # constants of this module
 
-# A daily scoring cannot know from the numbers alone whether the customer or the clock moved them: where a value or an
-# event of the account was recorded since the scoring before, it was the customer.
+# A daily scoring cannot know from the numbers alone whether the customer or the clock moved them: where anything of the
+# account was recorded since the scoring before (a value, an event, a subscription, a note, a pulse, a user, a change of
+# the team), it was the customer.
 CAUSES = """
 UPDATE health_bandchange AS b SET cause = 'data'
 WHERE b.at = %(now)s AND b.cause = 'time' AND (
-    EXISTS (SELECT 1 FROM accounts_attributechange AS c
-            WHERE c.subject = 'account' AND c.object_id = b.account_id AND c.recorded_at > %(since)s)
-    OR EXISTS (SELECT 1 FROM usage_event AS e
-               WHERE e.account_id = b.account_id AND e.received_at > %(since)s AND e.at > %(oldest)s)
+    EXISTS (SELECT 1 FROM accounts_attributechange AS c WHERE c.subject = 'account' AND c.object_id = b.account_id
+            AND c.recorded_at > %(since)s AND c.recorded_at <= %(now)s)
+    OR EXISTS (SELECT 1 FROM usage_event AS e WHERE e.account_id = b.account_id AND e.at > %(oldest)s
+               AND e.received_at > %(since)s AND e.received_at <= %(now)s)
+    OR EXISTS (SELECT 1 FROM accounts_subscription AS s WHERE s.account_id = b.account_id
+               AND s.updated_at > %(since)s AND s.updated_at <= %(now)s)
+    OR EXISTS (SELECT 1 FROM accounts_note AS n WHERE n.account_id = b.account_id
+               AND n.updated_at > %(since)s AND n.updated_at <= %(now)s)
+    OR EXISTS (SELECT 1 FROM health_pulse AS p WHERE p.account_id = b.account_id
+               AND p.at > %(since)s AND p.at <= %(now)s)
+    OR EXISTS (SELECT 1 FROM accounts_relationship AS r JOIN accounts_enduser AS u ON u.id = r.user_id
+               WHERE r.account_id = b.account_id AND (r.updated_at > %(since)s AND r.updated_at <= %(now)s
+                                                      OR u.updated_at > %(since)s AND u.updated_at <= %(now)s))
+    OR EXISTS (SELECT 1 FROM accounts_assignment AS t
+               WHERE t.account_id = b.account_id AND (t.started_at > %(since)s AND t.started_at <= %(now)s
+                                                      OR t.ended_at > %(since)s AND t.ended_at <= %(now)s))
 )
 """
 

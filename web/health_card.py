@@ -11,6 +11,7 @@ from decimal import Decimal
 from accounts.models import Account
 from health.conflicts import other_configs_of
 from health.definition import GOOD_FROM, POOR_BELOW
+from health.editing import default_last_day
 from health.explaining import DimensionTold, HealthTold, explain_health
 from health.history import Point, daily_scores, marks_of
 from health.models import AccountHealth, Band, BandChange, HealthOverride, Pulse
@@ -64,6 +65,7 @@ class HealthCard(HealthWhy):
     changes: list[ChangeTold]
     hands: list[Told]
     pulses: list[Pulse]
+    last_day: dt.date
 
     @property
     def month(self) -> Trend:
@@ -102,6 +104,7 @@ def health_card(account: Account, points: Sequence[Point | None], reader: Reader
         changes=told_changes(changes, reader),
         hands=told_overrides(HealthOverride.objects.filter(account=account), reader.moment, HANDS),
         pulses=list(pulses[:PULSES]),
+        last_day=default_last_day(reader.moment.today),
     )
 
 

@@ -118,13 +118,14 @@ def test_whom_a_draft_scores_follows_its_segment_and_place() -> None:
     assert look(BOTH, config=default, segment=large).scored == beside
 
 
-def test_a_measure_that_fails_is_left_out_of_the_effect_and_one_too_slow_says_so(
+def test_the_largest_numbers_are_computed_and_an_effect_that_takes_too_long_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     the_company()
     huge = by_number("huge", "account.mrr", 10**11, -(10**11))
     Account.objects.update(mrr=Decimal("99999999999.99"))
-    assert look(definition(("all", 100, [SEEN, huge]))).scored == 24
+    found = look(definition(("all", 100, [SEEN, huge])))
+    assert found.scored == 24 and found.problems == {}
     monkeypatch.setattr(looking, "LIMIT_MS", 1)
     with pytest.raises(TooSlow):
         look(STRICT)

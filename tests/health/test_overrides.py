@@ -9,6 +9,7 @@ import pytest
 
 from accounts.models import Account, AttributeChange
 from core.clock import moment
+from health.editing import override_health
 from health.models import HealthConfig, HealthConfigVersion, HealthDay, HealthOverride
 from health.overrides import compared, last_day, records, told_overrides
 from tests import factories
@@ -178,3 +179,10 @@ def test_a_row_tells_the_score_then_and_at_the_end(django_assert_max_num_queries
     assert (told[over.pk].score_at_end, told[over.pk].ended) == ("Good", moment().today - DAY * 10)
     assert (told[running.pk].score_at_end, told[running.pk].is_open) == ("Poor", True)
     assert last_day(HealthOverride.objects.get(pk=running.pk), moment()) is None
+
+
+def test_an_override_without_a_last_day_gets_one() -> None:
+    made = override_health(factories.account(), band="poor", reason="Their sponsor left.")
+    assert made.until == moment().today + DAY * 30
+    chosen = moment().today + DAY * 3
+    assert override_health(made.account, band="good", reason="A new one came.", until=chosen).until == chosen

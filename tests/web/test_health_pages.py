@@ -16,6 +16,7 @@ from health.overlap import both_hold
 from health.refresh import refresh_health
 from health.requesting import score_requested
 from health.stock import DEFAULT, ONBOARDING
+from tests import factories
 from tests.web.conftest import Company
 from tests.web.reading import text
 from usage.models import AccountUsage
@@ -65,6 +66,23 @@ def test_what_is_wrong_with_a_measure_stands_beside_it(manager: Client, scored: 
     assert "Scoring took longer" in shown and "3 problems" in shown
 
 
+def test_who_scores_the_accounts_of_a_segment_instead_is_said_and_why(manager: Client, scored: Company) -> None:
+    first = HealthConfig.objects.get(name="Big ones")
+    every = factories.segment("Everybody", {"field": "account.name", "op": "is_set"})
+    second = save_config(None, name="All", segment=every, definition=DEFAULT)
+    refresh_health()
+    members = scored.segments["large"].member_count
+
+    def said(config: HealthConfig) -> str:
+        return text(manager.get(f"/health/?config={config.pk}").content.decode())
+
+    assert f"{members} of its accounts" in said(second) and "scored by Big ones , which comes first." in said(second)
+    assert "of its accounts" not in said(first)
+    HealthConfig.objects.filter(pk=first.pk).update(active=False)
+    refresh_health()
+    assert "scored by All , because Big ones is off." in said(first) and "comes first" not in said(first)
+
+
 def test_the_order_moves_and_moves_back(manager: Client, scored: Company) -> None:
     save_config(None, name="Renewals", segment=scored.segments["growth"], definition=DEFAULT)
     names = lambda: list(HealthConfig.objects.values_list("name", flat=True))  # noqa: E731
@@ -82,8 +100,11 @@ def test_an_account_shows_every_measure_and_takes_a_persons_word(manager: Client
     account = Account.objects.live().order_by("pk").first()
     assert account is not None
     page = manager.get(f"/accounts/{account.pk}/").content.decode()
+    last = moment().today + dt.timedelta(days=30)
+    assert f'name="until" value="{last.isoformat()}" required' in page
     assert 'id="health"' in page and "Last seen" in text(page) and "20 days ago" in text(page)
     manager.post(f"/accounts/{account.pk}/health/override/", {"band": "poor", "reason": "Their sponsor left."})
+    assert HealthOverride.objects.get().until == last
     assert "Set to Poor by hand" in text(manager.get(f"/accounts/{account.pk}/").content.decode())
     manager.post(f"/accounts/{account.pk}/health/override/", {"end": "1"})
     assert not HealthOverride.objects.filter(ended_at=None).exists()

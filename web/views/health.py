@@ -122,15 +122,19 @@ def measure_row(measure: Measure, problems: Mapping[str, str]) -> MeasureRow:
     return MeasureRow(measure, *limits_in_words(measure), measure.problem or problems.get(measure.key, ""))
 
 
-def elsewhere(request: HttpRequest, config: HealthConfig) -> list[tuple[HealthConfig, int]]:
-    """The configs before this one that score some of its segment's accounts, with how many."""
+def elsewhere(request: HttpRequest, config: HealthConfig) -> list[tuple[HealthConfig, int, bool]]:
+    """The other configs that score some of its segment's accounts, with how many, and whether they are asked before."""
     if config.segment_id is None:
         return []
     members = AccountMembership.objects.filter(segment=config.segment_id, left_at__isnull=True).values("account_id")
     seen = Account.objects.visible_to(request.user).order_by().filter(pk__in=members).values("pk")
     rows = AccountHealth.objects.filter(account__in=seen).exclude(config=config).exclude(config=None).order_by()
     counts = dict(rows.values_list("config").annotate(n=Count("pk")))
-    return [(one, counts[one.pk]) for one in HealthConfig.objects.filter(pk__in=counts)]
+    mine = (config.position, config.pk)
+    return [
+        (one, counts[one.pk], not one.is_default and (one.position, one.pk) < mine)
+        for one in HealthConfig.objects.filter(pk__in=counts)
+    ]
 
 
 @login_required
