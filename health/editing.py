@@ -240,10 +240,10 @@ def score_who_moved(segment: Segment, redefined: bool) -> None:
 
 
 @find_field_uses_with
-def configs_that_read(key: str) -> list[FieldUse]:
-    """Health configs whose measures name a field."""
+def configs_that_read() -> list[tuple[FieldUse, set[str]]]:
+    """Health configs with the texts of their measures."""
     found = HealthConfig.objects.all()
-    return [FieldUse("health config", one.name, one.pk) for one in found if key in texts_in(one.definition)]
+    return [(FieldUse("health config", one.name, one.pk), texts_in(one.definition)) for one in found]
 
 
 @follow_fields_with

@@ -15,7 +15,7 @@ register_rows(
 
 
 @find_field_uses_with
-def segments_that_read(key: str) -> list[FieldUse]:
-    """Segments whose rule names a field, in the company's order."""
+def segments_that_read() -> list[tuple[FieldUse, set[str]]]:
+    """Segments with the texts of their rule, in the company's order."""
     found = Segment.everything.in_tab_order()
-    return [FieldUse("segment", item.name, item.pk) for item in found if key in texts_in(item.rule)]
+    return [(FieldUse("segment", item.name, item.pk), texts_in(item.rule)) for item in found]

@@ -16,18 +16,29 @@ class FieldUse:
     pk: int
 
 
-_finders: list[Callable[[str], Iterable[FieldUse]]] = []
+Finder = Callable[[], Iterable[tuple[FieldUse, set[str]]]]
+_finders: list[Finder] = []
 
 
-def find_field_uses_with(finder: Callable[[str], Iterable[FieldUse]]) -> Callable[[str], Iterable[FieldUse]]:
-    """Declare a function that yields what names the field with a key."""
+def find_field_uses_with(finder: Finder) -> Finder:
+    """Declare a function that yields everything of an app that names fields, each with the texts in it."""
     _finders.append(finder)
     return finder
 
 
 def uses_of_field(key: str) -> list[FieldUse]:
     """Everything that names a field."""
-    return [use for finder in _finders for use in finder(key)]
+    return list(dict.fromkeys(use for finder in _finders for use, texts in finder() if key in texts))
+
+
+def uses_by_text() -> dict[str, list[FieldUse]]:
+    """Everything that names fields, by every text in it: keys of fields and names of events are among these."""
+    found: dict[str, dict[FieldUse, None]] = {}
+    for finder in _finders:
+        for use, texts in finder():
+            for text in texts:
+                found.setdefault(text, {})[use] = None
+    return {text: list(uses) for text, uses in found.items()}
 
 
 Follower = Callable[[Collection[str], bool], None]

@@ -279,10 +279,9 @@ def milestones_of_segments(segments: Collection[Segment]) -> list[tuple[Segment,
 
 
 @find_field_uses_with
-def milestones_that_read(key: str) -> list[FieldUse]:
-    """The milestones whose condition reads a field, or that count their days from it."""
+def milestones_that_read() -> list[tuple[FieldUse, set[str]]]:
+    """The milestones with the texts of their condition and the field that they count their days from."""
+    found = Milestone.objects.all()
     return [
-        FieldUse("milestone", one.name, one.pk)
-        for one in Milestone.objects.all()
-        if key == one.start_field or key in texts_in(one.condition)
+        (FieldUse("milestone", one.name, one.pk), texts_in(one.condition) | texts_in(one.start_field)) for one in found
     ]

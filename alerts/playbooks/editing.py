@@ -213,8 +213,8 @@ def playbooks_of_segments(segments: Collection[Segment]) -> list[tuple[Segment, 
 
 
 @find_field_uses_with
-def playbooks_of_field(key: str) -> list[FieldUse]:
-    """The playbooks whose rules name a field, or that set it (there it is called without its owner)."""
-    wanted = {key, key.removeprefix("account.")}
-    found = {playbook.pk: playbook for playbook, definition in _definitions() if wanted & texts_in(definition)}
-    return [FieldUse("playbook", playbook.name, pk) for pk, playbook in found.items()]
+def playbooks_that_name() -> Iterator[tuple[FieldUse, set[str]]]:
+    """The playbooks with the texts of their definitions. A field that one sets is called there without its owner."""
+    for playbook, definition in _definitions():
+        texts = texts_in(definition)
+        yield FieldUse("playbook", playbook.name, playbook.pk), texts | {f"account.{text}" for text in texts}

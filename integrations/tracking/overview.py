@@ -1,19 +1,19 @@
-"""What people ask about a source: how much came, what became of it, when the last came, what it feeds."""
+"""What people ask about a source: how much came, what became of it, when the last came, and what it feeds."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from django.db import connection
 from django.db.models import Max, OuterRef, Subquery, Sum
 
-from accounts.fields.uses import texts_in
+from accounts.fields.uses import FieldUse, uses_by_text
 from accounts.models import Subject
+from alerts.models import AlertRule
 from core.clock import Moment
 from integrations.models import Message, Outcome, Source, SourceTally
 from integrations.tracking.traits import values_of
@@ -85,45 +85,68 @@ def daily_volume(source: Source, present: Moment) -> list[tuple[dt.date, int]]:
 
 @dataclass(frozen=True)
 class Feed:
-    """Something that a source sends, and the segments whose rules read it."""
+    """Something that a source sends, and the segments, traits, health configs, alert rules and so on that read it."""
 
     kind: str
     name: str
-    segments: list[Segment]
+    uses: list[FieldUse]
 
 
 def feeds_of(source: Source) -> list[Feed]:
-    """The events and fields in the newest messages of a source, with the segments that use them."""
+    """The events and fields in the newest messages of a source, with what uses them."""
     events: set[str] = set()
     fields: set[tuple[str, str]] = set()
     rows = Message.objects.filter(source=source, outcome__in=[Outcome.STORED, Outcome.NO_ACCOUNT]).order_by("-id")
-    for kind, name, payload in rows.values_list("kind", "name", "payload")[:LOOKED_AT]:
+    for kind, name, payload, user in rows.values_list("kind", "name", "payload", "user_ref")[:LOOKED_AT]:
         if name:
             events.add(name)
         elif kind in ("identify", "group"):
-            fields |= _fields_in(kind, payload)
-    users = _users_of_words()
-    found = [Feed("Event", name, users.get(name, [])) for name in sorted(events)]
-    for subject, key in sorted(fields):
-        found.append(Feed(f"{PREFIX[Subject(subject)].capitalize()} field", key, users.get(key, [])))
-    return found
+            fields |= _fields_in(kind, payload, user)
+    readers, names = uses_by_text(), _shown_names()
+    wanted = [("Event", name) for name in sorted(events)]
+    wanted += [(f"{PREFIX[Subject(subject)].capitalize()} field", key) for subject, key in sorted(fields)]
+    return [
+        Feed(kind, name, list(dict.fromkeys(shown for use in readers.get(name, []) if (shown := names(use)))))
+        for kind, name in wanted
+    ]
 
 
-def _fields_in(kind: str, payload: str) -> set[tuple[str, str]]:
-    subject = Subject.ACCOUNT if kind == "group" else Subject.USER
+def _fields_in(kind: str, payload: str, user: str) -> set[tuple[str, str]]:
+    """The fields that one message states. Userlist's have `properties`, which a relationship has too."""
     try:
         data = json.loads(payload)
     except ValueError:
         return set()
-    traits = data.get("traits") or (data.get("context") or {}).get("traits") or {}
+    if not isinstance(data, dict):
+        return set()
+    subject = Subject.ACCOUNT if kind == "group" else Subject.USER
+    traits = data.get("traits") or _object(data, "context").get("traits")
+    if traits is None and "type" not in data:
+        traits = {key: data[key] for key in ("email", "name") if key in data} | _object(data, "properties")
+        if kind == "group" and user:
+            items = data.get("relationships") if "relationships" in data else [data]
+            subject = Subject.RELATIONSHIP
+            traits = {key: value for item in items or () for key, value in _object(item, "properties").items()}
     names = values_of(subject, traits) if isinstance(traits, dict) else {}
     return {(subject.value, f"{PREFIX[subject]}.{name}") for name in names}
 
 
-def _users_of_words() -> dict[str, list[Segment]]:
-    """The segments by every word of their rules: fields and events are among these."""
-    found: dict[str, list[Segment]] = defaultdict(list)
-    for segment in Segment.objects.order_by("name"):
-        for text in texts_in(segment.rule):
-            found[text].append(segment)
-    return found
+def _object(data: Any, key: str) -> dict[str, Any]:
+    found = data.get(key) if isinstance(data, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _shown_names() -> Callable[[FieldUse], FieldUse | None]:
+    """What a use is called on the page: an alert rule for the internal segment that is its question; None for the other
+    internal ones, whose owners are uses themselves.
+    """
+    internal = set(Segment.everything.filter(internal=True).values_list("pk", flat=True))
+    rules = {pk: rule for rule in AlertRule.objects.all() for pk in (rule.watch_id, rule.clear_watch_id)}
+
+    def shown(use: FieldUse) -> FieldUse | None:
+        if use.kind != "segment" or use.pk not in internal:
+            return use
+        rule = rules.get(use.pk)
+        return FieldUse("alert rule", rule.name, rule.pk) if rule else None
+
+    return shown

@@ -135,7 +135,7 @@ def decide_by(keys: Collection[str], redefined: bool) -> None:
 
 
 @find_field_uses_with
-def _levels_that_read(key: str) -> list[FieldUse]:
-    """Levels whose rule names a field."""
+def _levels_that_read() -> list[tuple[FieldUse, set[str]]]:
+    """Levels with the texts of their rule."""
     found = LevelRule.objects.select_related("level")
-    return [FieldUse("account level", item.level.name, item.pk) for item in found if key in texts_in(item.rule)]
+    return [(FieldUse("account level", item.level.name, item.pk), texts_in(item.rule)) for item in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -9,12 +10,24 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from integrations.models import Message, Outcome, Source
+from alerts.models import AlertRule, Milestone
+from core.clock import moment
+from health.models import HealthConfig
+from integrations.models import Message, Outcome, Source, SourceTally
 from integrations.tracking import keys
+from integrations.tracking.overview import feeds_of
 from tests import factories
 from tests.ingest.conftest import KEY, basic, batch, group, identify, track
 from tests.query_counts import QueryCount
 from tests.web.conftest import Company
+from usage.models import Trait
+
+
+@pytest.fixture
+def source(company: Company) -> Source:
+    """A source that has sent nothing."""
+    keys.forget_known()
+    return keys.create_source("Web app", key=KEY)[0]
 
 
 @pytest.fixture
@@ -61,6 +74,65 @@ def test_the_page_of_a_source_tells_volume_fate_and_use(manager: Client, sent: S
     assert "Report Exported" in page and "Exporters" in page
     assert "account.custom.plan_tier" in page and "user.title" in page
     assert "Web app" in text(manager.get(reverse("sources")))
+
+
+def test_the_page_names_everything_that_a_source_feeds(manager: Client, sent: Source) -> None:
+    """Traits, health configs, alert rules and milestones as well as segments; nothing that is internal to another."""
+    event = {"event": "Report Exported", "op": "at_least", "value": 1, "window": "ever"}
+    factories.segment("Exporters", event)
+    watch = factories.segment("Alert rule: Exports stop", event, internal=True)
+    AlertRule.objects.create(name="Exports stop", watch=watch, condition=factories.rule(event))
+    Milestone.objects.create(
+        name="First export", key="first", condition=factories.rule(event),
+        watch=factories.segment("Milestone: First export", event, internal=True),
+    )  # fmt: skip
+    Trait.objects.create(name="Exports", key="exports", method="count", definition={"event": "Report Exported"})
+    asked = {"dimensions": [{"field": "account.custom.plan_tier"}]}
+    HealthConfig.objects.update_or_create(is_default=True, defaults={"name": "By tier", "definition": asked})
+    feeds = {feed.name: [(use.kind, use.name) for use in feed.uses] for feed in feeds_of(sent)}
+    assert set(feeds.pop("Report Exported")) == {
+        ("segment", "Exporters"), ("alert rule", "Exports stop"), ("milestone", "First export"), ("trait", "Exports"),
+    }  # fmt: skip
+    assert feeds.pop("account.custom.plan_tier") == [("health config", "By tier")]
+    assert set(feeds) == {"user.title"} and feeds["user.title"] == []
+    page = text(manager.get(reverse("source", args=[sent.pk])))
+    assert "Exports stop" in page and "By tier" in page and "Milestone: First" not in page
+
+
+def test_what_userlist_states_is_fed_too(source: Source) -> None:
+    client = Client(headers={"authorization": f"Push {KEY}"})
+    between = {"company": "a1", "properties": {"seat_type": "full"}}
+    for path, body in (
+        (
+            "users",
+            {"identifier": "u1", "email": "u@x.example", "properties": {"city": "Oslo"}, "relationships": [between]},
+        ),
+        ("companies", {"identifier": "a1", "name": "Acme", "properties": {"shoe_size": "pro"}}),
+        ("relationships", {"user": "u1", "company": "a1", "properties": {"role": "owner"}}),
+    ):
+        assert client.post(f"/userlist/{path}", json.dumps(body), "application/json").status_code == 200
+    assert {feed.name for feed in feeds_of(source)} == {
+        "user.email", "user.custom.city", "account.name", "account.custom.shoe_size", "relationship.role",
+        "relationship.custom.seat_type",
+    }  # fmt: skip
+
+
+def test_the_chart_and_the_last_message_are_those_of_the_days(manager: Client, source: Source) -> None:
+    present = moment()
+    for days, number in ((0, 3), (2, 7), (29, 5), (30, 11)):
+        at = present.start_of(present.today - dt.timedelta(days=days)) + dt.timedelta(minutes=1)
+        SourceTally.objects.create(source=source, at=at, stored=number, duplicate=1)
+    came = (present.now - dt.timedelta(hours=3)).astimezone(dt.UTC)
+    Message.objects.create(source=source, received_at=came, at=present.now, kind="track")
+    answer = manager.get(reverse("source", args=[source.pk]))
+    shown = {present.today - day: number for day, number in answer.context["days"] if number}
+    assert {gap.days: number for gap, number in shown.items()} == {0: 4, 2: 8, 29: 6}
+    assert len(answer.context["days"]) == 30 and "18 messages in 30 days, 4 of them today" in text(answer)
+    lines = answer.context["charts"]["wide"].line.replace(",", " ").split()
+    heights = [float(height) for height in lines[1::2]]
+    assert len(heights) == 30 and min(heights) == heights[-3] and heights[-2] == max(heights)
+    assert f'Last message <time datetime="{came.isoformat()}"' in text(answer)
+    assert f'<time datetime="{came.isoformat()}"' in text(manager.get(reverse("sources")))
 
 
 def test_the_list_asks_the_same_number_of_questions(manager: Client, sent: Source, query_count: QueryCount) -> None:

@@ -32,10 +32,10 @@ class TraitInUse(Exception):
 
 
 @find_field_uses_with
-def _traits_that_read(key: str) -> list[FieldUse]:
-    """Traits whose definition names a field."""
+def _traits_that_read() -> list[tuple[FieldUse, set[str]]]:
+    """Traits with the texts of their definition."""
     found = Trait.objects.only("pk", "name", "definition")
-    return [FieldUse("trait", trait.name, trait.pk) for trait in found if key in texts_in(trait.definition)]
+    return [(FieldUse("trait", trait.name, trait.pk), texts_in(trait.definition)) for trait in found]
 
 
 def uses_of_trait(trait: Trait) -> list[FieldUse]:
