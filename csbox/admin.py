@@ -30,6 +30,9 @@ class WorkspaceForm(forms.ModelForm):  # type: ignore[type-arg]
         "0.92 from USD to EUR. Empty: the known exchange rate.",
     )
 
+    class Meta:
+        help_texts = {"time_zone": "Decides where a day begins. After a change all days of usage are counted anew."}
+
     def clean_currency(self) -> str:
         """As it is stored, in capital letters."""
         try:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
 from accounts.billing import roll_up_billing
 from accounts.facts import (
     Fact,
     RelationshipFact,
+    change_currency,
     define_attribute,
+    ensure_base_rate,
     record_accounts,
     record_relationships,
     record_subscriptions,
@@ -85,3 +89,25 @@ def test_billing_and_facts_at_once_do_not_deadlock(at_once: Callable[..., list[A
     roll_up_billing(moment())
     assert Subscription.objects.count() == 40
     assert set(Account.objects.values_list("mrr", "country")) == {(4, "4")}
+
+
+def test_what_is_priced_while_the_currency_changes_is_priced_in_the_new_one() -> None:
+    """The change waits for whoever has read the old rates; it would miss a row that is not committed yet."""
+    record_accounts([Fact("a", {}, AT)], source="t")
+    ensure_base_rate()
+    done = threading.Event()
+
+    def change() -> None:
+        change_currency("EUR", "0.5")
+        done.set()
+        connection.close()
+
+    other = threading.Thread(target=change)
+    with transaction.atomic():
+        facts = [Fact("s", {"account": "a", "mrr": 100, "currency": "USD"}, AT)]
+        assert record_subscriptions(facts, source="t").created
+        other.start()
+        assert not done.wait(0.5)
+    other.join(20)
+    sold = Subscription.objects.get()
+    assert done.is_set() and (sold.currency, sold.mrr_base) == ("USD", 50)
