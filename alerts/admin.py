@@ -6,8 +6,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
@@ -20,7 +18,7 @@ from alerts.playbooks.admin import EnrolmentAdmin, PlaybookAdmin, PlaybookVersio
 from alerts.raising import raise_alerts
 from alerts.replay_admin import AlertReplayAdmin, AlertReplayDayAdmin
 from alerts.work.admin import TaskAdmin, TaskCalendarAdmin
-from core.backoffice import BackOffice, ReadOnly, VersionsAdmin
+from core.backoffice import BackOffice, ReadOnly, TriedForm, VersionsAdmin
 from core.intake import BadValue
 from segments.rule_widget import RuleField
 from segments.rules.tree import RuleError
@@ -39,9 +37,10 @@ class OptionalRuleField(RuleField):
         return super().clean(value) if (value or {}).get("rules") else None
 
 
-class AlertRuleForm(forms.ModelForm):
+class AlertRuleForm(TriedForm):
     """A rule; what saving refuses is said in the form, each with its place."""
 
+    refuses = (RuleError, BadValue, RuleNameTaken)
     condition = RuleField()
     clear = OptionalRuleField(required=False, help_text="Ends an alert, besides the condition no longer holding.")
     reason = forms.CharField(max_length=255, required=False, help_text="One line for the history of the rule.")
@@ -60,23 +59,6 @@ class AlertRuleForm(forms.ModelForm):
         return save_alert_rule(
             self.instance if self.instance.pk else None, assigning=assigning, author=author, **values
         )
-
-    def clean(self) -> dict[str, Any]:
-        """Try the whole of it and take it back."""
-        cleaned = super().clean() or self.cleaned_data
-        if not self.errors:
-            try:
-                with transaction.atomic():
-                    self.saved()
-                    transaction.set_rollback(True)
-            except RuleError as error:
-                raise ValidationError([f"{one.pointer}: {one.message}" for one in error.problems]) from error
-            except (BadValue, RuleNameTaken) as error:
-                raise ValidationError(str(error)) from error
-        return cleaned
-
-    def validate_constraints(self) -> None:
-        """Saving says it better."""
 
 
 @admin.register(AlertRule)

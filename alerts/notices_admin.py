@@ -6,8 +6,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -15,12 +13,11 @@ from django.utils import timezone
 from alerts.channels.editing import save_channel
 from alerts.models import Delivery, Notice, NoticeChannel, NoticeSettings, RuleChoice, RuleNotices
 from alerts.notifying.telling import TASK
-from core.backoffice import BackOffice, ReadOnly
-from core.intake import BadValue
+from core.backoffice import BackOffice, ReadOnly, TriedForm
 from core.jobs import enqueue
 
 
-class NoticeChannelForm(forms.ModelForm):
+class NoticeChannelForm(TriedForm):
     """A channel; its address is entered and never shown."""
 
     posted_to = forms.CharField(
@@ -41,21 +38,6 @@ class NoticeChannelForm(forms.ModelForm):
             found, name=values["name"], kind=values.get("kind") or "", address=values["posted_to"],
             member=values.get("member"), active=values["active"],
         )  # fmt: skip
-
-    def clean(self) -> dict[str, Any]:
-        """Try it and take it back."""
-        cleaned = super().clean() or self.cleaned_data
-        if not self.errors:
-            try:
-                with transaction.atomic():
-                    self.saved()
-                    transaction.set_rollback(True)
-            except BadValue as error:
-                raise ValidationError(str(error)) from error
-        return cleaned
-
-    def validate_constraints(self) -> None:
-        """Saving says it better."""
 
 
 @admin.register(NoticeChannel)

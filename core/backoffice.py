@@ -8,10 +8,11 @@ from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import urlencode
 
+from django import forms
 from django.contrib import admin
-from django.core.exceptions import ObjectDoesNotExist
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.core.paginator import Paginator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Exists, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponseRedirect
@@ -21,7 +22,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 
 from core.figures import Figure, FiguredList, added_figures
-from core.intake import fold
+from core.intake import BadValue, fold
 
 DEEPEST = 10_000  # rows a list offers pages for; beyond that one searches or filters
 INLINE_ROWS = 50
@@ -157,6 +158,35 @@ class BackOffice(admin.ModelAdmin):
     def get_view_on_site_url(self, obj: Any = None) -> str | None:
         """The dashboard's page about this record."""
         return page_of(obj) if obj is not None else None
+
+
+class TriedForm(forms.ModelForm):
+    """A form that tries the whole of its save and takes it back, so that what saving refuses is said in the form.
+
+    `refuses` are the errors that mean a refusal; those with `problems` are said each with its place.
+    """
+
+    refuses: ClassVar[tuple[type[Exception], ...]] = (BadValue,)
+
+    def saved(self) -> Any:
+        """Save through the one way in which such records change."""
+        raise NotImplementedError
+
+    def clean(self) -> dict[str, Any]:
+        """Try it."""
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors:
+            try:
+                with transaction.atomic():
+                    self.saved()
+                    transaction.set_rollback(True)
+            except self.refuses as error:
+                problems = [f"{one.pointer}: {one.message}" for one in getattr(error, "problems", ())]
+                raise ValidationError(problems or str(error)) from error
+        return cleaned
+
+    def validate_constraints(self) -> None:
+        """Saving says it better."""
 
 
 class PresentFilter(admin.SimpleListFilter):

@@ -6,8 +6,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
@@ -20,15 +18,16 @@ from alerts.milestones.editing import (
     set_milestone_active,
 )  # fmt: skip
 from alerts.models import AccountMilestone, Milestone, MilestoneChange, MilestoneVersion
-from core.backoffice import BackOffice, ReadOnly, VersionsAdmin
+from core.backoffice import BackOffice, ReadOnly, TriedForm, VersionsAdmin
 from core.intake import BadValue
 from segments.rule_widget import RuleField
 from segments.rules.tree import RuleError
 
 
-class MilestoneForm(forms.ModelForm):
+class MilestoneForm(TriedForm):
     """A milestone; what saving refuses is said in the form, each with its place."""
 
+    refuses = (RuleError, BadValue, MilestoneNameTaken)
     condition = RuleField()
     reason = forms.CharField(max_length=255, required=False, help_text="One line for the history of the milestone.")
 
@@ -43,23 +42,6 @@ class MilestoneForm(forms.ModelForm):
         values = dict(self.cleaned_data)
         expected = Expected(values.pop("expected_days"), values.pop("start"), values.pop("start_field"))
         return save_milestone(self.instance if self.instance.pk else None, expected=expected, author=author, **values)
-
-    def clean(self) -> dict[str, Any]:
-        """Try the whole of it and take it back."""
-        cleaned = super().clean() or self.cleaned_data
-        if not self.errors:
-            try:
-                with transaction.atomic():
-                    self.saved()
-                    transaction.set_rollback(True)
-            except RuleError as error:
-                raise ValidationError([f"{one.pointer}: {one.message}" for one in error.problems]) from error
-            except (BadValue, MilestoneNameTaken) as error:
-                raise ValidationError(str(error)) from error
-        return cleaned
-
-    def validate_constraints(self) -> None:
-        """Saving says it better."""
 
 
 @admin.register(Milestone)

@@ -6,60 +6,49 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
 from alerts.models import Enrolment, Playbook, PlaybookVersion, StepRun
 from alerts.playbooks.editing import Coming, delete_playbook, save_playbook, set_playbook_active
 from alerts.playbooks.stopping import stop_enrolments
-from core.backoffice import BackOffice, ReadOnly, VersionsAdmin
+from core.backoffice import BackOffice, ReadOnly, TriedForm, VersionsAdmin
 from core.intake import BadValue
 from health.definition import DefinitionError
 
 
-class PlaybookForm(forms.ModelForm):
+class PlaybookForm(TriedForm):
     """A playbook; what saving refuses is said in the form, each with its place."""
 
+    refuses = (DefinitionError, BadValue)
+    overdue = forms.BooleanField(required=False, help_text="It comes in when it is overdue with the milestone instead.")
     reason = forms.CharField(max_length=255, required=False, help_text="One line for the history of the playbook.")
 
     class Meta:
         model = Playbook
         fields: ClassVar[list[str]] = [
-            "name", "description", "active", "segment", "rule", "include_existing", "again", "again_days", "definition",
+            "name", "description", "active", "segment", "rule", "milestone", "overdue", "include_existing", "again",
+            "again_days", "definition",
         ]  # fmt: skip
         help_texts: ClassVar[dict[str, str]] = {
-            "segment": "An account that joins it comes in. Without a segment and a rule people bring accounts in.",
+            "segment": "An account that joins it comes in. Without any of the three people bring accounts in.",
             "rule": "An account about which it opens an alert comes in.",
+            "milestone": "An account that reaches it comes in.",
             "definition": "Steps, goal and exit rule; the manual’s page on playbooks says the grammar.",
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["overdue"] = self.instance.entry == Playbook.Entry.OVERDUE
 
     def saved(self, author: Any = None) -> Playbook:
         """Save through the one way in which playbooks change."""
         given = dict(self.cleaned_data)
         coming = Coming(
             given.pop("segment"), given.pop("rule"), given.pop("include_existing"), given.pop("again"),
-            given.pop("again_days"),
+            given.pop("again_days"), given.pop("milestone"), given.pop("overdue"),
         )  # fmt: skip
         return save_playbook(self.instance if self.instance.pk else None, coming=coming, author=author, **given)
-
-    def clean(self) -> dict[str, Any]:
-        """Try the whole of it and take it back."""
-        cleaned = super().clean() or self.cleaned_data
-        if not self.errors:
-            try:
-                with transaction.atomic():
-                    self.saved()
-                    transaction.set_rollback(True)
-            except DefinitionError as error:
-                raise ValidationError([f"{one.pointer}: {one.message}" for one in error.problems]) from error
-            except BadValue as error:
-                raise ValidationError(str(error)) from error
-        return cleaned
-
-    def validate_constraints(self) -> None:
-        """Saving says it better."""
 
 
 @admin.register(Playbook)
@@ -71,7 +60,7 @@ class PlaybookAdmin(BackOffice):
     list_display = ("name", "key", "active", "entry", "inside", "version", "error")
     list_filter = ("active", "entry", ("error", admin.EmptyFieldListFilter))
     search_fields = ("name_folded",)
-    autocomplete_fields = ("segment", "rule")
+    autocomplete_fields = ("segment", "rule", "milestone")
     actions = ("switch_on", "switch_off")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

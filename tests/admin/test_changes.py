@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
+import json
 import re
 from typing import Any
 
@@ -15,6 +16,9 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account, Assignment, AttributeChange, AttributeDefinition, Relationship, Subscription
+from alerts.milestones.editing import Expected, save_milestone
+from alerts.models import Playbook
+from alerts.playbooks.editing import Coming, save_playbook
 from segments.models import RefreshRun, Segment
 from segments.refresh import refresh_due, request_refresh
 from tests import factories
@@ -139,6 +143,24 @@ def test_a_relationship_is_opened_changed_and_ended(back_office: Client) -> None
     back_office.post(listing, {"action": "end", "_selected_action": [made.pk]})
     made.refresh_from_db()
     assert made.ended_at is not None
+
+
+def test_a_playbook_by_a_milestone_stays_so_when_it_is_changed(back_office: Client) -> None:
+    condition = factories.rule({"field": "account.licences", "op": "at_least", "value": 5})
+    milestone = save_milestone(None, name="Set up", condition=condition, expected=Expected(30))
+    steps = {"steps": [{"key": "call", "kind": "task", "title": "Call"}]}
+    playbook = save_playbook(None, name="Late", definition=steps, coming=Coming(milestone=milestone, overdue=True))
+    change = reverse("admin:alerts_playbook_change", args=[playbook.pk])
+    form = back_office.get(change).context["adminform"].form
+    shown = {name: form[name].value() for name in form.fields}
+    body = {name: value for name, value in shown.items() if value is not None and value is not False}
+    body |= {"name": "Later", "definition": json.dumps(steps)}
+    answer = back_office.post(change, body)
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    playbook.refresh_from_db()
+    assert (playbook.name, playbook.milestone, playbook.entry) == ("Later", milestone, Playbook.Entry.OVERDUE)
+    refused = back_office.post(change, body | {"definition": '{"steps": [{"kind": "sing"}]}'})
+    assert refused.status_code == 200 and "/steps/0" in refused.content.decode()
 
 
 def segment_form(**values: Any) -> dict[str, Any]:
