@@ -100,7 +100,8 @@ def served(definition: Rule) -> Rule:
 
 
 DEFAULT = _with(ADOPTION, MOMENTUM, FINANCIAL, RELATIONSHIP)
-# A trial lasts weeks: whether they try it at all, several of them, and how much time is left.
+# A trial lasts weeks: whether they try it at all, several of them, and how much time is left. Nothing is paid yet, so
+# there is no financial side.
 TRIAL = _with(
     _dimension(
         "adoption",
@@ -113,8 +114,8 @@ TRIAL = _with(
     _dimension("momentum", "Momentum", 25, RECENCY | {"good": 2, "poor": 10}, TRIAL_END),
     _dimension("relationship", "Relationship", 15, TOUCHED | {"good": 7, "poor": 21}, PULSE),
 )
-# New customers have no renewal and no quarter behind them: what counts is that they begin, more of them each week, and
-# that somebody speaks with them.
+# New customers have no renewal and no quarter behind them, so no financial side either: what counts is that they begin,
+# more of them each week, and that somebody speaks with them.
 ONBOARDING = _with(
     _dimension(
         "adoption",
@@ -145,11 +146,13 @@ STRATEGIC = _with(
     _dimension("financial", "Financial", 15, RENEWAL | {"good": -180, "poor": -30}),
     _dimension("relationship", "Relationship", 25, TOUCHED | {"good": 14, "poor": 60}, PULSE),
 )
-# Many small customers and few talks: the product speaks for them.
+# Many small customers and few talks: the product speaks for most of them. Where somebody does speak with one, a few
+# times a year is enough; of the others nothing is known there, and the product decides alone.
 TARGET = _with(
-    _dimension("adoption", "Product adoption", 50, LICENCES, STEADY, HABIT, BREADTH | {"good": 3}, DEPTH, SPREAD),
-    _dimension("momentum", "Momentum", 35, RECENCY, RHYTHM, KEPT, QUARTER, MONTH),
+    _dimension("adoption", "Product adoption", 45, LICENCES, STEADY, HABIT, BREADTH | {"good": 3}, DEPTH, SPREAD),
+    _dimension("momentum", "Momentum", 30, RECENCY, RHYTHM, KEPT, QUARTER, MONTH),
     _dimension("financial", "Financial", 15, RENEWAL),
+    _dimension("relationship", "Relationship", 10, TOUCHED | {"good": 90, "poor": 365}, PULSE),
 )
 # Customers that are known to be in danger: only what happened lately says whether it turns.
 AT_RISK = _with(
@@ -210,6 +213,6 @@ def ready_made() -> list[ReadyMade]:
             "qualified", "Qualified", "The usual balance of product, renewal and relationship.", DEFAULT,
             _of(level, "qualified"),
         ),
-        ReadyMade("target", "Target", "By the product alone, for many with few talks.", TARGET, _of(level, "target")),
+        ReadyMade("target", "Target", "Mostly by the product, for many with few talks.", TARGET, _of(level, "target")),
         ReadyMade("at-risk", "At risk", "What the last weeks say about a turn.", AT_RISK, _of(level, "at-risk")),
     ]  # fmt: skip

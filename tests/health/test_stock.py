@@ -37,6 +37,12 @@ def test_each_is_saved_as_it_is(one: ReadyMade) -> None:
     assert 3 <= len(read_definition(one.definition, Reader.now()).measures) <= 20
 
 
+def test_each_asks_who_speaks_with_them_and_all_that_pay_ask_for_the_renewal() -> None:
+    sides = {one.key: {row["key"] for row in one.bare["dimensions"]} for one in ALL}
+    assert all(found >= {"adoption", "momentum", "relationship"} for found in sides.values())
+    assert {key for key, found in sides.items() if "financial" not in found} == {"trial", "onboarding"}
+
+
 def test_there_is_one_for_everybody_for_each_stage_and_each_tier() -> None:
     assert [one.key for one in ALL if one.rule is None] == ["default"]
     rules = {condition["value"] for one in ALL if one.rule for condition in one.rule["rules"]}
