@@ -17,16 +17,15 @@ from accounts.touching import waiting_since
 from core.jobs import enqueue
 from core.locks import held
 from core.waking import hush, was_rung
-from csbox.pipeline import refresh_touched
+from csbox.pipeline import is_to_bring_in, refresh_touched
 from segments.models import RefreshRun
-from usage.rollup import is_pending
 
 LONGEST_REST = 5.0
 
 
 def is_waiting() -> bool:
     """Whether something was stored that has not been evaluated."""
-    return is_pending() or waiting_since() is not None
+    return is_to_bring_in() or waiting_since() is not None
 
 
 def evaluate_waiting() -> None:

@@ -25,6 +25,7 @@ from core.locks import xact_lock
 from health.mixes import keep_mixes
 from health.refresh import refresh_health
 from health.requesting import answered_by_others, redefining_requests
+from integrations.tracking.settling import catch_up, is_behind
 from segments.holding.telling import follow
 from segments.levels.deciding import decide_levels
 from segments.models import RefreshRun, Segment
@@ -32,7 +33,7 @@ from segments.refresh import Changed, refresh_segments
 from segments.stages import split_by_stage
 from usage.feeds.watching import watch_feeds
 from usage.metrics import refresh_metrics
-from usage.rollup import roll_up
+from usage.rollup import is_pending, roll_up
 from usage.traits.computing import refresh_traits
 
 MOST = 20_000  # accounts that one evaluation of new data takes
@@ -42,11 +43,22 @@ SHARE = 2  # up to half of all accounts cost less than everybody: of 100,000, 5,
 
 def refresh_everything(trigger: str = RefreshRun.Trigger.DAILY, now: Moment | None = None) -> RefreshRun:
     """Every account, every segment, at one moment."""
-    roll_up(now)
+    bring_in(now)
     present = now or moment()
     run = _refresh(trigger, present, None)
     keep_mixes(present)
     return run
+
+
+def bring_in(now: Moment | None = None) -> None:
+    """Everything that came and was left to the background: events get their users and accounts, and are counted."""
+    catch_up()
+    roll_up(now)
+
+
+def is_to_bring_in() -> bool:
+    """Whether anything was left to the background."""
+    return is_behind() or is_pending()
 
 
 def look_at_feeds(now: Moment | None = None) -> None:
@@ -67,7 +79,7 @@ def refresh_past_days(days: int) -> None:
 def refresh_accounts(accounts: Sequence[int], now: Moment | None = None, *, users: Sequence[int] = ()) -> RefreshRun:
     """The same steps after new data for some accounts only, and for their users; `users` are others besides, who may
     belong to no account."""
-    roll_up(now)
+    bring_in(now)
     return _refresh(RefreshRun.Trigger.DATA, now or moment(), accounts, users)
 
 
@@ -77,7 +89,7 @@ def refresh_touched(now: Moment | None = None) -> RefreshRun | None:
     The marks are read first and taken away last. The present is read in between, so it is later than all that the marks
     stand for. Where many of all accounts are marked, looking at everybody is quicker.
     """
-    roll_up(now)
+    bring_in(now)
     touched = read_touched(MOST)
     if not touched.accounts:
         return None

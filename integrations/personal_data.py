@@ -50,11 +50,11 @@ _ERASE_PENDING = """
 WITH chosen AS (SELECT id FROM integrations_pendingevent WHERE id = ANY(%s)),
 pending AS (
     DELETE FROM integrations_pendingevent p USING chosen c WHERE p.id = c.id
-    RETURNING p.identity_id, p.at, p.source, p.message_id
+    RETURNING p.at, p.source, p.message_id
 ),
 gone AS (
     DELETE FROM usage_event e USING pending p
-    WHERE p.identity_id IS NOT NULL AND e.at = p.at AND e.source = p.source AND e.message_id = p.message_id
+    WHERE e.at = p.at AND e.source = p.source AND e.message_id = p.message_id
         AND e.user_id IS NULL
     RETURNING e.source, e.message_id
 ),
@@ -95,9 +95,7 @@ def _other_messages(subject: Subject) -> QuerySet[Message]:
 def _pending(subject: Subject) -> QuerySet[PendingEvent]:
     if subject.kind == ACCOUNT:
         return PendingEvent.objects.filter(account_id=subject.pk)
-    return PendingEvent.objects.filter(
-        Q(user=subject.pk) | Q(identity__in=_identities(subject).order_by().values("pk"))
-    )
+    return PendingEvent.objects.filter(identity__in=_identities(subject).order_by().values("pk"))
 
 
 def _erase_pending(rows: QuerySet[Any], subject: Subject, limit: int) -> Counter[str]:
@@ -255,7 +253,7 @@ hold(
         find=_both(_other_messages),
     ),
     Holding(
-        key="pending_events", label="Events that wait for their user or account", model=PendingEvent, order=10,
+        key="pending_events", label="Events of visitors that wait for their user", model=PendingEvent, order=10,
         find=_both(_pending), erase=_erase_pending,
         columns={"at": "at", "source": "source", "message_id": "message_id"},
     ),

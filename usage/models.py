@@ -6,12 +6,13 @@ from django.db import models
 
 from accounts.models import Account, EndUser
 from usage.feeds.models import Feed, FeedArrival, FeedEvent, FeedHour, FeedSilence
+from usage.placing.models import PlacingMark
 from usage.traits.models import AccountTraits, Trait, TraitDay, UserTraits
 
 __all__ = [
     "AccountTraits", "AccountUsage", "ActiveMonth", "DailyUsage", "DirtyDay", "Event", "EventName", "Feed",
-    "FeedArrival", "FeedEvent", "FeedHour", "FeedSilence", "FirstUse", "MessageReceipt", "PendingUsage", "PrunedMonth",
-    "RecentCount", "RecentDay", "RecentMark", "Trait", "TraitDay", "UserActivity", "UserTraits",
+    "FeedArrival", "FeedEvent", "FeedHour", "FeedSilence", "FirstUse", "MessageReceipt", "PendingUsage", "PlacingMark",
+    "PrunedMonth", "RecentCount", "RecentDay", "RecentMark", "Trait", "TraitDay", "UserActivity", "UserTraits",
 ]  # fmt: skip
 
 
@@ -33,7 +34,8 @@ class Event(models.Model):
     """One thing that happened, in the context of its account; partitioned by the month of `at` (see the migration).
 
     `at` is the client's corrected time, `received_at` ours; `folded` holds the folds of those properties that are
-    texts. An event without an account counts for no account. One that is not `active` tells of a user who was not there
+    texts. An event without an account counts for no account; an `inferred` one was not named by the sender and follows
+    the user's periods of belonging (`usage.placing`). An event that is not `active` tells of a user who was not there
     (a server did it): it counts as an event, and is no sign of life. The database's primary key is (id, at), because a
     partitioned table's key must hold the partition's column.
     """
@@ -49,6 +51,7 @@ class Event(models.Model):
     source = models.CharField(max_length=80)
     message_id = models.CharField(max_length=255)
     active = models.BooleanField(default=True)
+    inferred = models.BooleanField(default=False)
 
     class Meta:
         ordering = ("-at",)

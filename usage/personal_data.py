@@ -25,6 +25,7 @@ from usage.models import (
     Event,
     FirstUse,
     PendingUsage,
+    PlacingMark,
     RecentCount,
     TraitDay,
     UserActivity,
@@ -111,8 +112,13 @@ hold(
         columns={
             "at": "at", "event": "name__name", "account": "account__external_id", "user": "user__external_id",
             "properties": "properties", "source": "source", "message_id": "message_id", "received_at": "received_at",
-            "active": "active",
+            "active": "active", "account_inferred": "inferred",
         },
+    ),
+    # After the relationships, which set marks when they go.
+    Holding(
+        key="placing_marks", label="Marks that events are to be placed anew", model=PlacingMark, order=90,
+        find={USER: of_account(PlacingMark, "user")},
     ),
     Holding(
         key="pending_usage", label="Daily usage to be added up", model=PendingUsage, order=12,

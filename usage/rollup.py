@@ -19,12 +19,14 @@ from accounts.touching import touch, touch_users
 from core.clock import Moment, moment
 from core.locks import xact_lock
 from usage.models import DirtyDay, PendingUsage, PrunedMonth
+from usage.placing.anew import place_slice
+from usage.placing.marks import is_to_place
 from usage.recent import count_recent, marks
 
 _STAGE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS usage_taken (
     account_id bigint, user_id bigint, name_id smallint, day date, count integer, absent integer,
-    first_at timestamptz, last_at timestamptz
+    first_at timestamptz, last_at timestamptz, lost boolean
 ) ON COMMIT DELETE ROWS
 """
 # What belongs to nobody any more counts for nobody. A user who was merged has given away what was his before.
@@ -35,7 +37,8 @@ WITH taken AS (
     ) RETURNING *
 ), added AS (
     INSERT INTO usage_taken
-    SELECT t.account_id, t.user_id, t.name_id, t.day, sum(t.count), sum(t.absent), min(t.first_at), max(t.last_at)
+    SELECT t.account_id, t.user_id, t.name_id, t.day, sum(t.count), sum(t.absent),
+           min(t.first_at) FILTER (WHERE t.count > 0), max(t.last_at) FILTER (WHERE t.count > 0), bool_or(t.count < 0)
     FROM taken t JOIN accounts_account a ON a.id = t.account_id LEFT JOIN accounts_enduser u ON u.id = t.user_id
     WHERE t.user_id IS NULL OR u.id IS NOT NULL GROUP BY 1, 2, 3, 4
 )
@@ -75,9 +78,9 @@ WITH shares AS (
             AND coalesce(c.user_id, 0) = coalesce(d.user_id, 0))
     RETURNING d.account_id, d.user_id, d.name_id, d.day
 ), told AS (
-    INSERT INTO usage_taken (account_id, user_id, name_id, day, count, absent, first_at, last_at)
-    SELECT account_id, user_id, name_id, day, count, absent, first_at, last_at FROM counted
-    UNION ALL SELECT account_id, user_id, name_id, day, 0, 0, NULL, NULL FROM gone
+    INSERT INTO usage_taken (account_id, user_id, name_id, day, count, absent, first_at, last_at, lost)
+    SELECT account_id, user_id, name_id, day, count, absent, first_at, last_at, FALSE FROM counted
+    UNION ALL SELECT account_id, user_id, name_id, day, 0, 0, NULL, NULL, TRUE FROM gone
 )
 INSERT INTO usage_dailyusage (name_id, day, account_id, user_id, count, absent)
 SELECT name_id, day, account_id, user_id, count, absent FROM counted
@@ -107,6 +110,45 @@ WHERE usage_accountusage.last_seen_at IS NULL
    OR EXCLUDED.first_seen_at < usage_accountusage.first_seen_at
    OR EXCLUDED.last_seen_at > usage_accountusage.last_seen_at
 """
+# Who has lost events was perhaps seen first or last by one of these: read from what is left. Of what was dropped by
+# retention only the days are known, so a first or last sign of life that lies there stays.
+_SEEN_LESS_USERS = """
+WITH lost AS (
+    SELECT DISTINCT account_id, user_id FROM usage_taken WHERE lost AND user_id IS NOT NULL
+), found AS MATERIALIZED (
+    SELECT l.account_id, l.user_id, e.first_at, e.last_at,
+           EXISTS (SELECT 1 FROM usage_dailyusage d WHERE d.account_id = l.account_id AND d.user_id = l.user_id
+                   AND d.count > d.absent) AS counted
+    FROM lost l CROSS JOIN LATERAL (
+        SELECT min(at) AS first_at, max(at) AS last_at FROM usage_event e
+        WHERE e.user_id = l.user_id AND e.account_id = l.account_id AND e.active
+    ) e
+), gone AS (
+    DELETE FROM usage_useractivity u USING found f
+    WHERE u.account_id = f.account_id AND u.user_id = f.user_id AND f.first_at IS NULL AND NOT f.counted
+)
+UPDATE usage_useractivity u SET last_seen_at = f.last_at,
+    first_seen_at = CASE WHEN u.first_seen_at < (SELECT max(month) + interval '1 month' FROM usage_prunedmonth)
+                    THEN least(u.first_seen_at, f.first_at) ELSE f.first_at END
+FROM found f WHERE u.account_id = f.account_id AND u.user_id = f.user_id AND f.first_at IS NOT NULL
+"""
+_SEEN_LESS_ACCOUNTS = """
+WITH lost AS (
+    SELECT DISTINCT account_id FROM usage_taken WHERE lost
+), found AS MATERIALIZED (
+    SELECT l.account_id, first.at AS first_at, last.at AS last_at,
+           EXISTS (SELECT 1 FROM usage_dailyusage d WHERE d.account_id = l.account_id AND d.count > d.absent) AS counted
+    FROM lost l LEFT JOIN LATERAL (
+        SELECT at FROM usage_event e WHERE e.account_id = l.account_id AND e.active ORDER BY at LIMIT 1
+    ) first ON TRUE LEFT JOIN LATERAL (
+        SELECT at FROM usage_event e WHERE e.account_id = l.account_id AND e.active ORDER BY at DESC LIMIT 1
+    ) last ON TRUE
+)
+UPDATE usage_accountusage u SET last_seen_at = f.last_at,
+    first_seen_at = CASE WHEN u.first_seen_at < (SELECT max(month) + interval '1 month' FROM usage_prunedmonth)
+                    THEN least(u.first_seen_at, f.first_at) ELSE f.first_at END
+FROM found f WHERE u.account_id = f.account_id AND (f.first_at IS NOT NULL OR NOT f.counted)
+"""
 BATCH = 500  # days that one transaction counts anew
 SHARES = 100_000  # rows that one transaction adds up
 ATTEMPTS = 3
@@ -115,12 +157,15 @@ ATTEMPTS = 3
 def roll_up(present: Moment | None = None) -> set[int]:
     """Add up what events have brought since the last time, and count marked days anew; returns their accounts.
 
+    Before that, events without a context are placed by the present periods of belonging.
     The accounts, and those to which the events' users belong besides, are marked for the next evaluation in the same
     transaction. One roll-up runs at a time; a second one waits and then finds what is left. A crash takes back at most
     one batch, whose shares are there again.
     """
     present = present or moment()
     touched: set[int] = set()
+    while place_slice():
+        pass
     while days := _days_anew(present, touched):
         if days < BATCH:
             break
@@ -131,7 +176,7 @@ def roll_up(present: Moment | None = None) -> set[int]:
 
 def is_pending() -> bool:
     """Whether there is anything to roll up."""
-    return PendingUsage.objects.exists() or DirtyDay.objects.exists()
+    return PendingUsage.objects.exists() or DirtyDay.objects.exists() or is_to_place()
 
 
 def _add_up(present: Moment, touched: set[int]) -> int:
@@ -210,8 +255,11 @@ def _seen(cursor: Any) -> set[int]:
     """First and last signs of life of what was taken; its accounts, marked for the evaluation."""
     for statement in (_SEEN_USERS, _SEEN_ACCOUNTS):
         cursor.execute(statement)
-    cursor.execute("SELECT array_agg(DISTINCT account_id), array_agg(DISTINCT user_id) FROM usage_taken")
-    accounts, users = cursor.fetchone()
+    cursor.execute("SELECT array_agg(DISTINCT account_id), array_agg(DISTINCT user_id), bool_or(lost) FROM usage_taken")
+    accounts, users, lost = cursor.fetchone()
+    if lost:
+        for statement in (_SEEN_LESS_USERS, _SEEN_LESS_ACCOUNTS):
+            cursor.execute(statement)
     touch(accounts or [])
     # A rule may count what an account's people do in any account.
     touch_users(user for user in users or [] if user is not None)

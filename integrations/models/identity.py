@@ -12,8 +12,9 @@ from core.models import Timestamped
 class Identity(Timestamped):
     """Another id of a user: an anonymous id, or one that an alias call replaced.
 
-    Until its user is known, `facts` keeps what was said about the person, in the order of arrival; it is recorded with
-    its own time once the user is known.
+    Until its user is known, `facts` keeps what was said about the person, the newest of each value; it is recorded
+    with its own time once the user is known. While it is `behind`, some of its pending events are left to the
+    background.
     """
 
     name = models.CharField(max_length=255, unique=True)
@@ -23,9 +24,11 @@ class Identity(Timestamped):
     )
     linked_at = models.DateTimeField(null=True)
     facts = models.JSONField(default=list)
+    behind = models.BooleanField(default=False, db_default=False, editable=False)
 
     class Meta:
         ordering = ("name",)
+        indexes = [models.Index(fields=["id"], condition=Q(behind=True), name="identity_behind")]
         verbose_name_plural = "identities"
 
     def __str__(self) -> str:
@@ -33,30 +36,23 @@ class Identity(Timestamped):
 
 
 class PendingEvent(models.Model):
-    """An event that was stored without its user or its account, by its time, source and message id.
+    """An event of a visitor, by its time, source and message id.
 
-    Once the anonymous visitor has a user, or the user a first account, the event gets them and this row goes.
+    Once the visitor has a user, the event gets that user and this row goes. Until then the account of an event that
+    named none (`inferred`) follows what the visitor says.
     """
 
-    identity = models.ForeignKey(Identity, models.CASCADE, null=True, db_index=False, related_name="+")
-    user = models.ForeignKey(EndUser, models.CASCADE, null=True, db_index=False, related_name="+")
+    identity = models.ForeignKey(Identity, models.CASCADE, db_index=False, related_name="+")
     account_id = models.BigIntegerField(null=True, help_text="The account that the event has already.")
+    inferred = models.BooleanField(default=False, help_text="The event named no account.")
     at = models.DateTimeField()
     source = models.CharField(max_length=80)
     message_id = models.CharField(max_length=255)
 
     class Meta:
         ordering = ("id",)
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(identity__isnull=False) | Q(user__isnull=False), name="pending_event_of_somebody"
-            ),
-        ]
-        indexes = [
-            # The events of a visitor who has logged in, and of a user who has joined an account.
-            models.Index(fields=["identity"], condition=Q(identity__isnull=False), name="pending_of_identity"),
-            models.Index(fields=["user"], condition=Q(user__isnull=False), name="pending_of_user"),
-        ]
+        # The events of a visitor, in slices.
+        indexes = [models.Index(fields=["identity", "id"], name="pending_of_identity")]
 
     def __str__(self) -> str:
         return self.message_id

@@ -129,9 +129,9 @@ class IdentityAdmin(ReadOnly):
 
 @admin.register(PendingEvent)
 class PendingEventAdmin(ReadOnly):
-    """Events that wait for their user or their account."""
+    """Events of visitors, which wait for their user."""
 
-    list_display = ("at", "identity", "user", "source", "message_id")
-    list_filter = ("at", ("user", admin.EmptyFieldListFilter))
-    search_fields = ("identity__name", "user__name_folded", "message_id")
-    list_select_related = ("identity", "user")
+    list_display = ("at", "identity", "source", "message_id")
+    list_filter = ("at", "source")
+    search_fields = ("identity__name", "message_id")
+    list_select_related = ("identity",)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import Count, Min
 
-from accounts.facts import CLEARED, Fact, RelationshipFact
+from accounts.facts import Fact, RelationshipFact
 from accounts.facts.merging import merge_users
-from accounts.facts.shapes import CUSTOM
-from accounts.models import EndUser, Relationship
+from accounts.models import EndUser
+from core.waking import wake_evaluation
 from integrations.models import Identity, Outcome, PendingEvent, Source
 from integrations.tracking.messages import Tracked
-from usage.store import EventPlace, PostgresStore
-
-MOST_FACTS = 50  # kept of one visitor, the newest
-MOST_PENDING = 10_000  # events of one person that are completed at once
+from integrations.tracking.settling import settle_slice
+from integrations.tracking.visitors import Entry, spans, stated, together, told
+from usage.placing.homes import Span, home_at
+from usage.store import PostgresStore
 
 
 class Link(NamedTuple):
@@ -37,6 +37,8 @@ class Identities:
         self.rows: dict[str, Identity] = {}
         self.links: dict[str, Link] = {}
         self.told: list[Fact | RelationshipFact] = []
+        self.spans: dict[str, list[Span[str]]] = {}
+        self.moved: list[Identity] = []  # visitors who say now that they belong elsewhere
         self.touched: set[int] = set()
 
     def resolve(self) -> None:
@@ -100,42 +102,30 @@ class Identities:
 
     def _keep_or_tell(self) -> None:
         """Keep what visitors say; of those who are known now, everything that was kept is told with its own time."""
+        said: dict[str, list[Entry]] = defaultdict(list)
         for message in self.messages:
-            row = self.rows.get(message.anonymous)
-            if message.user or row is None:
+            if not message.user and message.anonymous in self.rows:
+                said[message.anonymous] += stated(message)
+        for name, entries in said.items():
+            row = self.rows[name]
+            kept = together([*row.facts, *entries])
+            if kept == row.facts:
                 continue
-            if message.kind == "identify":
-                self._keep(row, {"values": _plain(message.traits), "at": message.at.isoformat()})
-                if message.company:
-                    self._keep(row, {"account": message.company, "values": {}, "at": message.at.isoformat()})
-            elif message.kind == "group":
-                kept = {
-                    "account": message.account,
-                    "values": _plain(message.relationship),
-                    "at": message.at.isoformat(),
-                }
-                self._keep(row, kept)
-        for name, (user, _, _) in self.links.items():
-            row = self.rows.get(name)
-            for kept in row.facts if row else ():
-                at = dt.datetime.fromisoformat(kept["at"])
-                values = {
-                    key: CLEARED if value is None and key.startswith(CUSTOM) else value
-                    for key, value in kept["values"].items()
-                }
-                if "account" in kept:
-                    self.told.append(RelationshipFact(user, kept["account"], at, values))
-                else:
-                    self.told.append(Fact(user, values, at))
-
-    def _keep(self, row: Identity, kept: dict[str, Any]) -> None:
-        row.facts = [*row.facts, kept][-MOST_FACTS:]
-        row.save(update_fields=["facts", "updated_at"])
+            if spans(kept) != spans(row.facts):
+                self.moved.append(row)
+            row.facts = kept
+            row.save(update_fields=["facts", "updated_at"])
+        for name, link in self.links.items():
+            if name in self.rows:
+                self.told += told(link.user, self.rows[name].facts)
 
     def home_of(self, message: Tracked) -> str:
-        """The account that a visitor has named last; "" for none."""
-        row = None if message.user else self.rows.get(message.anonymous)
-        return next((kept["account"] for kept in reversed(row.facts) if "account" in kept), "") if row else ""
+        """The account to which a visitor belonged at the time of an event that names none; "" for none."""
+        if message.account or message.user or message.anonymous not in self.rows:
+            return ""
+        if message.anonymous not in self.spans:
+            self.spans[message.anonymous] = spans(self.rows[message.anonymous].facts)
+        return home_at(self.spans[message.anonymous], message.at) or ""
 
     def link(self) -> None:
         """Give each name its user, with the events that wait for one; merge a user who had the name."""
@@ -148,10 +138,21 @@ class Identities:
                 continue
             row.user, row.linked_at, row.former, row.facts = user, link.at, row.former or link.former, []
             row.save(update_fields=["user", "linked_at", "former", "facts", "updated_at"])
-            self._complete(PendingEvent.objects.filter(identity=row), user=user.pk)
+            self._settle(row)
             if link.former:
                 self._merge(name, user)
-        self._adopt()
+        for row in self.moved:
+            if row.user is None:
+                self._settle(row)
+
+    def _settle(self, row: Identity) -> None:
+        """The first slice of the visitor's events; the rest is left to the background."""
+        accounts, reached = settle_slice(row)
+        self.touched |= accounts
+        if reached is not None:
+            row.behind = True
+            row.save(update_fields=["behind"])
+            wake_evaluation()
 
     def _merge(self, name: str, user: EndUser) -> None:
         """An id that was a user's own: that user becomes part of the present one."""
@@ -161,52 +162,16 @@ class Identities:
         self.touched |= merge_users(old, user, source=self.source.key)
         PostgresStore().move_user(old.pk, user.pk)
         Identity.objects.filter(user=old).update(user=user)
-        PendingEvent.objects.filter(user=old).update(user=user)
         old.delete()
 
-    def _adopt(self) -> None:
-        """Events of users who belonged to no account, once they belong to one."""
-        joined = {message.user for message in self.messages if message.user and message.kind in ("group", "alias")}
-        joined |= {fact.user for fact in self.told if isinstance(fact, RelationshipFact)}
-        joined |= {m.user for m in self.messages if m.user and (m.relationship or m.company)}
-        joined |= {link.user for link in self.links.values()}
-        if not joined:
-            return
-        waiting = PendingEvent.objects.filter(user__external_id__in=joined, account_id=None).values("user").distinct()
-        homes = Relationship.objects.open().filter(user__in=waiting).values("user_id")
-        for user, home in (
-            homes.annotate(n=Count("id"), home=Min("account_id")).filter(n=1).values_list("user_id", "home")
-        ):
-            self._complete(PendingEvent.objects.filter(user=user), user=user, account=home)
-
-    def _complete(self, pending: Any, *, user: int, account: int | None = None) -> None:
-        rows = list(pending.order_by("id")[:MOST_PENDING])
-        if not rows:
-            return
-        places = [EventPlace(row.at, row.source, row.message_id, row.account_id) for row in rows]
-        PostgresStore().complete(places, user=user, account=account)
-        self.touched |= {row.account_id or account for row in rows if row.account_id or account}  # type: ignore[misc]
-        homeless = [row.pk for row in rows if row.account_id is None and account is None]
-        PendingEvent.objects.filter(pk__in=[row.pk for row in rows if row.pk not in homeless]).delete()
-        # They have their user now and still wait for an account.
-        PendingEvent.objects.filter(pk__in=homeless).update(user=user, identity=None)
-
     def keep_pending(self, events: Sequence[Tracked], accounts: Mapping[int, int | None]) -> None:
-        """Note where the events are that lack their user, or a user's first account."""
-        lacking = [(events[place], account) for place, account in accounts.items()]
-        lacking = [(event, account) for event, account in lacking if not event.user or account is None]
-        people = {event.user for event, _ in lacking if event.user}
-        users = dict(EndUser.objects.filter(external_id__in=people).values_list("external_id", "pk")) if people else {}
+        """Note where the events of visitors are, who may become users or say where they belong."""
+        lacking = [(events[place], account) for place, account in accounts.items() if not events[place].user]
         PendingEvent.objects.bulk_create(
             PendingEvent(
-                identity=None if event.user else self.rows.get(event.anonymous), user_id=users.get(event.user),
-                account_id=account, at=event.at, source=self.source.key, message_id=event.message_id,
+                identity=self.rows[event.anonymous], account_id=account, inferred=not event.account, at=event.at,
+                source=self.source.key, message_id=event.message_id,
             )
             for event, account in lacking
-            if event.outcome != Outcome.DROPPED and (event.user in users or event.anonymous in self.rows)
+            if event.outcome != Outcome.DROPPED and event.anonymous in self.rows
         )  # fmt: skip
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values as JSON keeps them."""
-    return {key: None if value is CLEARED else value for key, value in values.items()}

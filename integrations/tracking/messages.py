@@ -87,6 +87,11 @@ class Tracked:
         return cls(**values | {"at": dt.datetime.fromisoformat(values["at"]), "payload": payload})
 
     @property
+    def tells_belonging(self) -> bool:
+        """True if it says that somebody belongs to its account, or did."""
+        return bool(self.account) and (self.kind == "group" or bool(self.relationship) or self.joins or self.leaves)
+
+    @property
     def is_event(self) -> bool:
         """True if it is stored as an event."""
         return self.kind in ("track", "page", "screen")

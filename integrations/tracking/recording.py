@@ -36,6 +36,7 @@ from integrations.tracking.repetitions import drop_repeated
 from integrations.tracking.tallies import log_messages, tally
 from integrations.tracking.traits import Definitions, values_of
 from usage import partitions
+from usage.placing.homes import spans_of
 from usage.store import EventFact, PostgresStore, Prepared
 
 log = logging.getLogger(__name__)
@@ -197,8 +198,7 @@ class Batch:
             self.accounts.append((message, Fact(message.company, message.company_traits, message.at)))
             if message.user:
                 self.relationships.append((message, RelationshipFact(message.user, message.company, message.at)))
-        told = message.kind == "group" or message.relationship or message.joins or message.leaves
-        if message.user and message.account and told:
+        if message.user and message.tells_belonging:
             ended = message.at if message.leaves else None
             fact = RelationshipFact(message.user, message.account, message.at, message.relationship, ended_at=ended)
             self.relationships.append((message, fact))
@@ -293,7 +293,7 @@ class Batch:
             EventFact(
                 message.message_id, message.name, message.at,
                 message.account or self.identities.home_of(message) or None, message.user or None, message.properties,
-                message.active,
+                message.active, not message.account,
             )
             for message in events
         ]  # fmt: skip
@@ -305,19 +305,19 @@ class Batch:
         self.identities.keep_pending(events, result.accounts)
         self._explain([events[place] for place, account in result.accounts.items() if account is None])
 
-    @staticmethod
-    def _explain(events: Sequence[Tracked]) -> None:
+    def _explain(self, events: Sequence[Tracked]) -> None:
         """Say of events without an account why they have none."""
-        people = {event.user for event in events if event.user}
-        several: set[str] = set()
-        if people:
-            open_ones = Relationship.objects.open().filter(user__external_id__in=people)
-            several = set(open_ones.values_list("user__external_id", flat=True))
+        periods = spans_of({self.user_ids[event.user] for event in events if event.user})
         for event in events:
             event.outcome = Outcome.NO_ACCOUNT
+            theirs = periods.get(self.user_ids[event.user], ()) if event.user else ()
             if not event.user:
                 event.remark("Nobody has been identified by this anonymousId yet. Send context.groupId or identify.")
-            elif event.user in several:
-                event.remark("The user belongs to several accounts. Send context.groupId to say in which it happened.")
-            else:
+            elif not theirs:
                 event.remark("The user belongs to no account yet. Send a group call, or context.groupId.")
+            elif any(span.covers(event.at) for span in theirs) or event.at < min(span.starts for span in theirs):
+                event.remark(
+                    "The user belonged to several accounts then. Send context.groupId to say in which it happened."
+                )
+            else:
+                event.remark("The user belonged to no account then. Send context.groupId if it happened in one.")

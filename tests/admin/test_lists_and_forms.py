@@ -130,6 +130,8 @@ def test_every_model_of_ours_is_in_the_back_office() -> None:
     unlisted |= {"usage.AccountTraits", "usage.UserTraits", "accounts.ExportPart"}
     # What came by hour and by event is summed up in the rhythm of its feed.
     unlisted |= {"usage.FeedArrival", "usage.FeedHour", "usage.FeedEvent"}
+    # A mark is there for seconds.
+    unlisted |= {"usage.PlacingMark"}
     assert ours - unlisted <= known
 
 

@@ -168,6 +168,5 @@ INTEGRATIONS = {
     "connection_has_name": {"name": ""},
     "one_open_run_per_connection": {},
     "one_link_per_record": {},
-    "pending_event_of_somebody": {"user": None, "identity": None},
 }
 VIOLATIONS: dict[str, dict[str, Any]] = CORE | ACCOUNTS | USAGE | SEGMENTS | HEALTH | ALERTS | INTEGRATIONS

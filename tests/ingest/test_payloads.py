@@ -55,7 +55,7 @@ def facts() -> dict[str, Any]:
         "events": Event.objects.values("message_id", "name", "account", "user", "at", "properties"),
         "receipts": MessageReceipt.objects.filter(message_id__in=events).values("message_id"),
         "identities": Identity.objects.values("name", "user", "former", "facts"),
-        "waiting": PendingEvent.objects.values("message_id", "user_id", "account_id"),
+        "waiting": PendingEvent.objects.values("message_id", "identity", "account_id"),
     }
     return {name: sorted(map(str, found)) for name, found in rows.items()}
 

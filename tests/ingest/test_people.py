@@ -18,7 +18,8 @@ ROLE = {"Userlist": {"extensions": {"relationship": {"properties": {"role": "own
 
 
 def homes() -> dict[str, tuple[str | None, str | None]]:
-    """The account and the user of every event, by its message id."""
+    """The account and the user of every event, by its message id, once the background has done its part."""
+    roll_up()
     rows = Event.objects.values_list("message_id", "account__external_id", "user__external_id")
     return {message_id: (account, user) for message_id, account, user in rows}
 

@@ -200,7 +200,6 @@ def fill_tracking(acme: Account, bob: EndUser) -> None:
     # One of more events than are completed at once.
     PostgresStore().append([EventFact("late", "Seen", NOW, None, None)], source=source.key)
     PendingEvent.objects.create(identity=identity, at=NOW, source=source.key, message_id="late")
-    PendingEvent.objects.create(user=bob, account_id=acme.pk, at=NOW, source=source.key, message_id="other")
     LogEntry.objects.create(
         user=TeamMember.objects.get().user, content_type=ContentType.objects.get_for_model(identity),
         object_id=str(identity.pk), object_repr="anon-bob of Bob Quill", action_flag=2,

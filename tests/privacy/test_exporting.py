@@ -111,7 +111,8 @@ def test_what_is_personal_is_exported(world: World) -> None:
     """Kinds without columns are about the bookkeeping alone."""
     left_out = {item.key for kind in ("user", "account") for item in holdings(kind) if not item.columns}
     assert left_out == {
-        "back_office_log", "exports", "naming_changes", "touched", "pins_log", "health_log", "integrations_log",
+        "back_office_log", "exports", "naming_changes", "touched", "pins_log", "health_log",
+        "integrations_log", "placing_marks",
         # What others said, which is cleaned of the name, or what is kept of it for a day or two.
         "message_mentions", "visitor_facts", "link_mentions", "run_problems", "import_texts", "imported_values",
         "answers", "set_aside",

@@ -45,14 +45,14 @@ class TestOneSender:
             cursor.execute("SELECT tableoid::regclass::text FROM usage_event ORDER BY at")
             assert [name for (name,) in cursor.fetchall()] == ["usage_event_y2026m03", "usage_event_y2026m04"]
 
-    def test_the_users_only_account_fills_in_and_of_several_none_is_guessed(self) -> None:
+    def test_the_only_account_of_that_time_fills_in_and_of_several_none_is_guessed(self) -> None:
         one, two = factories.account(), factories.account()
         single, several, former = (factories.end_user(external_id=name) for name in ("single", "several", "former"))
         factories.relationship(one, single)
-        factories.relationship(one, several)
-        factories.relationship(two, several)
-        factories.relationship(one, former, started_at=AT, ended_at=AT)
-        factories.relationship(two, former)
+        factories.relationship(one, several, started_at=AT)
+        factories.relationship(two, several, started_at=AT)
+        factories.relationship(one, former, started_at=AT - dt.timedelta(days=2), ended_at=AT)
+        factories.relationship(two, former, started_at=AT)
         result = send(*[EventFact(name, "Login", AT, user=name) for name in ("single", "several", "former")])
         assert result.homeless == 1
         homes = dict(Event.objects.values_list("user__external_id", "account_id"))

@@ -15,8 +15,10 @@ class EventFact:
     """Something that happened, as its sender tells it.
 
     `message_id` is unique within its source and makes a repetition harmless; `at` is the client's corrected time.
-    Account and user are external ids. Without an account, the user's only open relationship fills it in. An event that
-    is not `active` was sent about a user who was not there: it counts, but nobody was seen.
+    Account and user are external ids. Without an account it happened in the only one to which the user belonged at
+    that time (`usage.placing`), and goes with the user's periods when those change; so does one whose account is
+    `inferred` by the caller and was not named by the sender. An event that is not `active` was sent about a user who
+    was not there: it counts, but nobody was seen.
     """
 
     message_id: str
@@ -26,6 +28,7 @@ class EventFact:
     user: str | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
     active: bool = True
+    inferred: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,8 @@ class EventStore(Protocol):
     ) -> Appended:
         """Store each event exactly once, with what it adds to the daily counts."""
 
-    def complete(self, events: Sequence[EventPlace], *, user: int | None, account: int | None) -> int:
-        """Give stored events the user or account (primary keys) that they lack; how many there were."""
+    def complete(self, events: Sequence[EventPlace], homes: Sequence[int | None], *, user: int | None) -> int:
+        """Give stored events the user (a primary key) whom they lack, and a home; how many changed."""
 
     def move_user(self, old: int, new: int) -> int:
         """Make the events of one user (a primary key) those of another one; how many there were."""

@@ -21,21 +21,24 @@ from core.spans import ONE_DAY
 from core.waking import wake_evaluation
 from usage import partitions
 from usage.feeds.watching import note_arrival
+from usage.placing.marks import mark_ranges, mark_users
 from usage.store.base import Appended, EventFact, EventPlace, Prepared
+from usage.store.moving import complete_events
 from usage.store.reading import FUTURE, read_events
 
 _STAGE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS usage_arrival (
     place integer, account_id bigint, user_id bigint, name_id smallint, at timestamptz, properties jsonb,
-    folded jsonb, message_id varchar(255), active boolean
+    folded jsonb, message_id varchar(255), active boolean, inferred boolean
 ) ON COMMIT DELETE ROWS
 """
 _COPY = """
-COPY usage_arrival (place, account_id, user_id, name_id, at, properties, folded, message_id, active) FROM STDIN
+COPY usage_arrival (place, account_id, user_id, name_id, at, properties, folded, message_id, active, inferred)
+FROM STDIN
 """
 _INTO_EVENTS = """
-COPY usage_event (account_id, user_id, name_id, at, received_at, properties, folded, source, message_id, active)
-FROM STDIN
+COPY usage_event (account_id, user_id, name_id, at, received_at, properties, folded, source, message_id, active,
+                  inferred) FROM STDIN
 """
 _INTO_PENDING = """
 COPY usage_pendingusage (account_id, user_id, name_id, day, count, absent, first_at, last_at) FROM STDIN
@@ -52,44 +55,21 @@ WITH once AS (
     ON CONFLICT DO NOTHING RETURNING message_id
 ), stored AS (
     INSERT INTO usage_event (account_id, user_id, name_id, at, received_at, properties, folded, source, message_id,
-                             active)
-    SELECT account_id, user_id, name_id, at, %(now)s, properties, folded, %(source)s, message_id, active
+                             active, inferred)
+    SELECT account_id, user_id, name_id, at, %(now)s, properties, folded, %(source)s, message_id, active, inferred
     FROM once JOIN fresh USING (message_id) ORDER BY place
-    RETURNING account_id, user_id, name_id, at, active
+    RETURNING account_id, user_id, name_id, at, active, inferred
 ), added AS (
     INSERT INTO usage_pendingusage (account_id, user_id, name_id, day, count, absent, first_at, last_at)
     SELECT account_id, user_id, name_id, (at AT TIME ZONE %(zone)s)::date AS day, count(*),
            count(*) FILTER (WHERE NOT active), min(at) FILTER (WHERE active), max(at) FILTER (WHERE active)
     FROM stored WHERE account_id IS NOT NULL GROUP BY 1, 2, 3, 4
+), marked AS (
+    INSERT INTO usage_placingmark (user_id, first_at, last_at) SELECT user_id, min(at), max(at) FROM stored
+    WHERE user_id IS NOT NULL AND (account_id IS NULL OR inferred) GROUP BY 1
 )
 SELECT count(*), count(*) FILTER (WHERE account_id IS NULL) FROM stored
 """
-# Two statements for one question, because an index answers "is null" and "equals" and not "is the same as".
-_COMPLETE = """
-WITH before AS MATERIALIZED (
-    SELECT e.id, e.at, e.account_id, e.user_id, coalesce(e.account_id, %(account)s) AS to_account,
-           coalesce(e.user_id, %(user)s) AS to_user
-    FROM usage_event e, unnest(%(ats)s::timestamptz[], %(sources)s::text[], %(ids)s::text[], %(accounts)s::bigint[])
-        AS wanted (at, source, message_id, account_id)
-    WHERE e.at = wanted.at AND e.message_id = wanted.message_id AND e.source = wanted.source AND {same_account} AND (
-        e.user_id IS NULL AND %(user)s::bigint IS NOT NULL OR e.account_id IS NULL AND %(account)s::bigint IS NOT NULL)
-    FOR UPDATE OF e
-), changed AS (
-    UPDATE usage_event e SET account_id = b.to_account, user_id = b.to_user FROM before b
-    WHERE e.id = b.id AND e.at = b.at
-    RETURNING e.name_id, e.at, e.active, b.account_id, b.user_id, b.to_account, b.to_user
-), sides AS (
-    SELECT account_id, user_id, name_id, at, active, -1 AS one FROM changed WHERE account_id IS NOT NULL
-    UNION ALL SELECT to_account, to_user, name_id, at, active, 1 FROM changed WHERE to_account IS NOT NULL
-), moved AS (
-    INSERT INTO usage_pendingusage (account_id, user_id, name_id, day, count, absent, first_at, last_at)
-    SELECT account_id, user_id, name_id, (at AT TIME ZONE %(zone)s)::date AS day, sum(one),
-           coalesce(sum(one) FILTER (WHERE NOT active), 0), min(at) FILTER (WHERE active), max(at) FILTER (WHERE active)
-    FROM sides GROUP BY 1, 2, 3, 4, one
-)
-SELECT count(*) FROM changed
-"""
-_SAME_ACCOUNT = ("e.account_id = wanted.account_id", "e.account_id IS NULL AND wanted.account_id IS NULL")
 # All that was counted for a user goes over, also what was counted of events that are not kept any more.
 _HAND_OVER = """
 WITH mine AS MATERIALIZED (
@@ -175,20 +155,13 @@ class PostgresStore:
         result.received_at = present.now
         return result
 
-    def complete(self, events: Sequence[EventPlace], *, user: int | None, account: int | None) -> int:
-        """Give stored events the user or account (primary keys) that they lack; how many there were."""
-        values = {
-            "user": user, "account": account, "zone": moment().zone.key, "ats": [event.at for event in events],
-            "sources": [event.source for event in events], "ids": [event.message_id for event in events],
-            "accounts": [event.account for event in events],
-        }  # fmt: skip
-        changed = 0
-        with connection.cursor() as cursor:
-            for same in _SAME_ACCOUNT:
-                cursor.execute(_COMPLETE.format(same_account=same), values)
-                changed += int(cursor.fetchone()[0])
-        if changed:
-            wake_evaluation()
+    def complete(self, events: Sequence[EventPlace], homes: Sequence[int | None], *, user: int | None) -> int:
+        """Give events that have no user this one (None: still nobody), and those whose account was never named the
+        home in the same place; how many changed."""
+        changed = complete_events(events, homes, user)
+        if user is not None:
+            ats = [event.at for event in events]
+            mark_ranges({user: (min(ats), max(ats))} if ats else {})
         return changed
 
     @transaction.atomic
@@ -198,7 +171,7 @@ class PostgresStore:
         with connection.cursor() as cursor:
             cursor.execute(_HAND_OVER, {"old": old, "new": new})
             moved = cursor.rowcount
-        wake_evaluation()
+        mark_users([new])
         return moved
 
     @transaction.atomic
@@ -224,11 +197,15 @@ def _append_prepared(rows: list[tuple[Any, ...]], source: str, present: Moment, 
         return result
     now = present.now.isoformat()
     shares: dict[tuple[int, int | None, int, dt.date], list[tuple[dt.datetime, bool]]] = {}
+    to_place: dict[int, list[dt.datetime]] = {}
     with connection.cursor() as cursor:
         with cursor.copy(_INTO_EVENTS) as copy:
-            for _, account, user, name, at, properties, folded, message_id, active in rows:
-                event = (account, user, name, at.isoformat(), now, properties, folded, source, message_id, active)
-                copy.write_row(event)
+            for _, account, user, name, at, properties, folded, message_id, active, inferred in rows:
+                copy.write_row(
+                    (account, user, name, at.isoformat(), now, properties, folded, source, message_id, active, inferred)
+                )
+                if user is not None and (inferred or account is None):
+                    to_place.setdefault(user, []).append(at)
                 if account is not None:
                     key = (account, user, name, at.astimezone(present.zone).date())
                     shares.setdefault(key, []).append((at, active))
@@ -237,6 +214,7 @@ def _append_prepared(rows: list[tuple[Any, ...]], source: str, present: Moment, 
                 times = [at for at, active in share if active]
                 first, last = min(times, default=None), max(times, default=None)
                 copy.write_row((*key, len(share), len(share) - len(times), first, last))
+    mark_ranges({person: (min(ats), max(ats)) for person, ats in to_place.items()})
     note_arrival(source, (row[3] for row in rows), present.now)
     result.stored = len(rows)
     result.homeless = sum(row[1] is None for row in rows)

@@ -8,15 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Min
 from django.utils import timezone
 
 from accounts.facts import Reject
-from accounts.models import Relationship
 from accounts.privacy.gate import erased_among
 from core.clock import Moment
 from core.intake import MAX_JSON, BadValue, clean_id, clean_text, fold, short
 from usage.models import EventName
+from usage.placing.homes import home_at, spans_of
 from usage.store.base import Appended, EventFact
 
 FUTURE = dt.timedelta(days=1)  # a sender's clock may be wrong by a zone, not by more
@@ -39,7 +38,7 @@ def read_events(
     named = {"user": {e.user for e in events if e.user}, "account": {e.account for e in events if e.account}}
     erased = erased_among(named)
     unplaced = {event.user for event in events if event.user and not event.account}
-    homes = _only_homes({users[user] for user in unplaced if user in users})
+    spans = spans_of({users[user] for user in unplaced if user in users})
     names = _name_ids({event.name for event in events if isinstance(event.name, str)})
     rows = []
     for index, event in enumerate(events):
@@ -53,7 +52,11 @@ def read_events(
             result.rejected.append(Reject(index, "user" if ("user", event.user) in erased else "account", gone))
             continue
         user = _find(users, event.user, "user", tell)
-        account = _find(accounts, event.account, "account", tell) if event.account else homes.get(user or 0)
+        account = _find(accounts, event.account, "account", tell)
+        inferred = event.inferred and account is not None
+        if not event.account and user in spans:
+            account = home_at(spans[user], event.at)
+            inferred = account is not None
         name = names.get(event.name)
         if name is None:
             tell("event", "An event needs a name of at most 255 characters.")
@@ -65,8 +68,11 @@ def read_events(
         else:
             result.accounts[index] = account
             rows.append(
-                (index, account, user, name, event.at, properties, json.dumps(folded), message_id, event.active)
-            )
+                (
+                    index, account, user, name, event.at, properties, json.dumps(folded), message_id, event.active,
+                    inferred,
+                )
+            )  # fmt: skip
     return rows
 
 
@@ -91,15 +97,6 @@ def _find(ids: Mapping[str, int], value: str | None, what: str, tell: Any) -> in
         tell(what, f"There is no {what} “{short(value)}”. Load {what}s first.")
         return None
     return ids[value]
-
-
-def _only_homes(users: set[int]) -> dict[int, int]:
-    """The account of each user who belongs to exactly one; of a user of several it cannot be known."""
-    if not users:
-        return {}
-    open_ones = Relationship.objects.open().filter(user__in=users).values("user_id")
-    single = open_ones.annotate(n=Count("id"), home=Min("account_id")).filter(n=1)
-    return dict(single.values_list("user_id", "home"))
 
 
 def _name_ids(names: set[str]) -> dict[str, int]:

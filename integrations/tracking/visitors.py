@@ -1,0 +1,105 @@
+"""What is kept of a visitor until the user is known: per value the newest, per account the outermost instants.
+
+An entry is `{"values": {...}, "at": instant}`, with `account` if it is about belonging, and `ended` if that ended then.
+So a page that repeats its calls adds nothing, and what is told in the end is what a known user would have been.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from accounts.facts import CLEARED, Fact, RelationshipFact
+from accounts.facts.people import IN, OUT, periods
+from accounts.facts.shapes import CUSTOM
+from accounts.facts.values import canonical
+from integrations.tracking.messages import Tracked
+from usage.placing.homes import Span
+
+MOST_ACCOUNTS = 1_000  # that one visitor can belong to, those named last
+Entry = dict[str, Any]
+
+
+def stated(message: Tracked) -> list[Entry]:
+    """What a message without a user says of its visitor."""
+    at = message.at.isoformat()
+    found: list[Entry] = []
+    if message.kind == "identify" and message.traits:
+        found.append({"values": _plain(message.traits), "at": at})
+    if message.company:
+        found.append({"account": message.company, "values": {}, "at": at})
+    if message.tells_belonging:
+        entry: Entry = {"account": message.account, "values": _plain(message.relationship), "at": at}
+        found.append(entry | ({"ended": True} if message.leaves else {}))
+    return found
+
+
+def together(entries: Iterable[Entry]) -> list[Entry]:
+    """The same in as few entries as need be, whatever the order and repetition: by account and by time."""
+    newest: dict[tuple[str, str], tuple[Any, ...]] = {}
+    marks: dict[tuple[str, bool], list[dt.datetime]] = defaultdict(list)
+    for entry in entries:
+        account, ended = entry.get("account", ""), bool(entry.get("ended"))
+        if account:
+            marks[account, ended].append(instant(entry))
+        for key, value in entry["values"].items():
+            rank = (instant(entry), canonical(value), ended, value)
+            if (account, key) not in newest or rank[:3] > newest[account, key][:3]:
+                newest[account, key] = rank
+    kept: dict[tuple[str, dt.datetime, bool], dict[str, Any]] = defaultdict(dict)
+    for (account, key), (at, _, ended, value) in newest.items():
+        kept[account, at, ended][key] = value
+    for (account, ended), ats in marks.items():
+        for at in (min(ats), max(ats)):
+            kept.setdefault((account, at, ended), {})
+    last: dict[str, dt.datetime] = {}
+    for (account, _), ats in marks.items():
+        last[account] = max(*ats, last.get(account, ats[0]))
+    chosen = set(sorted(last, key=lambda account: (last[account], account))[-MOST_ACCOUNTS:]) | {""}
+    return [
+        {"values": kept[key], "at": key[1].isoformat()}
+        | ({"account": key[0]} if key[0] else {}) | ({"ended": True} if key[2] else {})
+        for key in sorted(kept, key=lambda key: (key[1], key[0], key[2])) if key[0] in chosen
+    ]  # fmt: skip
+
+
+def spans(entries: Iterable[Entry]) -> list[Span[str]]:
+    """The visitor's periods of belonging, by the accounts' external ids."""
+    marks: dict[str, list[tuple[dt.datetime, int]]] = defaultdict(list)
+    for entry in entries:
+        if "account" in entry:
+            marks[entry["account"]].append((instant(entry), OUT if entry.get("ended") else IN))
+    return [
+        Span(account, period.starts or period.ends, period.ends)  # type: ignore[arg-type]
+        for account, found in marks.items()
+        for period in periods(found)
+    ]
+
+
+def told(user: str, entries: Sequence[Entry]) -> list[Fact | RelationshipFact]:
+    """The same as facts about a user (an external id)."""
+    found: list[Fact | RelationshipFact] = []
+    for entry in entries:
+        at = instant(entry)
+        values = {
+            key: CLEARED if value is None and key.startswith(CUSTOM) else value
+            for key, value in entry["values"].items()
+        }
+        if "account" in entry:
+            ended = at if entry.get("ended") else None
+            found.append(RelationshipFact(user, entry["account"], at, values, ended_at=ended))
+        else:
+            found.append(Fact(user, values, at))
+    return found
+
+
+def instant(entry: Entry) -> dt.datetime:
+    """When it was true."""
+    return dt.datetime.fromisoformat(entry["at"])
+
+
+def _plain(values: Any) -> dict[str, Any]:
+    """Values as JSON keeps them."""
+    return {key: None if value is CLEARED else value for key, value in values.items()}
