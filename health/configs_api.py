@@ -24,7 +24,8 @@ from health.versions_api import VersionActions
 
 class ConfigSerializer(StrictSerializer):
     """How the accounts of a segment are scored. Without a segment it is the default config. `problems` says by measure
-    why it could not be scored last time, or for how many accounts both its rules hold."""
+    why it could not be scored last time, or for how many accounts both its rules hold; `held` for which silent feed
+    some measures stand still."""
 
     id = serializers.IntegerField(read_only=True)
     name = Text(max_length=120, required=False, allow_blank=True)
@@ -35,11 +36,12 @@ class ConfigSerializer(StrictSerializer):
     position = serializers.IntegerField(read_only=True)
     version = serializers.IntegerField(read_only=True)
     problems = serializers.DictField(read_only=True, child=serializers.CharField())
+    held = serializers.CharField(read_only=True)
     scored_at = serializers.DateTimeField(read_only=True)
 
     def to_representation(self, instance: HealthConfig) -> dict[str, Any]:
         """The default config has no segment."""
-        names = ("id", "name", "definition", "active", "position", "version", "problems", "scored_at")
+        names = ("id", "name", "definition", "active", "position", "version", "problems", "held", "scored_at")
         key = instance.segment.key if instance.segment else None
         return {name: getattr(instance, name) for name in names} | {"segment": key}
 

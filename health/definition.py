@@ -25,7 +25,7 @@ from accounts.fields import Field, Kind, Owner, Stage, Vocabulary
 from core.intake import BadValue, clean_number, clean_text, short
 from segments.models import Segment
 from segments.questions import Question, Reader
-from segments.rules.nodes import Condition, InSegment, walk
+from segments.rules.nodes import Condition, InSegment, fields_of, walk
 from segments.rules.tree import Problem, RuleError
 from segments.stages import stages_of
 
@@ -320,3 +320,12 @@ class _Reading:
         for extra in sorted(set(map(str, value)) - known):
             self.fail(f"{at}/{short(extra)}", "unknown-key", f"“{short(extra)}” is not known here. Remove it.", known)
         return value
+
+
+def fields_of_measure(measure: Measure) -> set[str]:
+    """The keys of every field that a measure names."""
+    limits = [side.of for side in (measure.good, measure.poor) if side is not None]
+    found = {one.key for one in (measure.field, *limits) if one is not None}
+    for question in (measure.good_rule, measure.poor_rule):
+        found |= fields_of(question.rule) if question else set()
+    return found

@@ -25,24 +25,31 @@ def judged(
     *,
     shown: bool = False,
     parts: bool = True,
+    held: Collection[int] = (),
 ) -> str | None:
     """The common table expressions from accounts to `wanted` (id, score, computed, band, overridden, coverage,
     dimensions, measures, amounts, shown), bound but for the place %(today)s; None if no account can be among them.
 
     With `shown` it yields what a distribution of each measure is drawn of; without, that array is empty. Without
-    `parts` so are dimensions, measures and amounts, for whoever asks for bands alone.
+    `parts` so are dimensions, measures and amounts, for whoever asks for bands alone. Measures at the places `held`
+    keep the score that they have by this version; then the places %(config)s and %(version)s are to be bound too.
     """
     read = bound_read(definition, accounts, context)
     if read is None:
         return None
     sums = arithmetic(definition)
+    scores, amounts = (
+        [_kept(sql, name, i) if i in held else sql for i, sql in enumerate(found)]
+        for name, found in (("measures", sums.measures), ("values", sums.values))
+    )
     n = len(sums.measures) if parts else 0
     looks = [shown_sql(i, measure) for i, measure in enumerate(definition.measures)] if shown else []
     pairs = ", ".join(f"'{key}', d{i}" for i, (key, _) in enumerate(sums.dimensions))
     return JUDGED.format(
         read=read,
-        measures=_named("m", sums.measures),
-        values=_named("x", sums.values) if parts else "",
+        measures=_named("m", scores),
+        values=_named("x", amounts) if parts else "",
+        kept=_KEPT if held else "",
         shown=_named("s", looks),
         dimensions=_named("d", [sql for _, sql in sums.dimensions]),
         score=sums.score,
@@ -55,6 +62,15 @@ def judged(
         good=plain(definition.good),
         poor=plain(definition.poor),
     )
+
+
+_KEPT = """
+    LEFT JOIN health_accounthealth AS kept ON kept.account_id = read.id
+        AND kept.config_id = %(config)s::bigint AND kept.version = %(version)s::int"""
+
+
+def _kept(sql: str, column: str, place: int) -> str:
+    return f"CASE WHEN kept.account_id IS NULL THEN {sql} ELSE kept.{column}[{place + 1}] END"
 
 
 def _named(letter: str, expressions: Collection[str]) -> str:

@@ -52,7 +52,8 @@ class HealthConfig(Timestamped):
     """How the accounts of a segment are scored. An account of several segments is scored by the first config that fits.
 
     The config without a segment is the default: it comes last and scores everybody else. `definition` is as it was
-    written (see the manual's page on health); `problems` says by measure why one of them cannot be scored at present.
+    written (see the manual's page on health); `problems` says by measure why one of them cannot be scored at present,
+    `held` for which silent feed the scores of some measures stand still.
     """
 
     name = models.CharField(max_length=120)
@@ -63,6 +64,7 @@ class HealthConfig(Timestamped):
     definition = models.JSONField(default=dict)
     version = models.PositiveIntegerField(default=0, editable=False)
     problems = models.JSONField(default=dict, editable=False)
+    held = models.TextField(blank=True, editable=False)
     scored_at = models.DateTimeField(null=True, editable=False)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, related_name="+"

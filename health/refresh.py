@@ -21,11 +21,13 @@ from core.deadline import TooSlow, time_limit
 from core.ids import Ids, OneOf
 from core.locks import xact_lock
 from health.definition import UNSCORED, Definition, DefinitionError, read_definition
+from health.holding import held_measures, held_words
 from health.judging import in_segments, judged, without_failing
 from health.models import AccountHealth, BandChange, HealthConfig
 from health.overlap import both_hold
 from health.scoring import by_rules, overlapping_sql
 from health.statements import CAUSES, SCORE, TRENDS
+from segments.holding.holds import Holds
 from segments.models import RefreshRun
 from segments.questions import Reader
 
@@ -58,7 +60,7 @@ def refresh_health(
     with transaction.atomic():
         xact_lock("health")
         since = HealthConfig.objects.aggregate(last=Max("scored_at"))["last"]
-        scoring = _Scoring(present, reader, cause, asked, run)
+        scoring = _Scoring(present, reader, cause, asked, run, Holds.now(reader.vocabulary))
         for config in HealthConfig.objects.filter(active=True).select_related("segment"):
             scoring.by(config)
         scoring.the_rest()
@@ -80,6 +82,7 @@ class _Scoring:
     cause: str
     accounts: Ids | None
     run: HealthRun
+    holds: Holds
     taken: list[int] = field(default_factory=list)
     everybody: bool = False
 
@@ -93,11 +96,11 @@ class _Scoring:
         try:
             definition = read_definition(config.definition, self.reader, lenient=True)
         except DefinitionError as error:
-            self.settle(config, {"": error.problems[0].message})
+            self.settle(config, {"": error.problems[0].message}, "")
             definition = UNSCORED
         else:
             definition, problems = self.scored(config, definition, mine)
-            self.settle(config, problems)
+            self.settle(config, problems, held_words(definition, held_measures(definition, self.holds)))
         if not definition.dimensions:
             self.execute(config, UNSCORED, mine)
         if config.segment_id is not None:
@@ -137,7 +140,7 @@ class _Scoring:
     def execute(self, config: HealthConfig | None, definition: Definition, mine: QuerySet[Account]) -> dict[str, str]:
         """The one statement, in a savepoint, so that what fails can be found and left out. Returns what is to be said
         of measures whose two rules hold for one account, by key."""
-        text = judged(definition, mine, self.reader.context)
+        text = judged(definition, mine, self.reader.context, held=held_measures(definition, self.holds))
         if text is None:
             return {}
         values: dict[str, Any] = {
@@ -159,10 +162,10 @@ class _Scoring:
             if number
         }
 
-    def settle(self, config: HealthConfig, problems: dict[str, str]) -> None:
-        """Say on the config what is wrong with it, and when it was scored. A scoring of some accounts knows nothing of
-        the others, so it takes nothing back."""
+    def settle(self, config: HealthConfig, problems: dict[str, str], held: str) -> None:
+        """Say on the config what is wrong with it, what of it is held, and when it was scored. A scoring of some
+        accounts knows nothing of the others, so it takes nothing back."""
         if self.accounts is not None:
             problems = problems | config.problems
         self.run.problems |= {config.name: problems} if problems else {}
-        HealthConfig.objects.filter(pk=config.pk).update(problems=problems, scored_at=self.present.now)
+        HealthConfig.objects.filter(pk=config.pk).update(problems=problems, held=held, scored_at=self.present.now)

@@ -13,8 +13,9 @@ from accounts.fields import Stage, vocabulary
 from accounts.touching import touch
 from core.jobs import enqueue
 from core.locks import held
-from health.models import ScoringRequest
+from health.models import HealthConfig, ScoringRequest
 from health.refresh import refresh_health
+from segments.holding.others import go_on_with
 from segments.models import RefreshRun, Segment
 from segments.refresh import refresh_due, request_refresh
 from segments.stages import split_by_stage
@@ -75,3 +76,10 @@ def score_requested() -> None:
             ScoringRequest.objects.filter(pk__in=read).delete()
     if is_scoring_due():
         enqueue(TASK)
+
+
+@go_on_with
+def _score_what_was_held() -> None:
+    """A silent feed is back, or its silence is real."""
+    if HealthConfig.objects.exclude(held="").exists():
+        request_scoring()

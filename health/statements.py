@@ -8,7 +8,7 @@ from __future__ import annotations
 # (measured: 4 times the work).
 JUDGED = """
 read AS MATERIALIZED ({read}),
-measured AS MATERIALIZED (SELECT id{measures}{values}{shown} FROM read),
+measured AS MATERIALIZED (SELECT id{measures}{values}{shown} FROM read{kept}),
 summed AS MATERIALIZED (SELECT *{dimensions} FROM measured),
 whole AS MATERIALIZED (
     SELECT id, {score} AS score, round({coverage}, 1) AS coverage, {by_key} AS dimensions,

@@ -16,7 +16,7 @@ from core.clock import moment
 from core.deadline import TooSlow, time_limit
 from health.backtest.figures import LETTERS
 from health.backtest.models import BackTest
-from health.definition import Definition, Measure, read_definition
+from health.definition import Definition, Measure, fields_of_measure, read_definition
 from health.effect import accounts_of
 from health.judging import judged, without_failing
 from health.models import HealthConfig
@@ -24,7 +24,6 @@ from health.past import show_pulses
 from segments.models import Segment
 from segments.past_days import PastDays, past_days
 from segments.questions import Reader, named_in
-from segments.rules.nodes import fields_of
 
 log = logging.getLogger(__name__)
 LIMIT_MS = 60_000
@@ -143,12 +142,3 @@ def _without(definition: Definition, fields: dict[str, str], problems: dict[str,
         return Measure(measure.key, measure.name, measure.weight, problem=reason)
 
     return definition.but(kept)
-
-
-def fields_of_measure(measure: Measure) -> set[str]:
-    """The keys of every field that a measure names."""
-    limits = [side.of for side in (measure.good, measure.poor) if side is not None]
-    found = {one.key for one in (measure.field, *limits) if one is not None}
-    for question in (measure.good_rule, measure.poor_rule):
-        found |= fields_of(question.rule) if question else set()
-    return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from health.backtest.models import BackTest
-from health.backtest.replay import Replay, fields_of_measure
-from health.definition import Measure
+from health.backtest.replay import Replay
+from health.definition import Measure, fields_of_measure
 from segments.rules.nodes import Node, walk
 from segments.unknown_days import Gap, Reads, gaps_of
 

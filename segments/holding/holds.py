@@ -1,7 +1,8 @@
 """Which rules are held: those that read an event which a silent feed brought lately, or usage as such.
 
-One function for everything that is evaluated: segments and levels ask it, health and alerts are to ask it too. A rule
-that reads another segment needs no hold for that: the other segment is held itself, so its members stand still.
+One function for everything that is evaluated: segments, levels and the measures of health ask it; alerts and milestones
+ask by their internal segments. A rule that reads another segment, or health, needs no hold for that: what it reads is
+held itself and stands still.
 """
 
 from __future__ import annotations
@@ -46,9 +47,13 @@ class Holds:
 
     def of(self, rule: Group) -> list[FeedSilence]:
         """The silences for which a rule is held; none means that it is evaluated."""
+        return self.of_reads(fields_of(rule), events_of(rule)) if self.silences.open else []
+
+    def of_reads(self, keys: Collection[str], events: Collection[str]) -> list[FeedSilence]:
+        """The same for whatever reads these fields, by their keys, and these events, by their names."""
         if not self.silences.open:
             return []
-        reads = self._reads(fields_of(rule), events_of(rule))
+        reads = self._reads(keys, events)
         return self.silences.open if reads.everything else self.silences.of_events(reads.events)
 
     def reason(self, rule: Group) -> str:

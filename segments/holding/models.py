@@ -9,7 +9,8 @@ from usage.feeds.models import FeedSilence
 
 
 class HoldNotice(models.Model):
-    """What one person was told about one silence; `segments` are the names of theirs that are held."""
+    """What one person was told about one silence; `segments` are the names of what is held of
+    theirs: segments, alert rules, milestones, health configs."""
 
     silence = models.ForeignKey(FeedSilence, models.CASCADE, related_name="notices")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, related_name="+")

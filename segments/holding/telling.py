@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from segments.holding.holds import Holds
 from segments.holding.models import HoldNotice
+from segments.holding.others import Held, go_on, others_held
 from segments.models import RefreshRun, Segment
 from segments.questions import Reader
 from segments.refresh import request_refresh
@@ -27,18 +28,21 @@ log = logging.getLogger(__name__)
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 
-def held_for(silence: FeedSilence) -> list[Segment]:
-    """The segments that one silence holds, in the company's order."""
+def held_for(silence: FeedSilence) -> tuple[list[Segment], list[Held]]:
+    """The segments that one silence holds, those of alert rules and milestones after the company's own in their order;
+    and what else it holds."""
     reader = Reader.now()
     holds = Holds.now(reader.vocabulary)
+    rows = Segment.everything.filter(active=True).order_by("internal", "subject", "position", "id")
     found = []
-    for segment in Segment.objects.filter(active=True).in_tab_order().select_related("created_by"):
+    for segment in rows.select_related("created_by"):
         try:
             rule = reader.read(segment.rule).rule
         except RuleError:
             continue
         found += [segment] if any(one.pk == silence.pk for one in holds.of(rule)) else []
-    return found
+    others = [held for held in others_held(holds, reader) if any(one.pk == silence.pk for one in held.silences)]
+    return found, others
 
 
 def follow(looked: Looked) -> None:
@@ -53,6 +57,7 @@ def refresh_held() -> None:
     """Ask for the segments that were held; those that another silence holds stay as they are."""
     with transaction.atomic():
         request_refresh(Segment.everything.exclude(held=""), RefreshRun.Trigger.DATA)
+        go_on()
 
 
 def release(silence: FeedSilence, *, by: str) -> bool:
@@ -65,19 +70,20 @@ def release(silence: FeedSilence, *, by: str) -> bool:
 
 @transaction.atomic
 def tell(silence: FeedSilence) -> list[HoldNotice]:
-    """Tell each author of their segments, and the administrators of those whose author is gone (or that there is
+    """Tell each author of what is theirs, and the administrators of those whose author is gone (or that there is
     none). Telling again tells nobody."""
     row = FeedSilence.objects.select_for_update(of=("self",)).select_related("feed").get(pk=silence.pk)
     if row.told_at is not None:
         return []
     theirs: dict[Any, list[str]] = defaultdict(list)
     orphans = []
-    for segment in held_for(row):
-        author = segment.created_by
+    segments, others = held_for(row)
+    named = [(segment.created_by, segment.name) for segment in segments]
+    for author, name in named + [(held.author, held.name) for held in others]:
         if author is not None and author.is_active:
-            theirs[author].append(segment.name)
+            theirs[author].append(name)
         else:
-            orphans.append(segment.name)
+            orphans.append(name)
     if orphans or not theirs:
         for person in administrators():
             theirs[person] += orphans
@@ -108,9 +114,9 @@ def words_of(notice: HoldNotice) -> str:
     sent = "less than a fifth of its usual volume" if notice.silence.is_thin else "nothing"
     what = f"{source} has sent {sent} since {since.day} {since:%b %Y, %H:%M} UTC, which is not usual for it."
     if not notice.segments:
-        return f"{what} No segment depends on it."
+        return f"{what} Nothing depends on it."
     names = ", ".join(notice.segments[:5]) + (f" and {len(notice.segments) - 5} more" * (len(notice.segments) > 5))
-    return f"{what} Held with their present members until it is back: {names}."
+    return f"{what} Held as they are until it is back: {names}."
 
 
 def unseen(user: Any) -> list[HoldNotice]:

@@ -256,8 +256,8 @@ def test_a_config_that_takes_too_long_keeps_its_scores_and_holds_up_nobody(monke
     AccountUsage.objects.update(active_users_30d=70)
     made = refreshing.judged
 
-    def slow(*given: Any) -> str:
-        return str(made(*given)).replace("SELECT *", "SELECT pg_sleep(5), *", 1)
+    def slow(*given: Any, **more: Any) -> str:
+        return str(made(*given, **more)).replace("SELECT *", "SELECT pg_sleep(5), *", 1)
 
     with monkeypatch.context() as patched:
         patched.setattr(refreshing, "judged", slow)

@@ -35,7 +35,7 @@ def silent(company: Company) -> Segment:
 
 def test_the_owner_sees_it_where_they_work_and_puts_it_away(silent: Segment, manager: Client) -> None:
     listed = text(manager.get("/segments/").content.decode())
-    assert "Put away" in listed and "Held with their present members until it is back: Gone quiet." in listed
+    assert "Put away" in listed and "Held as they are until it is back: Gone quiet." in listed
     assert "Held since" in listed
     page = text(manager.get(f"/segments/{silent.pk}/edit/").content.decode())
     assert "Held with its present 6 members." in page and "because sdk is silent" in page
