@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from accounts.models import Account, TeamMember
+from accounts.models import Account, AttributeDefinition, EndUser, TeamMember
 from segments.models import Segment
+from tests import factories
 from tests.browser.conftest import NARROW, WIDE, until
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ REFUSED = (
     "imports",
     "import new",
     "schedule new",
+    "trait new",
 )
 CSM_STATUS = {"missing": 404} | dict.fromkeys(REFUSED, 403)
 WIDTHS = (1920, 1440, 1200, 1024, 960, 768, 600, 480, 390, 320)
@@ -32,6 +34,7 @@ WIDTHS = (1920, 1440, 1200, 1024, 960, 768, 600, 480, 390, 320)
 def addresses() -> dict[str, str]:
     """Every page of the dashboard."""
     account, segment = Account.objects.get(name="Account 03"), Segment.objects.get(name="Champions")
+    person = _person_of_many_segments()
     return {
         "accounts": "/accounts/",
         "accounts filtered": "/accounts/?segment=growth-plan&sort=renews_on"
@@ -41,11 +44,24 @@ def addresses() -> dict[str, str]:
         "columns": "/accounts/columns/",
         "account": f"/accounts/{account.pk}/?from=sort%3Dname",
         "subscriptions": "/subscriptions/",
+        "subscriptions, all columns": "/subscriptions/?cols=plan,status,mrr,licences,billing_period,starts_on,"
+        "renews_on,auto_renew,ends_on,trial_starts_on,trial_ends_on,status_type,external_id",
+        "subscription columns": "/subscriptions/columns/",
+        "users": "/users/",
+        "users of a segment": "/users/?segment=champion-people&col=user.last_seen_at",
+        "users filter": "/users/filter/?n.0.field=user.email",
+        "user": f"/users/{person.pk}/",
         "segments": "/segments/",
         "segment new": "/segments/new/",
         "segment edit": f"/segments/{segment.pk}/edit/",
         "segment members": f"/segments/{segment.pk}/members/",
         "segment versions": f"/segments/{segment.pk}/versions/",
+        "segment gallery": "/segments/gallery/",
+        "segment recipients": f"/segments/{segment.pk}/recipients/",
+        "segment pins": f"/segments/{segment.pk}/pins/",
+        "levels": "/levels/",
+        "traits": "/traits/",
+        "trait new": "/traits/new/",
         "segment check": "/segments/check/",
         "segment overlap": "/segments/overlap/",
         "account segments": f"/accounts/{account.pk}/segments/",
@@ -74,6 +90,46 @@ def addresses() -> dict[str, str]:
         "jump": "/jump/?q=a",
         "missing": "/nowhere/",
     }
+
+
+def _person_of_many_segments() -> EndUser:
+    """A user with an attribute, who is in one segment of users and not in another."""
+    person: EndUser = EndUser.objects.get(name="Person 03")
+    if not Segment.objects.filter(name="Champion people").exists():
+        AttributeDefinition.objects.create(subject="user", key="language", name="Preferred language", kind="text")
+        EndUser.objects.filter(pk=person.pk).update(attributes={"language": "Welsh"})
+        champion = {"field": "relationship.role", "op": "is", "value": "champion"}
+        factories.segment("Champion people", champion, subject="user")
+        factories.segment("People without a title", {"field": "user.title", "op": "is_not_set"}, subject="user")
+    return person
+
+
+# What a page lacks for those without scripts. Lines of text come back, none where nothing is wrong.
+_WITHOUT_SCRIPTS = """() => {
+  const main = document.querySelector("main"), wrong = [];
+  const all = (selector) => [...document.querySelectorAll(selector)].filter((one) => one.checkVisibility());
+  const told = (one) => one.id || (one.getAttribute("aria-label") || one.innerText || one.outerHTML).slice(0, 80);
+  const says = (one) => one.innerText.trim() || one.querySelector("input, select, textarea, svg[aria-label], img");
+  if (!main) return ["no main part"];
+  const titles = all("h1");
+  if (titles.length !== 1 || !titles[0].innerText.trim()) wrong.push(`${titles.length} titles`);
+  if (main.innerText.trim().length <= (titles[0]?.innerText.trim().length ?? 0)) wrong.push("nothing but a title");
+  const parts = "main section, main [role=region], main .card, main [hx-trigger*=load], main [hx-trigger*=revealed]";
+  for (const one of all(parts)) if (!says(one)) wrong.push(`empty: ${told(one)}`);
+  for (const one of all("a")) if (!one.getAttribute("href")) wrong.push(`leads nowhere: ${told(one)}`);
+  for (const one of all("button")) {
+    const works = one.hasAttribute("popovertarget") || (one.form && one.type !== "button");
+    if (!works && !one.disabled) wrong.push(`does nothing: ${told(one)}`);
+  }
+  for (const one of all("form")) {
+    const seen = [...one.elements].filter((each) => each.checkVisibility());
+    const fields = seen.filter((each) => each.matches("input, select, textarea"));
+    const sends = seen.some((each) => each.type === "submit");
+    const enter = fields.length === 1 && fields[0].matches("input:not([type=checkbox], [type=radio], [type=file])");
+    if (fields.length && !sends && !enter) wrong.push(`cannot be sent: ${told(one)}`);
+  }
+  return wrong;
+}"""
 
 
 def findings(page: Page, only: dict[str, Any] | None = None) -> list[str]:
@@ -124,6 +180,32 @@ def test_what_dark_and_narrow_change_has_no_finding(
             wrong[name] = found
     assert not wrong
     assert [line for line in trouble if "404" not in line] == []
+
+
+def test_every_page_can_be_read_and_used_without_scripts(context_for: Callable[..., BrowserContext]) -> None:
+    page = context_for(java_script_enabled=False, viewport=WIDE).new_page()
+    wrong = {}
+    for name, address in addresses().items():
+        page.goto(address)
+        if found := page.evaluate(_WITHOUT_SCRIPTS):
+            wrong[name] = found
+    assert not wrong
+
+
+def test_what_the_check_without_scripts_complains_of(context_for: Callable[..., BrowserContext]) -> None:
+    page = context_for(java_script_enabled=False, viewport=WIDE).new_page()
+    page.set_content(
+        "<main><h1>A page</h1><section id='later'></section><a>On</a><button type='button'>Open</button>"
+        "<form id='choice'><select><option>1</select></form><form><input name='q'></form></main>"
+    )
+    assert page.evaluate(_WITHOUT_SCRIPTS) == [
+        "empty: later",
+        "leads nowhere: On",
+        "does nothing: Open",
+        "cannot be sent: choice",
+    ]
+    page.set_content("<main><h1>A page</h1></main>")
+    assert page.evaluate(_WITHOUT_SCRIPTS) == ["nothing but a title"]
 
 
 def test_open_states_have_no_finding(page: Page) -> None:
