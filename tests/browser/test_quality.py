@@ -28,6 +28,7 @@ REFUSED = (
     "trait new",
 )
 CSM_STATUS = {"missing": 404} | dict.fromkeys(REFUSED, 403)
+SETTLED = "!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling, [aria-busy=true]')"
 WIDTHS = (1920, 1440, 1200, 1024, 960, 768, 600, 480, 390, 320)
 
 
@@ -153,6 +154,7 @@ def test_no_page_has_a_finding_leaves_its_width_or_loads_from_elsewhere(
     for name, address in addresses().items():
         page.set_viewport_size(WIDE)  # type: ignore[arg-type]
         page.goto(address)
+        until(page, SETTLED)
         if found := findings(page):
             wrong[name] = found
         for width in WIDTHS:
@@ -175,7 +177,7 @@ def test_what_dark_and_narrow_change_has_no_finding(
     wrong = {}
     for name, address in addresses().items():
         page.goto(address)
-        until(page, "!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling')")
+        until(page, SETTLED)
         if found := findings(page, rules):
             wrong[name] = found
     assert not wrong
