@@ -79,9 +79,9 @@ def put_in(node: Node, rules: Mapping[str, Group], *, plain: bool) -> Node:
     if isinstance(node, Group):
         return replace(node, rules=tuple(put_in(child, rules, plain=plain) for child in node.rules))
     if isinstance(node, Quantified) and node.rows is Rows.USERS:
-        where = put_in(node.where, rules, plain=False)
-        assert isinstance(where, Group)
-        return replace(node, where=where)
+        where, of = (None if it is None else put_in(it, rules, plain=False) for it in (node.where, node.of))
+        assert isinstance(where, Group) and (of is None or isinstance(of, Group))
+        return replace(node, where=where, of=of)
     if isinstance(node, InSegment) and node.value is None and node.key in rules:
         rule = rules[node.key]
         if not plain:
@@ -97,5 +97,5 @@ def _asks_lately(node: Node, rules: Mapping[str, Group]) -> bool:
     if isinstance(node, Group):
         return any(_asks_lately(child, rules) for child in node.rules)
     if isinstance(node, Quantified):
-        return _asks_lately(node.where, rules)
+        return any(_asks_lately(group, rules) for group in (node.where, node.of) if group is not None)
     return isinstance(node, InSegment) and node.value is not None and node.key in rules

@@ -28,6 +28,7 @@ from segments.models import Segment
 from segments.pins import PinEffect, pin_effect
 from segments.rules.compiler import Context, compile_node, compile_rule
 from segments.rules.describe import Words
+from segments.rules.nodes import about_same_row
 from segments.rules.tree import Condition, Group, Problem, RuleError, parse, walk
 from segments.subjects import ABOUT, Members, members_of
 
@@ -151,6 +152,11 @@ class Preview:
     uncounted: tuple[str, ...] = ()
     health: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def contract_value(self) -> Decimal:
+        """A year's worth, as a saved segment has it."""
+        return self.mrr * 12
+
 
 _PREVIEW = """
 WITH matched AS MATERIALIZED (
@@ -257,7 +263,7 @@ def _alone(question: Question, base: QuerySet[Any], count: int) -> tuple[dict[st
     PostgreSQL can join for a WHERE but must look row by row for a FILTER; these together have a time limit.
     """
     rule = question.rule
-    nodes = [node for node in walk(rule) if node.pointer and "/where" not in node.pointer]
+    nodes = [node for node in about_same_row(rule) if node.pointer]
     if len(rule.rules) == len(nodes) == 1 and rule.match != "none":
         return {nodes[0].pointer: count}, ()
     plain: dict[str, Any] = {}

@@ -49,7 +49,7 @@ kept.
 |---|---|
 | group | `{"match": "all", "rules": [node, …]}` |
 | comparison | `{"field": "account.mrr", "op": "at_least", "value": 500}` |
-| users | `{"users": quantifier, "where": group}` |
+| users | `{"users": quantifier, "where": group}`; `"of": group` says of which users |
 | subscriptions | `{"subscriptions": quantifier, "where": group}` |
 | segment | `{"segment": "key", "op": "in"}` |
 | event | `{"event": "name", "op": "at_least", "value": 3, "window": {"last": 30, "unit": "day"}}` |

@@ -31,6 +31,7 @@ from segments.rules.tree import COUNTED
 
 Tree = dict[str, Any]
 Place = tuple[int, ...]
+OF, OF_PATH = -1, "o0"  # in a place, and in a path: the group that says which users are looked at
 SEGMENT_FIELD = "segment"
 USER_SEGMENT_FIELD = "user_segment"
 MAX_LEVELS = 12
@@ -75,7 +76,12 @@ def _node(entry: Entry, vocabulary: Vocabulary, path: str, at: Place, places: di
         if quantifier in COUNTED:
             quantifier = {quantifier: read_typed_number(entry.one("amount"))}
         name = rows if rows in ("users", "subscriptions") else "users"
-        return {name: quantifier, "where": _group(entry, vocabulary, path, at, places)}
+        of = entry.below.pop(OF_PATH, None)
+        node = {name: quantifier, "where": _group(entry, vocabulary, path, at, places)}
+        if of is not None:
+            places[f"{path}.{OF_PATH}"] = (*at, OF)
+            node["of"] = _group(of, vocabulary, f"{path}.{OF_PATH}", (*at, OF), places)
+        return node
     if "match" in entry.values:
         return _group(entry, vocabulary, path, at, places)
     if "event" in entry.values:
@@ -133,6 +139,9 @@ def list_of(node: Tree, name: str) -> list[Any]:
 
 def without_unset(node: Tree) -> Tree:
     """The tree without conditions whose attribute was never chosen."""
+    if isinstance(of := node.get("of"), dict):
+        of = without_unset(of)
+        node = node | {"of": of} if children(of) else {key: node[key] for key in node if key != "of"}
     kept = [without_unset(child) for child in children(node) if child.get("field") not in ("", PROPERTY_FIELD)]
     if "rules" in node:
         return node | {"rules": kept}
@@ -145,13 +154,15 @@ def take_step(tree: Tree, places: Mapping[str, Place], step: str, vocabulary: Vo
     """Do one step of editing in the tree, in place. Returns the place where the person goes on.
 
     The steps are `add:PATH[:FIELD]`, `group:PATH`, `field:PATH:FIELD`, `remove:PATH`, `up:PATH`, `down:PATH`,
-    `copy:PATH`, `wrap:PATH`, `out:PATH`, `negate:PATH` and `drop:PATH:NUMBER`; anything else, and what cannot be done,
-    changes nothing.
+    `copy:PATH`, `wrap:PATH`, `out:PATH`, `negate:PATH`, `of:PATH` (say which users are looked at) and
+    `drop:PATH:NUMBER`; anything else, and what cannot be done, changes nothing.
     """
     verb, _, rest = step.partition(":")
     path, _, more = rest.partition(":")
     at = places.get(path)
     if verb not in _STEPS or at is None or (not at and verb not in ("add", "group")):
+        return None
+    if at and at[-1] == OF and verb not in ("add", "group", "remove"):
         return None
     return _STEPS[verb](tree, at, more, vocabulary)
 
@@ -159,7 +170,7 @@ def take_step(tree: Tree, places: Mapping[str, Place], step: str, vocabulary: Vo
 def node_at(tree: Tree, at: Place) -> Tree:
     """The node at a place."""
     for index in at:
-        tree = children(tree)[index]
+        tree = tree["of"] if index == OF else children(tree)[index]
     return tree
 
 
@@ -231,7 +242,18 @@ def _change_field(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Pl
     return (*at, 0) if "where" in new else at
 
 
+def _add_of(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
+    """A group, empty yet, that says which users are looked at."""
+    node = node_at(tree, at)
+    if "users" in node:
+        node.setdefault("of", {"match": "all", "rules": []})
+    return (*at, OF) if "of" in node else at
+
+
 def _remove(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
+    if at[-1] == OF:
+        del node_at(tree, at[:-1])["of"]
+        return at[:-1]
     siblings = children(node_at(tree, at[:-1]))
     del siblings[at[-1]]
     around = node_at(tree, at[:-1])
@@ -270,7 +292,7 @@ def _wrap(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
 
 def _out(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
     """Out of its group, to right behind it; a group that becomes empty goes."""
-    if len(at) < 2 or "where" in node_at(tree, at[:-1]):
+    if len(at) < 2 or at[-2] == OF or "where" in node_at(tree, at[:-1]):
         return at
     node = children(node_at(tree, at[:-1])).pop(at[-1])
     above = children(node_at(tree, at[:-2]))
@@ -312,5 +334,5 @@ def _drop(tree: Tree, at: Place, number: str, vocabulary: Vocabulary) -> Place:
 
 _STEPS: dict[str, Callable[[Tree, Place, str, Vocabulary], Place]] = {
     "add": _add, "group": _add_group, "field": _change_field, "remove": _remove, "up": _shift(-1), "down": _shift(1),
-    "copy": _copy, "wrap": _wrap, "out": _out, "negate": _negate, "drop": _drop,
+    "copy": _copy, "wrap": _wrap, "out": _out, "negate": _negate, "drop": _drop, "of": _add_of,
 }  # fmt: skip

@@ -16,9 +16,9 @@ from core.spans import UNITS
 from segments.event_form import PROPERTY_FIELD
 from segments.event_view import EventView, event_view, operators
 from segments.questions import Reader
-from segments.rule_form import Place, Tree, children
+from segments.rule_form import OF, OF_PATH, Place, Tree, children
 from segments.rules.operators import SEGMENT_OPERATORS
-from segments.rules.tree import Problem, RuleError, walk
+from segments.rules.tree import MATCHES, Problem, RuleError, walk
 
 OFFERED_LEVELS, OFFERED_CONDITIONS = 3, 50
 ICONS = {
@@ -81,6 +81,7 @@ class NodeView:
     quantifiers: list[tuple[str, str]] = field(default_factory=list)
     amount: str = ""
     nodes: list[NodeView] = field(default_factory=list)
+    of: NodeView | None = None
     errors: list[str] = field(default_factory=list)
     words: str = ""
     alone: int | None = None
@@ -89,6 +90,11 @@ class NodeView:
     def dom(self) -> str:
         """The path in a form that ids and selectors take."""
         return self.path.replace(".", "-")
+
+    @property
+    def matches(self) -> tuple[str, ...]:
+        """How the nodes of a group may combine."""
+        return MATCHES
 
     @property
     def may_nest(self) -> bool:
@@ -122,7 +128,7 @@ class RuleView:
         while stack:
             node = stack.pop()
             found[node.pointer] = node
-            stack.extend(node.nodes)
+            stack.extend([*node.nodes, node.of] if node.of else node.nodes)
         return found
 
 
@@ -168,7 +174,7 @@ class _Builder:
 
     def path(self, place: Place) -> str:
         """The form's path of a place."""
-        return ".".join([self.root, *map(str, place)])
+        return ".".join([self.root, *(OF_PATH if step == OF else str(step) for step in place)])
 
     def node(self, data: Any, place: Place, pointer: str, joiner: str, depth: int) -> NodeView:
         """Any node."""
@@ -205,6 +211,9 @@ class _Builder:
             quantifier=str(quantifier), quantifiers=QUANTIFIERS[rows], amount="" if amount is None else str(amount),
         )  # fmt: skip
         self.fill(found, tree, f"{pointer}/where/rules", match, depth)
+        if isinstance(of := tree.get("of"), dict):
+            found.of = self.group(of, (*place, OF), f"{pointer}/of", "", OFFERED_LEVELS)
+            found.of.rows = rows
         return found
 
     def fill(self, found: NodeView, tree: Tree, pointer: str, match: str, depth: int) -> None:
@@ -219,7 +228,7 @@ class _Builder:
     def segment(self, tree: Tree, place: Place, pointer: str, joiner: str) -> NodeView:
         """Membership of a segment."""
         op, key = str(tree.get("op", "in")), str(tree.get("segment") or "")
-        choices = self.segments_named(users="/where/" in pointer)
+        choices = self.segments_named(users=bool({"where", "of"} & set(pointer.split("/"))))
         if key and key not in self.reader.segments:
             choices.append(Choice(key, f"{key} (deleted)"))
         known = SEGMENT_OPERATORS.get(op)

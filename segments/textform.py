@@ -80,7 +80,7 @@ class _Dumper(yaml.SafeDumper):
     def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> Any:
         """A comparison on one line; groups and segments over several."""
         pairs = dict(mapping)
-        leaf = not any(pairs.get(key) for key in (*MATCHES, "where", "rule", "segments", "sequence"))
+        leaf = not any(pairs.get(key) for key in (*MATCHES, "where", "of", "rule", "segments", "sequence"))
         return super().represent_mapping(tag, mapping, flow_style=leaf)
 
 

@@ -192,24 +192,31 @@ class _Compiler:
         return positive(op, node.field, node.value, bind, self.context.moment)
 
     def quantified(self, node: Quantified, inside: RowSet | None) -> Any:
-        """How many rows meet the group. "All" needs at least one row; "none" is true without any."""
+        """How many rows meet the group, of those that are looked at. "All" needs at least one such row; "none" is true
+        without any."""
         rows = self.context.vocabulary.row_sets[node.rows]
         where = self.sql(self.group(node.where, rows))
+        among = None if node.of is None else self.sql(self.group(node.of, rows))
         of = account_in(inside)
-        some = Some(rows, None, where, of)
+
+        def meeting(condition: Any) -> Some:
+            return Some(rows, None, condition if among is None else all_of([among, condition]), of)
+
+        some = meeting(where)
         if node.quantifier == "any":
             return some
         if node.quantifier == "none":
             return Negated(some)
         if node.quantifier == "all":
-            return all_of([Exists(rows_of(rows, of)), Not(Some(rows, None, NotTrue(where), of).exists())])
-        return self.counted(rows, node, where)
+            there = Exists(rows_of(rows, of)) if among is None else Some(rows, None, among, of).exists()
+            return all_of([there, Not(meeting(NotTrue(where)).exists())])
+        return self.counted(rows, node, where, among)
 
-    def counted(self, rows: RowSet, node: Quantified, where: Any) -> Any:
-        """At least so many, or so many percent, of the rows."""
+    def counted(self, rows: RowSet, node: Quantified, where: Any, among: Any = None) -> Any:
+        """At least so many, or so many percent, of the rows (that are looked at; none is not enough)."""
         assert node.amount is not None
         met = Count("pk", filter=Q(where))
-        found = rows.rows()
+        found = rows.rows() if among is None else rows.rows().filter(among)
         if self.context.accounts is not None:
             found = found.filter(OneOf(F(rows.link), self.context.accounts))
         groups = found.values(rows.link).order_by().annotate(met=met, of=Count("pk"))

@@ -68,7 +68,8 @@ class Words:
             who = f"at least {_plain(node.amount)} {one}{'' if node.amount == 1 else 's'}"
         else:
             who = f"at least {_plain(node.amount)}% of {one}s"
-        return f"{who} for whom {self.group(node.where, top=True)}"
+        among = "" if node.of is None else f", of those for whom {self.group(node.of, top=True)},"
+        return f"{who}{among} for whom {self.group(node.where, top=True)}"
 
     def segment(self, node: InSegment) -> str:
         """Membership."""

@@ -86,7 +86,7 @@ def explain(root: Group, context: Context, words: Words, rows: QuerySet[Any]) ->
     """Explain a rule for each of the rows that it is asked of, by the row's id: accounts, or users in accounts."""
     reading = _Reading(context, words, context.asked)
     nodes = about_same_row(root) if root.rules else []
-    picked = [node for node in nodes if "/where" not in node.pointer]
+    picked = nodes
     marked = rows.annotate(**reading.annotations(picked), of_account=F(account_in(reading.inside)))
     found = {row["pk"]: row for row in marked.values("pk", "of_account", *reading.names)}
     if not root.rules:
@@ -210,10 +210,11 @@ def _rows_of(node: Quantified, reading: _Reading, met_by: Mapping[int | None, bo
     rows = context.vocabulary.row_sets[node.rows]
     holds = Coalesce(ExpressionWrapper(Q(compile_node(node.where, context, rows)), BooleanField()), Value(False))
     each: dict[str, Any] = {"partition_by": F(rows.link)}
+    looked_at = rows.rows().filter(**{f"{rows.link}__in": [pk for pk in met_by if pk is not None]})
+    if node.of is not None:
+        looked_at = looked_at.filter(Q(compile_node(node.of, context, rows)))
     counted = (
-        rows.rows()
-        .filter(**{f"{rows.link}__in": [pk for pk in met_by if pk is not None]})
-        .annotate(is_met=holds, is_away=away(node.where, context, rows))
+        looked_at.annotate(is_met=holds, is_away=away(node.where, context, rows))
         .annotate(
             meeting_first=Window(RowNumber(), order_by=["-is_met", "is_away", "pk"], **each),
             failing_first=Window(RowNumber(), order_by=["is_met", "is_away", "pk"], **each),

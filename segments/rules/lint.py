@@ -101,8 +101,8 @@ class _Linter:
 
     def quantified(self, node: Quantified) -> bool | None:
         """A group about rows: a user who cannot exist is never found, and never stands in the way of "no user"."""
-        below = self.verdict(node.where, inside=True)
-        if below is not False:
+        below = [self.verdict(group, inside=True) for group in (node.of, node.where) if group is not None]
+        if False not in below:
             return None
         verdict = node.quantifier == "none"
         self.note(node, "always-true" if verdict else "never-true", f"{self.said(node)}: nobody can meet this.")

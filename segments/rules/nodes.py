@@ -43,7 +43,8 @@ class InSegment:
 class Quantified:
     """How many of the account's users or subscriptions meet a group; all conditions are about the same one.
 
-    `quantifier` is "any", "all", "none", "at_least" or "at_least_percent"; `amount` goes with the last two.
+    `quantifier` is "any", "all", "none", "at_least" or "at_least_percent"; `amount` goes with the last two. `of` says
+    which users are looked at; None: all of the account's.
     """
 
     rows: Rows
@@ -51,6 +52,7 @@ class Quantified:
     amount: Decimal | None
     where: Group
     pointer: str = declared(default="", compare=False)
+    of: Group | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,10 @@ def walk(node: Node) -> Iterator[Node]:
     if isinstance(node, Group):
         for child in node.rules:
             yield from walk(child)
-    elif isinstance(node, Quantified | Happened) and node.where is not None:
+    elif isinstance(node, Quantified):
+        yield from walk(node.of) if node.of is not None else ()
+        yield from walk(node.where)
+    elif isinstance(node, Happened) and node.where is not None:
         yield from walk(node.where)
     elif isinstance(node, Sequence):
         for step in (node.first, node.second):
@@ -132,11 +137,9 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def about_same_row(group: Group) -> list[Node]:
-    """A group and what is below it about the same row: without the property filters of events."""
+    """A group and what is below it about the same row: without what is about users, subscriptions or single events."""
     start = len(group.pointer)
-    return [
-        node for node in walk(group) if "/where" not in node.pointer[start:] and "/sequence" not in node.pointer[start:]
-    ]
+    return [node for node in walk(group) if not set(node.pointer[start:].split("/")) & {"where", "of", "sequence"}]
 
 
 def to_json(node: Node) -> dict[str, Any]:
@@ -145,7 +148,8 @@ def to_json(node: Node) -> dict[str, Any]:
         return {"match": node.match, "rules": [to_json(child) for child in node.rules]}
     if isinstance(node, Quantified):
         plain = node.quantifier if node.amount is None else {node.quantifier: write_value(node.amount)}
-        return {node.rows.value: plain, "where": to_json(node.where)}
+        of = {} if node.of is None else {"of": to_json(node.of)}
+        return {node.rows.value: plain, **of, "where": to_json(node.where)}
     if isinstance(node, Happened):
         return _happened_json(node)
     found: dict[str, Any]
@@ -184,7 +188,8 @@ def fingerprint(node: Node) -> str:
     if isinstance(node, Group):
         return f"{node.match}({','.join(sorted({fingerprint(child) for child in node.rules}))})"
     if isinstance(node, Quantified):
-        return f"{node.rows}:{node.quantifier}:{node.amount}({fingerprint(node.where)})"
+        of = "" if node.of is None else f" of {fingerprint(node.of)}"
+        return f"{node.rows}:{node.quantifier}:{node.amount}{of}({fingerprint(node.where)})"
     return json.dumps(to_json(node), sort_keys=True)
 
 

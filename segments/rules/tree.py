@@ -68,7 +68,7 @@ COUNTED = ("at_least", "at_least_percent")
 NODE_KEYS = {
     "match": {"match", "rules"},
     "field": {"field", "op", "value"},
-    "users": {"users", "where"},
+    "users": {"users", "of", "where"},
     "subscriptions": {"subscriptions", "where"},
     "segment": {"segment", "op", "value"},
     "event": {"event", "op", "value", "measure", "window", "where", "anywhere"},
@@ -186,11 +186,19 @@ class _Reader:
         if inside not in (None, Rows.IN_ACCOUNTS):
             return self.fail(pointer, "invalid-node", f"Conditions on {rows} cannot stand inside another such group.")
         quantifier, amount = self.quantifier(rows, data[rows.value], f"{pointer}/{rows}")
-        where = data.get("where")
+        where, of = data.get("where"), None
+        if data.get("of") is not None:
+            of = self.restriction(rows, data["of"], f"{pointer}/of", depth)
         if not isinstance(where, dict) or "match" not in where:
             return self.fail(f"{pointer}/where", "invalid-node", "Expected a group: {“match”: …, “rules”: [ … ]}.")
         group = self.group(where, f"{pointer}/where", rows, depth + 1)
-        return None if group is None else Quantified(rows, quantifier, amount, group, pointer)
+        return None if group is None else Quantified(rows, quantifier, amount, group, pointer, of)
+
+    def restriction(self, rows: Rows, data: Any, pointer: str, depth: int) -> Group | None:
+        """Which users are looked at."""
+        if not isinstance(data, dict) or "match" not in data:
+            return self.fail(pointer, "invalid-node", "Expected a group: {“match”: …, “rules”: [ … ]}.")
+        return self.group(data, pointer, rows, depth + 1)
 
     def quantifier(self, rows: Rows, data: Any, pointer: str) -> tuple[str, Decimal | None]:
         """ "any", or {"at_least": 2}."""

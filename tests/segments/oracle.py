@@ -56,6 +56,8 @@ def holds(node: dict[str, Any], account: dict[str, Any], row: dict[str, Any] | N
     if "users" in node or "subscriptions" in node:
         kind = "users" if "users" in node else "subscriptions"
         rows = rows_of(account, "user" if kind == "users" else "subscription")
+        if "of" in node:
+            rows = [one for one in rows if holds(node["of"], account, one, world)]
         return quantified(node[kind], [holds(node["where"], account, one, world) for one in rows])
     if "event" in node or "sequence" in node:
         return event_oracle.event_holds(node, account, row and row.get("#person"), row is not None, world)

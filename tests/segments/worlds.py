@@ -8,6 +8,7 @@ draws the data and the rules' values from the same families.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -288,7 +289,21 @@ class Rules:
         """A quantified node."""
         counted = [{"at_least": 1}, {"at_least": 2}, {"at_least_percent": 50}, {"at_least_percent": 66.5}]
         quantifier = self.pick(["any", "all", "none", *(counted if what == "users" else [])])
-        return {what: quantifier, "where": self.group(depth + 1, what)}
+        node = {what: quantifier, "where": self.group(depth + 1, what)}
+        return node | (self.of(node) if what == "users" else {})
+
+    def of(self, node: dict[str, Any]) -> dict[str, Any]:
+        """Which users are looked at, for one node in three. It is drawn with dice of its own, so that the worlds and
+        rules which the hints of the mutants were found in stay the same."""
+        own, dice = Random(json.dumps(node, sort_keys=True, default=str)), self.dice
+        if own.random() > 1 / 3:
+            return {}
+        self.dice = own
+        try:
+            rules = [self.leaf(("user.", "relationship.")) for _ in range(self.pick([1, 1, 2]))]
+            return {"of": {"match": self.pick(["all", "any", "none"]), "rules": rules}}
+        finally:
+            self.dice = dice
 
     def segment(self) -> dict[str, Any]:
         """Membership of a base segment."""

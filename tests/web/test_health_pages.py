@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 from django.test import Client
@@ -11,7 +13,7 @@ from django.test import Client
 from accounts.models import Account, TeamMember
 from core.clock import moment
 from health.editing import override_health, save_config
-from health.models import AccountHealth, HealthConfig, HealthOverride, Pulse
+from health.models import AccountHealth, Band, HealthConfig, HealthOverride, Pulse
 from health.overlap import both_hold
 from health.refresh import refresh_health
 from health.requesting import score_requested
@@ -147,6 +149,15 @@ def test_a_preview_shows_the_mix_of_health(manager: Client, scored: Company) -> 
         "/api/v1/segments/preview/", {"rule": large.rule}, content_type="application/json", headers={"X-CSRFToken": "x"}
     ).json()
     assert sum(told["health"].values()) == told["count"] > 0 and told["health"]["poor"] == 1
+    inside = {one["account"] for one in told["sample"]}
+    assert len(inside) == told["count"], "the sample has all of them"
+    bands = Counter(Account.objects.filter(external_id__in=inside).values_list("health__band", flat=True))
+    assert {band: number for band, number in told["health"].items() if number} == bands
+    for band, number in bands.items():
+        assert f"{number} {Band(band).label}" in text(page)
+    yearly = 12 * sum(one.mrr for one in Account.objects.filter(external_id__in=inside))
+    assert Decimal(told["contract_value"]) == yearly > 0
+    assert f"Contract value ${yearly:,.0f} a year" in text(page)
     AccountHealth.objects.all().delete()
     assert 'aria-label="Health: ' not in manager.get(f"/segments/{large.pk}/edit/").content.decode()
 
