@@ -66,20 +66,12 @@ def start_back_test(
     beside the saved definition. Raises DefinitionError with every problem: of a draft below /definition, of the rest
     below /first_day and the like; NotNow with too many at once.
     """
-    problems = _span_problems(first_day, last_day) + _churn_problems(cancelled, silent_days)
     if segment == "as saved":
         segment = config.segment if config else None
-    if config is None and draft is None:
-        raise DefinitionError([*problems, Problem("/definition", "required", "Give the definition of the new config.")])
-    if segment is not None and segment.subject != Segment.Subject.ACCOUNT:
-        problems.append(Problem("/segment", "wrong-subject", f"{segment.name} is about users. Accounts are scored."))
+    problems = _span_problems(first_day, last_day) + _churn_problems(cancelled, silent_days)
     beside = _against(config, segment, draft, compare_with, problems)
     definition = config.definition if draft is None and config else draft
-    try:
-        read_definition(definition, Reader.now(), lenient=draft is None)
-    except DefinitionError as error:
-        found = [Problem(f"/definition{one.pointer}", one.code, one.message, one.allowed) for one in error.problems]
-        raise DefinitionError(problems + found) from error
+    problems += _asked_problems(definition, segment, lenient=draft is None)
     if problems:
         raise DefinitionError(problems)
     who = author if getattr(author, "pk", None) else None
@@ -126,6 +118,20 @@ def _against(
         problems.append(Problem("/compare_with", "unknown-version", f"There is no earlier version {number}."))
         return _Beside()
     return _Beside(version.definition, version.number)
+
+
+def _asked_problems(definition: Any, segment: Segment | None, *, lenient: bool) -> list[Problem]:
+    """What is wrong with what is to be tested, and with whom it is to score."""
+    found = []
+    if segment is not None and segment.subject != Segment.Subject.ACCOUNT:
+        found.append(Problem("/segment", "wrong-subject", f"{segment.name} is about users. Accounts are scored."))
+    if definition is None:
+        return [*found, Problem("/definition", "required", "Give the definition of the new config.")]
+    try:
+        read_definition(definition, Reader.now(), lenient=lenient)
+    except DefinitionError as error:
+        found += [Problem(f"/definition{one.pointer}", one.code, one.message, one.allowed) for one in error.problems]
+    return found
 
 
 def _span_problems(first_day: dt.date, last_day: dt.date) -> list[Problem]:

@@ -6,6 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from accounts.models import Account, AttributeDefinition, EndUser, TeamMember
+from health.editing import save_config
+from health.models import HealthConfig
+from health.refresh import refresh_health
+from health.stock import DEFAULT
 from segments.models import Segment
 from tests import factories
 from tests.browser.conftest import NARROW, WIDE, until
@@ -26,71 +30,87 @@ REFUSED = (
     "import new",
     "schedule new",
     "trait new",
+    "health config new",
+    "health back-test",
 )
 CSM_STATUS = {"missing": 404} | dict.fromkeys(REFUSED, 403)
 SETTLED = "!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling, [aria-busy=true]')"
 WIDTHS = (1920, 1440, 1200, 1024, 960, 768, 600, 480, 390, 320)
+PAGES = {
+    "accounts": "/accounts/",
+    "accounts filtered": "/accounts/?segment=growth-plan&sort=renews_on"
+    '&f={"field":"account.mrr","op":"at_least","value":1}',
+    "accounts empty": "/accounts/?q=zenith",
+    "filter": "/accounts/filter/?n.0.field=account.plan",
+    "columns": "/accounts/columns/",
+    "subscriptions": "/subscriptions/",
+    "subscriptions, all columns": "/subscriptions/?cols=plan,status,mrr,licences,billing_period,starts_on,"
+    "renews_on,auto_renew,ends_on,trial_starts_on,trial_ends_on,status_type,external_id",
+    "subscription columns": "/subscriptions/columns/",
+    "users": "/users/",
+    "users of a segment": "/users/?segment=champion-people&col=user.last_seen_at",
+    "users filter": "/users/filter/?n.0.field=user.email",
+    "segments": "/segments/",
+    "segment new": "/segments/new/",
+    "segment gallery": "/segments/gallery/",
+    "levels": "/levels/",
+    "traits": "/traits/",
+    "trait new": "/traits/new/",
+    "segment check": "/segments/check/",
+    "segment overlap": "/segments/overlap/",
+    "feeds": "/feeds/",
+    "health": "/health/",
+    "health start": "/health/start/",
+    "health limits": "/health/start/?for=everybody",
+    "health trend": "/health/trend/",
+    "health overrides": "/health/overrides/",
+    "health config new": "/health/configs/new/",
+    "back-tests": "/health/back-tests/",
+    "portfolio": "/portfolio/?who=everybody",
+    "alerts": "/alerts/",
+    "alert rules": "/alerts/rules/",
+    "alert rule new": "/alerts/rules/new/",
+    "alert gallery": "/alerts/rules/gallery/",
+    "milestones": "/milestones/",
+    "milestone new": "/milestones/new/",
+    "tasks": "/tasks/",
+    "task calendar": "/tasks/calendar/",
+    "playbooks": "/playbooks/",
+    "playbook new": "/playbooks/new/",
+    "notifications": "/notifications/",
+    "notification settings": "/notifications/settings/",
+    "imports": "/imports/",
+    "import new": "/imports/new/",
+    "schedule new": "/imports/schedules/new/",
+    "jump": "/jump/?q=a",
+    "missing": "/nowhere/",
+}
 
 
 def addresses() -> dict[str, str]:
     """Every page of the dashboard."""
     account, segment = Account.objects.get(name="Account 03"), Segment.objects.get(name="Champions")
-    person = _person_of_many_segments()
-    return {
-        "accounts": "/accounts/",
-        "accounts filtered": "/accounts/?segment=growth-plan&sort=renews_on"
-        '&f={"field":"account.mrr","op":"at_least","value":1}',
-        "accounts empty": "/accounts/?q=zenith",
-        "filter": "/accounts/filter/?n.0.field=account.plan",
-        "columns": "/accounts/columns/",
+    person, config = _person_of_many_segments(), _scored()
+    return PAGES | {
         "account": f"/accounts/{account.pk}/?from=sort%3Dname",
-        "subscriptions": "/subscriptions/",
-        "subscriptions, all columns": "/subscriptions/?cols=plan,status,mrr,licences,billing_period,starts_on,"
-        "renews_on,auto_renew,ends_on,trial_starts_on,trial_ends_on,status_type,external_id",
-        "subscription columns": "/subscriptions/columns/",
-        "users": "/users/",
-        "users of a segment": "/users/?segment=champion-people&col=user.last_seen_at",
-        "users filter": "/users/filter/?n.0.field=user.email",
         "user": f"/users/{person.pk}/",
-        "segments": "/segments/",
-        "segment new": "/segments/new/",
         "segment edit": f"/segments/{segment.pk}/edit/",
         "segment members": f"/segments/{segment.pk}/members/",
         "segment versions": f"/segments/{segment.pk}/versions/",
-        "segment gallery": "/segments/gallery/",
         "segment recipients": f"/segments/{segment.pk}/recipients/",
         "segment pins": f"/segments/{segment.pk}/pins/",
-        "levels": "/levels/",
-        "traits": "/traits/",
-        "trait new": "/traits/new/",
-        "segment check": "/segments/check/",
-        "segment overlap": "/segments/overlap/",
         "account segments": f"/accounts/{account.pk}/segments/",
-        "feeds": "/feeds/",
-        "health": "/health/",
-        "health start": "/health/start/",
-        "health limits": "/health/start/?for=everybody",
-        "health trend": "/health/trend/",
-        "health overrides": "/health/overrides/",
-        "portfolio": "/portfolio/?who=everybody",
-        "alerts": "/alerts/",
-        "alert rules": "/alerts/rules/",
-        "alert rule new": "/alerts/rules/new/",
-        "alert gallery": "/alerts/rules/gallery/",
-        "milestones": "/milestones/",
-        "milestone new": "/milestones/new/",
-        "tasks": "/tasks/",
-        "task calendar": "/tasks/calendar/",
-        "playbooks": "/playbooks/",
-        "playbook new": "/playbooks/new/",
-        "notifications": "/notifications/",
-        "notification settings": "/notifications/settings/",
-        "imports": "/imports/",
-        "import new": "/imports/new/",
-        "schedule new": "/imports/schedules/new/",
-        "jump": "/jump/?q=a",
-        "missing": "/nowhere/",
+        "health config": f"/health/configs/{config.pk}/edit/",
+        "health versions": f"/health/configs/{config.pk}/versions/",
+        "health back-test": f"/health/configs/{config.pk}/back-test/",
     }
+
+
+def _scored() -> HealthConfig:
+    """The default config, and the scores that it gives, so that pages of health have something to show."""
+    config = save_config(None, name="", definition=DEFAULT)
+    refresh_health()
+    return config
 
 
 def _person_of_many_segments() -> EndUser:

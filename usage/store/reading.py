@@ -53,10 +53,9 @@ def read_events(
             continue
         user = _find(users, event.user, "user", tell)
         account = _find(accounts, event.account, "account", tell)
-        inferred = event.inferred and account is not None
         if not event.account and user in spans:
             account = home_at(spans[user], event.at)
-            inferred = account is not None
+        inferred = account is not None and (event.inferred or not event.account)
         name = names.get(event.name)
         if name is None:
             tell("event", "An event needs a name of at most 255 characters.")
@@ -67,12 +66,8 @@ def read_events(
             result.rejected += problems
         else:
             result.accounts[index] = account
-            rows.append(
-                (
-                    index, account, user, name, event.at, properties, json.dumps(folded), message_id, event.active,
-                    inferred,
-                )
-            )  # fmt: skip
+            folds = json.dumps(folded)
+            rows.append((index, account, user, name, event.at, properties, folds, message_id, event.active, inferred))
     return rows
 
 
