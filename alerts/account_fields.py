@@ -31,7 +31,7 @@ def last_alert(prefix: str) -> Combinable:
     )
 
 
-alert = partial(Field, owner=Owner.ACCOUNT, category=Category.HEALTH, stage=Stage.ALERTS)
+alert = partial(Field, owner=Owner.ACCOUNT, category=Category.ALERTS, stage=Stage.ALERTS)
 register(
     alert(key="alerts.open", label="Open alerts", kind=Kind.NUMBER, value=open_alerts, unit="alerts"),
     alert(key="alerts.last", label="Last alert", kind=Kind.DATETIME, value=last_alert),

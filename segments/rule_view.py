@@ -17,8 +17,9 @@ from segments.event_form import PROPERTY_FIELD
 from segments.event_view import EventView, event_view, operators
 from segments.questions import Reader
 from segments.rule_form import OF, OF_PATH, Place, Tree, children
+from segments.rule_words import put_words
 from segments.rules.operators import SEGMENT_OPERATORS
-from segments.rules.tree import MATCHES, Problem, RuleError, walk
+from segments.rules.tree import MATCHES, Problem
 
 OFFERED_LEVELS, OFFERED_CONDITIONS = 3, 50
 ICONS = {
@@ -55,7 +56,8 @@ class Control:
 
 @dataclass
 class NodeView:
-    """One node. `kind` is condition, segment, event, property, group or quantified; `dom` is its path as an id."""
+    """One node. `kind` is condition, segment, event, property, group or quantified; `dom` is its path as an id, `days`
+    what a relative condition means today ("since 23 Oct 2026")."""
 
     kind: str
     path: str
@@ -84,6 +86,7 @@ class NodeView:
     of: NodeView | None = None
     errors: list[str] = field(default_factory=list)
     words: str = ""
+    days: str = ""
     alone: int | None = None
 
     @property
@@ -145,18 +148,8 @@ def rule_view(
         while pointer and pointer not in nodes:
             pointer = pointer.rpartition("/")[0]
         (nodes[pointer].errors if pointer else view.errors).append(problem.message)
-    _put_words(nodes, tree, reader, personal)
+    put_words(nodes, tree, reader, personal)
     return view
-
-
-def _put_words(nodes: Mapping[str, NodeView], tree: Tree, reader: Reader, personal: bool) -> None:
-    try:
-        question = reader.read(tree, personal=personal)
-    except RuleError:
-        return
-    for node in walk(question.rule):
-        if node.pointer in nodes and node.pointer:
-            nodes[node.pointer].words = reader.words.node(node)
 
 
 class _Builder:

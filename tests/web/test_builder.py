@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 from urllib.parse import quote
 
@@ -9,8 +10,10 @@ import pytest
 from django.http import QueryDict
 from django.test import Client
 
+from core.clock import moment
 from segments.models import Segment, SegmentVersion
 from segments.refresh import refresh_due
+from segments.rule_words import day_words
 from tests import factories
 from tests.query_counts import QueryCount
 from tests.web.conftest import Company
@@ -153,6 +156,20 @@ def test_the_preview_counts_joins_leaves_and_each_condition_alone(manager: Clien
     assert '<span id="alone-n-0" hx-swap-oob="innerHTML">3</span>' in html
     assert '<span id="alone-n-1" hx-swap-oob="innerHTML">3</span>' in html
     assert "In words: Plan is “Growth” and MRR is at least $2,000." in text(html)
+
+
+def test_a_relative_condition_says_which_days_it_means_today(manager: Client, company: Company) -> None:
+    today = moment().today
+    form = opened(manager, f"/segments/{company.segments['growth'].pk}/edit/")
+    asked = {"n__1__field": "account.renews_on", "n__1__op": "within_next", "n__1__value": "90", "n__1__unit": "day"}
+    html = send(manager, "/segments/preview/", form, **asked).content.decode()
+    until = f"until {day_words(today + dt.timedelta(days=90))}"
+    assert f'<span id="days-n-1" hx-swap-oob="innerHTML">{until}</span>' in html
+    assert '<span id="days-n-0" hx-swap-oob="innerHTML"></span>' in html
+    changed = send(manager, "/segments/preview/", form, **asked | {"n__1__value": "30"}).content.decode()
+    assert f"until {day_words(today + dt.timedelta(days=30))}" in changed
+    whole = send(manager, f"/segments/{company.segments['growth'].pk}/edit/", form, **asked | {"do": "update"})
+    assert f'id="days-n-1">{until}</span>' in whole.content.decode()
 
 
 def test_an_unfinished_preview_says_what_is_missing_and_where(manager: Client, company: Company) -> None:
