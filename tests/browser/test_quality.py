@@ -30,7 +30,6 @@ REFUSED = (
     "import new",
     "schedule new",
     "trait new",
-    "health config new",
     "health back-test",
 )
 CSM_STATUS = {"missing": 404} | dict.fromkeys(REFUSED, 403)
@@ -61,10 +60,9 @@ PAGES = {
     "feeds": "/feeds/",
     "health": "/health/",
     "health start": "/health/start/",
-    "health limits": "/health/start/?for=everybody",
+    "health limits": "/health/start/?for=stage:onboarding",
     "health trend": "/health/trend/",
     "health overrides": "/health/overrides/",
-    "health config new": "/health/configs/new/",
     "back-tests": "/health/back-tests/",
     "portfolio": "/portfolio/?who=everybody",
     "alerts": "/alerts/",
@@ -100,7 +98,7 @@ def addresses() -> dict[str, str]:
         "segment recipients": f"/segments/{segment.pk}/recipients/",
         "segment pins": f"/segments/{segment.pk}/pins/",
         "account segments": f"/accounts/{account.pk}/segments/",
-        "health config": f"/health/configs/{config.pk}/edit/",
+        "health config": f"/health/configs/{config.pk}/",
         "health versions": f"/health/configs/{config.pk}/versions/",
         "health back-test": f"/health/configs/{config.pk}/back-test/",
     }
@@ -154,7 +152,15 @@ _WITHOUT_SCRIPTS = """() => {
 
 
 def findings(page: Page, only: dict[str, Any] | None = None) -> list[str]:
-    """What axe says of the page as it stands."""
+    """What axe says of the page as it stands; one that still moved while it was judged is judged again."""
+    if found := _found(page, only):
+        page.wait_for_timeout(500)
+        until(page, SETTLED)
+        found = _found(page, only)
+    return found
+
+
+def _found(page: Page, only: dict[str, Any] | None) -> list[str]:
     from axe_playwright_python.sync_playwright import Axe
 
     result = Axe().run(page, options={"runOnly": only or {"type": "tag", "values": TAGS}})
