@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from django.db import models
+
 from accounts.personal_data import dropping_lines, lines_of, mentions_in, of_account, redacting
 from accounts.privacy.holdings import ACCOUNT, USER, Holding, exempt, hold
 from alerts.milestones import personal_data as milestones  # noqa: F401  # declares its own
 from alerts.models import Alert, AlertEntry, AlertReplay, Delivery, Enrolment, Notice
 from alerts.work.personal_data import TASKS
+
+
+def _mentions(key: str, what: str, model: type[models.Model], text: str, *, at: str, of: str = "account") -> Holding:
+    """A free text that may name the person; who they were is taken out of it."""
+    return Holding(
+        key=key, label=f"{what} that name the person (name, e-mail and id removed)", model=model, order=30,
+        find={USER: mentions_in(model, text, of)}, erase=redacting(key, text),
+        columns={"at": at, "account": f"{of}__external_id", "text": text},
+    )  # fmt: skip
+
 
 hold(
     *TASKS,
@@ -17,38 +29,12 @@ hold(
             "step": "step", "ended_at": "ended_at",
         },
     ),
-    Holding(
-        key="alert_mentions", label="Comments on alerts that name the person (name, e-mail and id removed)",
-        model=AlertEntry, order=30, find={USER: mentions_in(AlertEntry, "text", "alert__account")},
-        erase=redacting("alert_mentions", "text"),
-        columns={"at": "at", "account": "alert__account__external_id", "text": "text"},
-    ),
-    Holding(
-        key="snooze_mentions", label="Reasons of a snooze that name the person (likewise)", model=Alert, order=30,
-        find={USER: mentions_in(Alert, "snooze_reason")}, erase=redacting("snooze_mentions", "snooze_reason"),
-        columns={"at": "opened_at", "account": "account__external_id", "reason": "snooze_reason"},
-    ),
-    Holding(
-        key="notice_mentions", label="Notifications that name the person (likewise)", model=Notice, order=30,
-        find={USER: mentions_in(Notice, "text")}, erase=redacting("notice_mentions", "text"),
-        columns={"at": "at", "account": "account__external_id", "text": "text"},
-    ),
-    Holding(
-        key="notice_title_mentions", label="Titles of notifications that name the person (likewise)", model=Notice,
-        order=30, find={USER: mentions_in(Notice, "title")}, erase=redacting("notice_title_mentions", "title"),
-        columns={"at": "at", "account": "account__external_id", "title": "title"},
-    ),
-    Holding(
-        key="alert_message_mentions", label="Messages of alerts that name the person (likewise)", model=Alert, order=30,
-        find={USER: mentions_in(Alert, "message")}, erase=redacting("alert_message_mentions", "message"),
-        columns={"at": "opened_at", "account": "account__external_id", "message": "message"},
-    ),
-    Holding(
-        key="delivery_mentions", label="Failures of a delivery that name the person (likewise)", model=Delivery,
-        order=30, find={USER: mentions_in(Delivery, "error", "notice__account")},
-        erase=redacting("delivery_mentions", "error"),
-        columns={"at": "due_at", "account": "notice__account__external_id", "error": "error"},
-    ),
+    _mentions("alert_mentions", "Comments on alerts", AlertEntry, "text", at="at", of="alert__account"),
+    _mentions("snooze_mentions", "Reasons of a snooze", Alert, "snooze_reason", at="opened_at"),
+    _mentions("notice_mentions", "Notifications", Notice, "text", at="at"),
+    _mentions("notice_title_mentions", "Titles of notifications", Notice, "title", at="at"),
+    _mentions("alert_message_mentions", "Messages of alerts", Alert, "message", at="opened_at"),
+    _mentions("delivery_mentions", "Failures of a delivery", Delivery, "error", at="due_at", of="notice__account"),
     Holding(
         key="alert_replays", label="Back-tests of alert rules that would have raised alerts (the lines are removed)",
         model=AlertReplay, find={ACCOUNT: lines_of(AlertReplay, "raised")},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from django.test import Client
 
 from integrations.models import Message, Source
 from integrations.tracking import keys
+from integrations.tracking.recording import Batch
 from tests.committing import at_once, committed
 
 __all__ = ["at_once", "committed"]
@@ -32,6 +34,21 @@ def _no_memory() -> Iterator[None]:
 def source(db: None) -> Source:
     """A source whose key is KEY."""
     return keys.create_source("Web app", key=KEY)[0]
+
+
+def plant_poison(
+    patch: pytest.MonkeyPatch, prefix: str, fault: Callable[[Any], Exception] = lambda message: ValueError("poison")
+) -> Callable[[], None]:
+    """A step with a defect, as messages whose ids begin with `prefix` would find it; called, it is mended."""
+    plain = Batch._translate
+
+    def stumble(self: Batch, message: Any) -> None:
+        if message.message_id.startswith(prefix):
+            raise fault(message)
+        plain(self, message)
+
+    patch.setattr(Batch, "_translate", stumble)
+    return partial(patch.setattr, Batch, "_translate", plain)
 
 
 def basic(key: str = KEY) -> str:

@@ -19,8 +19,7 @@ from psycopg.conninfo import make_conninfo
 
 from integrations.models import Outcome
 from integrations.tracking import keys, outages, recording, requests, spool
-from integrations.tracking.recording import Batch
-from tests.ingest.conftest import KEY, Send, batch, group, outcomes, track
+from tests.ingest.conftest import KEY, Send, batch, group, outcomes, plant_poison, track
 from tests.ingest.serving import Line, served
 from tests.ingest.test_spool import post
 from tests.runtime.conftest import eventually
@@ -76,14 +75,7 @@ def test_a_fault_at_any_step_loses_nothing(send: Send, place: Any, name: str, er
 def test_a_message_that_fails_in_an_unexpected_way_is_set_aside_alone(
     send: Send, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
-    plain = Batch._translate
-
-    def stumble(self: Batch, message: Any) -> None:
-        if message.message_id == "m1":
-            raise error("poison")
-        plain(self, message)
-
-    monkeypatch.setattr(Batch, "_translate", stumble)
+    plant_poison(monkeypatch, "m1", lambda _: error("poison"))
     assert send("/v1/batch", batch(group(), track(), track())).status_code == 200
     assert [outcome for _, outcome in outcomes()] == [Outcome.STORED, Outcome.FAILED, Outcome.STORED]
     assert not spool.waiting()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -14,10 +13,9 @@ from accounts.models import Account, EndUser, Relationship
 from accounts.privacy.erasing import continue_erasures, request_erasure
 from integrations.models import Message, Outcome
 from integrations.tracking import keys, setting_aside
-from integrations.tracking.recording import Batch
 from integrations.tracking.setting_aside import discard, reasons, retry, set_aside, take_back
 from integrations.tracking.tallies import forget_messages
-from tests.ingest.conftest import KEY, Send, batch, group, identify, outcomes, track
+from tests.ingest.conftest import KEY, Send, batch, group, identify, outcomes, plant_poison, track
 from usage.models import Event
 
 ROLE = {"Userlist": {"extensions": {"relationship": {"properties": {"role": "owner"}}}}}
@@ -27,15 +25,7 @@ WHEN = "2026-05-01T10:00:00+00:00"
 @pytest.fixture
 def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """A step with a defect, after the traits were read; called, it is mended."""
-    plain = Batch._translate
-
-    def stumble(self: Batch, message: Any) -> None:
-        if message.message_id.startswith("p"):
-            raise ValueError(f"poison {message.kind}")
-        plain(self, message)
-
-    monkeypatch.setattr(Batch, "_translate", stumble)
-    return partial(monkeypatch.setattr, Batch, "_translate", plain)
+    return plant_poison(monkeypatch, "p", lambda message: ValueError(f"poison {message.kind}"))
 
 
 def send_poison(send: Send) -> None:

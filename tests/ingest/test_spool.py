@@ -19,7 +19,7 @@ from accounts.models import Account
 from integrations.models import Message, Outcome
 from integrations.tracking import keys, outages, spool
 from integrations.tracking.requests import Received
-from tests.ingest.conftest import KEY, Send, basic, batch, group, outcomes, track
+from tests.ingest.conftest import KEY, Send, basic, batch, group, outcomes, plant_poison, track
 from tests.ingest.serving import Line, Server, served
 from tests.runtime.conftest import eventually
 from usage.models import Event
@@ -80,17 +80,7 @@ def test_what_cannot_be_recorded_is_set_aside_and_blocks_nothing(send: Send) -> 
 def test_a_message_that_fails_is_set_aside_and_its_neighbours_are_kept(
     send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A defect in one step, as a poison message would find it."""
-    from integrations.tracking.recording import Batch
-
-    plain = Batch._translate
-
-    def stumble(self: Batch, message: Any) -> None:
-        if message.message_id == "m1":
-            raise ValueError("poison")
-        plain(self, message)
-
-    monkeypatch.setattr(Batch, "_translate", stumble)
+    plant_poison(monkeypatch, "m1")
     sent = batch(group(traits={"plan": "pro"}), track(), track())
     assert [send("/v1/batch", sent).status_code for _ in range(2)] == [200, 200]
     assert Account.objects.get().attributes == {"plan": "pro"}
