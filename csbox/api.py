@@ -17,6 +17,7 @@ from alerts import api as alerts
 from alerts import notices_api as notices
 from alerts.milestones.api import AccountMilestoneViewSet, MilestoneViewSet
 from alerts.playbooks.api import EnrolmentViewSet, PlaybookViewSet
+from alerts.portfolio_api import PortfolioView
 from alerts.quality_api import AlertQualityView
 from alerts.replay_api import AlertReplayViewSet
 from alerts.work.api import TaskViewSet
@@ -25,7 +26,6 @@ from core.api.views import ApiView
 from health import api as health
 from health.backtest.api import BackTestViewSet
 from health.configs_api import ConfigViewSet
-from health.portfolio_api import PortfolioView
 from integrations.connections.api import ConnectionRunViewSet, ConnectionViewSet
 from integrations.imports.api import ImportViewSet
 from integrations.tracking.api import SourceViewSet

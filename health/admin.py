@@ -22,6 +22,7 @@ from core.intake import BadValue
 from health.backtest.admin import BackTestAdmin, BackTestDayAdmin
 from health.definition import DefinitionError
 from health.editing import (
+    OverrideRefused,
     default_last_day,
     delete_config,
     end_override,
@@ -208,6 +209,8 @@ class OverrideForm(forms.ModelForm):
                 with transaction.atomic():
                     override_health(**cleaned)
                     transaction.set_rollback(True)
+            except OverrideRefused as error:
+                raise ValidationError({error.place: str(error)}) from error
             except BadValue as error:
                 raise ValidationError(str(error)) from error
         return cleaned

@@ -68,11 +68,11 @@ class HealthSerializer(StrictSerializer):
 
 
 class OverrideSerializer(StrictSerializer):
-    """A band by hand, until a last local day; without one for 30 days."""
+    """A band by hand, until a last local day, which must be given."""
 
     band = serializers.ChoiceField([choice for choice in Band.choices if choice[0] != Band.NONE])
     reason = Text(max_length=255)
-    until = serializers.DateField(required=False)
+    until = serializers.DateField(help_text="The last day on which it counts, in the zone of the workspace.")
 
 
 class PulseSerializer(StrictSerializer):

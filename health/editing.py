@@ -39,6 +39,14 @@ class StaleConfig(Exception):
         super().__init__(f"{current.name} was changed meanwhile (version {current.version}).")
 
 
+class OverrideRefused(BadValue):
+    """A band by hand that cannot be; `place` is what is wrong with it: band, reason or until."""
+
+    def __init__(self, place: str, text: str) -> None:
+        self.place = place
+        super().__init__(text)
+
+
 def save_config(
     config: HealthConfig | None,
     *,
@@ -167,17 +175,18 @@ def delete_config(config: HealthConfig) -> None:
 def override_health(
     account: Account, *, band: str, reason: str, until: dt.date | None = None, author: Any = None
 ) -> HealthOverride:
-    """Give an account a band by hand up to a last day; an override that is there ends. Raises BadValue for what cannot
-    be. Every override has a last day, so that none is forgotten."""
+    """Give an account a band by hand up to a last day; an override that is there ends. Raises OverrideRefused for what
+    cannot be. Every override has a last day, so that none is forgotten."""
     today = moment().today
     until = until or default_last_day(today)
     reason = clean_text(reason, 255)
     if band not in (Band.GOOD, Band.AVERAGE, Band.POOR):
-        raise BadValue("Choose Good, Average or Poor.")
+        raise OverrideRefused("band", "Choose Good, Average or Poor.")
     if not reason:
-        raise BadValue("Give a reason, for example “Their sponsor left, the new one is not convinced”.")
+        text = "Give a reason, for example “Their sponsor left, the new one is not convinced”."
+        raise OverrideRefused("reason", text)
     if until < today:
-        raise BadValue("The last day is past. Give today or a later day.")
+        raise OverrideRefused("until", "The last day is past. Give today or a later day.")
     with transaction.atomic():
         xact_lock("health override", account.pk)
         end_override(account)

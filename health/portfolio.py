@@ -24,7 +24,7 @@ from health.moves import ChangeTold, reasons_of_moves, told_changes
 from segments.questions import Reader
 from segments.rules.compiler import compile_rule
 
-AHEAD_DAYS, SILENT_DAYS = 90, 30
+AHEAD_DAYS, SILENT_DAYS, LATELY_DAYS = 90, 30, 7
 PERIODS = (7, 30, 90)
 SHOWN = 8
 Rule = dict[str, Any]
@@ -39,6 +39,18 @@ SILENT: list[Rule] = [
         ],
     },
     {"match": "none", "rules": [{"field": "account.stage_type", "op": "is", "value": "cancelled"}]},
+]
+_LATELY: Rule = {"field": "health.band_since", "op": "within_last", "value": {"n": LATELY_DAYS, "unit": "day"}}
+# Of the newest change of the band: who was Poor on one day and is not on the next has left. A first score is no change.
+JOINED_POOR: list[Rule] = [
+    {"field": "health.band", "op": "is", "value": "poor"},
+    _LATELY,
+    {"field": "health.change_cause", "op": "is_not", "value": "first"},
+]
+LEFT_POOR: list[Rule] = [
+    {"field": "health.band", "op": "is_not", "value": "poor"},
+    _LATELY,
+    {"field": "health.band_before", "op": "is", "value": "poor"},
 ]
 
 
@@ -73,7 +85,8 @@ class Share:
 
 @dataclass(frozen=True)
 class Figures:
-    """The book in numbers. `bands` holds all four, Good first; at risk is what is Poor and renews within 90 days."""
+    """The book in numbers. `bands` holds all four, Good first; at risk is what is Poor and renews within 90 days;
+    joined and left are those whose band became Poor, or ceased to be, within 7 days."""
 
     whole: Share
     bands: dict[str, Share]
@@ -81,20 +94,22 @@ class Figures:
     renewing_weak: Share
     at_risk: Share
     silent: Share
+    joined_poor: Share
+    left_poor: Share
 
 
 def figures_of(accounts: QuerySet[Account], reader: Reader) -> Figures:
     """All numbers of a book in one statement."""
-    renewing, silent = meant(RENEWING, reader), meant(SILENT, reader)
+    rules = {"renewing": RENEWING, "silent": SILENT, "joined": JOINED_POOR, "left": LEFT_POOR}
+    asked = {name: meant(rule, reader) for name, rule in rules.items()}
     rows = (
         accounts.order_by()
         .annotate(told_band=band(""))
         .values("told_band")
-        .annotate(
-            number=Count("pk"), value=_mrr(), renewing=Count("pk", filter=renewing), renewing_value=_mrr(renewing),
-            silent=Count("pk", filter=silent), silent_value=_mrr(silent),
-        )
-    )  # fmt: skip
+        .annotate(number=Count("pk"), value=mrr_of())
+        .annotate(**{name: Count("pk", filter=rule) for name, rule in asked.items()})
+        .annotate(**{f"{name}_value": mrr_of(rule) for name, rule in asked.items()})
+    )
     found: dict[str, dict[str, Any]] = {row["told_band"]: {**row} for row in rows}
 
     def share(number: str, value: str, *bands: str) -> Share:
@@ -109,6 +124,8 @@ def figures_of(accounts: QuerySet[Account], reader: Reader) -> Figures:
         share("renewing", "renewing_value", *weak),
         share("renewing", "renewing_value", Band.POOR.value),
         share("silent", "silent_value"),
+        share("joined", "joined_value"),
+        share("left", "left_value"),
     )
 
 
@@ -117,7 +134,8 @@ def meant(rules: list[Rule], reader: Reader) -> Any:
     return compile_rule(reader.read({"match": "all", "rules": rules}).rule, reader.context)
 
 
-def _mrr(only: Any = None) -> Combinable:
+def mrr_of(only: Any = None) -> Combinable:
+    """The MRR of accounts added up; 0 of none."""
     amount = DecimalField(max_digits=20, decimal_places=2)
     return Coalesce(Sum("mrr", filter=only), Value(Decimal(0)), output_field=amount)
 

@@ -11,7 +11,7 @@ from core.api.problems import ApiProblem, Fault
 from core.deadline import TooSlow
 from core.intake import BadValue
 from health.definition import DefinitionError
-from health.editing import StaleConfig
+from health.editing import OverrideRefused, StaleConfig
 from health.uses import ConfigInUse
 from segments.rules.tree import Problem
 
@@ -42,6 +42,8 @@ def explained() -> Iterator[None]:
         raise ApiProblem("in-use", str(error), 409, faults) from error
     except StaleConfig as error:
         raise ApiProblem("stale", f"{error} Read it again and send its ETag.", 412) from error
+    except OverrideRefused as error:
+        raise ApiProblem("validation", str(error), 400, [Fault(str(error), "invalid", f"/{error.place}")]) from error
     except BadValue as error:
         raise ApiProblem("validation", str(error), 400) from error
 

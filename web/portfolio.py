@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from accounts.models import AssignmentRole, Team, TeamMember
 from health.models import Band
-from health.portfolio import RENEWING, SILENT, Figures, Rule, Share, Whose
+from health.portfolio import JOINED_POOR, LEFT_POOR, RENEWING, SILENT, Figures, Rule, Share, Whose
 from web.charts import Mix, mix
 from web.filters import compact
 from web.liststate import ListState
@@ -67,6 +67,8 @@ class Book:
     renewing_url: str
     weak_url: str
     silent_url: str
+    joined_url: str
+    left_url: str
 
 
 def book_of(figures: Figures, whose: Whose) -> Book:
@@ -80,6 +82,7 @@ def book_of(figures: Figures, whose: Whose) -> Book:
     return Book(
         figures, mix(parts), bands, list_of(*mine), list_of(*mine, poor), list_of(*mine, poor, *RENEWING),
         list_of(*mine, *RENEWING), list_of(*mine, band_is(*WEAK), *RENEWING), list_of(*mine, *SILENT),
+        list_of(*mine, *JOINED_POOR), list_of(*mine, *LEFT_POOR),
     )  # fmt: skip
 
 

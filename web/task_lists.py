@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -20,8 +21,8 @@ A_PAGE, LAST_PAGE = 50, 200
 
 @dataclass(frozen=True)
 class TaskList:
-    """What the address asks for: a view, whose tasks (`me`, `team`, `nobody`, `everybody` or a colleague's key), a
-    page. `rows` are all of those that may be seen and are theirs."""
+    """What the address asks for: a view, whose tasks (`me`, `team`, `team:ID`, `nobody`, `everybody` or a colleague's
+    key), a page. `rows` are all of those that may be seen and are theirs."""
 
     view: str
     who: str
@@ -81,6 +82,8 @@ def task_list(request: HttpRequest, now: Moment) -> TaskList:
         rows = rows.filter(assignee__team=member.team_id if member else None, assignee__isnull=False)
     elif who == "nobody":
         rows = rows.filter(assignee=None)
+    elif re.fullmatch(r"team:[0-9]{1,9}", who):
+        rows = rows.filter(assignee__team=int(who.removeprefix("team:")))
     elif who != "everybody":
         rows = rows.filter(assignee__key=who.replace("\x00", "")[:80])
     number = min(LAST_PAGE, max(1, int(page))) if page.isascii() and page.isdigit() and len(page) < 6 else 1

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from accounts.models import Account, AttributeChange
 from core.clock import moment
@@ -186,3 +187,30 @@ def test_an_override_without_a_last_day_gets_one() -> None:
     assert made.until == moment().today + DAY * 30
     chosen = moment().today + DAY * 3
     assert override_health(made.account, band="good", reason="A new one came.", until=chosen).until == chosen
+
+
+@pytest.mark.parametrize(
+    ("place", "change"),
+    [
+        ("/until", {"until": None}), ("/until", {}), ("/until", {"until": "soon"}), ("/until", {"until": "2001-01-01"}),
+        ("/reason", {"reason": ""}), ("/reason", {"reason": "  "}), ("/band", {"band": "none"}),
+    ],
+)  # fmt: skip
+def test_the_api_refuses_what_cannot_be_with_its_place(place: str, change: dict[str, Any]) -> None:
+    of, client = factories.account(external_id="acme"), Client()
+    client.force_login(factories.member().user)
+    given = {"band": "poor", "reason": "Their sponsor left.", "until": (moment().today + DAY).isoformat()} | change
+    if not change:
+        del given["until"]
+    refused = client.post("/api/v1/health/acme/override/", given, content_type="application/json")
+    assert refused.status_code == 400, refused.content
+    assert [one["pointer"] for one in refused.json()["errors"]] == [place], refused.json()
+    assert not HealthOverride.objects.exists() and of.health_overrides.count() == 0
+
+
+def test_the_api_takes_a_band_until_a_last_day() -> None:
+    of, client, until = factories.account(external_id="acme"), Client(), moment().today + DAY * 9
+    client.force_login(factories.member().user)
+    given = {"band": "poor", "reason": "Their sponsor left.", "until": until.isoformat()}
+    made = client.post("/api/v1/health/acme/override/", given, content_type="application/json")
+    assert made.status_code == 200 and of.health_overrides.get().until == until

@@ -14,6 +14,7 @@ import pytest
 from accounts.models import Account, Team, TeamMember
 from core.clock import Moment, moment
 from core.intake import BadValue
+from health.crossing import poor_crossings
 from health.editing import save_config
 from health.models import AccountHealth, Band, BandChange
 from health.portfolio import (
@@ -22,12 +23,14 @@ from health.portfolio import (
     Whose,
     changes_since,
     figures_of,
+    meant,
     movers_of,
     read_whose,
     silent_accounts,
     weak_renewals,
 )
 from health.refresh import refresh_health
+from health.renewing import renewal_weeks
 from segments.questions import Reader
 from tests import factories
 from tests.health.test_scores import SEEN, USED, only
@@ -45,6 +48,12 @@ class Row:
 
     def __init__(self, account: Account, band: str, mrr: Decimal, ahead: int | None, seen: float | None, gone: bool):
         self.account, self.band, self.mrr, self.ahead, self.seen, self.gone = account, band, mrr, ahead, seen, gone
+        self.came_from: str | None = None  # the band before the newest change, if that is no first score
+        self.changed_ago = 0
+
+    @property
+    def lately(self) -> bool:
+        return self.changed_ago <= 7
 
     @property
     def renewing(self) -> bool:
@@ -58,6 +67,21 @@ class Row:
             return True
         day = (moment().now - DAY * self.seen).date()
         return day < moment().today - DAY * 30
+
+
+def change_band(row: Row, drawn: random.Random) -> None:
+    """Its health, with the change that led to it: from any other band, or the first score, some days ago."""
+    before, row.changed_ago = drawn.choice([one for one in BANDS if one and one != row.band]), drawn.choice([0, 7, 8])
+    first, at = drawn.random() < 0.2, moment().now - DAY * row.changed_ago
+    AccountHealth.objects.create(account=row.account, band=row.band, computed_band=row.band, band_since=at)
+    BandChange.objects.create(
+        account=row.account, at=at - DAY, before="good", after=before, cause=BandChange.Cause.DATA
+    )
+    cause = BandChange.Cause.FIRST if first else BandChange.Cause.DATA
+    BandChange.objects.create(
+        account=row.account, at=at, before="none" if first else before, after=row.band, cause=cause
+    )
+    row.came_from = None if first else before
 
 
 @pytest.fixture
@@ -75,9 +99,10 @@ def rows() -> list[Row]:
         if seen is not None or number % 2:
             last = None if seen is None else moment().now - DAY * seen
             AccountUsage.objects.create(account=account, last_seen_at=last)
+        row = Row(account, band or "none", mrr or Decimal(0), ahead, seen, stage == "cancelled")
         if band:
-            AccountHealth.objects.create(account=account, band=band, computed_band=band, band_since=moment().now)
-        found.append(Row(account, band or "none", mrr or Decimal(0), ahead, seen, stage == "cancelled"))
+            change_band(row, drawn)
+        found.append(row)
     return found
 
 
@@ -95,6 +120,8 @@ def calculated(rows: list[Row]) -> Figures:
         share(rows, lambda row: row.renewing and row.band in weak),
         share(rows, lambda row: row.renewing and row.band == "poor"),
         share(rows, lambda row: row.silent),
+        share(rows, lambda row: row.came_from not in (None, "poor") and row.band == "poor" and row.lately),
+        share(rows, lambda row: row.came_from == "poor" and row.band != "poor" and row.lately),
     )
 
 
@@ -105,6 +132,42 @@ def test_the_figures_are_what_the_calculation_says(rows: list[Row], django_asser
     expected = calculated(rows)
     assert found == expected
     assert found.at_risk.accounts and found.silent.accounts and found.renewing_weak.accounts > found.at_risk.accounts
+    assert found.joined_poor.accounts and found.left_poor.accounts
+
+
+def test_who_joined_and_left_poor_is_listed_with_the_change(
+    rows: list[Row], django_assert_max_num_queries: Any
+) -> None:
+    expected, reader = calculated(rows), Reader.now()
+    with django_assert_max_num_queries(6):
+        found = poor_crossings(Account.objects.live(), reader, 100)
+    assert (len(found.joined), len(found.left)) == (expected.joined_poor.accounts, expected.left_poor.accounts)
+    assert {told.change.after for told in found.joined} == {told.change.before for told in found.left} == {"poor"}
+    values = [told.change.account.mrr for told in found.joined if told.change.account.mrr is not None]
+    assert (
+        values == sorted(values, reverse=True)
+        and len(poor_crossings(Account.objects.live(), Reader.now(), 1).left) == 1
+    )
+
+
+def test_the_weeks_of_renewals_are_those_of_plain_python(rows: list[Row], django_assert_num_queries: Any) -> None:
+    reader = Reader.now()
+    with django_assert_num_queries(1):
+        weeks = renewal_weeks(Account.objects.live(), reader)
+    today = moment().today
+    assert weeks[0].first_day == today and weeks[-1].last_day == today + DAY * 90 and len(weeks) in (13, 14)
+    for before, after in itertools.pairwise(weeks):
+        assert after.first_day == before.last_day + DAY and after.first_day.weekday() == 0
+    for week in weeks:
+        held = [
+            row for row in rows if row.ahead is not None and week.first_day <= today + DAY * row.ahead <= week.last_day
+        ]
+        assert week.whole == share(held)
+        for band in Band:
+            assert week.bands[band.value] == share(held, lambda row, band=band: row.band == band.value)
+        listed = Account.objects.live().filter(meant(week.rules, reader))
+        assert {account.pk for account in listed} == {row.account.pk for row in held}
+    assert sum(week.whole.accounts for week in weeks) == calculated(rows).renewing.accounts > 0
 
 
 def test_the_lists_are_those_accounts(rows: list[Row]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Account, Team, TeamMember
+from alerts.work.doing import add_task
 from core.clock import Moment, moment
 from core.models import Workspace
 from health.editing import end_override, override_health, save_config, take_pulse
@@ -105,6 +106,54 @@ class TestPortfolio:
             assert len(bands) == 4
             for link, number in bands if who == "everybody" else []:
                 assert len(names(manager.get(html.unescape(link)).content.decode())) == int(number)
+
+    def test_weeks_of_renewals_and_crossings_lead_to_their_accounts(self, manager: Client, moved: Company) -> None:
+        for who in ("everybody", f"member:{moved.csm.key}"):
+            raw = manager.get(f"/portfolio/?who={who}").content.decode()
+            page, part = text(raw), raw[raw.index('id="renewal-weeks"') :]
+            assert "of MRR renews, most of it (" in page and 'class="chart columns narrow"' in raw
+            cells = re.findall(r'<td class="num"><a class="link" href="([^"]+)" aria-label="[^"]+">(\d+)</a>', part)
+            weeks = re.findall(r'<th scope="row"><a href="([^"]+)"><span.*?<td class="num">(\d+)</td>', part, re.S)
+            crossed = re.findall(r'<a href="([^"]+)">(?:Joined|Left) Poor: (\d+)</a>', raw)
+            assert weeks and cells and len(crossed) == 2, who
+            for link, number in [*cells, *weeks, *crossed]:
+                listed = manager.get(html.unescape(link)).content.decode()
+                assert len(names(listed)) == int(number), (who, link)
+                assert "no longer exists" not in listed
+        every = page_of(manager, "/portfolio/?who=everybody")
+        assert "Joined Poor: 1 $500 MRR Alder Time: Users 5, was 45" in every, every
+        assert "Left Poor: 1 $2,000 MRR Fir Time: Users 45, was 5" in every
+
+    def test_tasks_that_are_due_are_those_of_whose_book_it_is(
+        self, manager: Client, csm: Client, moved: Company
+    ) -> None:
+        team = Team.objects.create(name="North")
+        TeamMember.objects.filter(pk=moved.csm.pk).update(team=team)
+        today = moment().today
+        for title, days, who in (
+            ("Call them", -2, moved.csm), ("Send the offer", 0, moved.csm), ("Plan a review", 7, moved.csm),
+            ("Too far ahead", 8, moved.csm), ("Of the manager", 0, moved.manager), ("Of nobody", 1, None),
+        ):  # fmt: skip
+            add_task(moved.accounts["Alder"], title, assignee=who, due_on=today + DAY * days)
+        mine = page_of(csm, "/portfolio/")
+        assert "Tasks due Overdue 1 Today 1 In 7 days 1" in mine and "Call them Alder" in mine
+        assert mine.index("Call them") < mine.index("Send the offer") < mine.index("Plan a review")
+        assert "Too far ahead" not in mine and "Of the manager" not in mine and "Of nobody" not in mine
+        for who, counts in (
+            ("everybody", (1, 2, 2)),
+            (f"team:{team.pk}", (1, 1, 1)),
+            (f"member:{moved.csm.key}", (1, 1, 1)),
+        ):
+            raw = manager.get(f"/portfolio/?who={who}").content.decode()
+            rows = re.findall(r'<a class="link" href="(/tasks/[^"]+)">[A-Za-z0-9 ]+ <b>(\d+)</b>', raw)
+            assert [int(number) for _, number in rows] == list(counts)
+            for link, number in rows[:2]:  # the list of later days goes on beyond the week
+                listed = text(manager.get(html.unescape(link)).content.decode())
+                assert listed.count("Alder") >= int(number)
+        told = csm.get("/api/v1/portfolio/").json()["tasks"]
+        assert {key: told[key] for key in ("overdue", "today", "soon")} == {"overdue": 1, "today": 1, "soon": 1}
+        assert [one["title"] for one in told["shown"]] == ["Call them", "Send the offer", "Plan a review"]
+        assert told["shown"][0]["assignee"] == moved.csm.key and told["shown"][0]["account"]
 
     def test_a_restricted_csm_sees_no_more_in_a_portfolio(self, csm: Client, moved: Company) -> None:
         factories.assign(Account.objects.get(name="Fir"), moved.csm, "account-manager")
@@ -253,6 +302,15 @@ class TestApi:
             ("Alder", "-80.00", "Users 5, was 45"), ("Birch", "-50.00", "Users 20, was 45"),
         ]  # fmt: skip
         assert found["changes_total"] == len(found["changes"]) == 3
+        assert found["joined_poor"] == {"accounts": 1, "mrr": "500.00"} and found["left_poor"]["mrr"] == "2000.00"
+        assert [(one["account"], one["why"]) for one in found["joined_poor_changes"]] == [
+            (moved.accounts["Alder"].external_id, "Users 5, was 45")
+        ]
+        weeks = [one for one in found["renewal_weeks"] if one["whole"]["accounts"]]
+        assert [(one["whole"], one["bands"]["poor"]["accounts"]) for one in weeks] == [
+            ({"accounts": 2, "mrr": "9500.00"}, 1)
+        ]
+        assert found["tasks"] == {"overdue": 0, "today": 0, "soon": 0, "shown": []}
         assert {one["cause"] for one in found["changes"]} == {"time"}
         none = manager.get(
             "/api/v1/portfolio/", {"who": "everybody", "since": moment().now.isoformat(), "days": "90"}

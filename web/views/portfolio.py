@@ -12,8 +12,11 @@ from django.views.decorators.http import require_GET
 
 from accounts.models import Account
 from alerts.brief import brief_of
+from alerts.work.due import tasks_due
 from core.api.access import may_manage
 from core.intake import BadValue
+from core.models import Workspace
+from health.crossing import poor_crossings
 from health.models import HealthConfig
 from health.portfolio import (
     PERIODS,
@@ -25,11 +28,13 @@ from health.portfolio import (
     silent_accounts,
     weak_renewals,
 )
+from health.renewing import renewal_weeks
 from segments.questions import Reader
 from web.filters import reader_for
 from web.notices import notify
 from web.pages import is_part, member_of, page
 from web.portfolio import book_of, books, last_look
+from web.portfolio_lists import balance_of, renewals_of, task_mix, task_rows
 
 PARTS = {"movers": "web/portfolio/_movers.html", "changes": "web/portfolio/_changes.html"}
 SINCE = {"look": "Last look", "7": "7 days", "30": "30 days"}
@@ -58,7 +63,7 @@ def portfolio(request: HttpRequest) -> HttpResponse:
     if part != "movers":
         context |= _changes(request, accounts, reader)
     if part not in PARTS:
-        context |= _whole(accounts, whose, reader) | {"may_choose": may_choose}
+        context |= _whole(accounts, whose, reader) | _tasks(request, whose, reader) | {"may_choose": may_choose}
     return page(request, "web/portfolio/page.html", context, parts=PARTS)
 
 
@@ -84,10 +89,20 @@ def _whole(accounts: QuerySet[Account], whose: Whose, reader: Reader) -> dict[st
     figures = figures_of(accounts, reader)
     if not figures.whole.accounts:
         return {"book": None}
+    weeks = renewal_weeks(accounts, reader) if figures.renewing.accounts else []
+    joined, left = figures.joined_poor.accounts, figures.left_poor.accounts
     return {
         "book": book_of(figures, whose),
+        "weeks": renewals_of(weeks, whose, Workspace.get().currency),
+        "crossings": poor_crossings(accounts, reader) if joined or left else None,
+        "balance": balance_of(joined, left),
         "renewals": weak_renewals(accounts, reader),
         "silent": silent_accounts(accounts, reader),
         "scored": HealthConfig.objects.exists(),
         "shown": SHOWN,
     }
+
+
+def _tasks(request: HttpRequest, whose: Whose, reader: Reader) -> dict[str, Any]:
+    due = tasks_due(whose, Account.objects.visible_to(request.user), reader.moment)
+    return {"due": due, "due_rows": task_rows(due, whose), "due_mix": task_mix(due)}

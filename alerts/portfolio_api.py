@@ -12,16 +12,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Account
+from alerts.work.due import tasks_due
 from core.api.access import may_manage, member_of
 from core.api.problems import ApiProblem, Fault
 from core.api.strict import Amount, StrictSerializer
 from core.api.views import ApiView
 from core.intake import BadValue
+from health.crossing import poor_crossings
 from health.models import Band, BandChange
 from health.portfolio import (
     AHEAD_DAYS,
+    LATELY_DAYS,
     PERIODS,
     SILENT_DAYS,
+    Figures,
+    Share,
     Whose,
     changes_since,
     figures_of,
@@ -30,6 +35,7 @@ from health.portfolio import (
     silent_accounts,
     weak_renewals,
 )
+from health.renewing import renewal_weeks
 from segments.questions import Reader
 
 SHOWN = 50
@@ -71,8 +77,46 @@ class PortfolioChangeSerializer(StrictSerializer):
     why = serializers.CharField()
 
 
+class PortfolioBandsSerializer(StrictSerializer):
+    """Accounts with their MRR by band."""
+
+    good = PortfolioShareSerializer()
+    average = PortfolioShareSerializer()
+    poor = PortfolioShareSerializer()
+    none = PortfolioShareSerializer(help_text="Not scored.")
+
+
+class PortfolioRenewalWeekSerializer(StrictSerializer):
+    """The renewals of a week that begins on Monday, or of its part within the next days; both days included."""
+
+    first_day = serializers.DateField()
+    last_day = serializers.DateField()
+    whole = PortfolioShareSerializer()
+    bands = PortfolioBandsSerializer()
+
+
+class PortfolioTaskSerializer(StrictSerializer):
+    """An open task."""
+
+    id = serializers.IntegerField(source="pk")
+    title = serializers.CharField()
+    account = serializers.CharField(source="account.external_id")
+    assignee = serializers.CharField(source="assignee.key", allow_null=True, default=None)
+    due_on = serializers.DateField()
+
+
+class PortfolioTasksSerializer(StrictSerializer):
+    """Open tasks of whose book it is: late, due today, due within the 7 days after, and the first of them."""
+
+    overdue = serializers.IntegerField()
+    today = serializers.IntegerField()
+    soon = serializers.IntegerField()
+    shown = PortfolioTaskSerializer(many=True)
+
+
 class PortfolioSerializer(StrictSerializer):
-    """A book: its figures, renewals within 90 days that are Poor or Average, silent accounts, movers, changes."""
+    """A book: its figures, renewals within 90 days that are Poor or Average, silent accounts, movers, changes; the
+    renewals by week, the tasks that are due, and who joined and left Poor."""
 
     name = serializers.CharField()
     whole = PortfolioShareSerializer()
@@ -90,6 +134,12 @@ class PortfolioSerializer(StrictSerializer):
     rises = PortfolioMoverSerializer(many=True)
     changes = PortfolioChangeSerializer(many=True)
     changes_total = serializers.IntegerField()
+    renewal_weeks = PortfolioRenewalWeekSerializer(many=True, help_text=f"Of the next {AHEAD_DAYS} days.")
+    tasks = PortfolioTasksSerializer()
+    joined_poor = PortfolioShareSerializer(help_text=f"Became Poor within {LATELY_DAYS} days.")
+    left_poor = PortfolioShareSerializer(help_text=f"Ceased to be Poor within {LATELY_DAYS} days.")
+    joined_poor_changes = PortfolioChangeSerializer(many=True)
+    left_poor_changes = PortfolioChangeSerializer(many=True)
 
 
 class PortfolioView(ApiView):
@@ -109,18 +159,28 @@ class PortfolioView(ApiView):
         """The book of the caller, or the one that `who` means."""
         whose, days, reader = _whose(request), _days(request), Reader.now()
         since = _since(request) or reader.moment.now - dt.timedelta(days=7)
-        accounts = whose.accounts(Account.objects.visible_to(request.user))
-        figures, movers = figures_of(accounts, reader), movers_of(accounts, days, reader, SHOWN)
-        changes = changes_since(accounts, since, reader, SHOWN)
+        seen = Account.objects.visible_to(request.user)
+        accounts = whose.accounts(seen)
+        movers, changes = movers_of(accounts, days, reader, SHOWN), changes_since(accounts, since, reader, SHOWN)
+        crossings = poor_crossings(accounts, reader, SHOWN)
         found: dict[str, Any] = {
-            "name": whose.name, "whole": figures.whole, "not_scored": figures.bands[Band.NONE.value],
-            **{band.value: figures.bands[band.value] for band in (Band.GOOD, Band.AVERAGE, Band.POOR)},
-            "renewing": figures.renewing, "renewing_weak": figures.renewing_weak, "at_risk": figures.at_risk,
-            "silent": figures.silent, "renewals": weak_renewals(accounts, reader, SHOWN),
+            "name": whose.name, **_figures(figures_of(accounts, reader)),
+            "renewals": weak_renewals(accounts, reader, SHOWN), "renewal_weeks": renewal_weeks(accounts, reader),
             "silent_accounts": silent_accounts(accounts, reader, SHOWN), "falls": movers.falls, "rises": movers.rises,
             "changes": changes.shown, "changes_total": changes.total,
+            "tasks": tasks_due(whose, seen, reader.moment, SHOWN),
+            "joined_poor_changes": crossings.joined, "left_poor_changes": crossings.left,
         }  # fmt: skip
         return Response(PortfolioSerializer(found).data)
+
+
+def _figures(figures: Figures) -> dict[str, Share]:
+    return {
+        "whole": figures.whole, "not_scored": figures.bands[Band.NONE.value],
+        **{band.value: figures.bands[band.value] for band in (Band.GOOD, Band.AVERAGE, Band.POOR)},
+        "renewing": figures.renewing, "renewing_weak": figures.renewing_weak, "at_risk": figures.at_risk,
+        "silent": figures.silent, "joined_poor": figures.joined_poor, "left_poor": figures.left_poor,
+    }  # fmt: skip
 
 
 def _whose(request: Request) -> Whose:

@@ -1,0 +1,65 @@
+"""The renewals of the next weeks: how many there are in each, what they are worth, and in which health."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db.models import Count, QuerySet
+from django.db.models.functions import TruncWeek
+
+from accounts.models import Account
+from core.spans import ONE_DAY
+from health.account_fields import band
+from health.models import Band
+from health.portfolio import AHEAD_DAYS, RENEWING, Rule, Share, meant, mrr_of
+from segments.questions import Reader
+
+NONE = Share(0, Decimal(0))
+WEEK = dt.timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class RenewalWeek:
+    """The renewals from one day to another, both included: a calendar week that begins on Monday, or the part of it
+    that lies within the next 90 days. `bands` holds all four."""
+
+    first_day: dt.date
+    last_day: dt.date
+    bands: dict[str, Share]
+
+    @property
+    def whole(self) -> Share:
+        """All of them."""
+        shares = self.bands.values()
+        return Share(sum(one.accounts for one in shares), sum((one.mrr for one in shares), Decimal(0)))
+
+    @property
+    def rules(self) -> list[Rule]:
+        """The rule that finds these accounts."""
+        days = [self.first_day.isoformat(), self.last_day.isoformat()]
+        return [{"field": "account.renews_on", "op": "between", "value": days}]
+
+
+def renewal_weeks(accounts: QuerySet[Account], reader: Reader) -> list[RenewalWeek]:
+    """Every week of the next 90 days, those without a renewal too, in one statement."""
+    rows = (
+        accounts.order_by()
+        .filter(meant(RENEWING, reader))
+        .annotate(week=TruncWeek("renews_on"), told_band=band(""))
+        .values("week", "told_band")
+        .annotate(number=Count("pk"), value=mrr_of())
+    )
+    found: dict[dt.date, dict[str, Share]] = defaultdict(dict)
+    for row in rows:
+        found[row["week"]][row["told_band"]] = Share(row["number"], row["value"])
+    today = reader.moment.today
+    end, monday = today + dt.timedelta(days=AHEAD_DAYS), today - today.weekday() * ONE_DAY
+    weeks = []
+    while monday <= end:
+        bands = {one.value: found[monday].get(one.value, NONE) for one in Band}
+        weeks.append(RenewalWeek(max(monday, today), min(monday + WEEK - ONE_DAY, end), bands))
+        monday += WEEK
+    return weeks
