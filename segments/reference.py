@@ -79,6 +79,8 @@ def reference() -> str:
         *_table(("op", "words", "value"), _event_rows()),
         f"\nA measure is {_listed(COUNTS)}, or of a property {_listed(OF_PROPERTY)}, as in",
         '`{"sum": "properties.pages"}`. The units of a window are ' + _listed(WINDOW_UNITS) + ".",
+        'A window `{"since": date}` begins with a date of the account; inside a group about users and in a rule about',
+        "users also with one of the user or of the user in the account.",
         "\n## Properties of events\n",
         "In the `where` of an event, and in that of a trait, a property is compared with:",
         "",

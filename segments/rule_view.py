@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from accounts.fields import Category, Choice, Field, Kind, Subject, Vocabulary
+from accounts.fields import Category, Choice, Field, Kind, Rows, Subject, Vocabulary
 from accounts.fields.operators import OPERATORS, Shape, operators_for
 from accounts.fields.properties import kind_meant, property_operators
-from core.intake import fold
-from core.spans import UNITS
 from segments.event_form import PROPERTY_FIELD
 from segments.event_view import EventView, event_view, operators
 from segments.questions import Reader
+from segments.rule_controls import Control, control_for, fill_span
 from segments.rule_form import OF, OF_PATH, Place, Tree, children
 from segments.rule_words import put_words
+from segments.rules.event_reader import owners_of_dates
 from segments.rules.operators import SEGMENT_OPERATORS
 from segments.rules.tree import MATCHES, Problem
 
@@ -35,29 +35,10 @@ QUANTIFIERS = {
 
 
 @dataclass
-class Control:
-    """The widget for a value: its shape and what it holds, as texts."""
-
-    shape: str
-    value: str = ""
-    chosen: str = ""
-    values: list[tuple[int, str, str]] = field(default_factory=list)
-    low: str = ""
-    high: str = ""
-    unit: str = ""
-    units: list[str] = field(default_factory=list)
-    choices: list[Choice] = field(default_factory=list)
-    percent: bool = False
-    of: str = ""
-    others: list[Field] = field(default_factory=list)
-    before: str = ""
-    after: str = ""
-
-
-@dataclass
 class NodeView:
     """One node. `kind` is condition, segment, event, property, group or quantified; `dom` is its path as an id, `days`
-    what a relative condition means today ("since 23 Oct 2026")."""
+    what a relative condition means today ("since 23 Oct 2026"). `in_group` says that it can move out to the level
+    above; it cannot leave a group about users or subscriptions, where it would come to mean something else."""
 
     kind: str
     path: str
@@ -66,6 +47,7 @@ class NodeView:
     joiner: str
     first: bool = False
     last: bool = False
+    in_group: bool = False
     depth: int = 1
     named: Field | None = None
     key: str = ""
@@ -103,11 +85,6 @@ class NodeView:
     def may_nest(self) -> bool:
         """True if a screen offers another group inside; deeper ones made elsewhere are kept and shown."""
         return self.depth < OFFERED_LEVELS and not self.rows
-
-    @property
-    def in_group(self) -> bool:
-        """True if the node can move out to the level above."""
-        return len(self.place) > 1
 
 
 @dataclass
@@ -216,19 +193,20 @@ class _Builder:
         for i, child in enumerate(below):
             node = self.node(child, (*found.place, i), f"{pointer}/{i}", word if i else "When", depth + 1)
             node.first, node.last = i == 0, i == len(below) - 1
+            node.in_group = found.kind == "group" and bool(found.place) and found.place[-1] != OF
             found.nodes.append(node)
 
     def segment(self, tree: Tree, place: Place, pointer: str, joiner: str) -> NodeView:
         """Membership of a segment."""
         op, key = str(tree.get("op", "in")), str(tree.get("segment") or "")
-        choices = self.segments_named(users=bool({"where", "of"} & set(pointer.split("/"))))
+        choices = self.segments_named(users=_about_one_user(pointer))
         if key and key not in self.reader.segments:
             choices.append(Choice(key, f"{key} (deleted)"))
         known = SEGMENT_OPERATORS.get(op)
         control = Control("segment", chosen=key, choices=choices)
         if known and known.span:
             control.shape = "segment_span"
-            _fill_span(control, tree.get("value"), hours=True)
+            fill_span(control, tree.get("value"), hours=True)
         return NodeView(
             "segment", self.path(place), place, pointer, joiner, key="segment", icon="layers", category="Segments",
             label="Member of segment", ops=[(o.key, o.words) for o in SEGMENT_OPERATORS.values()],
@@ -249,7 +227,10 @@ class _Builder:
 
     def event(self, tree: Tree, place: Place, pointer: str, joiner: str, depth: int) -> NodeView:
         """What happened, with its property filters below."""
-        view = event_view(tree, self.vocabulary, self.properties)
+        inside = Rows.USERS if _about_one_user(pointer) else None
+        if self.reader.subject is Subject.USER:
+            inside = Rows.IN_ACCOUNTS
+        view = event_view(tree, self.vocabulary, self.properties, owners_of_dates(self.vocabulary, inside))
         found = NodeView(
             "event", self.path(place), place, pointer, joiner, depth=depth, key=f"event:{view.name}", icon="bolt",
             category="Events" if view.name in self.vocabulary.event_names else "",
@@ -297,47 +278,13 @@ class _Builder:
 
     def control(self, shape: Shape, found: Field, value: Any) -> Control:
         """The widget for a value of this shape."""
-        control = Control(shape.value, after=found.unit, choices=found.choices())
-        if found.kind is Kind.MONEY:
-            control.before, control.after = _SYMBOLS.get(self.reader.currency, self.reader.currency), ""
-        elif found.kind is Kind.PERCENT:
-            control.after = "%"
-        if shape is Shape.NUMBER:
-            control.others = [
-                other for other in self.vocabulary.values()
-                if other.kind.numeric and other.key != found.key
-                and (other.owner, other.rows) == (found.owner, found.rows)
-            ]  # fmt: skip
-        if isinstance(value, dict) and "percent" in value:
-            control.percent, control.of, control.value = True, str(value.get("of")), _plain(value.get("percent"))
-        elif shape is Shape.SPAN:
-            _fill_span(control, value, hours=found.kind is Kind.DATETIME)
-        elif shape in (Shape.RANGE, Shape.DATES):
-            ends = value if isinstance(value, list) and len(value) == 2 else [None, None]
-            control.low, control.high = _plain(ends[0]), _plain(ends[1])
-        elif isinstance(value, list):
-            labels = {fold(choice.value): choice.label for choice in control.choices}
-            control.values = [(i, _plain(v), labels.get(fold(str(v)), _plain(v))) for i, v in enumerate(value)]
-        else:
-            control.value = _plain(value)
-        return control
+        return control_for(shape, found, value, self.vocabulary, self.reader.currency)
+
+
+def _about_one_user(pointer: str) -> bool:
+    """Whether a place is inside a group about users."""
+    return bool({"where", "of"} & set(pointer.split("/")))
 
 
 def _items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
-
-
-_SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
-
-
-def _fill_span(control: Control, value: Any, *, hours: bool) -> None:
-    control.units = [*(["hour"] if hours else []), *UNITS]
-    span = value if isinstance(value, dict) else {}
-    control.value, control.unit = _plain(span.get("n")), str(span.get("unit") or "day")
-
-
-def _plain(value: Any) -> str:
-    """A value as it stands in an input."""
-    if value is None:
-        return ""
-    return f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)

@@ -7,7 +7,7 @@ the 29 before. Between 60 and 30 days ago means both of these days and all betwe
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,9 @@ from core.intake import short
 from core.spans import MAX_SPAN, ONE_DAY, UNITS, Span, ValueProblem, shifted
 
 WINDOW_UNITS = ("hour", *UNITS)
+DATES = (Kind.DATE, Kind.DATETIME)
+OF_ACCOUNT = (Owner.ACCOUNT,)
+_WHOSE = {Owner.ACCOUNT: "the account", Owner.USER: "the user", Owner.RELATIONSHIP: "the user in the account"}
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class Window:
         return moment.now - dt.timedelta(hours=self.n), moment.now - dt.timedelta(hours=self.to)
 
 
-def read_window(data: Any, vocabulary: Vocabulary) -> Window:
-    """The typed form of a window; without any, ever."""
+def read_window(data: Any, vocabulary: Vocabulary, owners: Collection[Owner] = OF_ACCOUNT) -> Window:
+    """The typed form of a window; without any, ever. It may begin with a date that one of the owners has."""
     if data is None or data == "ever":
         return Window("ever")
     if isinstance(data, dict) and set(data) == {"last", "unit"}:
@@ -63,7 +66,7 @@ def read_window(data: Any, vocabulary: Vocabulary) -> Window:
             raise ValueProblem("The older age comes first. Swap them.", code="out-of-range", below="/between")
         return Window("between", far, unit, near)
     if isinstance(data, dict) and set(data) == {"since"}:
-        return Window("since", field=_since(data["since"], vocabulary))
+        return Window("since", field=_since(data["since"], vocabulary, owners))
     raise ValueProblem(
         "A window is {“last”: 30, “unit”: “day”}, {“between”: [60, 30], …}, {“since”: a date} or “ever”."
     )
@@ -83,18 +86,20 @@ def _count(data: Any, unit: str, least: int, below: str) -> int:
     return data
 
 
-def _since(key: Any, vocabulary: Vocabulary) -> Field:
+def _since(key: Any, vocabulary: Vocabulary, owners: Collection[Owner]) -> Field:
     found = vocabulary.get(key) if isinstance(key, str) else None
-    if found is None or found.owner is not Owner.ACCOUNT or found.kind not in (Kind.DATE, Kind.DATETIME):
-        message = f"“{short(key)}” is not a date of the account."
-        raise ValueProblem(message, code="unknown-field", below="/since", allowed=tuple(dates_of(vocabulary)))
+    if found is None or found.owner not in owners or found.kind not in DATES:
+        message = f"“{short(key)}” is not a date of {' or of '.join(_WHOSE[owner] for owner in owners)}."
+        if found is not None and found.owner in _WHOSE and found.kind in DATES:
+            message += " Such a window stands inside a group about users, or in a rule about users."
+        allowed = tuple(dates_of(vocabulary, owners))
+        raise ValueProblem(message, code="unknown-field", below="/since", allowed=allowed)
     return found
 
 
-def dates_of(vocabulary: Vocabulary) -> Iterable[str]:
-    """The keys of the fields that a window may begin with."""
-    dates = (Kind.DATE, Kind.DATETIME)
-    return [key for key, item in vocabulary.items() if item.owner is Owner.ACCOUNT and item.kind in dates]
+def dates_of(vocabulary: Vocabulary, owners: Collection[Owner] = OF_ACCOUNT) -> Iterable[str]:
+    """The keys of the fields that a window may begin with, by their owners."""
+    return [key for own in owners for key, item in vocabulary.items() if item.owner is own and item.kind in DATES]
 
 
 def write_window(window: Window) -> Any:
@@ -112,7 +117,11 @@ def window_words(window: Window) -> str:
         return f"in the last {_units(window.n, window.unit)}"
     if window.kind == "between":
         return f"between {window.n:,} and {_units(window.to, window.unit)} ago"
-    return f"since {_lower(window.field.label)}" if window.field else "ever"
+    if window.field is None:
+        return "ever"
+    if window.field.owner is Owner.ACCOUNT:
+        return f"since {_lower(window.field.label)}"
+    return f"since “{window.field.label}” of {_WHOSE[window.field.owner]}"  # an account has dates of the same name
 
 
 def _units(n: int, unit: str) -> str:

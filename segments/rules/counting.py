@@ -35,9 +35,9 @@ from core.clock import Moment
 from core.ids import OneOf
 from segments.rules.event_times import Times
 from segments.rules.events import COUNTS, Measure, holds_at
+from segments.rules.homes import BY_USER, OWN, Home, home_of
 from segments.rules.nodes import Happened, Sequence
 
-OWN, ANYWHERE, BY_USER = "account", "user__relationships__account", ""
 _COMPARE = {"at_least": ">=", "more_than": ">", "at_most": "<=", "less_than": "<", "exactly": "="}
 _KEPT = {"count": "count", "users": "users", "days": "active_days"}
 _AGGREGATES = {"sum": Sum, "avg": Avg, "min": Min, "max": Max}
@@ -83,17 +83,6 @@ class Moved(Truth):
         return sql, [param for _, bound in parts for param in bound]
 
 
-def in_context(home: str) -> dict[str, Any]:
-    """That an event is of an account; or, anywhere, that its user belongs to one now.
-
-    To be given to the same `filter` as all else about that account: a second one would join the user's relationships
-    a second time, and so speak of another account.
-    """
-    known = {"account__isnull": False}
-    belongs = {"user__relationships__ended_at__isnull": True, "user__relationships__isnull": False}
-    return known | belongs if home == ANYWHERE else known
-
-
 @dataclass(frozen=True)
 class Counting:
     """What one condition is counted against: where events are, the present, whose they are, the compiled filter.
@@ -117,27 +106,25 @@ class Counting:
         """The keys in the row in hand."""
         return ("account_id", "user_id") if self.by_user else ("pk",)
 
-    def keys(self, home: str) -> tuple[str, ...]:
+    def keys(self, home: Home) -> tuple[str, ...]:
         """The same keys in the rows that are counted."""
-        return (f"{home}_id", "user_id") if self.by_user else (f"{home}_id",)
+        return (f"{home.account}_id", "user_id") if self.by_user else (f"{home.account}_id",)
 
-    def pair(self, home: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Both, in the rows that are counted and in the row in hand."""
+    def pair(self, home: Home) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Both, in the rows that are counted and in the row in hand. A user in an account has the same id in both."""
+        if home.place:
+            return (f"{home.place}__id",), ("pk",)
         return (("user_id",), ("user_id",)) if home == BY_USER else (self.keys(home), self.outer)
 
-    def home(self, node: Happened | Sequence) -> str:
-        """Whose the events are: of the account, of an account that a user of theirs belongs to, or only the user's.
+    def home(self, node: Happened | Sequence) -> Home:
+        """Whose the events are that a node counts."""
+        since = node.window.field.owner if node.window.field else None
+        return home_of(anywhere=node.anywhere, by_user=self.by_user, since=since)
 
-        What one user did anywhere needs no account, unless the window begins with a date of it.
-        """
-        if not node.anywhere:
-            return OWN
-        return BY_USER if self.by_user and node.window.field is None else ANYWHERE
-
-    def asked(self, home: str) -> list[Any]:
+    def asked(self, home: Home) -> list[Any]:
         """That an event is one of the accounts that are asked about; nothing if all are, or if it needs no account."""
-        everywhere = self.accounts is None or home == BY_USER
-        return [] if everywhere else [OneOf(F(f"{home}_id"), self.accounts or ())]
+        everywhere = self.accounts is None or not home.account
+        return [] if everywhere else [OneOf(F(f"{home.account}_id"), self.accounts or ())]
 
 
 def happened(node: Happened, where: Any, counting: Counting) -> Any:
@@ -186,7 +173,7 @@ class _Rows:
         if self.where is not None:
             found = found.filter(self.where)
         # In one filter, so that the account is that of the relationship which the conditions are about.
-        return found.filter(*times, *self.counting.asked(self.home), **in_context(self.home), **of)
+        return found.filter(*times, *self.counting.asked(self.home), **self.home.context(), **of)
 
     def grouped(self, *times: Any) -> QuerySet[Any]:
         """One group for each account, or for each user of an account."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from typing import Any, Protocol
 
-from accounts.fields import Rows, Vocabulary
+from accounts.fields import Owner, Rows, Vocabulary
 from accounts.fields.properties import read_test
 from accounts.fields.values import read_span
-from accounts.fields.windows import Window, read_window
+from accounts.fields.windows import OF_ACCOUNT, Window, read_window
 from core.intake import short
 from core.spans import Span, ValueProblem
 from segments.rules.events import (
@@ -49,7 +49,7 @@ def read_happened(
         measure = read_measure(data.get("measure"))
     except ValueProblem as problem:
         return reader.fail(f"{pointer}/measure{problem.below}", problem.code, str(problem), problem.allowed)  # type: ignore[no-any-return]
-    window = _window(reader, data, pointer)
+    window = _window(reader, data, pointer, inside)
     anywhere = _anywhere(reader, data, pointer)
     if op is None or window is None or name is None:
         return None
@@ -87,7 +87,7 @@ def read_sequence(
         name, where = _event(reader, step, below, inside, depth)
         found.append(Step(name or "", where))
     op = _operator(reader, data.get("op"), f"{pointer}/op", SEQUENCE_OPERATORS)
-    window, within = _window(reader, data, pointer), _within(reader, data.get("within"), f"{pointer}/within")
+    window, within = _window(reader, data, pointer, inside), _within(reader, data.get("within"), f"{pointer}/within")
     anywhere = _anywhere(reader, data, pointer)
     if op is None or window is None or within is None:
         return None
@@ -131,9 +131,14 @@ def _anywhere(reader: Reader, data: dict[str, Any], pointer: str) -> bool:
     return bool(found)
 
 
-def _window(reader: Reader, data: dict[str, Any], pointer: str) -> Window | None:
+def owners_of_dates(vocabulary: Vocabulary, inside: Rows | None) -> tuple[Owner, ...]:
+    """Whose dates a window may begin with: the account's, and where a condition is about one user, theirs."""
+    return OF_ACCOUNT if inside is None else tuple(dict.fromkeys([*OF_ACCOUNT, *vocabulary.row_sets[inside].owners]))
+
+
+def _window(reader: Reader, data: dict[str, Any], pointer: str, inside: Rows | None) -> Window | None:
     try:
-        return read_window(data.get("window"), reader.vocabulary)
+        return read_window(data.get("window"), reader.vocabulary, owners_of_dates(reader.vocabulary, inside))
     except ValueProblem as problem:
         return reader.fail(f"{pointer}/window{problem.below}", problem.code, str(problem), problem.allowed)  # type: ignore[no-any-return]
 

@@ -14,6 +14,7 @@ from accounts.fields.sql import Infix
 from accounts.fields.windows import Window
 from core.clock import Moment
 from core.spans import ONE_DAY
+from segments.rules.homes import Home
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Times:
     window: Window
     moment: Moment
     raw: bool
-    home: str
+    home: Home
 
     @property
     def column(self) -> str:
@@ -93,8 +94,8 @@ class Times:
         return self.moment.start_of(max(day, dt.date(1, 1, 2)))
 
     def _since(self) -> Any:
-        """The local day of the account's date; of an account without one there is no window, and so no event in it."""
+        """The local day of the date; where it is not known there is no window, and so no event in it."""
         field = self.window.field
         assert field is not None
-        value = field.value(f"{self.home}__")
+        value = field.value(self.home.prefix(field.owner))
         return TruncDate(value, tzinfo=self.moment.zone) if field.kind is Kind.DATETIME else value

@@ -22,7 +22,7 @@ from django.db.models import (
 from django.db.models.functions import JSONObject
 
 from accounts.fields.sql import Infix, Not
-from segments.rules.counting import Among, Counting, in_context
+from segments.rules.counting import Among, Counting
 from segments.rules.event_times import Times
 from segments.rules.nodes import Sequence
 
@@ -83,9 +83,9 @@ def _steps(
     )
     keys, _ = counting.pair(home)
     times = Times(node.window, counting.moment, True, home).inside()
-    first = first.filter(*times, *narrowed, **in_context(home), **mine)
+    first = first.filter(*times, *narrowed, **home.context(), **mine)
     first = first.annotate(**{f"key_{place}": F(key) for place, key in enumerate(keys)})
     same = {key: OuterRef(f"key_{place}") for place, key in enumerate(keys)}
-    second = second.filter(at__gt=OuterRef("at"), **(in_context(home) | same))
+    second = second.filter(at__gt=OuterRef("at"), **(home.context() | same))
     until = ExpressionWrapper(OuterRef("at") + Value(span_of(node)), DateTimeField())
     return first, second, second.filter(at__lte=until)

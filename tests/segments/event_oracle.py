@@ -13,21 +13,23 @@ from typing import Any
 from tests.segments import oracle
 
 DAY = dt.timedelta(days=1)
-World, Account, Node = dict[str, Any], dict[str, Any], dict[str, Any]
+World, Account, Node, Values = dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]
 
 
-def event_holds(node: Node, account: Account, person: int | None, by_user: bool, world: World) -> bool:
-    """An event or a sequence, of an account or of one person in it."""
+def event_holds(node: Node, account: Account, row: Values | None, world: World) -> bool:
+    """An event or a sequence, of an account or (with the row of a user) of one person in it."""
+    person, by_user = (row or {}).get("#person"), row is not None
+    values = account["values"] | (row or {})
     if "sequence" in node:
-        return followed(node, account, person, by_user, world)
+        return followed(node, in_scope(node, account, person, by_user, world), values, world)
     found = chosen(node, in_scope(node, account, person, by_user, world))
     window = node.get("window", "ever")
-    inside = [one for one in found if in_window(one["at"], window, account, world)]
+    inside = [one for one in found if in_window(one["at"], window, values, world)]
     op = node["op"]
     if op == "never":
         return not inside
     if op == "first_time_in":
-        return bool(inside) and not any(is_earlier(one["at"], window, account, world) for one in found)
+        return bool(inside) and not any(is_earlier(one["at"], window, values, world) for one in found)
     measure = node.get("measure", "count")
     if "last" not in window or op not in ("stopped", "restarted", "increased_by", "decreased_by"):
         return compare(op, measured(inside, measure, world), node.get("value"))
@@ -35,7 +37,7 @@ def event_holds(node: Node, account: Account, person: int | None, by_user: bool,
     if op == "stopped":
         return bool(before) and not inside
     if op == "restarted":
-        older = [one for one in found if is_earlier(one["at"], window, account, world) and one not in before]
+        older = [one for one in found if is_earlier(one["at"], window, values, world) and one not in before]
         return bool(inside) and not before and bool(older)
     now, then = measured(inside, measure, world), measured(before, measure, world)
     if now is None or then is None or then <= 0:
@@ -115,13 +117,13 @@ def compare(op: str, value: Decimal | None, wanted: Any) -> bool:
     return oracle.number("equals" if op == "exactly" else op, value, wanted, {}, {})
 
 
-def edges(window: Any, account: Account, world: World) -> tuple[dt.date | None, dt.date | None]:
+def edges(window: Any, values: Values, world: World) -> tuple[dt.date | None, dt.date | None]:
     """First and last day of a window of days."""
     today = world["now"].astimezone(world["zone"]).date()
     if window == "ever":
         return dt.date.min, dt.date.max
     if "since" in window:
-        value = oracle.value_of(window["since"], account["values"], world)
+        value = oracle.value_of(window["since"], values, world)
         first = value.astimezone(world["zone"]).date() if isinstance(value, dt.datetime) else value
         return first, today
     if "last" in window:
@@ -136,12 +138,12 @@ def ages(window: Any) -> tuple[int, int]:
     return far, near
 
 
-def in_window(at: dt.datetime, window: Any, account: Account, world: World) -> bool:
+def in_window(at: dt.datetime, window: Any, values: Values, world: World) -> bool:
     """Whole local days; hours are exact."""
     if isinstance(window, dict) and window.get("unit") == "hour":
         far, near = ages(window)
         return bool(world["now"] - dt.timedelta(hours=far) <= at <= world["now"] - dt.timedelta(hours=near))
-    first, last = edges(window, account, world)
+    first, last = edges(window, values, world)
     return first is not None and last is not None and first <= at.astimezone(world["zone"]).date() <= last
 
 
@@ -155,21 +157,20 @@ def is_before(at: dt.datetime, window: Any, world: World) -> bool:
     return first - (last - first + DAY) <= at.astimezone(world["zone"]).date() < first
 
 
-def is_earlier(at: dt.datetime, window: Any, account: Account, world: World) -> bool:
+def is_earlier(at: dt.datetime, window: Any, values: Values, world: World) -> bool:
     """At any time before the window begins."""
     if window.get("unit") == "hour":
         return bool(at < world["now"] - dt.timedelta(hours=ages(window)[0]))
-    first, _ = edges(window, account, world)
+    first, _ = edges(window, values, world)
     return first is not None and at.astimezone(world["zone"]).date() < first
 
 
-def followed(node: Node, account: Account, person: int | None, by_user: bool, world: World) -> bool:
+def followed(node: Node, events: list[Any], values: Values, world: World) -> bool:
     """A first event in the window with the second after it in time; "not then" waits until the time is up."""
-    events = in_scope(node, account, person, by_user, world)
     one, two = (chosen(step, events) for step in node["sequence"])
     within = dt.timedelta(**{node["within"]["unit"] + "s": node["within"]["n"]})
     for first in one:
-        if not in_window(first["at"], node.get("window", "ever"), account, world):
+        if not in_window(first["at"], node.get("window", "ever"), values, world):
             continue
         after = any(first["at"] < second["at"] <= first["at"] + within for second in two)
         if node["op"] == "then" and after:

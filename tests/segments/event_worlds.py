@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from random import Random
 from typing import Any
 
+from tests.segments.families import Pool
 from tests.segments.oracle import moved
 
 EVENTS = ("Ev A", "Ev % B")
 PROPERTIES = ("num", "words", "odd key's", "mixed")
 SINCE = ("account.customer_since", "account.last_seen_at", "account.renews_on")
+OF_PERSONS = ("user.custom.c_date", "user.last_seen_at", "relationship.custom.c_datetime")
 SPANS = [
     (1, "day"),
     (2, "day"),
@@ -25,6 +28,7 @@ SPANS = [
 ]
 COUNTED = ["at_least", "at_least", "more_than", "at_most", "less_than", "exactly", "between"]
 OPERATORS = [*COUNTED * 2, "never", "never", "increased_by", "decreased_by", "first_time_in", "stopped", "restarted"]
+LAST = ("increased_by", "decreased_by", "stopped", "restarted")  # they look at the time before the window, too
 FILTERS = [
     "is",
     "is_not",
@@ -43,6 +47,11 @@ FILTERS += [*NUMERIC, "between", "not_between"]
 TEXTS = ["a_b", "A_B ", "axb", "\u00e9", "e\u0301", "5", " ", ""]
 NUMBERS = [-1, 0, 1, 1.0, 2, 2.5, 100]
 TICK = dt.timedelta(microseconds=1)
+
+
+def dice_of(node: Any) -> Random:
+    """Dice that always fall alike for one node."""
+    return Random(json.dumps(node, sort_keys=True, default=str))
 
 
 class EventPool:
@@ -71,6 +80,30 @@ class EventPool:
         """A day for the windows since a date, where the world has none of its own."""
         day = self.pick(self.instants).astimezone(self.zone).date()
         return {} if "account.customer_since" in values or self.pick(range(3)) == 0 else {"account.customer_since": day}
+
+    def give_dates(self, accounts: list[dict[str, Any]], pools: dict[str, Pool]) -> None:
+        """Dates of the users, and of each in an account, with which windows begin, where the world has none of its own.
+
+        Drawn with dice of their own, so that the worlds in which the mutants are caught stay the same.
+        """
+        own, (custom, seen, joined) = dice_of([self.spans, str(self.zone)]), OF_PERSONS
+        born = [own.choice([None, *self.instants]) for _ in range(3)]
+        for account in accounts:
+            last = [own.choice([None, *self.instants]) for _ in range(3)]
+            for user in account["users"]:
+                day = born[user["person"]]
+                told = {custom: day and day.astimezone(self.zone).date(), seen: last[user["person"]]}
+                told[joined] = own.choice([None, *self.instants])
+                user["values"] |= {key: value for key, value in told.items() if key not in pools}
+
+    def of_a_user(self, pools: dict[str, Pool]) -> dict[str, Any]:
+        """A condition about one user; of the windows that may, every second begins with one of their dates."""
+        node = self.node()
+        own = dice_of(node)
+        if node["op"] in LAST or own.random() > 1 / 2:
+            return node
+        theirs = [key for key in pools if key.startswith(("user.", "relationship.")) and pools[key].kind[:4] == "date"]
+        return node | {"window": {"since": own.choice([*theirs, *OF_PERSONS])}}
 
     def events(self) -> list[dict[str, Any]]:
         """What happened in one account."""
@@ -122,7 +155,7 @@ class EventPool:
         """A window that the operator allows."""
         n, unit = self.pick(self.spans)
         last = {"last": n, "unit": unit}
-        if op in ("increased_by", "decreased_by", "stopped", "restarted"):
+        if op in LAST:
             return last
         between = {"between": sorted([n, self.pick([0, n, 2 * n])], reverse=True), "unit": unit}
         return self.pick(

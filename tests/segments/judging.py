@@ -23,6 +23,7 @@ DRAWS, TOGETHER, RULES = 40, 6, 20  # an engine that agrees with the oracle in s
 TELLING = {
     "siblings about other rows share one EXISTS": 4,
     "numbers are compared as binary fractions": 4,
+    "a user's date is that of a past stay": 4,
     "months are 30 days": 6,
     "weeks begin on Sunday": 6,
     "stopped is never in this window": 7,
@@ -31,6 +32,7 @@ TELLING = {
     "people are times": 11,
     "days are 24 hours": 13,
     "started again does not ask for an earlier time": 14,
+    "a user's date is that of any of their accounts": 15,
     "starts with is an unescaped LIKE": 16,
     "money is compared in the currency it was given in": 19,
     "the conditions on users are about any user each": 21,

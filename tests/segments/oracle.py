@@ -60,7 +60,7 @@ def holds(node: dict[str, Any], account: dict[str, Any], row: dict[str, Any] | N
             rows = [one for one in rows if holds(node["of"], account, one, world)]
         return quantified(node[kind], [holds(node["where"], account, one, world) for one in rows])
     if "event" in node or "sequence" in node:
-        return event_oracle.event_holds(node, account, row and row.get("#person"), row is not None, world)
+        return event_oracle.event_holds(node, account, row, world)
     if node["op"] in TWINS:
         return not holds(node | {"op": TWINS[node["op"]]}, account, row, world)
     if "segment" in node:

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from django.db.models import Count, F, Q
 
+from accounts.fields import Owner
 from accounts.fields.windows import Window
 from core.spans import Span
 from segments.rules import compiler, counting, sequences
-from segments.rules.counting import ANYWHERE, Among, Counting, Times, _Rows
+from segments.rules.counting import Among, Counting, Times, _Rows
 from segments.rules.events import Measure
+from segments.rules.homes import ANYWHERE, OWN, Home
 from tests.segments.judging import draws_survived
 from tests.segments.test_mutants import Mutant, Patch
 
@@ -58,7 +60,7 @@ def _(patch: Patch) -> None:
 
     def init(self: _Rows, node: Any, where: Any, given: Counting) -> None:
         right(self, node, where, given)
-        self.home = counting.OWN
+        self.home = OWN
 
     patch.setattr(_Rows, "__init__", init)
 
@@ -66,7 +68,7 @@ def _(patch: Patch) -> None:
 @mutant("inside users, events of the whole account count")
 def _(patch: Patch) -> None:
     patch.setattr(Counting, "outer", property(lambda self: ("account_id",) if self.by_user else ("pk",)))
-    patch.setattr(Counting, "keys", lambda self, home: (f"{home}_id",))
+    patch.setattr(Counting, "keys", lambda self, home: (f"{home.account}_id",))
 
 
 @mutant("the last n days are n + 1 days")
@@ -180,6 +182,28 @@ def _(patch: Patch) -> None:
         return counting.Infix(F("pk"), "<", F("pk"))
 
     patch.setattr(counting, "Not", wrong)
+
+
+@mutant("a user's date is that of any of their accounts")
+def _(patch: Patch) -> None:
+    right = Home.context
+
+    def context(self: Home) -> dict[str, Any]:
+        found = right(self)
+        return found if found.pop("user__places__account", None) is None else found | {"user__places__isnull": False}
+
+    patch.setattr(Home, "context", context)
+
+
+@mutant("a user's date is that of a past stay")
+def _(patch: Patch) -> None:
+    right = Home.prefix
+    known = {Owner.USER: "user__", Owner.RELATIONSHIP: "user__relationships__"}
+
+    def prefix(self: Home, owner: Owner) -> str:
+        return known[owner] if owner in known else right(self, owner)
+
+    patch.setattr(Home, "prefix", prefix)
 
 
 @pytest.fixture(scope="module")

@@ -55,6 +55,9 @@ def seen_in(node: Any, found: Counter[str]) -> None:
             how = node[rows] if isinstance(node[rows], str) else next(iter(node[rows]))
             found[f"{rows} {how}"] += 1
             seen_in(node["where"], found)
+            if "of" in node:
+                found["of an event"] += "'event'" in str(node["of"]) or "'sequence'" in str(node["of"])
+                seen_in(node["of"], found)
             return
     found[f"segment {node['op']}" if "segment" in node else node["op"]] += 1
     if isinstance(node.get("value"), dict) and "percent" in node["value"]:
@@ -66,6 +69,8 @@ def events_in(node: Any, found: Counter[str]) -> None:
     found[f"event {node['op']}"] += 1
     window, measure = node["window"], node.get("measure", "count")
     found[f"window {window if isinstance(window, str) else next(iter(window))}"] += 1
+    if "since" in window:
+        found[f"since {window['since'].split('.')[0]}"] += 1
     found["window of hours"] += isinstance(window, dict) and window.get("unit") == "hour"
     found[f"measure {measure if isinstance(measure, str) else next(iter(measure))}"] += 1
     kind = "sequence" if "sequence" in node else "event"
@@ -119,6 +124,7 @@ def test_the_database_and_the_oracle_name_the_same_accounts() -> None:
         "kept window",
     }
     wanted |= {f"window {kind}" for kind in ("last", "between", "since", "ever")}
+    wanted |= {f"since {owner}" for owner in ("account", "user", "relationship")} | {"of an event"}
     wanted |= {f"measure {name}" for name in (*COUNTS, *OF_PROPERTY)}
     wanted |= {f"property {op.key}" for op in property_operators()} | {f"window unit {unit}" for unit in WINDOW_UNITS}
     assert wanted - set(+drawn) == set(), "these were never drawn, so nothing is known about them"

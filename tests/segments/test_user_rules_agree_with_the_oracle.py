@@ -96,6 +96,7 @@ def test_the_database_and_the_oracle_name_the_same_people_in_the_same_accounts()
     wanted = set(OPERATORS) | {f"segment {op}" for op in SEGMENT_OPERATORS} | {"all", "any", "none"}
     wanted |= {f"event {op}" for op in (*EVENT_OPERATORS, *SEQUENCE_OPERATORS)}
     wanted |= {f"subscriptions {how}" for how in ("any", "all", "none")} | {"event anywhere", "sequence anywhere"}
+    wanted |= {f"since {owner}" for owner in ("account", "user", "relationship")}
     assert wanted - set(+drawn) == set(), "these were never drawn, so nothing is known about them"
     assert min(tally[f"{n} places"] for n in (0, 1, 2)) > 5, tally
     assert tally["some"] > 100 and tally["no account"] > 100, tally

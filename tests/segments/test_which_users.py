@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from segments.explaining import explain_rule
 from segments.linting import note_rule
 from segments.models import Segment
 from segments.questions import Reader
-from segments.rule_form import read_form, take_step, without_unset
+from segments.rule_form import OF, read_form, take_step, without_unset
+from segments.rule_view import rule_view
 from segments.rules.compiler import compile_rule
 from segments.rules.explain import explain
 from segments.rules.tree import RuleError, fingerprint, parse, to_json
@@ -157,3 +159,22 @@ def test_the_builder_shows_it_and_saves_it(admin_client: Client) -> None:
     assert segment.rule == rule(users({"at_least_percent": 50}))
     shown = admin_client.get(f"/segments/{segment.pk}/edit/").content.decode()
     assert 'name="n.0.o0.0.field" value="relationship.role"' in shown
+
+
+def test_moving_out_is_offered_where_it_does_something() -> None:
+    """A condition on the users of a group stays about these users: out of the group it would mean something else."""
+    group = {"match": "any", "rules": [dict(BOSS["rules"][0])]}
+    looked_at = {"match": "all", "rules": [dict(ADMIN["rules"][0]), dict(group)]}
+    tree = rule({"match": "any", "rules": [users("any", looked_at, {"match": "all", "rules": [dict(group)]})]})
+    reader = Reader.now()
+    stack, found = [rule_view(tree, reader).root], {}
+    while stack:
+        node = stack.pop()
+        stack += [*node.nodes, *([node.of] if node.of else [])]
+        if node.place and node.place[-1] != OF:
+            found[node.place] = node.in_group
+    assert len(found) == 7
+    for place, offered in found.items():
+        changed = deepcopy(tree)
+        take_step(changed, {"n": place}, "out:n", reader.vocabulary)
+        assert (changed != tree) == offered, place

@@ -52,7 +52,7 @@ def holds(node: Node, account: dict[str, Any], row: Row, person: int, world: Wor
     if "subscriptions" in node:
         return oracle.holds(node, account, None, world)
     if "event" in node or "sequence" in node:
-        return happened(node, account, person, world)
+        return happened(node, account, row, person, world)
     if node["op"] in oracle.TWINS:
         return not holds(node | {"op": oracle.TWINS[node["op"]]}, account, row, person, world)
     if "segment" in node:
@@ -66,7 +66,7 @@ def holds(node: Node, account: dict[str, Any], row: Row, person: int, world: Wor
     return any(oracle.compare(node, one, world) for one in oracle.rows_of(account, owner))
 
 
-def happened(node: Node, account: dict[str, Any], person: int, world: World) -> bool:
+def happened(node: Node, account: dict[str, Any], row: Row, person: int, world: World) -> bool:
     """What the person did in the account in hand, or anywhere if the node says so.
 
     The judge of events looks for "anywhere" among an account's present people; the person in hand is one, also one of
@@ -74,4 +74,4 @@ def happened(node: Node, account: dict[str, Any], person: int, world: World) -> 
     """
     if node.get("anywhere"):
         account = account | {"users": [{"person": person, "ended": False, "values": {}}]}
-    return event_oracle.event_holds(node, account, person, True, world)
+    return event_oracle.event_holds(node, account, row | {"#person": person}, world)

@@ -53,6 +53,8 @@ def _thin_out(dice: Random, world: dict[str, Any], person: int, how: str) -> Non
 class UserRules(Rules):
     """Draws rules about users: no groups of users, and segments of both kinds."""
 
+    about_users = True
+
     def node(self, depth: int, inside: str | None) -> dict[str, Any]:
         """Any node but a group about users, which has no place in such a rule."""
         while True:

@@ -8,9 +8,9 @@ draws the data and the rules' values from the same families.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
@@ -19,7 +19,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.segments import families
-from tests.segments.event_worlds import EventPool
+from tests.segments.event_worlds import EventPool, dice_of
 from tests.segments.families import ABSENT, Pool
 from tests.segments.oracle import fold
 
@@ -152,6 +152,7 @@ def case_of(
         for account in found:
             account["id"] = f"{name}{account['id']}"
             account["values"] |= happens.since(account["values"]) if "account.customer_since" not in pools else {}
+        happens.give_dates(found, pools)
         made.append(same | {"name": name, "accounts": found})
     rules_of = (maker or Rules)(dice, pools, stays, depth, happens)
     return Case(made, [rules_of.root() for _ in range(rules)])
@@ -245,6 +246,8 @@ def _memberships(dice: Random, stays: Pool) -> list[dict[str, Any]]:
 class Rules:
     """Draws rule trees over the fields in focus."""
 
+    about_users = False
+
     def __init__(
         self, dice: Random, pools: dict[str, Pool], stays: Pool, depth: int = 5, happens: EventPool | None = None
     ) -> None:
@@ -278,7 +281,8 @@ class Rules:
         options += ["event"] * 3 * (self.happens is not None and inside in (None, "users") and depth <= self.depth)
         what = self.pick(options)
         if what == "event" and self.happens is not None:
-            return self.happens.node()
+            of_a_user = inside == "users" or self.about_users
+            return self.happens.of_a_user(self.pools) if of_a_user else self.happens.node()
         if what == "leaf":
             return self.leaf({None: "", "users": ("user.", "relationship."), "subscriptions": "subscription."}[inside])
         if what == "group":
@@ -290,20 +294,33 @@ class Rules:
         counted = [{"at_least": 1}, {"at_least": 2}, {"at_least_percent": 50}, {"at_least_percent": 66.5}]
         quantifier = self.pick(["any", "all", "none", *(counted if what == "users" else [])])
         node = {what: quantifier, "where": self.group(depth + 1, what)}
-        return node | (self.of(node) if what == "users" else {})
+        return node | (self.of(node, depth) if what == "users" else {})
 
-    def of(self, node: dict[str, Any]) -> dict[str, Any]:
-        """Which users are looked at, for one node in three. It is drawn with dice of its own, so that the worlds and
-        rules which the hints of the mutants were found in stay the same."""
-        own, dice = Random(json.dumps(node, sort_keys=True, default=str)), self.dice
+    def of(self, node: dict[str, Any], depth: int) -> dict[str, Any]:
+        """Which users are looked at, for one node in three, now and then by what they did. It is drawn with dice of its
+        own, so that the worlds and rules which the hints of the mutants were found in stay the same."""
+        own = dice_of(node)
         if own.random() > 1 / 3:
             return {}
-        self.dice = own
-        try:
+        with self.thrown_with(own):
             rules = [self.leaf(("user.", "relationship.")) for _ in range(self.pick([1, 1, 2]))]
-            return {"of": {"match": self.pick(["all", "any", "none"]), "rules": rules}}
+            match = self.pick(["all", "any", "none"])
+            if self.happens is not None and depth + 2 <= self.depth and self.pick(range(3)) == 0:
+                rules[-1] = self.happens.of_a_user(self.pools)
+            return {"of": {"match": match, "rules": rules}}
+
+    @contextmanager
+    def thrown_with(self, own: Random) -> Iterator[None]:
+        """Everything is drawn with other dice."""
+        before, self.dice = self.dice, own
+        if self.happens is not None:
+            self.happens.dice = own
+        try:
+            yield
         finally:
-            self.dice = dice
+            self.dice = before
+            if self.happens is not None:
+                self.happens.dice = before
 
     def segment(self) -> dict[str, Any]:
         """Membership of a base segment."""
