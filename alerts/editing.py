@@ -10,11 +10,13 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
+from accounts.fields.uses import tell_of_fields
 from accounts.models import AssignmentRole, TeamMember
 from alerts.definition import Definition, read_definition, scoped
 from alerts.messages import check_message
 from alerts.models import Alert, AlertEntry, AlertRule, AlertRuleVersion
 from alerts.models.alert import Severity
+from alerts.raising import OF_ALERTS
 from core.intake import BadValue, clean_text, fold
 from core.jobs import enqueue
 from core.locks import xact_lock
@@ -141,6 +143,8 @@ def delete_alert_rule(rule: AlertRule, *, author: Any = None) -> None:
             AlertEntry(alert=one, kind=AlertEntry.Kind.ENDED, at=now, by=by, text="The rule was deleted.")
             for one in alerts
         )
+        if alerts:
+            tell_of_fields(OF_ALERTS, redefined=True)
         watches = [pk for pk in (found.watch_id, found.clear_watch_id) if pk]
         changes = {"deleted_at": now, "active": False, "watch": None, "clear_watch": None}
         AlertRule.objects.filter(pk=found.pk).update(**changes)

@@ -20,6 +20,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 
 from accounts.assigning import holders_of
+from accounts.fields.uses import tell_of_fields
 from accounts.models import Account
 from alerts.messages import filled
 from alerts.models import Alert, AlertEntry, AlertRule
@@ -34,11 +35,12 @@ from segments.rules.tree import RuleError
 log = logging.getLogger(__name__)
 EXPLAINED_AT_ONCE = 500
 WORSE_BY = 5  # points of the health score that count as worse
+OF_ALERTS = ("alerts.open", "alerts.last")  # the fields that alerts give their account
 
 # Who is to get an alert: a member since at least so many local days, whose entry was the customer's own (not that of a
 # new definition), who has no open alert of the rule, and had none that forbids another one.
 _DUE = """
-SELECT stay.id, stay.account_id, stay.entered_at
+SELECT stay.id, stay.account_id, stay.entered_at, coalesce(cause.new_definition, FALSE)
 FROM segments_accountmembership AS stay
 LEFT JOIN segments_segmentrefresh AS cause ON cause.id = stay.opened_by_id
 WHERE stay.segment_id = %(watch)s AND stay.left_at IS NULL AND stay.entered_at <= %(now)s
@@ -91,6 +93,7 @@ class _Due:
     membership: int
     account: int
     began: dt.datetime
+    by_definition: bool
 
 
 def raise_alerts(now: Moment | None = None) -> Raised:
@@ -115,7 +118,9 @@ def _rule(rule: AlertRule, watch: Segment, now: Moment, reader: Reader, done: Ra
     ended = _end(rule, watch, now, reader)
     opened = _open(rule, watch, now, reader) if rule.active else []
     done.ended, done.opened = done.ended + len(ended), done.opened + len(opened)
-    done.accounts.update(ended, opened)
+    done.accounts.update([one for _, one, _ in ended], [one.account for one in opened])
+    if any(why == Alert.Ending.DEFINITION for _, _, why in ended) or any(one.by_definition for one in opened):
+        tell_of_fields(OF_ALERTS, redefined=True)
     if rule.active:
         done.woken += _wake(rule, now)
     held = Alert.objects.open().filter(rule=rule, account__memberships__in=_stays(watch))
@@ -126,8 +131,8 @@ def _stays(watch: Segment) -> Any:
     return watch.account_memberships.filter(left_at__isnull=True).values("pk")
 
 
-def _open(rule: AlertRule, watch: Segment, now: Moment, reader: Reader) -> list[int]:
-    """Open what is due, with the explanation, message and assignee of this moment; about which accounts."""
+def _open(rule: AlertRule, watch: Segment, now: Moment, reader: Reader) -> list[_Due]:
+    """Open what is due, with the explanation, message and assignee of this moment."""
     values: dict[str, Any] = {
         "watch": watch.pk, "rule": rule.pk, "now": now.now, "zone": now.zone.key, "today": now.today,
         "hold": rule.hold_days, "existing": rule.include_existing, "refire": rule.refire,
@@ -138,7 +143,7 @@ def _open(rule: AlertRule, watch: Segment, now: Moment, reader: Reader) -> list[
         due = [_Due(*row) for row in cursor.fetchall()]
     for part in _parts(due):
         _store(rule, watch, part, now, reader)
-    return [one.account for one in due]
+    return due
 
 
 def _store(rule: AlertRule, watch: Segment, due: list[_Due], now: Moment, reader: Reader) -> None:
@@ -186,8 +191,8 @@ def _assignees(rule: AlertRule, accounts: list[int]) -> dict[int, int | None]:
     return dict.fromkeys(accounts, rule.fallback_id) | found
 
 
-def _end(rule: AlertRule, watch: Segment, now: Moment, reader: Reader) -> list[int]:
-    """End what is over, with the explanation that proves it; about which accounts."""
+def _end(rule: AlertRule, watch: Segment, now: Moment, reader: Reader) -> list[tuple[int, int, str]]:
+    """End what is over, with the explanation that proves it: alerts, their accounts, and why."""
     values = {"watch": watch.pk, "rule": rule.pk, "clear": rule.clear_watch_id}
     with connection.cursor() as cursor:
         cursor.execute(_OVER, values)
@@ -201,7 +206,7 @@ def _end(rule: AlertRule, watch: Segment, now: Moment, reader: Reader) -> list[i
             alert.proof = proofs.get(alert.account_id, {})
         Alert.objects.bulk_update(alerts, ["ended_at", "ending", "proof"], batch_size=EXPLAINED_AT_ONCE)
         _note(alerts, AlertEntry.Kind.ENDED, now)
-    return [account for _, account, _ in over]
+    return over
 
 
 def _wake(rule: AlertRule, now: Moment) -> int:

@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from django.db.models import F, Min
 
 from accounts.models import Account
+from alerts.milestones.redefined import tell_redefined
 from alerts.models import AccountMilestone, Milestone
 from core.clock import Moment, moment
 from core.deadline import TooSlow, time_limit
@@ -70,7 +71,9 @@ def date_reached(now: Moment | None = None) -> set[int]:
         days = first_days(milestone, waiting, present) if waiting else {}
         with transaction.atomic():
             xact_lock("milestone", milestone.pk)
-            found |= _write(milestone, days, present)
+            if written := _write(milestone, days, present):
+                tell_redefined(milestone.key)
+                found |= written
             Milestone.objects.filter(pk=milestone.pk).update(searched_version=milestone.version)
     return found
 

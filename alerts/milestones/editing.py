@@ -13,6 +13,7 @@ from django.utils.text import slugify
 
 from accounts.fields import Stage, Subject
 from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in, uses_of_field
+from alerts.milestones.redefined import field_keys, tell_redefined
 from alerts.milestones.starting import dates_to_count_from
 from alerts.models import Milestone, MilestoneVersion
 from core.intake import BadValue, clean_text
@@ -88,7 +89,8 @@ def save_milestone(
         if expected_version is not None and found.version != expected_version:
             raise StaleMilestone(found)
         found.name, found.description = _name(name), clean_text(description, 500)
-        if found.active != active:
+        switched = found.active != active
+        if switched:
             found.live_version = 0  # what is found when it is on again is not the accounts' doing
         found.sticky, found.active = sticky, active
         reader, targets = Reader.now(), sorted(segments, key=lambda one: one.pk)
@@ -100,6 +102,8 @@ def save_milestone(
             found.author = author if getattr(author, "pk", None) else None
         _watch(found, author, reason)
         _store(found, targets, question.words, author, reason)
+        if switched:
+            tell_redefined(found.key)
         enqueue(TASK)
     return found
 
@@ -109,7 +113,8 @@ def set_milestone_active(milestone: Milestone, active: bool) -> None:
     is on again counts as the definition's doing."""
     with transaction.atomic():
         xact_lock("milestones")
-        Milestone.objects.filter(pk=milestone.pk).exclude(active=active).update(active=active, live_version=0)
+        if Milestone.objects.filter(pk=milestone.pk).exclude(active=active).update(active=active, live_version=0):
+            tell_redefined(milestone.key)
         enqueue(TASK)
 
 
@@ -122,6 +127,7 @@ def delete_milestone(milestone: Milestone) -> None:
         if uses:
             raise MilestoneInUse(milestone, uses)
         Milestone.objects.filter(pk=milestone.pk).delete()
+        tell_redefined(milestone.key)
         Segment.everything.filter(pk=milestone.watch_id).delete()
 
 
@@ -147,11 +153,6 @@ def uses_of_milestone(milestone: Milestone) -> list[FieldUse]:
     """The rules that read one of its fields, each once."""
     found = [use for key in field_keys(milestone.key) for use in uses_of_field(key)]
     return list(dict.fromkeys(found))
-
-
-def field_keys(key: str) -> tuple[str, str, str]:
-    """The keys of a milestone's fields: its state, when it was reached, the days that it took."""
-    return f"milestone.{key}", f"milestone.{key}.reached_at", f"milestone.{key}.days"
 
 
 def _question(condition: Any, targets: list[Segment], reader: Reader) -> Question:

@@ -22,7 +22,7 @@ from django.db.models.functions import Cast, Coalesce, Greatest, TruncDate
 
 from accounts.fields import Category, Choice, Field, Kind, Owner, Stage, provide, register
 from accounts.fields.attributes import where_known
-from alerts.milestones.editing import field_keys
+from alerts.milestones.redefined import field_keys
 from alerts.models import AccountMilestone, Milestone
 from alerts.models.milestone import State
 from core.models import Workspace

@@ -21,6 +21,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 
 from accounts.models import Account
+from alerts.milestones.redefined import tell_redefined
 from alerts.milestones.starting import start_of
 from alerts.models import Milestone
 from core.clock import Moment, moment
@@ -151,19 +152,23 @@ noted AS (
            kind NOT IN ('reached', 'rewon') OR opened_by_definition IS NOT TRUE,
            CASE WHEN by_definition THEN 'definition' ELSE 'rule' END, %(version)s, ''
     FROM different WHERE kind <> ''
-    RETURNING kind, account_id
+    RETURNING kind, account_id, origin
 )
-SELECT (SELECT count(*) FROM written), ARRAY(SELECT kind FROM noted), ARRAY(SELECT account_id FROM noted)
+SELECT ARRAY(SELECT kind FROM noted), ARRAY(SELECT account_id FROM noted),
+       CASE WHEN %(fresh)s THEN EXISTS (SELECT 1 FROM written)
+            ELSE EXISTS (SELECT 1 FROM noted WHERE origin = 'definition') END
 """  # noqa: S608  # constants of this module
 
 
 @dataclass
 class Moved:
-    """What a run did: changes by kind, the milestones that said nothing, and the accounts of which a state changed."""
+    """What a run did: changes by kind, the milestones that said nothing, the accounts of which a state changed, and the
+    keys of the milestones that say something else by a definition, theirs or one that they depend on."""
 
     kinds: Counter[str] = field(default_factory=Counter)
     silent: int = 0
     accounts: set[int] = field(default_factory=set)
+    redefined: set[str] = field(default_factory=set)
 
 
 def reach_for(now: Moment | None = None, accounts: Collection[int] | None = None, *, only_new: bool = False) -> Moved:
@@ -195,9 +200,9 @@ def _reach(milestone: Milestone, now: Moment, only: Ids | None, done: Moved) -> 
     only = None if fresh else only
     targets = list(milestone.segments.order_by("pk").values_list("pk", flat=True))
     values = {
-        "milestone": milestone.pk, "watch": milestone.watch_id, "sticky": milestone.sticky, "fresh": fresh,
-        "expected": milestone.expected_days, "now": now.now, "today": now.today, "zone": now.zone.key,
-        "version": milestone.version, "targets": targets, "aims": bool(targets),
+        "milestone": milestone.pk, "key": milestone.key, "watch": milestone.watch_id, "sticky": milestone.sticky,
+        "fresh": fresh, "expected": milestone.expected_days, "now": now.now, "today": now.today,
+        "zone": now.zone.key, "version": milestone.version, "targets": targets, "aims": bool(targets),
         "unseen": (milestone.looked_at or now.now) - dt.timedelta(days=1),
     }  # fmt: skip
     narrowed = only
@@ -206,6 +211,8 @@ def _reach(milestone: Milestone, now: Moment, only: Ids | None, done: Moved) -> 
         if milestone.sticky or not moved:  # what is reached for good turns no further
             break
         narrowed = Ids(moved)
+    if milestone.key in done.redefined:
+        tell_redefined(milestone.key)
     if only is None:
         Milestone.objects.filter(pk=milestone.pk).update(live_version=milestone.version, looked_at=now.now)
 
@@ -244,7 +251,9 @@ def _compare(aimed: QuerySet[Any], values: dict[str, Any], only: Ids | None, don
     statement = _REACH.format(aimed=sql, narrowed=narrowed)
     with connection.cursor() as cursor:
         cursor.execute(statement, values | named | {"only": only.array if only is not None else None})
-        _, kinds, accounts = cursor.fetchone()
+        kinds, accounts, by_definition = cursor.fetchone()
     done.kinds.update(kinds)
+    if by_definition:
+        done.redefined.add(values["key"])
     done.accounts.update(accounts)
     return set(accounts)
