@@ -18,7 +18,7 @@ from django.db.models import Case, DecimalField, F, Min, OuterRef, Q, QuerySet, 
 from django.db.models.functions import Coalesce
 
 from accounts.models import Account
-from alerts.models import Alert
+from alerts.models import Alert, MilestoneChange
 from alerts.reasons import reason_of
 from core.clock import Moment
 from health.models import Band, BandChange
@@ -28,6 +28,7 @@ from segments.models import AccountMembership
 from segments.questions import Reader
 
 SHOWN, MOST_ITEMS = 8, 6
+MILESTONE_NEWS = ("reached", "rewon", "lost", "overdue")
 LONGEST = dt.timedelta(days=31)  # a brief reaches back no further
 RENEWS_IN = (90, 60, 30, 14, 7, 1, 0)
 _AMOUNT = DecimalField(max_digits=20, decimal_places=2)
@@ -178,6 +179,25 @@ def _alerts(accounts: Sequence[Account], asked: Asked) -> list[tuple[int, Item]]
     return found
 
 
+def _milestone_changes(asked: Asked) -> QuerySet[MilestoneChange]:
+    """Milestones reached, lost or overdue, but for what a new definition did."""
+    rows = MilestoneChange.objects.filter(milestone__active=True, noted_at__gt=asked.since, kind__in=MILESTONE_NEWS)
+    return rows.exclude(origin=MilestoneChange.Origin.DEFINITION)
+
+
+def _milestone_moved(asked: Asked) -> Q:
+    return Q(pk__in=_milestone_changes(asked).order_by().values("account"))
+
+
+def _milestones(accounts: Sequence[Account], asked: Asked) -> list[tuple[int, Item]]:
+    rows = _milestone_changes(asked).filter(account__in=accounts).select_related("milestone")
+    words = {kind: str(label) for kind, label in MilestoneChange.Kind.choices}
+    return [
+        (row.account_id, Item("milestone", row.noted_at, f"{words[row.kind]}: {row.milestone}", row.reason))
+        for row in rows.order_by("-pk")[: MOST_ITEMS * len(accounts)]
+    ]
+
+
 def _stays(asked: Asked) -> QuerySet[AccountMembership]:
     """Stays in public segments that began or ended, but for those that a new rule began or ended."""
     began = Q(entered_at__gt=asked.since) & ~Q(opened_by__new_definition=True)
@@ -258,6 +278,7 @@ def _silences(accounts: Sequence[Account], asked: Asked) -> list[tuple[int, Item
 SOURCES: list[Source] = [
     Source("health", _band_moved, _bands),
     Source("alert", _alert_moved, _alerts),
+    Source("milestone", _milestone_moved, _milestones),
     Source("segment", _segment_moved, _segments),
     Source("renewal", _renewal_near, _renewals),
     Source("silence", _silent_since, _silences),

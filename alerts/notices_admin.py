@@ -11,7 +11,15 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from alerts.channels.editing import save_channel
-from alerts.models import Delivery, Notice, NoticeChannel, NoticeSettings, RuleChoice, RuleNotices
+from alerts.models import (
+    Delivery,
+    MilestoneNotices,
+    Notice,
+    NoticeChannel,
+    NoticeSettings,
+    RuleChoice,
+    RuleNotices,
+)
 from alerts.notifying.telling import TASK
 from core.backoffice import BackOffice, ReadOnly, TriedForm
 from core.jobs import enqueue
@@ -28,7 +36,7 @@ class NoticeChannelForm(TriedForm):
 
     class Meta:
         model = NoticeChannel
-        fields: ClassVar[list[str]] = ["kind", "name", "member", "active"]
+        fields: ClassVar[list[str]] = ["kind", "name", "member", "active", "cap"]
 
     def saved(self) -> tuple[NoticeChannel, str]:
         """Save through the one way in which channels change."""
@@ -36,7 +44,7 @@ class NoticeChannelForm(TriedForm):
         found = NoticeChannel.objects.get(pk=self.instance.pk) if self.instance.pk else None
         return save_channel(
             found, name=values["name"], kind=values.get("kind") or "", address=values["posted_to"],
-            member=values.get("member"), active=values["active"],
+            member=values.get("member"), active=values["active"], cap=values["cap"],
         )  # fmt: skip
 
 
@@ -45,7 +53,7 @@ class NoticeChannelAdmin(BackOffice):
     """Where notifications are posted to."""
 
     form = NoticeChannelForm
-    list_display = ("name", "kind", "hint", "member", "active", "failures", "error")
+    list_display = ("name", "kind", "hint", "member", "active", "cap", "failures", "error")
     list_select_related = ("member",)
     list_filter = ("kind", "active")
     search_fields = ("name_folded",)
@@ -64,16 +72,8 @@ class NoticeChannelAdmin(BackOffice):
             self.message_user(request, f"It signs with {secret}. Copy it now, it is not shown again.", messages.WARNING)
 
 
-@admin.register(RuleNotices)
-class RuleNoticesAdmin(BackOffice):
-    """Whom the alerts of a rule are told to besides their assignee."""
-
-    list_display = ("rule", "told")
-    list_select_related = ("rule",)
-    list_filter = ("rule__active",)
-    page_via = ("rule",)
-    search_fields = ("rule__name_folded",)
-    autocomplete_fields = ("rule", "channels", "members")
+class ListeningAdmin(BackOffice):
+    """Who hears of what something does besides those whom it concerns."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """With whom they name."""
@@ -83,6 +83,30 @@ class RuleNoticesAdmin(BackOffice):
     def told(self, row: Any) -> str:
         """Channels and colleagues by name."""
         return ", ".join(str(one) for one in [*row.channels.all(), *row.members.all()]) or "–"
+
+
+@admin.register(RuleNotices)
+class RuleNoticesAdmin(ListeningAdmin):
+    """Whom the alerts of a rule are told to besides their assignee."""
+
+    list_display = ("rule", "told")
+    list_select_related = ("rule",)
+    list_filter = ("rule__active",)
+    page_via = ("rule",)
+    search_fields = ("rule__name_folded",)
+    autocomplete_fields = ("rule", "channels", "members")
+
+
+@admin.register(MilestoneNotices)
+class MilestoneNoticesAdmin(ListeningAdmin):
+    """Whom the changes of a milestone are told to besides those who look after the account."""
+
+    list_display = ("milestone", "told")
+    list_select_related = ("milestone",)
+    list_filter = ("milestone__active",)
+    page_via = ("milestone",)
+    search_fields = ("milestone__name_folded",)
+    autocomplete_fields = ("milestone", "channels", "members")
 
 
 @admin.register(NoticeSettings)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
+
+from alerts.stock import STOCK
+from health.stock import DEFAULT
 
 HEAD = """# Alert quality: how the ready-made rules did
 
@@ -30,9 +35,17 @@ WHAT = {
 }
 
 
+def measured_rules() -> str:
+    """The line that names the rules that were measured, and the health that one of them reads, so that a page of other
+    ones can be told (SHA-256, 12 digits)."""
+    rules = [[one.name, one.condition, one.clear, one.times] for one in STOCK]
+    text = json.dumps([rules, DEFAULT], sort_keys=True, ensure_ascii=False)
+    return f"The rules that were measured have the digest `{hashlib.sha256(text.encode()).hexdigest()[:12]}`."
+
+
 def write(found: dict[str, Any]) -> str:
     """The whole page."""
-    return "\n".join([HEAD, *(_section(name, one) for name, one in found.items())])
+    return "\n".join([HEAD, measured_rules(), "", *(_section(name, one) for name, one in found.items())])
 
 
 def _section(name: str, one: dict[str, Any]) -> str:

@@ -35,8 +35,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "alerts.TaskCalendar",
     ),
     "Notifications": (
-        "alerts.NoticeChannel", "alerts.RuleNotices", "alerts.Notice", "alerts.Delivery", "alerts.NoticeSettings",
-        "alerts.RuleChoice",
+        "alerts.NoticeChannel", "alerts.RuleNotices", "alerts.MilestoneNotices", "alerts.Notice", "alerts.Delivery",
+        "alerts.NoticeSettings", "alerts.RuleChoice",
     ),
     "Milestones": (
         "alerts.Milestone", "alerts.AccountMilestone", "alerts.MilestoneChange", "alerts.MilestoneVersion",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.db import IntegrityError, transaction
@@ -19,10 +20,10 @@ _PURPOSE = "csbox notification channels"
 
 def save_channel(
     channel: NoticeChannel | None, *, name: str, kind: str = "", address: str = "", member: TeamMember | None = None,
-    active: bool = True,
+    active: bool = True, cap: int | None | Any = ...,
 ) -> tuple[NoticeChannel, str]:  # fmt: skip
     """Make or change a channel; an empty address keeps the one it has. With it comes the secret of a new webhook, which
-    is shown once. Raises BadValue."""
+    is shown once. `cap` is most messages a day, None for no limit; left out it stays. Raises BadValue."""
     found = channel or NoticeChannel(kind=kind, member=member)
     if found.kind not in (Via.SLACK, Via.WEBHOOK):
         raise BadValue("A channel is Slack or a webhook.")
@@ -42,6 +43,10 @@ def save_channel(
         secret = new_secret()
         found.secret = seal(secret, _PURPOSE)
     found.active = active
+    if cap is not ...:
+        if cap is not None and not 1 <= cap <= 500:
+            raise BadValue("At most 1 to 500 messages a day can be asked for, or leave it empty for no limit.")
+        found.cap = cap
     try:
         with transaction.atomic():
             found.save()

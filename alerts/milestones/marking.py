@@ -13,6 +13,7 @@ from accounts.models import Account
 from accounts.touching import touch
 from alerts.models import AccountMilestone, Milestone, MilestoneChange
 from alerts.models.milestone import State
+from alerts.notifying.milestones import tell_changes
 from alerts.playbooks.editing import TASK as RUN_PLAYBOOKS
 from core.clock import Moment, moment
 from core.intake import BadValue, clean_text
@@ -131,6 +132,7 @@ def _change(
             done.changes[pk] = _note(row, kind, row.state, milestone, now, at, reason, by, before).pk
             row.save()
         touch(done.values)
+        tell_changes(done.changes.values(), by)
         if done.values:
             enqueue(RUN_PLAYBOOKS)  # one of them may begin with this milestone
     return done

@@ -24,6 +24,7 @@ from accounts.models import Account
 from alerts.milestones.redefined import tell_redefined
 from alerts.milestones.starting import start_of
 from alerts.models import Milestone
+from alerts.notifying.milestones import TOLD, tell_changes
 from core.clock import Moment, moment
 from core.ids import Ids, OneOf
 from core.locks import xact_lock
@@ -152,11 +153,12 @@ noted AS (
            kind NOT IN ('reached', 'rewon') OR opened_by_definition IS NOT TRUE,
            CASE WHEN by_definition THEN 'definition' ELSE 'rule' END, %(version)s, ''
     FROM different WHERE kind <> ''
-    RETURNING kind, account_id, origin
+    RETURNING id, kind, account_id, origin
 )
 SELECT ARRAY(SELECT kind FROM noted), ARRAY(SELECT account_id FROM noted),
        CASE WHEN %(fresh)s THEN EXISTS (SELECT 1 FROM written)
-            ELSE EXISTS (SELECT 1 FROM noted WHERE origin = 'definition') END
+            ELSE EXISTS (SELECT 1 FROM noted WHERE origin = 'definition') END,
+       ARRAY(SELECT id FROM noted WHERE origin = 'rule' AND kind = ANY(%(told)s))
 """  # noqa: S608  # constants of this module
 
 
@@ -203,7 +205,7 @@ def _reach(milestone: Milestone, now: Moment, only: Ids | None, done: Moved) -> 
         "milestone": milestone.pk, "key": milestone.key, "watch": milestone.watch_id, "sticky": milestone.sticky,
         "fresh": fresh, "expected": milestone.expected_days, "now": now.now, "today": now.today,
         "zone": now.zone.key, "version": milestone.version, "targets": targets, "aims": bool(targets),
-        "unseen": (milestone.looked_at or now.now) - dt.timedelta(days=1),
+        "told": list(TOLD), "unseen": (milestone.looked_at or now.now) - dt.timedelta(days=1),
     }  # fmt: skip
     narrowed = only
     for _ in range(MOST_TURNS):
@@ -251,7 +253,9 @@ def _compare(aimed: QuerySet[Any], values: dict[str, Any], only: Ids | None, don
     statement = _REACH.format(aimed=sql, narrowed=narrowed)
     with connection.cursor() as cursor:
         cursor.execute(statement, values | named | {"only": only.array if only is not None else None})
-        kinds, accounts, by_definition = cursor.fetchone()
+        kinds, accounts, by_definition, news = cursor.fetchone()
+    if news:
+        tell_changes(news)
     done.kinds.update(kinds)
     if by_definition:
         done.redefined.add(values["key"])

@@ -2,13 +2,22 @@
 
 from alerts.models.alert import Alert, AlertEntry, AlertRule, AlertRuleVersion
 from alerts.models.milestone import AccountMilestone, Milestone, MilestoneChange, MilestoneVersion
-from alerts.models.notice import Delivery, Notice, NoticeChannel, NoticeSettings, RuleChoice, RuleNotices
+from alerts.models.notice import (
+    Delivery,
+    MilestoneNotices,
+    Notice,
+    NoticeChannel,
+    NoticeSettings,
+    RuleChoice,
+    RuleNotices,
+)
 from alerts.models.playbook import Enrolment, Playbook, PlaybookVersion, StepRun
 from alerts.models.replay import AlertReplay, AlertReplayDay
 from alerts.models.task import Task, TaskCalendar
 
 __all__ = [
     "AccountMilestone", "Alert", "AlertEntry", "AlertReplay", "AlertReplayDay", "AlertRule", "AlertRuleVersion",
-    "Delivery", "Enrolment", "Milestone", "MilestoneChange", "MilestoneVersion", "Notice", "NoticeChannel",
-    "NoticeSettings", "Playbook", "PlaybookVersion", "RuleChoice", "RuleNotices", "StepRun", "Task", "TaskCalendar",
+    "Delivery", "Enrolment", "Milestone", "MilestoneChange", "MilestoneNotices", "MilestoneVersion", "Notice",
+    "NoticeChannel", "NoticeSettings", "Playbook", "PlaybookVersion", "RuleChoice", "RuleNotices", "StepRun", "Task",
+    "TaskCalendar",
 ]  # fmt: skip

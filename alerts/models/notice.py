@@ -13,6 +13,7 @@ from django.db.models import Q
 from accounts.models import Account, Note, TeamMember
 from accounts.models.traits import FoldedField
 from alerts.models.alert import Alert, AlertRule
+from alerts.models.milestone import Milestone
 from core.models import Timestamped, validate_time_zone
 
 _KEYS = uuid.UUID("5b0c2f3e-6c1f-4d57-9a35-0a7f0d3e9b11")  # the name space of idempotency keys
@@ -52,6 +53,11 @@ class NoticeChannel(Timestamped):
     hint = models.CharField(max_length=80, editable=False)
     secret = models.TextField(editable=False, blank=True, help_text="Sealed: what webhooks are signed with.")
     active = models.BooleanField(default=True)
+    cap = models.PositiveSmallIntegerField(
+        "most a day", null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(500)],
+        help_text="Of a channel that is nobody’s own: messages on one day of the workspace. The rest comes as one"
+        " message the next morning. Empty: as many as there are.",
+    )  # fmt: skip
     error = models.CharField(max_length=300, blank=True, editable=False)
     failures = models.PositiveSmallIntegerField(default=0, editable=False)
     rests_until = models.DateTimeField(null=True, editable=False)
@@ -64,6 +70,9 @@ class NoticeChannel(Timestamped):
                 fields=["member", "name_folded"], nulls_distinct=False, name="notice_channel_name_unique"
             ),
             models.CheckConstraint(condition=~Q(address=""), name="notice_channel_has_address"),
+            models.CheckConstraint(
+                condition=Q(cap__isnull=True) | Q(cap__range=(1, 500)), name="channel_cap_from_1_to_500"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -120,14 +129,22 @@ class RuleChoice(models.Model):
         return f"{self.member}: {self.rule}, {self.get_way_display().lower()}"
 
 
-class RuleNotices(models.Model):
-    """Whom the alerts of a rule are told to besides their assignee: channels, and colleagues."""
+class Listening(models.Model):
+    """Who hears of what something does besides those whom it concerns: channels, and colleagues."""
 
-    rule = models.OneToOneField(AlertRule, models.CASCADE, primary_key=True, related_name="notices")
     channels = models.ManyToManyField(
         NoticeChannel, blank=True, related_name="+", limit_choices_to={"member__isnull": True}
     )
     members = models.ManyToManyField(TeamMember, blank=True, related_name="+")
+
+    class Meta:
+        abstract = True
+
+
+class RuleNotices(Listening):
+    """Whom the alerts of a rule are told to besides their assignee."""
+
+    rule = models.OneToOneField(AlertRule, models.CASCADE, primary_key=True, related_name="notices")
 
     class Meta:
         ordering = ("rule_id",)
@@ -136,6 +153,20 @@ class RuleNotices(models.Model):
 
     def __str__(self) -> str:
         return f"Notifications of {self.rule}"
+
+
+class MilestoneNotices(Listening):
+    """Whom the changes of a milestone are told to besides those who look after the account."""
+
+    milestone = models.OneToOneField(Milestone, models.CASCADE, primary_key=True, related_name="notices")
+
+    class Meta:
+        ordering = ("milestone_id",)
+        verbose_name = "notifications of a milestone"
+        verbose_name_plural = "notifications of milestones"
+
+    def __str__(self) -> str:
+        return f"Notifications of {self.milestone}"
 
 
 class NoticeQuerySet(models.QuerySet["Notice"]):

@@ -27,6 +27,8 @@ def composed(notice: Notice, *, via: str, key: str, to: str, secret: str = "") -
     url, account = settings.PUBLIC_URL + notice.path, notice.account
     rendered = notice.kind in (DIGEST.key, WEEKLY.key) and notice.member is not None
     text, html = notice.text, ""
+    if notice.kind == DIGEST.key and notice.channel is not None:
+        text = _carried_lines(notice)
     if rendered or via == Via.EMAIL:
         template = notice.kind if rendered else "notice"
         context = {"notice": notice, "base": settings.PUBLIC_URL, "url": url, "workspace": Workspace.get()}
@@ -39,6 +41,13 @@ def composed(notice: Notice, *, via: str, key: str, to: str, secret: str = "") -
         account=account.external_id if account else "", account_name=account.name if account else "",
         severity=notice.severity, html=html, secret=secret,
     )  # fmt: skip
+
+
+def _carried_lines(notice: Notice) -> str:
+    """What a digest of a channel carries, a line for each."""
+    carried = notice.carried.order_by("pk")
+    titles, number = list(carried.values_list("title", flat=True)[:CARRIED]), carried.count()
+    return "\n".join([*titles, *([f"and {number - CARRIED:,} more"] if number > CARRIED else [])])
 
 
 def mine(notice: Notice) -> Any:

@@ -16,8 +16,10 @@ from django.urls import reverse
 from accounts.models import Account, TeamMember
 from alerts.brief import Brief, brief_of
 from alerts.models import Notice, NoticeSettings
+from alerts.notifying.channel_digests import make_channel_digest, waiting_channels
 from alerts.notifying.choosing import zone_of
 from alerts.notifying.kinds import DIGEST, WEEKLY
+from alerts.notifying.tasks import tell_days
 from alerts.notifying.telling import Telling, tell
 from core.clock import Moment, moment
 from core.daily import newest_slot
@@ -35,7 +37,7 @@ def digest_due(now: Moment) -> list[NoticeSettings]:
 
 
 def make_digests(now: Moment | None = None) -> int:
-    """Make those that are due; how many notices were written."""
+    """Make those that are due, of colleagues and of channels; how many notices were written."""
     present = now or moment()
     made = 0
     for settings in digest_due(present):
@@ -43,6 +45,11 @@ def make_digests(now: Moment | None = None) -> int:
             made += _make(settings.member, present)
         except Exception:  # that of one colleague must not stop those of the others
             log.exception("digest not made", extra={"member": settings.member_id})
+    for channel in waiting_channels(present):
+        try:
+            made += make_channel_digest(channel, present)
+        except Exception:  # likewise
+            log.exception("digest not made", extra={"channel": channel.pk})
     return made
 
 
@@ -78,6 +85,7 @@ def _make(member: TeamMember, now: Moment) -> int:
         settings = NoticeSettings.objects.select_for_update().get(pk=member.pk)
         made = 0
         if day := _daily_slot(settings, now):
+            made += tell_days(member, day, settings.digested_on, now)
             made += _daily(member, settings, day, now)
             settings.digested_on, settings.digested_at = day, now.now
         if monday := _weekly_slot(settings, now):

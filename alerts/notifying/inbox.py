@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import Account, TeamMember
 from alerts.models import Notice
 from alerts.models.notice import NoticeQuerySet
+from alerts.notifying.channel_digests import waiting_channels
 from alerts.notifying.digests import digest_due
 from alerts.notifying.sending import is_due
 from alerts.notifying.telling import TASK, mentions_wait
@@ -43,7 +44,7 @@ def mark(rows: QuerySet[Notice], *, read: bool, ids: Iterable[int] | None = None
 
 def wake_due() -> None:
     """The tick's part: wake a worker if somebody is to be told, a digest is due, or a lost wake-up left something."""
-    if is_due() or mentions_wait() or digest_due(moment()):
+    if is_due() or mentions_wait() or digest_due(now := moment()) or waiting_channels(now):
         enqueue(TASK)
 
 

@@ -26,6 +26,15 @@ ASSIGNED = Kind("assigned", "A colleague assigns an alert to me", Way.NOW, "user
 ENDED = Kind("ended", "An alert of mine is resolved or closed", Way.INBOX, "check")
 COMMENT = Kind("comment", "A colleague comments on an alert of mine", Way.NOW, "note")
 MENTION = Kind("mention", "A colleague names me with an @", Way.NOW, "user")
+REACHED = Kind("milestone_reached", "An account of mine reaches a milestone", Way.INBOX, "flag")
+OVERDUE = Kind("milestone_overdue", "An account of mine is overdue with a milestone", Way.INBOX, "flag")
+LOST = Kind("milestone_lost", "An account of mine loses a milestone", Way.NOW, "flag")
+TASK = Kind("task", "A colleague or a playbook gives me a task", Way.NOW, "task")
+TASK_DUE = Kind("task_due", "A task of mine is due today", Way.DIGEST, "task")
+TASK_LATE = Kind("task_late", "A task of mine is overdue", Way.DIGEST, "task")
 DIGEST = Kind("digest", "Daily digest", Way.NOW, "list", choosable=False, capped=False)
 WEEKLY = Kind("weekly", "Weekly portfolio", Way.NOW, "briefcase", choosable=False, capped=False)
-KINDS: dict[str, Kind] = {one.key: one for one in (ALERT, ASSIGNED, ENDED, COMMENT, MENTION, DIGEST, WEEKLY)}
+_ALL = (
+    ALERT, ASSIGNED, ENDED, COMMENT, MENTION, REACHED, OVERDUE, LOST, TASK, TASK_DUE, TASK_LATE, DIGEST, WEEKLY,
+)  # fmt: skip
+KINDS: dict[str, Kind] = {one.key: one for one in _ALL}

@@ -78,9 +78,12 @@ def _claim(now: Moment) -> list[Delivery] | None:
         if not rows:
             return None
         members = sorted({row.notice.member_id for row in rows if row.notice.member_id})
-        for pk in members:
-            xact_lock("notices of", pk)  # two workers count the same day
-        wants, used = wants_of(members), _used(members)
+        shared = [row.channel for row in rows if row.channel and not row.notice.member_id]
+        capped = sorted({one.pk for one in shared if one.cap})
+        for name, ids in (("notices of", members), ("notices of channel", capped)):
+            for pk in ids:
+                xact_lock(name, pk)  # two workers count the same day
+        wants, used = wants_of(members), _used(members, capped)
         mine = []
         for row in rows:
             row.state = State.SENDING
@@ -90,6 +93,8 @@ def _claim(now: Moment) -> list[Delivery] | None:
                 _decide(row, day, free_at, settings.cap, used, now.now)
             elif row.channel is None or not row.channel.active:
                 row.state = State.DROPPED
+            elif row.channel.cap:
+                _count(row, "channel", row.channel.pk, now.today, row.channel.cap, used)
             if row.state == State.SENDING:
                 row.due_at = now.now + LEASE
                 mine.append(row)
@@ -99,9 +104,10 @@ def _claim(now: Moment) -> list[Delivery] | None:
     return mine
 
 
-def _decide(
-    row: Delivery, day: dt.date, free_at: dt.datetime, cap: int, used: Counter[tuple[int, dt.date]], now: dt.datetime
-) -> None:
+Used = Counter[tuple[str, int, dt.date]]  # messages of a colleague ("member") or a channel on a day
+
+
+def _decide(row: Delivery, day: dt.date, free_at: dt.datetime, cap: int, used: Used, now: dt.datetime) -> None:
     """What becomes of a colleague's message at this moment."""
     member = row.notice.member
     assert member is not None
@@ -110,21 +116,30 @@ def _decide(
         row.state = State.DROPPED
     elif free_at > now:
         row.state, row.due_at = State.WAITING, free_at
-    elif row.counted_on is None and KINDS[row.notice.kind].capped:
-        key = (member.pk, day)
-        if used[key] >= cap:
-            row.state = State.FOLDED
-        else:
-            row.counted_on = day
-            used[key] += 1
+    else:
+        _count(row, "member", member.pk, day, cap, used)
 
 
-def _used(members: Sequence[int]) -> Counter[tuple[int, dt.date]]:
-    """How many messages count on each of these colleagues' days."""
-    since = timezone.now().date() - dt.timedelta(days=2)
-    rows = Delivery.objects.filter(notice__member__in=members, counted_on__gte=since).order_by()
-    found = rows.values_list("notice__member", "counted_on").annotate(n=Count("pk"))
-    return Counter({(member, day): n for member, day, n in found})
+def _count(row: Delivery, whose: str, pk: int, day: dt.date, cap: int, used: Used) -> None:
+    """Count a message on the day of whoever gets it, once; beyond the cap it is left to the digest."""
+    if row.counted_on is not None or not KINDS[row.notice.kind].capped:
+        return
+    if used[whose, pk, day] >= cap:
+        row.state = State.FOLDED
+    else:
+        row.counted_on = day
+        used[whose, pk, day] += 1
+
+
+def _used(members: Sequence[int], channels: Sequence[int]) -> Used:
+    """How many messages count on the days of these colleagues and channels."""
+    since, found = timezone.now().date() - dt.timedelta(days=2), Used()
+    for whose, ids in (("member", members), ("channel", channels)):
+        if ids:
+            rows = Delivery.objects.filter(**{f"notice__{whose}__in": ids}, counted_on__gte=since).order_by()
+            for pk, day, n in rows.values_list(f"notice__{whose}", "counted_on").annotate(n=Count("pk")):
+                found[whose, pk, day] = n
+    return found
 
 
 def _send(delivery: Delivery, sender: Sender) -> bool | None:

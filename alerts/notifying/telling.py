@@ -22,6 +22,7 @@ from alerts.models import Alert, AlertEntry, Delivery, Notice, NoticeChannel, Ru
 from alerts.models.notice import Via, Way
 from alerts.notifying.choosing import Wants, not_before, wants_of
 from alerts.notifying.kinds import ALERT, ASSIGNED, COMMENT, ENDED, MENTION
+from alerts.notifying.listening import Listeners, listeners_of, member_behind
 from alerts.reasons import reason_of
 from core.clock import Moment, moment
 from core.intake import short
@@ -151,14 +152,11 @@ def tell_entries(entries: Sequence[AlertEntry]) -> int:
     accounts = {one.alert.account_id for one in telling}
     names = dict(Account.objects.filter(pk__in=accounts).order_by().values_list("pk", "name"))
     rules = {one.alert.rule_id for one in telling}
-    also: dict[int, list[int]] = defaultdict(list)
-    channels: dict[int, list[NoticeChannel]] = defaultdict(list)
-    for row in RuleNotices.objects.filter(rule__in=rules).prefetch_related("channels", "members"):
-        also[row.rule_id] = [one.pk for one in row.members.all()]
-        channels[row.rule_id] = [one for one in row.channels.all() if one.active]
+    also = listeners_of(RuleNotices.objects.filter(rule__in=rules))
     found: list[Telling] = []
     for entry in telling:
-        found += _of_entry(entry, names.get(entry.alert.account_id, ""), also, channels)
+        listeners = also.get(entry.alert.rule_id, Listeners())
+        found += _of_entry(entry, names.get(entry.alert.account_id, ""), listeners)
     return tell(found)
 
 
@@ -174,23 +172,21 @@ _WORDS = {
 }  # fmt: skip
 
 
-def _of_entry(
-    entry: AlertEntry, account: str, also: dict[int, list[int]], channels: dict[int, list[NoticeChannel]]
-) -> list[Telling]:
+def _of_entry(entry: AlertEntry, account: str, also: Listeners) -> list[Telling]:
     alert, (kind, shared) = entry.alert, _WORDS[entry.kind]
     common: dict[str, Any] = {
         "what": f"entry:{entry.pk}", "title": _title(entry, account), "text": _text(entry), "account": alert.account_id,
         "alert": alert.pk, "path": f"{reverse('alerts')}?alert={alert.pk}", "severity": alert.severity, "at": entry.at,
     }  # fmt: skip
-    by = getattr(getattr(entry.by, "member", None), "pk", None)
-    people = [alert.assignee_id, *(also[alert.rule_id] if shared else ())]
+    by = member_behind(entry.by)
+    people = [alert.assignee_id, *(also.members if shared else ())]
     named = [one.pk for one in members_in(entry.text)] if entry.kind == Word.COMMENT else []
     found = [Telling(kind=MENTION.key, member=pk, **common) for pk in dict.fromkeys(named) if pk != by]
     told = {by, None, *named}
     found += [
         Telling(kind=kind, member=pk, rule=alert.rule_id, **common) for pk in dict.fromkeys(people) if pk not in told
     ]
-    return found + [Telling(kind=kind, channel=one, **common) for one in (channels[alert.rule_id] if shared else ())]
+    return found + [Telling(kind=kind, channel=one, **common) for one in (also.channels if shared else ())]
 
 
 def _title(entry: AlertEntry, account: str) -> str:

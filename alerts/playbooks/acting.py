@@ -12,6 +12,7 @@ from accounts.facts import Fact, record_accounts
 from accounts.models import Account, TeamMember
 from alerts.messages import filled
 from alerts.models import Enrolment, StepRun, Task
+from alerts.notifying.tasks import tell_given
 from alerts.playbooks.steps import (
     END,
     AssignStep,
@@ -79,6 +80,7 @@ def _task(step: TaskStep, rows: Sequence[Enrolment], work: Acting) -> dict[int, 
         )
         for pk in accounts
     )  # fmt: skip
+    tell_given(tasks, giver=f"Playbook {rows[0].playbook.name}")
     waits = StepRun.State.WAITING if step.wait else StepRun.State.DONE
     said = [
         f"Task for {whose.get(pk, 'nobody yet')}{f', due {due.day} {due:%b %Y}' if due else ''}." for pk in accounts

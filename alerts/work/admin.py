@@ -60,7 +60,7 @@ class TaskAdmin(BackOffice):
         """Through the one way in which tasks change."""
         given = {name: form.cleaned_data[name] for name in ("title", "text", "assignee", "due_on")}
         if change:
-            doing.edit_task(Task.objects.get(pk=obj.pk), **given, note=form.cleaned_data["note"])
+            doing.edit_task(Task.objects.get(pk=obj.pk), **given, note=form.cleaned_data["note"], by=request.user)
         else:
             obj.pk = doing.add_task(form.cleaned_data["account"], **given, by=request.user).pk
         obj.refresh_from_db()

@@ -129,7 +129,7 @@ class TaskViewSet(ApiViewSet):
             changes: dict[str, Any] = {name: data[name] for name in ("title", "text", "note", "due_on") if name in data}
             if "assignee" in data:
                 changes["assignee"] = _colleague(data["assignee"])
-            doing.edit_task(found, **changes)
+            doing.edit_task(found, **changes, by=request.user)
         return self.answer(self.get_queryset().get(pk=found.pk))
 
     def destroy(self, request: Request, pk: str) -> Response:

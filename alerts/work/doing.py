@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.models import Account, TeamMember
 from accounts.touching import touch
 from alerts.models import Alert, Task
+from alerts.notifying.tasks import tell_given
 from core.clock import moment
 from core.intake import BadValue, clean_text
 
@@ -51,6 +52,7 @@ def add_task(
             created_by=_person(by),
         )  # fmt: skip
         touch([account.pk])
+        tell_given([made], by)
     return made
 
 
@@ -63,6 +65,7 @@ def edit_task(
     outcome: str | None = None,
     assignee: TeamMember | None | Any = ...,
     due_on: dt.date | None | Any = ...,
+    by: Any = None,
 ) -> Before:
     """Change what a task says; what is not given stays. Raises BadValue, for an outcome also while it is open."""
     wanted: dict[str, Any] = {}
@@ -80,7 +83,7 @@ def edit_task(
         wanted["assignee_id"] = assignee.pk if assignee else None
     if due_on is not ...:
         wanted["due_on"] = due_on if due_on == task.due_on else clean_day(due_on)
-    return _change([task], None, **wanted)
+    return _change([task], None, by, **wanted)
 
 
 def finish(tasks: Iterable[Task], *, outcome: str = "", note: str = "", by: Any = None) -> Before:
@@ -96,19 +99,19 @@ def skip(tasks: Iterable[Task], *, note: str = "", by: Any = None) -> Before:
 
 def reopen(tasks: Iterable[Task]) -> Before:
     """Open tasks again that were done or skipped."""
-    return _change(tasks, False, state=Task.State.OPEN, outcome="", done_by_id=None, done_at=None)
+    return _change(tasks, False, None, state=Task.State.OPEN, outcome="", done_by_id=None, done_at=None)
 
 
-def assign(tasks: Iterable[Task], to: TeamMember | None) -> Before:
-    """Give open tasks to a colleague, or to nobody."""
-    return _change(tasks, True, assignee_id=to.pk if to else None)
+def assign(tasks: Iterable[Task], to: TeamMember | None, *, by: Any = None) -> Before:
+    """Give open tasks to a colleague, who is told, or to nobody."""
+    return _change(tasks, True, by, assignee_id=to.pk if to else None)
 
 
 def postpone(tasks: Iterable[Task], to: dt.date | None) -> Before:
     """Give open tasks another day, or none. Raises BadValue for one that has passed or is too far ahead."""
     if to is not None and to < moment().today:
         raise BadValue("That day has passed. Choose today or a day to come.")
-    return _change(tasks, True, due_on=clean_day(to))
+    return _change(tasks, True, None, due_on=clean_day(to))
 
 
 def remove(tasks: Iterable[Task]) -> int:
@@ -153,11 +156,11 @@ def clean_day(day: dt.date | None) -> dt.date | None:
 def _end(tasks: Iterable[Task], state: str, note: str, by: Any, **more: Any) -> Before:
     person, said = _person(by), clean_text(note, 2_000)
     values: dict[str, Any] = {"state": state, "done_at": timezone.now(), "done_by_id": person.pk if person else None}
-    return _change(tasks, True, **values, **more, **({"note": said} if said else {}))
+    return _change(tasks, True, by, **values, **more, **({"note": said} if said else {}))
 
 
-def _change(tasks: Iterable[Task], is_open: bool | None, **wanted: Any) -> Before:
-    """Write values to those of the tasks that are open (or over; None: either) and differ."""
+def _change(tasks: Iterable[Task], is_open: bool | None, by: Any, **wanted: Any) -> Before:
+    """Write values to those of the tasks that are open (or over; None: either) and differ; whoever gets one is told."""
     with transaction.atomic():
         rows = Task.objects.select_for_update(of=("self",)).filter(pk__in=[one.pk for one in tasks])
         if is_open is not None:
@@ -169,6 +172,8 @@ def _change(tasks: Iterable[Task], is_open: bool | None, **wanted: Any) -> Befor
             for name, value in wanted.items():
                 setattr(row, name, value)
         _store(changed)
+        if "assignee_id" in wanted:
+            tell_given([row for row in changed if row.assignee_id != before[row.pk]["assignee_id"]], by)
     return Before({row.pk: before[row.pk] for row in changed})
 
 

@@ -183,7 +183,7 @@ def _reopen(request: HttpRequest, chosen: list[Task]) -> Done:
 
 def _assign(request: HttpRequest, chosen: list[Task]) -> Done:
     to = _colleague(request, request.POST.get("to", ""))
-    return doing.assign(chosen, to), f"assigned to {to}" if to else "assigned to nobody"
+    return doing.assign(chosen, to, by=request.user), f"assigned to {to}" if to else "assigned to nobody"
 
 
 def _postpone(request: HttpRequest, chosen: list[Task]) -> Done:
