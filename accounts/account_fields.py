@@ -294,7 +294,7 @@ def team_roles() -> Iterable[Field]:
         yield team(
             key=f"team.{key}_team",
             label=f"Team of the {role.name}",
-            kind=Kind.TEXT,
+            kind=Kind.CHOICE,
             value=_team_name,
             shown=column("member__team__name"),
             choices=teams,

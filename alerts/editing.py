@@ -23,7 +23,7 @@ from core.locks import xact_lock
 from segments.editing import free_key, save_segment
 from segments.models import Segment
 from segments.questions import named_in
-from segments.uses import Use, find_uses_with
+from segments.uses import Consequence, Use, find_uses_with, foresee_with
 
 TASK = "alerts.tasks.raise_alerts"
 
@@ -223,4 +223,15 @@ def rules_of_segments(segments: Collection[Segment]) -> list[tuple[Segment, Use]
         for segment in segments
         for rule in rules
         if any(segment.key in named_in(one.rule) for one in (rule.watch, rule.clear_watch) if one is not None)
+    ]
+
+
+@foresee_with
+def alerts_that_would_end(segments: Collection[Segment]) -> list[tuple[Segment, Consequence]]:
+    """The open alerts about the members of a rule's question; a changed definition ends them, whatever is clear."""
+    return [
+        (rule.watch, Consequence("open alert ends", "open alerts end", about))
+        for rule in AlertRule.objects.filter(watch__in=segments).select_related("watch")
+        for about in [Alert.objects.open().filter(rule=rule).values("account_id")]
+        if rule.watch is not None
     ]

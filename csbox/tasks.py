@@ -31,6 +31,7 @@ from segments.refresh import give_up_lost_runs
 from usage import partitions
 from usage.feeds.watching import watch_due
 from usage.retention import prune_events
+from usage.traits.days import thin_days
 
 DAILY = "refresh"
 LOST_AFTER = dt.timedelta(minutes=30)
@@ -82,6 +83,8 @@ def refresh_daily(local_date: str) -> None:
         if mine:
             partitions.prepare_ahead(dt.date.fromisoformat(local_date))
             prune_events(dt.date.fromisoformat(local_date))
+            if dt.date.fromisoformat(local_date).day == 1:  # looks at every row, which is enough once a month
+                thin_days(dt.date.fromisoformat(local_date))
             forget_results_before(timezone.now() - RESULTS_KEPT)
             forget_answers_before(timezone.now() - KEPT)
             forget_empty_runs(timezone.now() - EMPTY_RUNS_KEPT)

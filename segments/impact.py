@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from segments.rules.compiler import compile_rule
 from segments.rules.nodes import Belongs, Group, InSegment, Node, Quantified
 from segments.rules.tree import RuleError
 from segments.subjects import members_of, subject_of
-from segments.uses import Use, uses_above
+from segments.uses import Consequence, Use, consequences_of, uses_above
 
 MOST = 20
 NOBODY = Group("any", ())
@@ -26,6 +26,7 @@ class Knock:
 
     `certain` is False if it asks who entered or left the segment lately, which only the refresh can answer. `uses` are
     what is touched further on, because it uses that segment: health configs, alert rules, playbooks, milestones.
+    `effects` tells what happens to those who leave: "2 open alerts end".
     """
 
     segment: Segment
@@ -33,6 +34,7 @@ class Knock:
     leaves: int
     certain: bool = True
     uses: tuple[Use, ...] = ()
+    effects: tuple[str, ...] = ()
 
 
 def knock_on(segment: Segment, question: Question, reader: Reader, viewer: Any = None) -> list[Knock]:
@@ -46,6 +48,7 @@ def knock_on(segment: Segment, question: Question, reader: Reader, viewer: Any =
     if not dependents:
         return []
     rules: dict[str, Group] = {segment.key: question.rule}
+    follows = consequences_of(dependents[:MOST])
     found = []
     with bounded(PREVIEW_LIMIT_MS):
         for one in dependents[:MOST]:
@@ -57,18 +60,27 @@ def knock_on(segment: Segment, question: Question, reader: Reader, viewer: Any =
             assert isinstance(replaced, Group)
             rules[one.key] = replaced if one.active else NOBODY
             if one.active:
-                found.append(_counted(one, replaced, read, viewer, certain=not _asks_lately(read.rule, rules)))
+                certain = not _asks_lately(read.rule, rules)
+                found.append(_counted(one, replaced, read, viewer, follows[one.pk], certain=certain))
     used = uses_above([knock.segment for knock in found])
     return [replace(knock, uses=tuple(used[knock.segment.pk])) for knock in found]
 
 
-def _counted(segment: Segment, rule: Group, read: Question, viewer: Any, *, certain: bool) -> Knock:
+def _counted(
+    segment: Segment, rule: Group, read: Question, viewer: Any, follows: Iterable[Consequence], *, certain: bool
+) -> Knock:
     members = members_of(segment)
     base = members.live() if viewer is None else members.seen_by(viewer)
     stored = {f"{members.pk}__in": members.inside(segment)}
     matched = base.order_by().filter(compile_rule(rule, read.context))
     kept = members.count(matched.filter(**stored))
-    return Knock(segment, members.count(matched) - kept, members.count(base.filter(**stored)) - kept, certain)
+    leaves = members.count(base.filter(**stored)) - kept
+    effects = []
+    for one in follows if leaves else ():
+        theirs, still = (rows.filter(**stored).filter(pk__in=one.accounts).count() for rows in (base, matched))
+        if number := theirs - still:
+            effects.append(one.words(number))
+    return Knock(segment, members.count(matched) - kept, leaves, certain, effects=tuple(effects))
 
 
 def put_in(node: Node, rules: Mapping[str, Group], *, plain: bool) -> Node:

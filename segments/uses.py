@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
 
 from segments.models import Segment
 from segments.questions import users_of_segment
@@ -22,6 +25,20 @@ class Use:
     pk: int
 
 
+@dataclass(frozen=True)
+class Consequence:
+    """What follows for an account that leaves a segment, as words behind a number of one and of many; `accounts` yields
+    the ids of those for which it would."""
+
+    one: str
+    many: str
+    accounts: QuerySet[Any]
+
+    def words(self, number: int) -> str:
+        """ "2 open alerts end"."""
+        return f"{number:,} {self.one if number == 1 else self.many}"
+
+
 class SegmentInUse(Exception):
     """The segment cannot go while it is used; `users` says by what."""
 
@@ -33,6 +50,8 @@ class SegmentInUse(Exception):
 
 Finder = Callable[[Collection[Segment]], Iterable[tuple[Segment, Use]]]
 _finders: list[Finder] = []
+Foresight = Callable[[Collection[Segment]], Iterable[tuple[Segment, Consequence]]]
+_foresights: list[Foresight] = []
 Follower = Callable[[Segment, bool], None]
 _followers: list[Follower] = []
 
@@ -57,6 +76,22 @@ def uses_above(segments: Collection[Segment]) -> dict[int, list[Use]]:
     for finder in _finders if segments else ():
         for segment, use in finder(segments):
             found[segment.pk].append(use)
+    return found
+
+
+def foresee_with(foresight: Foresight) -> Foresight:
+    """Declare a function that yields what follows, in an app above, for accounts that leave some segments. It takes as
+    many statements for many segments as for one."""
+    _foresights.append(foresight)
+    return foresight
+
+
+def consequences_of(segments: Collection[Segment]) -> dict[int, list[Consequence]]:
+    """What follows for accounts that leave segments, by the id of the segment."""
+    found: dict[int, list[Consequence]] = defaultdict(list)
+    for foresight in _foresights if segments else ():
+        for segment, consequence in foresight(segments):
+            found[segment.pk].append(consequence)
     return found
 
 

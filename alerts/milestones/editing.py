@@ -15,7 +15,8 @@ from accounts.fields import Stage, Subject
 from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in, uses_of_field
 from alerts.milestones.redefined import field_keys, tell_redefined
 from alerts.milestones.starting import dates_to_count_from
-from alerts.models import Milestone, MilestoneVersion
+from alerts.models import AccountMilestone, Milestone, MilestoneVersion
+from alerts.models.milestone import State
 from core.intake import BadValue, clean_text
 from core.jobs import enqueue
 from core.locks import xact_lock
@@ -25,7 +26,7 @@ from segments.questions import Question, Reader, named_in
 from segments.rules.nodes import Condition, walk
 from segments.rules.tree import Problem, RuleError, to_json
 from segments.stages import stages_of
-from segments.uses import Use, find_uses_with
+from segments.uses import Consequence, Use, find_uses_with, foresee_with
 
 TASK = "alerts.milestones.tasks.look_at_milestones"
 LONGEST = 3_650
@@ -285,4 +286,17 @@ def milestones_that_read() -> list[tuple[FieldUse, set[str]]]:
     found = Milestone.objects.all()
     return [
         (FieldUse("milestone", one.name, one.pk), texts_in(one.condition) | texts_in(one.start_field)) for one in found
+    ]
+
+
+@foresee_with
+def milestones_that_would_be_lost(segments: Collection[Segment]) -> list[tuple[Segment, Consequence]]:
+    """Who has reached a milestone that can be lost again, by its own doing."""
+    reached = AccountMilestone.objects.filter(state=State.REACHED, by_hand=False)
+    return [
+        (
+            one.watch,
+            Consequence("account loses it", "accounts lose it", reached.filter(milestone=one).values("account_id")),
+        )
+        for one in Milestone.objects.filter(watch__in=segments, active=True, sticky=False).select_related("watch")
     ]

@@ -182,6 +182,7 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
                         "leaves": knock.leaves,
                         "certain": knock.certain,
                         "uses": [{"kind": use.kind, "name": use.name} for use in knock.uses],
+                        "effects": knock.effects,
                     }
                     for knock in knocks
                 ],

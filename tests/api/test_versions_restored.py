@@ -56,5 +56,7 @@ def test_a_preview_says_what_else_would_change(company: Company, as_: Callable[[
     sent = {"rule": rule(500), "segment": "everyone"}
     found = as_("manager")("POST", "segments/preview/", sent).json()
     assert found["uses"] == [{"kind": "segment", "name": "Built on it"}]
-    assert found["knock_on"] == [{"segment": "built-on-it", "joins": 0, "leaves": 3, "certain": True, "uses": []}]
+    assert found["knock_on"] == [
+        {"segment": "built-on-it", "joins": 0, "leaves": 3, "certain": True, "uses": [], "effects": []}
+    ]
     assert as_("manager")("POST", "segments/preview/", {"rule": rule(500)}).json()["knock_on"] == []

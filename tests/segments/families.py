@@ -167,8 +167,6 @@ def pool(dice: Random, kind: str, key: str, now: dt.datetime, zone: dt.tzinfo, p
         return Pool(
             kind, [*written, None, *more], [*values, *(label.upper() for _, label in pairs if label.isascii())], []
         )
-    if key == "team.csm_team":
-        return Pool(kind, [], ["Nordic", "NORDIC", "strasse", "stra"], [])
     texts = dice.choice([*TEXTS, TEXTS[0], TEXTS[0], TEXTS[0]])
     wrong = [7, True] if custom else []
     return Pool(kind, [*texts, *texts, *MISSING, " ", *wrong], [text for text in texts if fold(text)], [])

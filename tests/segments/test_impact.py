@@ -10,6 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from alerts.editing import save_alert_rule
 from alerts.milestones.editing import save_milestone
+from alerts.milestones.reaching import reach_for
+from alerts.models import AccountMilestone, Alert
+from alerts.raising import raise_alerts
 from health.editing import save_config
 from segments.editing import save_segment
 from segments.impact import Knock, knock_on
@@ -105,6 +108,30 @@ def test_what_uses_a_segment_further_on_is_told_with_how_many_move_there(chain: 
     assert names["the-others"] == [("milestone", "Rolled out")] and names["either"] == []
     assert (told["large-growth"].joins, told["large-growth"].leaves) == (2, 0)
     assert [use.kind for use in uses_of(chain["base"])] == ["segment", "segment"], "these are what it is deleted under"
+
+
+def test_alerts_that_would_end_and_milestones_that_would_be_lost_are_counted(chain: dict[str, Segment]) -> None:
+    """As they then are."""
+    base = chain["base"]
+    alert_rule = save_alert_rule(None, name="Drop", condition=rule(large(600)), segments=[base], include_existing=True)
+    milestone = save_milestone(None, name="Rolled out", condition=rule(inside(base)), sticky=False)
+    kept = save_milestone(None, name="Kept for good", condition=rule(inside(base)))
+    refresh_due()
+    raise_alerts()
+    reach_for()
+    assert Alert.objects.open().count() == 4
+    told = {knock.segment.name: knock.effects for knock in foreseen(base, large(800)).values()}
+    assert told["Alert rule: Drop"] == ("2 open alerts end",)
+    assert told["Milestone: Rolled out"] == ("3 accounts lose it",)
+    assert told["Milestone: Kept for good"] == ()
+    assert not any(knock.effects for knock in foreseen(base, large(100)).values())
+    save_segment(base, name="Large", rule=rule(large(800)))
+    refresh_due()
+    raise_alerts()
+    reach_for()
+    assert Alert.objects.filter(rule=alert_rule, ended_at=None).count() == 2
+    states = AccountMilestone.objects.filter(state="lost").values_list("milestone", flat=True)
+    assert list(states) == [milestone.pk] * 3 and kept.pk not in states
 
 
 def test_to_tell_what_uses_many_segments_takes_no_more_statements(chain: dict[str, Segment]) -> None:

@@ -80,7 +80,7 @@ COLUMNS: dict[str, str] = {
     "subscription.auto_renew": "boolean",
     "team.csm": "person",
     "team.account_manager": "person",
-    "team.csm_team": "text",
+    "team.csm_team": "choice",
 }
 CUSTOM = {f"{o}.custom.c_{kind}": kind for o in ("account", "user", "relationship", "subscription") for kind in KINDS}
 FIELDS = COLUMNS | CUSTOM
@@ -94,6 +94,7 @@ PAIRS: dict[str, list[tuple[str, str]]] = {
     "subscription.billing_period": PERIODS,
     "team.csm": PEOPLE,
     "team.account_manager": PEOPLE,
+    "team.csm_team": [(fold(team), team) for team in TEAMS.values() if team],
 } | {key: [(fold(one), one) for one in CHOICES] for key, kind in CUSTOM.items() if kind == "choice"}
 MOMENTS = [
     ("America/New_York", "2026-03-10T03:30:00+00:00"),

@@ -20,11 +20,11 @@ from tests import factories
 from tests.traits.conftest import Tell
 from tests.web.reading import names, text
 from usage.traits.computing import compute, refresh_traits
-from usage.traits.days import daily_values
+from usage.traits.days import KEPT_DAYS, daily_values, thin_days
 from usage.traits.editing import delete_trait, save_trait
 from usage.traits.models import AccountTraits, Trait, TraitDay
 from usage.traits.storing import write_values
-from web.trait_line import steps, value_chart
+from web.trait_line import SPANS, steps, value_chart
 
 pytestmark = pytest.mark.django_db
 PAGES, FORMAT = {"event": "Export", "property": "pages"}, {"event": "Export", "property": "format"}
@@ -203,6 +203,36 @@ class TestDays:
         assert {key for row in TraitDay.objects.all() for key in row.figures} == {str(trait.pk)}
         delete_trait(trait)
         assert not TraitDay.objects.exists()
+
+    def test_days_older_than_any_line_are_thinned_and_no_line_changes(
+        self, present: Moment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of each trait what held stays, though it was noted on an older day than that of another."""
+        accounts = [factories.account() for _ in range(3)]
+        one, two = (
+            save_trait(None, name=name, method="ratio", definition={"left": "account.mrr", "right": "account.licences"})
+            for name in "AB"
+        )
+        first, second = str(one.pk), str(two.pk)
+        noted = {900: {first: 1, second: 5}, 700: {first: 2}, 500: {first: None}, 401: {first: 3}, 400: {first: 4},
+                 60: {second: 6}, 2: {first: 7}}  # fmt: skip
+        TraitDay.objects.bulk_create(
+            TraitDay(account=account, day=present.today - dt.timedelta(days=back), figures=figures)
+            for account in accounts[:2] for back, figures in noted.items()
+        )  # fmt: skip
+        TraitDay.objects.create(account=accounts[2], day=present.today - dt.timedelta(days=800), figures={first: 9})
+
+        def lines() -> list[Any]:
+            return [daily_values(of, which, present, 365) for of in accounts for which in (one, two)]
+
+        before = lines()
+        assert {value for line in before for _, value in line} == {4, 5, 6, 7, 9, None}
+        monkeypatch.setattr("usage.traits.days._AT_ONCE", 1)
+        assert thin_days(present.today) == 6 and lines() == before
+        kept = TraitDay.objects.filter(account=accounts[0]).earliest("day")
+        assert (kept.day, kept.figures) == (present.today - dt.timedelta(days=401), {first: 3, second: 5})
+        assert thin_days(present.today) == 0
+        assert max(back for _, back in SPANS.values()) < KEPT_DAYS
 
     def test_a_part_of_the_accounts_is_noted_like_all(self, present: Moment, tell: Tell) -> None:
         first, second = factories.account(), factories.account()

@@ -25,6 +25,30 @@ FROM accounts_account AS a LEFT JOIN usage_accounttraits AS t ON t.account_id = 
 WHERE a.id = ANY(%s::bigint[]) ORDER BY a.id
 ON CONFLICT (account_id, day) DO UPDATE SET figures = known.figures || EXCLUDED.figures
 """
+KEPT_DAYS = 400  # more than the longest line that is drawn
+_AT_ONCE = 5_000  # accounts
+# Of rows that are too old the newest of an account takes over what still held on its day. Of equal keys the later wins.
+_THIN = """
+WITH few AS (
+    SELECT account_id, max(day) AS last FROM usage_traitday WHERE day < %(first)s
+    GROUP BY account_id HAVING count(*) > 1 ORDER BY account_id LIMIT %(most)s
+),
+held AS (
+    SELECT few.account_id, few.last, jsonb_object_agg(one.key, one.value ORDER BY known.day) AS figures
+    FROM few JOIN usage_traitday AS known ON known.account_id = few.account_id AND known.day <= few.last
+    CROSS JOIN LATERAL jsonb_each(known.figures) AS one
+    GROUP BY few.account_id, few.last
+),
+gone AS (
+    DELETE FROM usage_traitday AS known USING few WHERE known.account_id = few.account_id AND known.day < few.last
+    RETURNING 1
+),
+kept AS (
+    UPDATE usage_traitday AS known SET figures = held.figures
+    FROM held WHERE known.account_id = held.account_id AND known.day = held.last
+)
+SELECT count(*) FROM gone
+"""
 _FORGET = "UPDATE usage_traitday SET figures = figures - %s WHERE figures ? %s"
 
 
@@ -40,6 +64,22 @@ def forget_days(trait: Trait) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_FORGET, [str(trait.pk)] * 2)
     TraitDay.objects.filter(figures={}).delete()
+
+
+def thin_days(today: dt.date) -> int:
+    """Let go what is older than any line that is drawn, but for the values that held then; returns how many rows.
+
+    Nothing else reads these rows: members of past days come from stays, and replays compute traits from what happened.
+    A batch is a transaction of its own, so a worker that is killed goes on where it was.
+    """
+    done, first = 0, today - dt.timedelta(days=KEPT_DAYS)
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(_THIN, {"first": first, "most": _AT_ONCE})
+            gone = int(cursor.fetchone()[0])
+        if not gone:
+            return done
+        done += gone
 
 
 def daily_values(account: Account, trait: Trait, now: Moment, days: int) -> list[tuple[dt.date, Decimal | None]]:
