@@ -295,7 +295,8 @@ hold(
         key="user", label="The user", model=EndUser, order=LAST, find={USER: of_account(EndUser, "pk")},
         columns={
             "external_id": "external_id", "name": "name", "email": "email", "title": "title",
-            "attributes": "attributes", "first_seen_at": "first_seen_at", "created_at": "created_at",
+            "attributes": "attributes", "first_seen_at": "first_seen_at", "departed": "departed",
+            "created_at": "created_at",
         },
     ),
     Holding(

@@ -25,6 +25,7 @@ from core.locks import xact_lock
 from health.mixes import keep_mixes
 from health.refresh import refresh_health
 from health.requesting import answered_by_others, redefining_requests
+from integrations.tracking.merging import continue_merges, is_merging
 from integrations.tracking.settling import catch_up, is_behind
 from segments.holding.telling import follow
 from segments.levels.deciding import decide_levels
@@ -53,12 +54,13 @@ def refresh_everything(trigger: str = RefreshRun.Trigger.DAILY, now: Moment | No
 def bring_in(now: Moment | None = None) -> None:
     """Everything that came and was left to the background: events get their users and accounts, and are counted."""
     catch_up()
+    continue_merges()
     roll_up(now)
 
 
 def is_to_bring_in() -> bool:
     """Whether anything was left to the background."""
-    return is_behind() or is_pending()
+    return is_behind() or is_merging() or is_pending()
 
 
 def look_at_feeds(now: Moment | None = None) -> None:

@@ -30,6 +30,7 @@ from integrations.models import (
     ImportReject,
     Message,
     PendingEvent,
+    UserMerge,
 )
 from integrations.tracking import spool
 
@@ -240,8 +241,9 @@ def _link_keys() -> Iterable[str]:
 
 _IMPORT_TEXTS = ("name", "header", "mapping", "error", "undo_report")
 _MESSAGE = {
-    "at": "at", "kind": "kind", "event": "name", "user": "user_ref", "account": "account_ref", "outcome": "outcome",
-    "reason": "reason", "message": "payload", "message_id": "message_id", "received_at": "received_at",
+    "at": "at", "kind": "kind", "event": "name", "user": "user_ref", "account": "account_ref", "filled_in": "inferred",
+    "outcome": "outcome", "reason": "reason", "message": "payload",
+    "message_id": "message_id", "received_at": "received_at",
 }  # fmt: skip
 hold(
     Holding(
@@ -251,6 +253,11 @@ hold(
     Holding(
         key="message_mentions", label="Messages of others that name it", model=Message, order=9,
         find=_both(_other_messages),
+    ),
+    Holding(
+        key="user_merges", label="Merges with other users that are under way", model=UserMerge, order=9,
+        find={USER: lambda subject: UserMerge.objects.filter(Q(old=subject.pk) | Q(into=subject.pk))},
+        columns={"former_id": "old__external_id", "user": "into__external_id", "source": "source"},
     ),
     Holding(
         key="pending_events", label="Events of visitors that wait for their user", model=PendingEvent, order=10,

@@ -9,7 +9,7 @@ from accounts.facts.attributes import define_attribute, guess_kind
 from accounts.facts.base import CLEARED, Fact, Outcome, Reject
 from accounts.facts.currency import change_currency, has_money, rate_between
 from accounts.facts.money import ensure_base_rate, set_rate
-from accounts.facts.people import RelationshipFact, record_relationships
+from accounts.facts.people import Departure, RelationshipFact, record_relationships
 from accounts.facts.rows import record_accounts, record_subscriptions, record_users
 from accounts.facts.shapes import ACCOUNT, RELATIONSHIP, SHAPES, SUBSCRIPTION, USER
 from accounts.facts.team import AssignmentFact, record_assignments
@@ -22,6 +22,7 @@ __all__ = [
     "SUBSCRIPTION",
     "USER",
     "AssignmentFact",
+    "Departure",
     "Fact",
     "Outcome",
     "Reject",

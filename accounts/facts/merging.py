@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from accounts.facts.base import Fact
-from accounts.facts.people import LAST_IN, LAST_OUT, NO_START, RelationshipFact, record_relationships
+from accounts.facts.people import LAST_IN, LAST_OUT, NO_START, Departure, RelationshipFact, record_relationships
 from accounts.facts.rows import record_users
 from accounts.facts.shapes import RELATIONSHIP, USER
 from accounts.facts.values import jsonable
@@ -24,7 +24,7 @@ def merge_users(old: EndUser, into: EndUser, *, source: str) -> set[int]:
         facts.append(Fact(into.external_id, {key: jsonable(USER.read(old, key))}, dt.datetime.fromisoformat(at)))
     if facts:
         record_users(facts, source=source)
-    told = []
+    told, left = [], [Departure(into.external_id, dt.datetime.fromisoformat(at)) for at in old.departed or ()]
     rows = list(Relationship.objects.filter(user=old).select_related("account").order_by("id"))
     for row in rows:
         account = row.account.external_id
@@ -34,6 +34,6 @@ def merge_users(old: EndUser, into: EndUser, *, source: str) -> set[int]:
             if key not in _MARKS:
                 values, at = {key: jsonable(RELATIONSHIP.read(row, key))}, dt.datetime.fromisoformat(stamp[0])
                 told.append(RelationshipFact(into.external_id, account, at, values, start, row.ended_at))
-    if told:
-        record_relationships(told, source=source)
+    if told or left:
+        record_relationships(told, source=source, departures=left)
     return {row.account_id for row in rows}

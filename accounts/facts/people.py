@@ -16,6 +16,7 @@ from itertools import chain
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.facts.base import Outcome, Reject, instant
@@ -49,6 +50,14 @@ class RelationshipFact:
     ended_at: dt.datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """That a user left every account at an instant, those too of which is heard later."""
+
+    user: str
+    at: dt.datetime
+
+
 @dataclass(slots=True)
 class Period:
     """A span of belonging on the line of time; `starts` is None if only its end is known."""
@@ -77,30 +86,47 @@ def periods(marks: Iterable[Mark]) -> list[Period]:
     return found
 
 
+def with_departures(marks: Iterable[Mark], departures: Iterable[dt.datetime]) -> set[Mark]:
+    """The marks, and an end at each departure from a period that goes on then."""
+    found = set(marks)
+    for at in sorted(departures):
+        before = [mark for mark in found if mark[0] <= at]
+        if before and max(before)[1] == IN:
+            found.add((at, OUT))
+    return found
+
+
 @transaction.atomic
-def record_relationships(facts: Sequence[RelationshipFact], *, source: str, create_missing: bool = False) -> Outcome:
+def record_relationships(
+    facts: Sequence[RelationshipFact],
+    *,
+    source: str,
+    create_missing: bool = False,
+    departures: Sequence[Departure] = (),
+) -> Outcome:
     """Record facts about who belongs to which account; `create_missing` makes unknown accounts and users.
 
-    Role and attributes belong to the pair's newest period; a period that begins anew takes them over.
+    Departures are of users who exist. Role and attributes belong to the pair's newest period; a period that begins anew
+    takes them over.
     """
     source, outcome, now = clean_text(source, 80), Outcome(), timezone.now()
     if create_missing:
         ensure_accounts([(fact.account, fact.at) for fact in facts], source)
         ensure_users([(fact.user, fact.at) for fact in facts], source)
     by_pair = _read(facts, outcome)
-    # The users' rows are the locks: whoever writes about the same person waits here, in one order.
-    users = {user for user, _ in by_pair}
-    list(EndUser.objects.filter(pk__in=users).select_for_update(no_key=True).order_by("external_id").values_list("pk"))
+    departed, leaving = _departures({user for user, _ in by_pair}, departures)
     rows: dict[Pair, list[Relationship]] = defaultdict(list)
-    accounts = {account for _, account in by_pair}
-    for row in Relationship.objects.filter(user__in=users, account__in=accounts).order_by("started_at", "id"):
+    concerned = Q(user__in=departed, account__in={account for _, account in by_pair}) | Q(user__in=leaving)
+    for row in Relationship.objects.filter(concerned).order_by("started_at", "id"):
         rows[row.user_id, row.account_id].append(row)
+        if row.user_id in leaving:
+            by_pair.setdefault((row.user_id, row.account_id), [])
     new: list[Relationship] = []
     old: list[Relationship] = []
     gone: list[Relationship] = []
     log: list[Change] = []
     for pair, items in by_pair.items():
-        placed, surplus = _place(pair, rows[pair], items)
+        placed, surplus = _place(pair, rows[pair], items, departed.get(pair[0], ()))
         log += _fold(placed[-1], items, source, outcome)
         gone += surplus
         for row in placed:
@@ -112,6 +138,26 @@ def record_relationships(facts: Sequence[RelationshipFact], *, source: str, crea
     log_changes(RELATIONSHIP, log, source, now)
     touch([row.account_id for row in (*new, *old) if row.pk in outcome.touched] + [row.account_id for row in gone])
     return outcome
+
+
+def _departures(users: set[int], departures: Sequence[Departure]) -> tuple[dict[int, list[dt.datetime]], set[int]]:
+    """When each of these users, and of those who depart, has left everything; and who does so at an instant that is
+    new. The users' rows are the locks: whoever writes about the same person waits here, in one order."""
+    told: dict[str, set[str]] = defaultdict(set)
+    for one in departures:
+        told[one.user].add(instant(one.at))
+    found: dict[int, list[dt.datetime]] = {}
+    leaving = set()
+    wanted = Q(pk__in=users) | Q(external_id__in=told) if told else Q(pk__in=users)
+    people = EndUser.objects.filter(wanted).select_for_update(no_key=True).order_by("external_id")
+    for user in people.only("external_id", "departed"):
+        known = set(user.departed or ())
+        if new := told.get(user.external_id, set()) - known:
+            user.departed = sorted(known | new)
+            user.save(update_fields=["departed"])
+            leaving.add(user.pk)
+        found[user.pk] = [dt.datetime.fromisoformat(at) for at in user.departed or ()]
+    return found, leaving
 
 
 def _read(facts: Sequence[RelationshipFact], outcome: Outcome) -> dict[Pair, list[tuple[RelationshipFact, Read]]]:
@@ -180,10 +226,14 @@ def _marks_of_facts(facts: Iterable[RelationshipFact]) -> Iterable[Mark]:
 
 
 def _place(
-    pair: Pair, rows: list[Relationship], items: list[tuple[RelationshipFact, Read]]
+    pair: Pair,
+    rows: list[Relationship],
+    items: list[tuple[RelationshipFact, Read]],
+    departures: Sequence[dt.datetime],
 ) -> tuple[list[Relationship], list[Relationship]]:
     """The rows that stand for the pair's periods, in order, and the rows that stand for none any more."""
-    wanted = periods(chain(_marks_of_rows(rows), _marks_of_facts(fact for fact, _ in items)))
+    marks = chain(_marks_of_rows(rows), _marks_of_facts(fact for fact, _ in items))
+    wanted = periods(with_departures(marks, departures))
     left = list(rows)
     placed: list[Relationship] = []
     for period in wanted:

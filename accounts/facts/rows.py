@@ -92,6 +92,11 @@ def user_ids(external_ids: Iterable[Any]) -> dict[str, int]:
     return _primary_keys("accounts_enduser", external_ids)
 
 
+def external_ids(accounts: Iterable[int]) -> dict[int, str]:
+    """The external ids of accounts by their primary keys."""
+    return dict(Account.objects.filter(pk__in=set(accounts)).values_list("pk", "external_id"))
+
+
 def _primary_keys(table: str, external_ids: Iterable[Any]) -> dict[str, int]:
     """By an array and not by IN, which costs several times as much for hundreds of ids."""
     wanted = {text for text in map(_maybe_id, external_ids) if text}

@@ -27,6 +27,9 @@ class EndUser(Attributed, Timestamped):
     email = models.CharField(max_length=255, blank=True)
     title = models.CharField(max_length=120, blank=True)
     first_seen_at = models.DateTimeField(null=True, blank=True)
+    # Instants at which the user left every account at once (was deleted where the messages come from): they end also
+    # belonging of which is heard later.
+    departed = models.JSONField(null=True, editable=False)
 
     class Meta:
         ordering = ("name_folded", "id")

@@ -109,6 +109,12 @@ class AlertRule(Timestamped):
             ),
             models.CheckConstraint(condition=Q(hold_days__lte=365), name="alert_rule_holds_at_most_a_year"),
             models.CheckConstraint(condition=Q(cooldown_days__lte=365), name="alert_rule_cools_at_most_a_year"),
+            models.CheckConstraint(
+                condition=Q(severity__in=["critical", "high", "medium", "low"]), name="alert_rule_severity_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(refire__in=["entry", "lasting", "never"]), name="alert_rule_refire_known"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -212,6 +218,16 @@ class Alert(models.Model):
                 condition=Q(ended_at__isnull=True, ending="") | (Q(ended_at__isnull=False) & ~Q(ending="")),
                 name="alert_that_ended_says_how",
             ),
+            models.CheckConstraint(
+                condition=Q(severity__in=["critical", "high", "medium", "low"]), name="alert_severity_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(ending__in=["", "cleared", "closed", "definition", "deleted", "gone"]),
+                name="alert_ending_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome__in=["", "success", "failure", "false"]), name="alert_outcome_known"
+            ),
         ]
         indexes = [
             # The alerts of one account, and whether a rule had one of it before.
@@ -255,6 +271,14 @@ class AlertEntry(models.Model):
     class Meta:
         ordering = ("id",)
         verbose_name_plural = "alert entries"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    kind__in=["opened", "ended", "reopened", "assigned", "comment", "snoozed", "woke", "outcome"]
+                ),
+                name="alert_entry_kind_known",
+            ),
+        ]
         indexes = [
             # The log of one alert.
             models.Index(fields=["alert", "id"], name="entries_of_alert"),

@@ -87,6 +87,9 @@ class Milestone(Timestamped):
                 condition=Q(start="field") & ~Q(start_field="") | ~Q(start="field") & Q(start_field=""),
                 name="milestone_names_its_date",
             ),
+            models.CheckConstraint(
+                condition=Q(start__in=["account", "subscription", "field"]), name="milestone_start_known"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -179,6 +182,10 @@ class AccountMilestone(models.Model):
             models.CheckConstraint(
                 condition=~Q(state="overdue") | Q(due_on__isnull=False), name="milestone_overdue_has_a_due_day"
             ),
+            models.CheckConstraint(
+                condition=Q(state__in=["pending", "overdue", "reached", "lost", "out"]),
+                name="milestone_progress_state_known",
+            ),
         ]
         indexes = [
             # The board, the funnel and the fields' counts: by milestone and state, longest first.
@@ -228,6 +235,21 @@ class MilestoneChange(models.Model):
         ordering = ("-id",)
         constraints = [
             models.CheckConstraint(condition=~Q(origin="hand") | ~Q(reason=""), name="milestone_set_by_hand_says_why"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["reached", "rewon", "lost", "overdue", "in_time", "reset", "out", "back"]),
+                name="milestone_change_kind_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(before__in=["", "pending", "overdue", "reached", "lost", "out"]),
+                name="milestone_change_before_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(after__in=["pending", "overdue", "reached", "lost", "out"]),
+                name="milestone_change_after_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(origin__in=["rule", "definition", "hand"]), name="milestone_change_origin_known"
+            ),
         ]
         indexes = [
             # What happened to one account.

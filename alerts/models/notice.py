@@ -73,6 +73,7 @@ class NoticeChannel(Timestamped):
             models.CheckConstraint(
                 condition=Q(cap__isnull=True) | Q(cap__range=(1, 500)), name="channel_cap_from_1_to_500"
             ),
+            models.CheckConstraint(condition=Q(kind__in=["slack", "webhook"]), name="notice_channel_kind_known"),
         ]
 
     def __str__(self) -> str:
@@ -123,7 +124,12 @@ class RuleChoice(models.Model):
 
     class Meta:
         ordering = ("id",)
-        constraints = [models.UniqueConstraint(fields=["member", "rule"], name="one_choice_of_member_and_rule")]
+        constraints = [
+            models.UniqueConstraint(fields=["member", "rule"], name="one_choice_of_member_and_rule"),
+            models.CheckConstraint(
+                condition=Q(way__in=["now", "digest", "inbox", "never"]), name="rule_choice_way_known"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.member}: {self.rule}, {self.get_way_display().lower()}"
@@ -279,6 +285,11 @@ class Delivery(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=~Q(state="sent") | Q(sent_at__isnull=False), name="delivery_that_was_sent_says_when"
+            ),
+            models.CheckConstraint(condition=Q(via__in=["email", "slack", "webhook"]), name="delivery_via_known"),
+            models.CheckConstraint(
+                condition=Q(state__in=["waiting", "sending", "sent", "folded", "failed", "dropped"]),
+                name="delivery_state_known",
             ),
         ]
         indexes = [

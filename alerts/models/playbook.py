@@ -88,6 +88,10 @@ class Playbook(Timestamped):
                 | (~Q(again="after") & Q(again_days=0)),
                 name="playbook_again_after_days",
             ),
+            models.CheckConstraint(
+                condition=Q(entry__in=["hand", "segment", "alert", "reached", "overdue"]), name="playbook_entry_known"
+            ),
+            models.CheckConstraint(condition=Q(again__in=["never", "always", "after"]), name="playbook_again_known"),
         ]
 
     def __str__(self) -> str:
@@ -191,6 +195,10 @@ class Enrolment(models.Model):
                 condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("started_at")),
                 name="enrolment_ends_after_it_started",
             ),
+            models.CheckConstraint(
+                condition=Q(state__in=["running", "finished", "goal", "exited", "stopped", "failed"]),
+                name="enrolment_state_known",
+            ),
         ]
         indexes = [
             # The history of one account, and whether it was in a playbook before.
@@ -255,6 +263,9 @@ class StepRun(Worked):
             models.CheckConstraint(
                 condition=Q(state="done", done_at__isnull=False) | (~Q(state="done") & Q(done_at__isnull=True)),
                 name="step_that_is_done_says_when",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["waiting", "done", "failed", "cancelled"]), name="step_run_state_known"
             ),
         ]
         indexes = [

@@ -45,7 +45,10 @@ class AlertReplay(Timestamped, Worked):
     class Meta:
         ordering = ("-id",)
         constraints = [
-            models.CheckConstraint(condition=Q(first_day__lte=F("last_day")), name="alert_replay_ends_after_start")
+            models.CheckConstraint(condition=Q(first_day__lte=F("last_day")), name="alert_replay_ends_after_start"),
+            models.CheckConstraint(
+                condition=Q(state__in=["running", "done", "cancelled", "failed"]), name="alert_replay_state_known"
+            ),
         ]
         indexes = [
             # The tick's question: which replays wait or work.

@@ -92,6 +92,11 @@ class Task(Timestamped):
             ),
             models.CheckConstraint(condition=Q(outcome="") | Q(state="done"), name="task_outcome_of_done_ones"),
             models.CheckConstraint(condition=Q(alert__isnull=True) | Q(origin="alert"), name="task_of_alert_says_so"),
+            models.CheckConstraint(condition=Q(state__in=["open", "done", "skipped"]), name="task_state_known"),
+            models.CheckConstraint(
+                condition=Q(outcome__in=["", "success", "failure", "no_answer"]), name="task_outcome_known"
+            ),
+            models.CheckConstraint(condition=Q(origin__in=["hand", "playbook", "alert"]), name="task_origin_known"),
         ]
         indexes = [
             # The tasks of one account, and how many of them are open.

@@ -1,7 +1,7 @@
 """What integrations keep of their own: where things came from, how far, and what became of them."""
 
 from integrations.models.connection import Connection, ConnectionLink, ConnectionRun
-from integrations.models.identity import Identity, PendingEvent
+from integrations.models.identity import Identity, PendingEvent, UserMerge
 from integrations.models.importing import Import, ImportedRow, ImportReject, ScheduledImport
 from integrations.models.message import Message, Outcome
 from integrations.models.source import Source, SourceTally, WriteKey
@@ -20,5 +20,6 @@ __all__ = [
     "ScheduledImport",
     "Source",
     "SourceTally",
+    "UserMerge",
     "WriteKey",
 ]

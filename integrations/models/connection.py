@@ -52,7 +52,10 @@ class Connection(Timestamped):
 
     class Meta:
         ordering = ("name", "id")
-        constraints = [models.CheckConstraint(condition=~Q(name=""), name="connection_has_name")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(name=""), name="connection_has_name"),
+            models.CheckConstraint(condition=Q(kind__in=["stripe", "hubspot"]), name="connection_kind_known"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -135,6 +138,11 @@ class ConnectionRun(models.Model):
             models.UniqueConstraint(
                 fields=["connection"], condition=Q(state__in=("waiting", "running")), name="one_open_run_per_connection"
             ),
+            models.CheckConstraint(condition=Q(trigger__in=["hand", "clock"]), name="connection_run_trigger_known"),
+            models.CheckConstraint(
+                condition=Q(state__in=["waiting", "running", "done", "failed", "cancelled"]),
+                name="connection_run_state_known",
+            ),
         ]
         indexes = [
             # The tick's question, once a minute: what is due?
@@ -190,6 +198,10 @@ class ConnectionLink(models.Model):
         constraints = [
             # Also how a page of records finds its links.
             models.UniqueConstraint(fields=["connection", "kind", "remote_id"], name="one_link_per_record"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["customer", "subscription", "company", "contact"]),
+                name="connection_link_kind_known",
+            ),
         ]
         indexes = [
             # The list of unmatched records by name, and how many there are.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from accounts.models import EndUser
 from core.models import Timestamped
@@ -33,6 +33,21 @@ class Identity(Timestamped):
 
     def __str__(self) -> str:
         return self.name
+
+
+class UserMerge(models.Model):
+    """That a user becomes part of another one: the background moves the events, then the former user goes."""
+
+    old = models.OneToOneField(EndUser, models.CASCADE, related_name="+")
+    into = models.ForeignKey(EndUser, models.CASCADE, related_name="+")
+    source = models.CharField(max_length=80, help_text="The source that said so.")
+
+    class Meta:
+        ordering = ("id",)
+        constraints = [models.CheckConstraint(condition=~Q(old=F("into")), name="user_merges_into_another")]
+
+    def __str__(self) -> str:
+        return f"{self.old_id} becomes {self.into_id}"
 
 
 class PendingEvent(models.Model):

@@ -68,6 +68,15 @@ class ScheduledImport(Timestamped):
 
     class Meta:
         ordering = ("name",)
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["accounts", "users", "relationships", "subscriptions", "events"]),
+                name="scheduled_import_kind_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["new", "fetched", "same", "failed"]), name="scheduled_import_state_known"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -120,6 +129,16 @@ class Import(Timestamped, Worked):
 
     class Meta:
         ordering = ("-id",)
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["accounts", "users", "relationships", "subscriptions", "events"]),
+                name="import_kind_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["draft", "running", "done", "cancelled", "failed", "undoing", "undone"]),
+                name="import_state_known",
+            ),
+        ]
         indexes = [
             # The tick's question: which imports wait or work.
             models.Index(fields=["next_attempt_at"], condition=Q(state__in=("running", "undoing")), name="import_due"),

@@ -34,8 +34,10 @@ class Outcome(models.TextChoices):
 class Message(models.Model):
     """One message of a source, for the event debugger. Written with what it caused, forgotten after some days.
 
-    Ids are kept as they were sent. `reason` says why it was dropped, set aside or left without an account, or which of
-    its traits were left out. `said` is set while it is set aside: what was read from it, to be recorded once more.
+    Ids are kept as they were sent; an account that the sender did not name was filled in (`inferred`) when the event
+    came, and the event has followed its user's or visitor's periods of belonging since. `reason` says why it was
+    dropped, set aside or left without an account, or which of its traits were left out. `said` is set while it is set
+    aside: what was read from it, to be recorded once more.
     """
 
     NOTABLE: ClassVar[tuple[str, ...]] = (Outcome.DROPPED, Outcome.FAILED, Outcome.NO_ACCOUNT)
@@ -47,6 +49,9 @@ class Message(models.Model):
     name = models.CharField(max_length=255, blank=True, help_text="The event, page or screen.")
     user_ref = models.CharField("user", max_length=255, blank=True)
     account_ref = models.CharField("account", max_length=255, blank=True)
+    inferred = models.BooleanField(
+        default=False, db_default=False, help_text="The sender named no account; the person’s own was filled in."
+    )
     message_id = models.CharField(max_length=255)
     outcome = models.CharField(max_length=10, choices=Outcome)
     reason = models.TextField(blank=True)
@@ -56,6 +61,12 @@ class Message(models.Model):
 
     class Meta:
         ordering = ("-id",)
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(outcome__in=["stored", "no_account", "duplicate", "dropped", "failed"]),
+                name="message_outcome_known",
+            ),
+        ]
         indexes = [
             # The newest messages of one source; all others are read backwards by the primary key.
             models.Index(fields=["source", "-id"], name="message_of_source"),

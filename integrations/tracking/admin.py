@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from core.backoffice import BackOffice, ReadOnly
 from core.intake import BadValue, clean_text, fold
-from integrations.models import Identity, Message, PendingEvent, Source, SourceTally, WriteKey
+from integrations.models import Identity, Message, PendingEvent, Source, SourceTally, UserMerge, WriteKey
 from integrations.tracking.keys import create_source, rotate_key, set_disabled
 
 OVERLAP = dt.timedelta(hours=24)
@@ -99,10 +99,10 @@ class WriteKeyAdmin(ReadOnly):
 class MessageAdmin(ReadOnly):
     """The messages of the last days, the newest first."""
 
-    list_display = ("received_at", "source", "kind", "name", "user_ref", "account_ref", "outcome", "reason")
+    list_display = ("received_at", "source", "kind", "name", "user_ref", "account_ref", "inferred", "outcome", "reason")
     list_select_related = ("source",)
     page_via = ("source",)
-    list_filter = ("outcome", "kind", "source")
+    list_filter = ("outcome", "inferred", "kind", "source")
     search_fields = ("message_id", "user_ref", "account_ref")
 
 
@@ -135,3 +135,13 @@ class PendingEventAdmin(ReadOnly):
     list_filter = ("at", "source")
     search_fields = ("identity__name", "message_id")
     list_select_related = ("identity",)
+
+
+@admin.register(UserMerge)
+class UserMergeAdmin(ReadOnly):
+    """Users who are becoming one; each goes from here once its events have been moved."""
+
+    list_display = ("old", "into", "source")
+    list_filter = ("source",)
+    search_fields = ("old__external_id", "into__external_id")
+    list_select_related = ("old", "into")

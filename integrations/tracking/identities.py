@@ -10,15 +10,14 @@ from typing import NamedTuple
 from django.db import connection
 
 from accounts.facts import Fact, RelationshipFact
-from accounts.facts.merging import merge_users
 from accounts.models import EndUser
 from core.waking import wake_evaluation
 from integrations.models import Identity, Outcome, PendingEvent, Source
+from integrations.tracking.merging import begin_merge
 from integrations.tracking.messages import Tracked
 from integrations.tracking.settling import settle_slice
 from integrations.tracking.visitors import Entry, spans, stated, together, told
 from usage.placing.homes import Span, home_at
-from usage.store import PostgresStore
 
 
 class Link(NamedTuple):
@@ -58,6 +57,8 @@ class Identities:
             self.rows = {row.name: row for row in locked.select_related("user").order_by("name")}
             for message in self.messages:  # somebody else may have linked one meanwhile
                 self._read_names(message, self.rows)
+            self._close_chains()
+            self._explain()
         self._keep_or_tell()
 
     @staticmethod
@@ -86,6 +87,7 @@ class Identities:
     def _to_lock(self, known: Mapping[str, Identity]) -> set[str]:
         """Names that get another user than they have, and visitors about whom something is to be kept."""
         wanted = set()
+        self._close_chains()
         for name, link in list(self.links.items()):
             row = known.get(name)
             same = row is not None and row.user is not None and row.user.external_id == link.user
@@ -94,11 +96,31 @@ class Identities:
                 del self.links[name]
             else:
                 wanted.add(name)
-        for message in self.messages:  # a visitor or former id that another message of the same batch explains
+        self._explain()
+        return wanted | {m.anonymous for m in self.messages if m.anonymous and not m.user}
+
+    def _close_chains(self) -> None:
+        """Let each name mean the last one of a chain of former ids. A link that would close a circle is left out."""
+        heads: dict[str, str] = {}
+
+        def head(name: str) -> str:
+            while name in heads:
+                name = heads[name]
+            return name
+
+        for _, name in sorted((link.at, name) for name, link in self.links.items() if link.former):
+            if head(self.links[name].user) == name:
+                del self.links[name]
+            else:
+                heads[name] = self.links[name].user
+        self.links = {name: link._replace(user=head(link.user)) for name, link in self.links.items()}
+
+    def _explain(self) -> None:
+        """Give messages of a visitor or former id the user whom another message of the same batch names."""
+        for message in self.messages:
             explained = self.links.get(message.user or message.anonymous)
             if explained and (explained.former or not message.user):
                 message.user = explained.user
-        return wanted | {m.anonymous for m in self.messages if m.anonymous and not m.user}
 
     def _keep_or_tell(self) -> None:
         """Keep what visitors say; of those who are known now, everything that was kept is told with its own time."""
@@ -159,10 +181,7 @@ class Identities:
         old = EndUser.objects.filter(external_id=name).exclude(pk=user.pk).first()
         if old is None:
             return
-        self.touched |= merge_users(old, user, source=self.source.key)
-        PostgresStore().move_user(old.pk, user.pk)
-        Identity.objects.filter(user=old).update(user=user)
-        old.delete()
+        self.touched |= begin_merge(old, user, source=self.source.key)
 
     def keep_pending(self, events: Sequence[Tracked], accounts: Mapping[int, int | None]) -> None:
         """Note where the events of visitors are, who may become users or say where they belong."""

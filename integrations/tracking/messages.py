@@ -24,7 +24,7 @@ KINDS = ("identify", "group", "track", "page", "screen", "alias")
 JOINED, PARTED = "Account Added User", "Account Removed User"
 # What programs make of an id that they do not have. Taken for ids, they would be one user of everybody's doings.
 NOBODY = frozenset({"undefined", "null", "[object Object]", "NaN", "None"})
-_NOT_SAID = ("payload", "outcome", "reason")
+_NOT_SAID = ("payload", "outcome", "reason", "home")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,7 +34,8 @@ class Tracked:
     `user`, `anonymous`, `account` and `previous` are ids, "" for none. `traits` are the user's for an identify and the
     account's for a group, `relationship` what is true of the user in the account; `joins` begins and `leaves` ends it.
     `company` is the account that an identify names as the user's company, and `company_traits` what it says of it. An
-    event that is not `active` tells of a user who was not there.
+    event that is not `active` tells of a user who was not there. `home` is the account that was filled in for an event
+    that names none.
     """
 
     kind: str
@@ -55,6 +56,7 @@ class Tracked:
     joins: bool = False
     leaves: bool = False
     deletes: bool = False
+    home: str = ""
     outcome: str = ""
     reason: str = ""
 
@@ -65,11 +67,11 @@ class Tracked:
     @property
     def state(self) -> tuple[Any, ...]:
         """What recording may change, so that it can begin anew."""
-        return self.user, self.traits, self.relationship, self.company_traits, self.outcome, self.reason
+        return self.user, self.traits, self.relationship, self.company_traits, self.home, self.outcome, self.reason
 
     @state.setter
     def state(self, state: tuple[Any, ...]) -> None:
-        self.user, self.traits, self.relationship, self.company_traits, self.outcome, self.reason = state
+        self.user, self.traits, self.relationship, self.company_traits, self.home, self.outcome, self.reason = state
 
     def remark(self, text: str) -> None:
         """Say what was left out of it."""
@@ -85,6 +87,11 @@ class Tracked:
         """The message that `said` was written of."""
         values = json.loads(said)
         return cls(**values | {"at": dt.datetime.fromisoformat(values["at"]), "payload": payload})
+
+    @property
+    def about(self) -> str:
+        """The account that it is about: named by the sender, or else filled in."""
+        return self.account or self.company or self.home
 
     @property
     def tells_belonging(self) -> bool:

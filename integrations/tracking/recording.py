@@ -8,13 +8,14 @@ waits in a circle.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from accounts.facts import (
+    Departure,
     Fact,
     Reject,
     RelationshipFact,
@@ -23,7 +24,7 @@ from accounts.facts import (
     record_users,
 )
 from accounts.facts import Outcome as Recorded
-from accounts.facts.rows import account_ids, user_ids
+from accounts.facts.rows import account_ids, external_ids, user_ids
 from accounts.models import Relationship, Subject
 from accounts.touching import touch
 from core.intake import short
@@ -130,6 +131,7 @@ class Batch:
         self.accounts: list[tuple[Tracked | None, Fact]] = []
         self.users: list[tuple[Tracked | None, Fact]] = []
         self.relationships: list[tuple[Tracked | None, RelationshipFact]] = []
+        self.departures: list[Departure] = []
         self.touched: set[int] = set()
         self.account_ids: dict[str, int] = {}
         self.user_ids: dict[str, int] = {}
@@ -149,6 +151,8 @@ class Batch:
         self._write(self.accounts, record_accounts, touches=True)
         self._write(self.users, record_users)
         self._write(self.relationships, record_relationships)
+        if self.departures:
+            record_relationships([], source=self.source.key, departures=self.departures)
         self._touch_people()
         self.identities.link()
         self._find_new_rows()
@@ -208,10 +212,7 @@ class Batch:
         if message.kind == "group":
             self.accounts.append((message, Fact(message.account, {"archived_at": message.at.isoformat()}, message.at)))
             return
-        homes = Relationship.objects.open().filter(user__external_id=message.user)
-        for account in homes.order_by("account__external_id").values_list("account__external_id", flat=True):
-            fact = RelationshipFact(message.user, account, message.at, ended_at=message.at)
-            self.relationships.append((message, fact))
+        self.departures.append(Departure(message.user, message.at))
 
     def _collect(self, message: Tracked | None, told: Fact | RelationshipFact) -> None:
         if isinstance(told, RelationshipFact):
@@ -303,7 +304,16 @@ class Batch:
             events[reject.index].drop(reject.reason)
         self.touched |= {account for account in result.accounts.values() if account is not None}
         self.identities.keep_pending(events, result.accounts)
+        self._name_homes(events, result.accounts)
         self._explain([events[place] for place, account in result.accounts.items() if account is None])
+
+    def _name_homes(self, events: Sequence[Tracked], accounts: Mapping[int, int | None]) -> None:
+        """Note which account was filled in for events that name none."""
+        homes = {place: account for place, account in accounts.items() if account and not events[place].account}
+        if homes:
+            names = external_ids(homes.values())
+            for place, account in homes.items():
+                events[place].home = names.get(account, "")
 
     def _explain(self, events: Sequence[Tracked]) -> None:
         """Say of events without an account why they have none."""

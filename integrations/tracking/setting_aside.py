@@ -106,7 +106,8 @@ def _retry(pk: int) -> bool | None:
         return False
     row.outcome, row.reason, row.said = message.outcome, message.reason, ""
     row.payload, row.message_id = message.payload, message.message_id
-    row.user_ref, row.account_ref = message.user or message.anonymous, message.account or message.company
+    row.user_ref, row.account_ref = message.user or message.anonymous, message.about
+    row.inferred = bool(message.home)
     row.save()
     return row.outcome != Outcome.DROPPED
 

@@ -15,8 +15,8 @@ from integrations.tracking.messages import Tracked
 KEPT_DAYS, KEPT_ASIDE_DAYS = 7, 90  # one that was set aside waits for somebody to decide
 KEPT_MESSAGES = 100_000  # of all sources together; those not taken are kept for the days whatever their number
 _COPY = """
-COPY integrations_message (source_id, received_at, at, kind, name, user_ref, account_ref, message_id, outcome, reason,
-                           payload, said) FROM STDIN
+COPY integrations_message (source_id, received_at, at, kind, name, user_ref, account_ref, inferred, message_id, outcome,
+                           reason, payload, said) FROM STDIN
 """
 _TALLY = """
 INSERT INTO integrations_sourcetally (source_id, at, stored, no_account, duplicate, dropped, failed, summed)
@@ -47,7 +47,7 @@ def log_messages(source: Source, messages: Sequence[Tracked], received_at: dt.da
             copy.write_row(
                 (
                     source.pk, received_at, message.at, message.kind[:20], message.name[:255],
-                    (message.user or message.anonymous)[:255], (message.account or message.company)[:255],
+                    (message.user or message.anonymous)[:255], message.about[:255], bool(message.home),
                     message.message_id, message.outcome, message.reason, message.payload,
                     message.said() if message.outcome == Outcome.FAILED else "",
                 )

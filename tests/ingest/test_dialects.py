@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import json
 from typing import Any
@@ -11,7 +12,7 @@ from django.test import Client
 
 from accounts.models import Account, EndUser, Relationship
 from integrations.models import Message, Outcome, Source
-from tests.ingest.conftest import KEY, Send, outcomes
+from tests.ingest.conftest import KEY, Send, group, outcomes
 from usage.models import Event
 
 
@@ -61,6 +62,21 @@ def test_userlist_tells_users_companies_and_what_is_between_them(push: Any) -> N
     assert Account.objects.get(external_id="a2").name == "Beta"
     push("POST", "users", {"identifier": "u1", "properties": {"plan_seat": None}})
     assert "plan_seat" not in EndUser.objects.get(external_id="u1").attributes
+
+
+def test_a_user_whom_userlist_deleted_has_left_also_what_is_heard_of_later(push: Any, send: Send) -> None:
+    for account in ("a1", "a2"):
+        push("POST", "relationships", {"user": "u1", "company": account})
+    push("DELETE", "users", {"identifier": "u1"})
+    left = Relationship.objects.get(account__external_id="a1").ended_at
+    assert left and not Relationship.objects.open().exists()
+    before, after = (left + dt.timedelta(days=days) for days in (-9, 1))
+    calls = {"a3": before, "a2": before, "a1": after}  # the last one is ahead of its time by less than a sender's clock
+    for account, at in calls.items():
+        told = group(account, messageId=account, timestamp=at.isoformat())
+        assert send("/v1/batch", {"batch": [told], "sentAt": left.isoformat()}).status_code == 200
+    assert Relationship.objects.open().get().account.external_id == "a1"
+    assert set(Relationship.objects.exclude(account__external_id="a1").values_list("ended_at", flat=True)) == {left}
 
 
 def test_userlist_events_are_stored_once(push: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from accounts.models import Account, AttributeChange, EndUser, Relationship
 from accounts.touching import read_touched, settle
+from csbox.pipeline import bring_in
 from integrations.models import Identity, Message, Outcome, PendingEvent
 from tests.ingest.conftest import Send, batch, group, identify, outcomes, track
 from usage.models import DailyUsage, Event
@@ -19,7 +20,7 @@ ROLE = {"Userlist": {"extensions": {"relationship": {"properties": {"role": "own
 
 def homes() -> dict[str, tuple[str | None, str | None]]:
     """The account and the user of every event, by its message id, once the background has done its part."""
-    roll_up()
+    bring_in()
     rows = Event.objects.values_list("message_id", "account__external_id", "user__external_id")
     return {message_id: (account, user) for message_id, account, user in rows}
 
@@ -67,6 +68,8 @@ def test_the_context_decides_in_which_account_it_happened(send: Send) -> None:
     )  # fmt: skip
     send("/v1/batch", sent)
     assert homes() == {"m2": ("a1", "u1"), "m3": (None, "u1"), "m4": ("a1", "u2"), "then": ("a1", "u2")}
+    marked = Message.objects.filter(inferred=True).values_list("message_id", "account_ref")
+    assert sorted(marked) == [("m4", "a1"), ("then", "a1")]
     lost = Message.objects.get(outcome=Outcome.NO_ACCOUNT)
     assert lost.message_id == "m3" and "several accounts" in lost.reason
 
@@ -133,6 +136,7 @@ def test_an_alias_makes_two_users_one(send: Send) -> None:
     alias = {"type": "alias", "messageId": "al", "previousId": "old", "userId": "new"}
     again = {"type": "alias", "messageId": "self", "previousId": "new", "userId": "new"}
     send("/v1/batch", {"batch": [alias, again, track(user="old", messageId="after")]})
+    bring_in()
     user = EndUser.objects.get()
     assert (user.external_id, user.title, user.email) == ("new", "New", "old@example.com")
     assert homes() == {"m3": ("a1", "new"), "m4": ("a1", "new"), "after": ("a1", "new")}

@@ -26,11 +26,11 @@ from usage.placing.marks import mark_users
 from usage.store.postgres import mark_days
 from usage.traits.editing import save_trait
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 NOW = dt.datetime(2026, 6, 15, 12, tzinfo=dt.UTC)
-# u was called old before, and is the visitor x; v is somebody else.
-PERSON = {"u": {"userId": "u"}, "old": {"userId": "old"}, "x": {"anonymousId": "x"}, "v": {"userId": "v"}}
-FAMILY = {"u": "u", "old": "u", "x": "u", "v": "v"}
+# u was called old before and older before that, and is the visitor x; v is somebody else.
+PERSON = {name: {"userId": name} for name in ("u", "old", "older", "v")} | {"x": {"anonymousId": "x"}}
+FAMILY = {"u": "u", "old": "u", "older": "u", "x": "u", "v": "v"}
 person, account, days = st.sampled_from(sorted(PERSON)), st.sampled_from("ab"), st.integers(1, 9)
 step = st.one_of(
     st.tuples(st.just("joins"), person, account, days, st.sampled_from([None, "Champion", "User"])),
@@ -41,7 +41,9 @@ step = st.one_of(
     st.tuples(st.just("is"), person, st.none(), days, st.sampled_from(["Admin", "Analyst"])),
     st.tuples(st.just("works for"), person, account, days, st.none()),
     st.tuples(st.just("logs in"), st.just("u"), st.none(), days, st.none()),
-    st.tuples(st.just("was called"), st.just("old"), st.none(), days, st.none()),
+    st.tuples(st.just("was called"), st.just("u"), st.none(), days, st.just("old")),
+    st.tuples(st.just("was called"), st.just("old"), st.none(), days, st.just("older")),
+    st.tuples(st.just("quits"), st.sampled_from(["u", "old", "v"]), st.none(), days, st.none()),
 )
 
 
@@ -64,7 +66,9 @@ def message(number: int, kind: str, who: str, of: str | None, back: int, what: s
             return base | {"type": "identify", "traits": {"company": {"id": of}}}
         case "logs in":
             return base | {"type": "identify", "anonymousId": "x"}
-    return base | {"type": "alias", "userId": "u", "previousId": "old"}
+        case "quits":
+            return base | {"type": "identify", "deletes": True}
+    return base | {"type": "alias", "previousId": what}
 
 
 def sayable(steps: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
@@ -76,9 +80,11 @@ def sayable(steps: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
     seen: Counter[tuple[Any, ...]] = Counter()
     found = []
     for number, (kind, who, of, back, what) in enumerate(steps):
-        if kind in ("joins", "works for", "leaves"):
-            seen[FAMILY[who], of, kind == "leaves"] += 1
-            if seen[FAMILY[who], of, kind == "leaves"] > 2:
+        if kind in ("joins", "works for", "leaves", "quits"):
+            ends = kind in ("leaves", "quits")
+            places = [(FAMILY[who], place, ends) for place in (of or "ab")]
+            seen.update(places)
+            if any(seen[place] > 2 for place in places):
                 continue
         found.append(message(number, kind, who, of, back, what))
     return found
@@ -93,6 +99,8 @@ def deliver(source: Source, batches: list[list[dict[str, Any]]], pauses: set[int
     for number, batch in enumerate(batches):
         envelope = Envelope(NOW, f"r{number}")
         messages: list[Tracked] = read_batch({"batch": batch}, envelope)
+        for message, told in zip(messages, batch, strict=True):
+            message.deletes = bool(told.get("deletes"))  # as Userlist's dialect reads one of a user
         record(source, messages, envelope)
         assert not [one.reason for one in messages if one.outcome in (Outcome.DROPPED, Outcome.FAILED)]
         if number in pauses:

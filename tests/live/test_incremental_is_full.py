@@ -19,13 +19,13 @@ from accounts.facts import (
     record_subscriptions,
     record_users,
 )
-from accounts.facts.merging import merge_users
 from accounts.levels import SOURCE
 from accounts.models import Account, EndUser, Note
 from accounts.notes import remove_notes, write_note
 from core.clock import Moment, moment
 from csbox.pipeline import refresh_accounts, refresh_everything, refresh_touched
 from health.editing import override_health, take_pulse
+from integrations.tracking.merging import begin_merge
 from tests.live.company import furnish, state
 from usage.models import DailyUsage
 from usage.store import EventFact, PostgresStore
@@ -111,9 +111,7 @@ def merge(old: str, new: str) -> None:
     """As the tracking API makes two users one."""
     one, other = (EndUser.objects.filter(external_id=name).first() for name in (old, new))
     if one and other and one != other:
-        merge_users(one, other, source="app")
-        PostgresStore().move_user(one.pk, other.pk)
-        one.delete()
+        begin_merge(one, other, source="app")
 
 
 def erase(message: str) -> None:

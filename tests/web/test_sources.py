@@ -123,7 +123,7 @@ def test_the_chart_and_the_last_message_are_those_of_the_days(manager: Client, s
         at = present.start_of(present.today - dt.timedelta(days=days)) + dt.timedelta(minutes=1)
         SourceTally.objects.create(source=source, at=at, stored=number, duplicate=1)
     came = (present.now - dt.timedelta(hours=3)).astimezone(dt.UTC)
-    Message.objects.create(source=source, received_at=came, at=present.now, kind="track")
+    Message.objects.create(source=source, received_at=came, at=present.now, kind="track", outcome="stored")
     answer = manager.get(reverse("source", args=[source.pk]))
     shown = {present.today - day: number for day, number in answer.context["days"] if number}
     assert {gap.days: number for gap, number in shown.items()} == {0: 4, 2: 8, 29: 6}
@@ -160,9 +160,9 @@ def test_replacing_disabling_and_renaming(manager: Client, sent: Source) -> None
 @pytest.mark.parametrize(
     ("asked", "number"),
     [
-        ({}, 10), ({"outcome": "duplicate"}, 4), ({"outcome": "dropped"}, 2), ({"kind": "track"}, 6), ({"q": "a1"}, 2),
+        ({}, 10), ({"outcome": "duplicate"}, 4), ({"outcome": "dropped"}, 2), ({"kind": "track"}, 6), ({"q": "a1"}, 3),
         ({"q": "Report Exported"}, 4), ({"source": "web-app"}, 10), ({"source": "other"}, 0),
-        ({"outcome": "no_account", "kind": "track"}, 1), ({"q": "nobody"}, 2),
+        ({"outcome": "no_account", "kind": "track"}, 1), ({"q": "nobody"}, 2), ({"outcome": "inferred"}, 1),
     ],
 )  # fmt: skip
 def test_the_debugger_narrows(manager: Client, sent: Source, asked: dict[str, str], number: int) -> None:

@@ -89,8 +89,9 @@ class EventStore(Protocol):
     def complete(self, events: Sequence[EventPlace], homes: Sequence[int | None], *, user: int | None) -> int:
         """Give stored events the user (a primary key) whom they lack, and a home; how many changed."""
 
-    def move_user(self, old: int, new: int) -> int:
-        """Make the events of one user (a primary key) those of another one; how many there were."""
+    def move_user(self, old: int, new: int, limit: int | None = None) -> int:
+        """Make events of one user (a primary key) those of another one, at most `limit`; how many. Fewer than that were
+        the last ones."""
 
     def withdraw(self, source: str, received_at: dt.datetime, first: dt.datetime, last: dt.datetime) -> int:
         """Take back what a batch stored (its events lie from `first` to `last`) as if it had never come; how many."""

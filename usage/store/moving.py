@@ -57,6 +57,14 @@ _BY_MESSAGE = [
 ]
 
 
+_OF_USER = _MOVE.format(
+    wanted="(SELECT id, at FROM usage_event WHERE user_id = %(old)s LIMIT %(limit)s) AS given",
+    to_account="e.account_id",
+    to_user="%(new)s::bigint",
+    found="e.id = wanted.id AND e.at = wanted.at",
+)
+
+
 class Move(NamedTuple):
     """An event by its number and time, and the account (a primary key) in which it happened as is known now."""
 
@@ -81,6 +89,11 @@ def complete_events(events: Sequence[EventPlace], homes: Sequence[int | None], u
         "accounts": [event.account for event in events],
     }  # fmt: skip
     return _run(_BY_MESSAGE, values)
+
+
+def hand_events(old: int, new: int, limit: int | None) -> int:
+    """Give events of one user (primary keys) to another one, at most `limit` (None: all); how many."""
+    return _run([_OF_USER], {"old": old, "new": new, "limit": limit})
 
 
 def _run(statements: Sequence[str], values: dict[str, Any]) -> int:

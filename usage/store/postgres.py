@@ -23,7 +23,7 @@ from usage import partitions
 from usage.feeds.watching import note_arrival
 from usage.placing.marks import mark_ranges, mark_users
 from usage.store.base import Appended, EventFact, EventPlace, Prepared
-from usage.store.moving import complete_events
+from usage.store.moving import complete_events, hand_events
 from usage.store.reading import FUTURE, read_events
 
 _STAGE = """
@@ -70,23 +70,23 @@ WITH once AS (
 )
 SELECT count(*), count(*) FILTER (WHERE account_id IS NULL) FROM stored
 """
-# All that was counted for a user goes over, also what was counted of events that are not kept any more.
+# What is still counted for a user who has no event left: of events that are not kept any more.
 _HAND_OVER = """
 WITH mine AS MATERIALIZED (
     SELECT account_id, first_seen_at, last_seen_at FROM usage_useractivity WHERE user_id = %(old)s
-), owed AS (
+), counted AS (
     SELECT d.account_id, d.name_id, d.day, d.count, d.absent, m.first_seen_at AS first_at, m.last_seen_at AS last_at
     FROM usage_dailyusage d LEFT JOIN mine m USING (account_id) WHERE d.user_id = %(old)s
     UNION ALL
     SELECT account_id, name_id, day, count, absent, first_at, last_at FROM usage_pendingusage WHERE user_id = %(old)s
-), moved AS (
-    INSERT INTO usage_pendingusage (account_id, user_id, name_id, day, count, absent, first_at, last_at)
-    SELECT o.account_id, side.user_id, o.name_id, o.day, side.one * o.count, side.one * o.absent, o.first_at, o.last_at
-    FROM owed o, (VALUES (%(old)s::bigint, -1), (%(new)s::bigint, 1)) AS side (user_id, one)
+), owed AS (
+    SELECT account_id, name_id, day, sum(count) AS count, sum(absent) AS absent,
+           min(first_at) FILTER (WHERE count > 0) AS first_at, max(last_at) FILTER (WHERE count > 0) AS last_at
+    FROM counted GROUP BY 1, 2, 3 HAVING sum(count) <> 0 OR sum(absent) <> 0
 )
-UPDATE usage_event SET user_id = %(new)s WHERE user_id = %(old)s AND (
-    account_id IS NULL OR account_id IN (SELECT account_id FROM owed
-                                         UNION SELECT account_id FROM accounts_relationship WHERE user_id = %(old)s))
+INSERT INTO usage_pendingusage (account_id, user_id, name_id, day, count, absent, first_at, last_at)
+SELECT o.account_id, side.user_id, o.name_id, o.day, side.one * o.count, side.one * o.absent, o.first_at, o.last_at
+FROM owed o, (VALUES (%(old)s::bigint, -1), (%(new)s::bigint, 1)) AS side (user_id, one)
 """
 _WITHDRAW = """
 WITH gone AS (
@@ -165,13 +165,17 @@ class PostgresStore:
         return changed
 
     @transaction.atomic
-    def move_user(self, old: int, new: int) -> int:
-        """Make the events of one user (a primary key) those of another one; how many there were."""
+    def move_user(self, old: int, new: int, limit: int | None = None) -> int:
+        """Make events of one user (a primary key) those of another one, at most `limit`; how many.
+
+        Fewer than that were the last ones; then what was counted of events that are not kept any more goes over too.
+        """
         xact_lock("usage.rollup")  # what is counted must not go from pending to daily meanwhile
-        with connection.cursor() as cursor:
-            cursor.execute(_HAND_OVER, {"old": old, "new": new})
-            moved = cursor.rowcount
-        mark_users([new])
+        moved = hand_events(old, new, limit)
+        if limit is None or moved < limit:
+            with connection.cursor() as cursor:
+                cursor.execute(_HAND_OVER, {"old": old, "new": new})
+            mark_users([new])
         return moved
 
     @transaction.atomic

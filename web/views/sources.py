@@ -139,6 +139,8 @@ def debugger(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(kind=asked["kind"])
     if asked["outcome"] in Outcome.values:
         rows = rows.filter(outcome=asked["outcome"])
+    elif asked["outcome"] == "inferred":
+        rows = rows.filter(inferred=True)
     if asked["q"]:
         text = asked["q"].strip()
         rows = rows.filter(Q(account_ref=text) | Q(user_ref=text) | Q(name=text) | Q(message_id=text))

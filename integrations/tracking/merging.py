@@ -1,0 +1,62 @@
+"""Two users become one: what is known of them at once, their events in slices in the background.
+
+A request that says so takes the values and the relationships over and leaves a mark. While that stands, the former
+user is still there with the events that were not moved; each slice moves events together with what is counted of them,
+in a transaction of its own, so that nothing is counted twice or not at all, whenever the work stops. The last one
+deletes the former user.
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from accounts.facts.merging import merge_users
+from accounts.models import EndUser
+from accounts.touching import touch
+from core.locks import xact_lock
+from core.waking import wake_evaluation
+from integrations.models import Identity, UserMerge
+from usage.store import PostgresStore
+
+SLICE = 10_000  # events that one transaction moves
+
+
+def begin_merge(old: EndUser, into: EndUser, *, source: str) -> set[int]:
+    """Have one user become part of another one; the accounts (primary keys) concerned. Call it in a transaction."""
+    accounts = merge_users(old, into, source=source)
+    Identity.objects.filter(user=old).update(user=into)
+    UserMerge.objects.filter(into=old).update(into=into)
+    UserMerge.objects.update_or_create(old=old, defaults={"into": into, "source": source})
+    wake_evaluation()
+    return accounts
+
+
+def is_merging() -> bool:
+    """Whether users wait to become one."""
+    return UserMerge.objects.exists()
+
+
+def continue_merges() -> None:
+    """Finish all merges, one slice after the other."""
+    for number in UserMerge.objects.order_by("pk").values_list("pk", flat=True):
+        while merge_slice(number):
+            pass
+
+
+@transaction.atomic
+def merge_slice(number: int) -> bool:
+    """One slice of a merge; False if it was the last one."""
+    xact_lock("usage.rollup")  # before any row: the roll-up locks users too
+    row = UserMerge.objects.filter(pk=number).select_for_update(of=("self",)).select_related("old", "into").first()
+    if row is None:
+        return False
+    store = PostgresStore()
+    if store.move_user(row.old_id, row.into_id, SLICE) == SLICE:
+        return True
+    # Whoever stores something about the former user at this moment is waited for, and taken along.
+    people = EndUser.objects.filter(pk__in=[row.old_id, row.into_id])
+    list(people.select_for_update().order_by("external_id").values_list("pk"))
+    store.move_user(row.old_id, row.into_id)
+    touch(merge_users(EndUser.objects.get(pk=row.old_id), row.into, source=row.source))
+    row.old.delete()
+    return False
