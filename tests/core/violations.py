@@ -137,6 +137,7 @@ ALERTS = {
     "milestone_set_by_hand_says_why": {"origin": "hand", "reason": ""},
     "notice_channel_name_unique": {"name": "Chat"},
     "notice_channel_has_address": {"address": ""},
+    "channel_cap_from_1_to_500": {"cap": 0},
     "quiet_hours_begin_and_end": {"quiet_from": dt.time(20), "quiet_to": None},
     "notice_cap_from_1_to_500": {"cap": 0},
     "one_choice_of_member_and_rule": {},
