@@ -24,7 +24,7 @@ test:
 
 lock:  ## after a change of the dependencies in pyproject.toml; add --upgrade by hand for new releases
 	$(COMPILE) --group test -o requirements.lock
-	$(COMPILE) --group test --group browser --group lint -c requirements.lock -o requirements-ci.lock
+	$(COMPILE) --group test --group receivers --group browser --group lint -c requirements.lock -o requirements-ci.lock
 	$(COMPILE) --extra bench -c requirements.lock -o requirements-bench.lock
 
 foresight:  ## what the stock health config would have foreseen, beside baselines; writes docs/foresight.md

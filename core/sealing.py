@@ -19,10 +19,19 @@ class CannotOpen(Exception):
     """None of the known keys has sealed this."""
 
 
+def _derived(secret: str, purpose: str, length: int) -> bytes:
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=purpose.encode()).derive(secret.encode())
+
+
+def derived_keys(purpose: str, length: int) -> list[bytes]:
+    """Keys for a purpose that need not be stored, so many bytes each: that of the present secret key first, then those
+    of its former ones."""
+    return [_derived(secret, purpose, length) for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
+
+
 @lru_cache(maxsize=16)
 def _key(secret: str, purpose: str) -> Fernet:
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode()).derive(secret.encode())
-    return Fernet(base64.urlsafe_b64encode(derived))
+    return Fernet(base64.urlsafe_b64encode(_derived(secret, purpose, 32)))
 
 
 def _keys(purpose: str) -> MultiFernet:

@@ -27,6 +27,7 @@ from health import api as health
 from health.backtest.api import BackTestViewSet
 from health.configs_api import ConfigViewSet
 from integrations.connections.api import ConnectionRunViewSet, ConnectionViewSet
+from integrations.destinations.api import DestinationViewSet, OutgoingViewSet, SyncItemViewSet
 from integrations.imports.api import ImportViewSet
 from integrations.tracking.api import SourceViewSet
 from integrations.tracking.api_aside import SetAsideViewSet
@@ -138,6 +139,9 @@ router.register("sources", SourceViewSet, "api-source")
 router.register("set-aside", SetAsideViewSet, "api-set-aside")
 router.register("connections", ConnectionViewSet, "api-connection")
 router.register("connection-runs", ConnectionRunViewSet, "api-connection-run")
+router.register("destinations", DestinationViewSet, "api-destination")
+router.register("sync-items", SyncItemViewSet, "api-sync-item")
+router.register("sync-messages", OutgoingViewSet, "api-sync-message")
 
 urlpatterns = [
     path("v1/schema/", SchemaView.as_view(), name="schema"),

@@ -24,7 +24,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "integrations.Source", "integrations.Message", "integrations.WriteKey", "integrations.SourceTally",
         "integrations.Identity", "integrations.PendingEvent", "integrations.Connection", "integrations.ConnectionRun",
         "integrations.ConnectionLink", "integrations.Import", "integrations.ImportReject",
-        "integrations.ScheduledImport",
+        "integrations.ScheduledImport", "integrations.Destination", "integrations.SyncItem", "integrations.Outgoing",
+        "integrations.SyncedValue",
     ),
     "Health": (
         "health.HealthConfig", "health.AccountHealth", "health.BandChange", "health.HealthOverride", "health.Pulse",

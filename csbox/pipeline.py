@@ -25,6 +25,7 @@ from core.locks import xact_lock
 from health.mixes import keep_mixes
 from health.refresh import refresh_health
 from health.requesting import answered_by_others, redefining_requests
+from integrations.destinations.filling import request_looks
 from integrations.tracking.merging import continue_merges, is_merging
 from integrations.tracking.settling import catch_up, is_behind
 from segments.holding.telling import follow
@@ -137,4 +138,5 @@ def _refresh(trigger: str, now: Moment, asked: Collection[int] | None, users: Se
         if changed is not None:
             changed.accounts |= raised.accounts | ran.accounts
         refresh_segments(trigger, now, segments=last, changed=changed)
+    request_looks(None if changed is None else changed.ids(Subject.ACCOUNT))
     return run

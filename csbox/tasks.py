@@ -23,6 +23,10 @@ from csbox.pipeline import look_at_feeds, refresh_everything
 from health import requesting as scoring
 from health.backtest.running import wake_back_tests
 from integrations.connections.running import wake_due
+from integrations.destinations import outgoing
+from integrations.destinations.filling import TASK as SYNC_OUT
+from integrations.destinations.sending import KEPT as SENT_KEPT
+from integrations.destinations.sending import forget_sent_before
 from integrations.imports.waking import wake_imports
 from integrations.tracking import spool
 from integrations.tracking.tallies import tidy_is_due
@@ -75,6 +79,8 @@ def tick() -> None:
     wake_replays()
     if is_search_due():
         enqueue(LOOK_AT_MILESTONES)
+    if outgoing.is_due():
+        enqueue(SYNC_OUT)
 
 
 def refresh_daily(local_date: str) -> None:
@@ -89,6 +95,7 @@ def refresh_daily(local_date: str) -> None:
             forget_answers_before(timezone.now() - KEPT)
             forget_empty_runs(timezone.now() - EMPTY_RUNS_KEPT)
             inbox.forget_notices_before(timezone.now() - NOTICES_KEPT)
+            forget_sent_before(timezone.now() - SENT_KEPT)
             look_at_feeds()
             refresh_everything(RefreshRun.Trigger.DAILY, moment())
 

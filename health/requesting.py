@@ -7,7 +7,7 @@ ten requests end in one scoring, and one that comes meanwhile stays for the next
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from accounts.fields import Stage, vocabulary
 from accounts.touching import touch
@@ -52,8 +52,21 @@ def answered_by_others(requests: Collection[int], *, everybody: bool) -> None:
         ScoringRequest.objects.filter(pk__in=requests).update(redefined=False)
 
 
+Follower = Callable[[bool], None]
+_followers: list[Follower] = []
+
+
+def follow_scores_with(follower: Follower) -> Follower:
+    """Declare a function of an app above that is told that anybody may be scored otherwise because somebody changed a
+    definition, and whether that is why."""
+    _followers.append(follower)
+    return follower
+
+
 def refresh_what_reads_health(*, redefined: bool) -> None:
-    """Ask for the segments that read health."""
+    """Ask for the segments that read health, and tell the apps above."""
+    for follower in _followers:
+        follower(redefined)
     _, late = split_by_stage(Segment.everything.all(), vocabulary(), Stage.HEALTH)
     if late:
         request_refresh(late, redefined=redefined)

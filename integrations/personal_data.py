@@ -19,6 +19,7 @@ from accounts.privacy.mentions import is_named, mentioning, scrub
 from accounts.privacy.redacting import ERASED, redact
 from integrations.connections.applying import ACCOUNTS, OF_ACCOUNTS
 from integrations.connections.matching import key_of
+from integrations.destinations import personal_data as of_destinations  # noqa: F401 - declares its own
 from integrations.imports.naming import cells_kept, imports_naming
 from integrations.imports.storing import folder
 from integrations.models import (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from integrations.connections.running import run_due
+from integrations.destinations import outgoing
 from integrations.imports import running, scheduling, storing
 
 
@@ -24,3 +25,8 @@ def fetch_scheduled(pk: int) -> None:
 def forget_old_files() -> None:
     """Delete the files whose time is up."""
     storing.forget_old_files()
+
+
+def sync_out() -> None:
+    """Find what changed for destinations, and send what waits."""
+    outgoing.run()

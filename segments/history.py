@@ -116,6 +116,12 @@ def movements(
     return _with_causes(segment, reader, found[:limit])
 
 
+def moves_of(segment: Segment, reader: Reader, stays: Collection[Any]) -> list[Movement]:
+    """The newest movement of each of some stays: its end if it has one, else its beginning; each with its cause."""
+    found = [(stay.left_at or stay.entered_at, stay.left_at is None, stay) for stay in stays]
+    return _with_causes(segment, reader, found)
+
+
 def _with_causes(segment: Segment, reader: Reader, found: list[tuple[dt.datetime, bool, Any]]) -> list[Movement]:
     column = members_of(segment).column
     causes = _Causes(segment, reader)

@@ -27,6 +27,9 @@ BESIDES: dict[str, dict[str, Any]] = {
     "health.BackTest": {"first_day": DAY, "last_day": DAY, "silent_days": 30},
     "health.HealthConfig": {"segment": lambda: any_row(Segment)},
     "health.Pulse": {"value": 3},
+    "integrations.Outgoing": {"value": True, "cause": "data"},
+    "integrations.SyncItem": {"key": lambda: f"key_{next(_number)}"},
+    "integrations.SyncedValue": {"account": lambda: any_row(Account), "value": True, "cause": "data"},
     "integrations.PendingEvent": {"user": lambda: any_row(EndUser)},
     "segments.Pin": {"account": lambda: any_row(Account)},
 }

@@ -147,6 +147,15 @@ def moment_of(workspace: Workspace) -> Moment:
     return Moment(timezone.now(), workspace.zone)
 
 
+DATA_PAGES = (
+    ("Imports", "upload", "imports"),
+    ("Sources", "plug", "sources"),
+    ("Connections", "cycle", "connections"),
+    ("Destinations", "bolt", "destinations"),
+    ("Feeds", "pulse", "feeds"),
+)
+
+
 def navigation(request: HttpRequest, unread: int = 0) -> list[tuple[str, list[Link]]]:
     """The pages that exist and that this person may open."""
     here = request.path
@@ -186,13 +195,7 @@ def navigation(request: HttpRequest, unread: int = 0) -> list[tuple[str, list[Li
         ),
     ]
     if may_edit_segments(request):
-        data = [
-            ("Imports", "upload", "imports"),
-            ("Sources", "plug", "sources"),
-            ("Connections", "cycle", "connections"),
-            ("Feeds", "pulse", "feeds"),
-        ]
-        groups.append(("Data", [link(*one) for one in data]))
+        groups.append(("Data", [link(*one) for one in DATA_PAGES]))
     administration = [link("Privacy", "user", "privacy")] if is_administrator(request.user) else []
     if getattr(request.user, "is_staff", False):
         administration.append(link("Admin", "sliders", "admin:index"))

@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 from django.db import IntegrityError, transaction
 
 from accounts.models import TeamMember
-from alerts.channels.webhook import new_secret
 from alerts.models import NoticeChannel
 from alerts.models.notice import Via
 from core.fetching import FetchFailed, check_url
 from core.intake import BadValue, clean_text
 from core.sealing import seal, unseal
+from core.signing import new_secret
 
 _PURPOSE = "csbox notification channels"
 

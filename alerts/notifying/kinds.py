@@ -32,9 +32,13 @@ LOST = Kind("milestone_lost", "An account of mine loses a milestone", Way.NOW, "
 TASK = Kind("task", "A colleague or a playbook gives me a task", Way.NOW, "task")
 TASK_DUE = Kind("task_due", "A task of mine is due today", Way.DIGEST, "task")
 TASK_LATE = Kind("task_late", "A task of mine is overdue", Way.DIGEST, "task")
+DESTINATION = Kind(
+    "destination", "A destination of mine is switched off because it fails", Way.NOW, "bolt", capped=False
+)
 DIGEST = Kind("digest", "Daily digest", Way.NOW, "list", choosable=False, capped=False)
 WEEKLY = Kind("weekly", "Weekly portfolio", Way.NOW, "briefcase", choosable=False, capped=False)
 _ALL = (
-    ALERT, ASSIGNED, ENDED, COMMENT, MENTION, REACHED, OVERDUE, LOST, TASK, TASK_DUE, TASK_LATE, DIGEST, WEEKLY,
+    ALERT, ASSIGNED, ENDED, COMMENT, MENTION, REACHED, OVERDUE, LOST, TASK, TASK_DUE, TASK_LATE, DESTINATION, DIGEST,
+    WEEKLY,
 )  # fmt: skip
 KINDS: dict[str, Kind] = {one.key: one for one in _ALL}

@@ -27,11 +27,13 @@ from alerts.playbooks.acting import colleagues_for
 from alerts.playbooks.definition import read_definition
 from alerts.playbooks.editing import TASK
 from alerts.playbooks.running import SENDING, end_enrolments, to_send
+from alerts.playbooks.signing import keys_for
 from alerts.playbooks.steps import END, EmailStep, Step, WebhookStep
 from core.fetching import CheckedPool, FetchFailed, post
 from core.intake import fold
 from core.jobs import enqueue
 from core.retrying import backoff
+from core.signing import signed_headers
 from core.working import take
 from health.definition import DefinitionError
 from segments.questions import Reader
@@ -170,12 +172,10 @@ class _PostOffice:
 
     def call(self, step: WebhookStep, run: StepRun) -> str:
         """POST a JSON document about the account; whatever is repeated says the same."""
-        headers = {
-            "Content-Type": "application/json", "User-Agent": "csbox", "Idempotency-Key": str(run.key),
-            "webhook-id": str(run.key),
-        }  # fmt: skip
+        key, body = str(run.key), json.dumps(document(run)).encode()
+        headers = signed_headers(key, body, keys_for(step.url)) | {"Idempotency-Key": key}
         try:
-            answer = post(self.pool, step.url, headers, json.dumps(document(run)).encode())
+            answer = post(self.pool, step.url, headers, body)
         except FetchFailed as error:
             raise Later(str(error)) from error
         judge(answer, "The webhook")

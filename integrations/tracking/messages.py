@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from core.intake import MAX_DEPTH, BadValue, clean_id, clean_text, short
+from integrations.destinations.origin import origin_of
 from integrations.models import Outcome
 from integrations.tracking.times import happened_at
 
@@ -59,6 +60,7 @@ class Tracked:
     home: str = ""
     outcome: str = ""
     reason: str = ""
+    echo: str = ""  # the destination of ours whose message it says it is
 
     def drop(self, reason: str, outcome: str = Outcome.DROPPED) -> None:
         """Say why it is not taken."""
@@ -160,6 +162,7 @@ def _fill(message: Tracked, data: Mapping[str, Any], envelope: Envelope) -> None
     if kind not in KINDS:
         raise BadValue(f"“{short(kind)}” is not a type. Use {', '.join(KINDS)}.")
     context = {**envelope.context, **_object(data, "context")}
+    message.echo = origin_of(data, context)
     message.active = context.get("active") is not False
     message.user = read_id(data.get("userId"), "userId")
     message.anonymous = read_id(data.get("anonymousId"), "anonymousId")

@@ -28,6 +28,7 @@ from accounts.facts.rows import account_ids, external_ids, user_ids
 from accounts.models import Relationship, Subject
 from accounts.touching import touch
 from core.intake import short
+from integrations.destinations.marking import drop_echoes
 from integrations.models import Outcome, Source
 from integrations.tracking.identities import Identities
 from integrations.tracking.messages import Envelope, Tracked
@@ -82,6 +83,7 @@ def _record_once(source: Source, messages: Sequence[Tracked], envelope: Envelope
     # Before everything else: a new partition locks the accounts against writers.
     partitions.ensure_months({partitions.month_of(message.at) for message in good if message.is_event})
     refuse_erased(messages)
+    drop_echoes([message for message in messages if not message.outcome])
     good = [message for message in good if not message.outcome]
     fresh = store.claim([message.message_id for message in good], source=source.key)
     new: list[Tracked] = []

@@ -15,6 +15,7 @@ from accounts.facts.attributes import attribute_key, define_attribute
 from accounts.facts.shapes import CUSTOM
 from accounts.models import AttributeDefinition, Subject
 from core.intake import BadValue, short
+from integrations.destinations.marking import keys_of_ours
 from integrations.mapping import ALIASES, FIELDS
 
 MOST_ATTRIBUTES = 500
@@ -80,9 +81,12 @@ class Definitions:
                 key = name.removeprefix(CUSTOM)
                 if name.startswith(CUSTOM) and value is not None and (subject, key) not in self.known:
                     new.setdefault((subject, key), value)
-        if not self.may_define:
+        if not self.may_define or not new:
             return
+        ours = keys_of_ours({key for _, key in new})
         for subject, key in sorted(new):
+            if key in ours:
+                continue
             kind = kind_of(new[subject, key])
             if kind and sum(known == subject for known, _ in self.known) < MOST_ATTRIBUTES:
                 try:

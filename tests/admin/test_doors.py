@@ -22,7 +22,8 @@ from alerts.work.doing import add_task
 from health.backtest.models import BackTest
 from health.editing import override_health, save_config, take_pulse
 from health.models import HealthConfig, HealthConfigVersion, HealthOverride, Pulse
-from integrations.models import Connection, ConnectionRun, Import, ImportReject, ScheduledImport, Source
+from integrations.destinations.editing import make_destination
+from integrations.models import Connection, ConnectionRun, Destination, Import, ImportReject, ScheduledImport, Source
 from integrations.tracking.keys import create_source
 from segments.levels.deciding import save_level_rule
 from segments.levels.models import LevelRule
@@ -50,6 +51,7 @@ PAGES: list[tuple[type[Model], tuple[str, ...]]] = [
     (Playbook, ("playbook", "playbook_edit")),
     (Source, ("source",)),
     (Connection, ("connection",)),
+    (Destination, ("destination",)),
     (Import, ("import",)),
     (ScheduledImport, ("schedule_edit",)),
 ]
@@ -67,6 +69,7 @@ LISTS: list[tuple[str, type[Model]]] = [
     ("playbooks", Playbook),
     ("sources", Source),
     ("connections", Connection),
+    ("destinations", Destination),
     ("imports", Import),
     ("import_schedules", ScheduledImport),
 ]
@@ -115,6 +118,7 @@ def world(db: None) -> None:
     create_source("Web app")
     connected = Connection.objects.create(kind="stripe", name="Billing")
     connected.runs.create(state=ConnectionRun.State.DONE)
+    make_destination(kind="webhook", name="Hook", address="https://hooks.example/in")
     schedule = ScheduledImport.objects.create(name="Nightly", kind="accounts", url="https://files.example/a.csv")
     job = Import.objects.create(kind="accounts", name="a.csv", state=Import.State.DONE, schedule=schedule)
     ImportReject.objects.create(job=job, line=2, reason="Why.")

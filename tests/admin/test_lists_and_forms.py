@@ -32,9 +32,11 @@ from accounts.models import (
 from core.backoffice import DEEPEST, CappedPaginator
 from core.models import Workspace
 from health.models import AccountHealth, ScoringRequest
+from integrations import models as coming
 from integrations.models import Connection, ConnectionRun, Import, ImportReject, ScheduledImport
 from segments.refresh import refresh_due
 from tests import factories
+from tests.rows import any_row
 from usage.models import AccountUsage, DailyUsage, DirtyDay, EventName, PrunedMonth, RecentDay, RecentMark
 
 OURS = ("accounts", "alerts", "core", "health", "integrations", "segments", "usage")
@@ -108,6 +110,8 @@ def grow(number: int) -> None:
         connected.links.create(kind="customer", remote_id="cus", account=of)
         job = Import.objects.create(kind="accounts", name=f"{i}.csv", schedule=schedule(f"{number} {i}"))
         ImportReject.objects.create(job=job, line=2, reason="Why.")
+        any_row(coming.SyncedValue)
+        any_row(coming.Outgoing)
         rule = {"field": "account.mrr", "op": "at_least", "value": i}
         factories.segment(f"Segment {number} {i}", rule, refreshed=False)
     refresh_due()
@@ -131,7 +135,7 @@ def test_every_model_of_ours_is_in_the_back_office() -> None:
     # What came by hour and by event is summed up in the rhythm of its feed.
     unlisted |= {"usage.FeedArrival", "usage.FeedHour", "usage.FeedEvent"}
     # A mark is there for seconds.
-    unlisted |= {"usage.PlacingMark"}
+    unlisted |= {"usage.PlacingMark", "integrations.SyncMark"}
     assert ours - unlisted <= known
 
 

@@ -17,7 +17,6 @@ from alerts import handling
 from alerts.channels import Later, Message, Refused, sender_for
 from alerts.channels.editing import save_channel
 from alerts.channels.slack import body_of
-from alerts.channels.webhook import signature
 from alerts.editing import Assigning, save_alert_rule
 from alerts.models import Alert, AlertRule, Delivery, Notice, NoticeChannel, NoticeSettings, RuleNotices
 from alerts.notifying.choosing import not_before, save_settings
@@ -30,6 +29,7 @@ from alerts.raising import raise_alerts
 from core.clock import Moment, moment
 from core.intake import BadValue
 from core.models import Workspace
+from core.signing import signature
 from csbox.pipeline import refresh_everything
 from segments.refresh import refresh_due
 from tests import factories

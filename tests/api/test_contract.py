@@ -21,7 +21,16 @@ from alerts.models import AccountMilestone, Alert, AlertReplay, Enrolment, Miles
 from core.api.strict import StrictSerializer
 from csbox import api
 from health.models import AccountHealth, BackTest, BandChange, HealthConfig
-from integrations.models import Connection, ConnectionRun, Import, Message, Source
+from integrations.models import (
+    Connection,
+    ConnectionRun,
+    Destination,
+    Import,
+    Message,
+    Outgoing,
+    Source,
+    SyncItem,
+)
 from segments.models import Segment
 from tests import factories
 from tests.api.conftest import ApiClient, Company, check_problem, code_of
@@ -164,8 +173,8 @@ OTHERS: dict[type[models.Model], dict[str, Any]] = {
     model: {}
     for model in (
         AccountHealth, AccountLevel, AccountMilestone, AccountUsage, Alert, AlertReplay, BackTest, BandChange,
-        Connection, ConnectionRun, DataExport, Enrolment, Erasure, EventName, Feed, HealthConfig, Import, Milestone,
-        Playbook, Source, Task, Team,
+        Connection, ConnectionRun, DataExport, Destination, Enrolment, Erasure, EventName, Feed, HealthConfig, Import,
+        Milestone, Outgoing, Playbook, Source, SyncItem, Task, Team,
     )
 } | {
     Message: {"outcome": "failed"},

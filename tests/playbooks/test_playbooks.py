@@ -17,11 +17,13 @@ from alerts.playbooks.editing import Coming, StalePlaybook, save_playbook, set_p
 from alerts.playbooks.enrolling import enrol_by_hand
 from alerts.playbooks.running import run_playbooks
 from alerts.playbooks.sending import GIVE_UP, send_due
+from alerts.playbooks.signing import keys_for
 from alerts.playbooks.stopping import go_on, stop_enrolments
 from alerts.raising import raise_alerts
 from alerts.work import doing
 from core.fetching import Answer
 from core.intake import BadValue
+from core.signing import signature
 from health.definition import DefinitionError
 from segments.editing import SegmentInUse, delete_segment
 from segments.models import Segment
@@ -123,10 +125,11 @@ def test_a_webhook_is_tried_again_with_the_same_key_and_then_given_up(
     playbook({"kind": "webhook", "url": "https://hooks.example/in"}, TASK, segment=small)
     entered()
     time_machine.move_to(START, tick=False)
-    keys, answers = [], [503] * GIVE_UP + [200]
+    keys, answers, (secret,) = [], [503] * GIVE_UP + [200], keys_for("https://hooks.example/in")
 
     def called(pool: Any, url: str, headers: dict[str, str], body: bytes, **more: Any) -> Answer:
-        keys.append(headers["Idempotency-Key"])
+        keys.append(headers["webhook-id"])
+        assert headers["webhook-signature"] == signature(secret, keys[-1], int(headers["webhook-timestamp"]), body)
         return Answer(answers.pop(0), {}, "Busy")
 
     monkeypatch.setattr(sending, "post", called)

@@ -112,8 +112,8 @@ def test_what_is_personal_is_exported(world: World) -> None:
     left_out = {item.key for kind in ("user", "account") for item in holdings(kind) if not item.columns}
     assert left_out == {
         "back_office_log", "exports", "naming_changes", "touched", "pins_log", "health_log",
-        "integrations_log", "placing_marks",
+        "integrations_log", "placing_marks", "sync_marks",
         # What others said, which is cleaned of the name, or what is kept of it for a day or two.
         "message_mentions", "visitor_facts", "link_mentions", "run_problems", "import_texts", "imported_values",
-        "answers", "set_aside",
+        "answers", "set_aside", "outgoing_mentions", "synced_mentions",
     }  # fmt: skip

@@ -13,6 +13,7 @@ from alerts.models import Enrolment, Playbook
 from alerts.playbooks.editing import Coming, save_playbook
 from alerts.playbooks.enrolling import enrol_by_hand
 from alerts.playbooks.running import run_playbooks
+from alerts.playbooks.signing import keys_for
 from segments.models import Segment
 from tests import factories
 from tests.query_counts import QueryCount, query_count
@@ -49,6 +50,13 @@ def text(client: Client, path: str) -> str:
     answer = client.get(path)
     assert answer.status_code == 200, path
     return answer.content.decode()
+
+
+def test_administrators_see_what_a_webhook_is_signed_with(small: Segment) -> None:
+    step = {"key": "tell", "kind": "webhook", "url": "https://hooks.example/in"}
+    made = save_playbook(None, name="Tell", definition={"steps": [step]}, coming=Coming(small))
+    assert keys_for(step["url"])[0] in text(browser(TeamMember.Access.ADMIN), f"/playbooks/{made.pk}/")
+    assert "whsec_" not in text(browser(), f"/playbooks/{made.pk}/")
 
 
 def test_the_list_and_one_of_them(book: Playbook, query_count: QueryCount) -> None:

@@ -18,8 +18,10 @@ from alerts.models import Enrolment, Playbook
 from alerts.playbooks.definition import read_definition
 from alerts.playbooks.editing import delete_playbook, set_playbook_active
 from alerts.playbooks.enrolling import enrol_by_hand
-from alerts.playbooks.steps import Definition
+from alerts.playbooks.signing import keys_for
+from alerts.playbooks.steps import Definition, WebhookStep
 from alerts.playbooks.stopping import go_on, stop_enrolments
+from core.api.access import is_administrator
 from core.intake import BadValue
 from health.definition import DefinitionError
 from segments.questions import Reader
@@ -74,7 +76,7 @@ def playbook(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "playbook": found, "definition": definition,
         "steps": [(step.key, step.words(names)) for step in definition.steps],
-        "problem": found.error or problem, "show": show,
+        "problem": found.error or problem, "show": show, "signing": _signing(request, definition),
         "tabs": [("", SHOWN[""], counts["running"]), ("over", SHOWN["over"], None), ("failed", SHOWN["failed"],
                  counts["failed"])],
         "rows": shown[:A_PAGE], "chosen": chosen, "previous": number - 1,
@@ -85,6 +87,13 @@ def playbook(request: HttpRequest, pk: int) -> HttpResponse:
         "here": request.get_full_path(),
     }  # fmt: skip
     return page(request, "web/playbooks/playbook.html", context)
+
+
+def _signing(request: HttpRequest, definition: Definition) -> list[tuple[str, str]]:
+    """The steps that call a webhook, each with the key that signs for its address; for administrators only."""
+    if not is_administrator(request.user):
+        return []
+    return [(step.key, keys_for(step.url)[0]) for step in definition.steps if isinstance(step, WebhookStep)]
 
 
 def _seen(request: HttpRequest) -> Any:
