@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,6 +17,7 @@ from accounts.models import Account, AttributeDefinition, TeamMember
 from segments.models import Segment
 from tests import factories
 from tests.query_counts import query_count
+from tests.sharing import shared_rows
 
 __all__ = ["query_count"]
 
@@ -49,9 +51,19 @@ ACCOUNTS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def _company(django_db_setup: None, django_db_blocker: Any) -> Iterator[Company]:
+    with shared_rows(django_db_blocker):
+        yield _founded()
+
+
 @pytest.fixture
-def company(db: None) -> Company:
-    """The company, with its segments refreshed."""
+def company(_company: Company, db: None) -> Company:
+    """The company, with its segments refreshed; the same rows for all tests of a module, new objects for each."""
+    return copy.deepcopy(_company)
+
+
+def _founded() -> Company:
     AttributeDefinition.objects.create(
         subject="account", key="region", name="Region", kind="choice", choices=["EMEA", "APAC"]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,11 +22,6 @@ from usage.models import EventName
 
 pytestmark = pytest.mark.django_db
 Tree = dict[str, Any]
-
-
-def drawn(tree: Tree, reader: Reader) -> str:
-    """The builder's HTML for a tree."""
-    return render_to_string("ui/_rule_editor.html", {"rule": rule_view(tree, reader), "catalogue": catalogue(reader)})
 
 
 PAGES: Tree = {"field": "event.properties.pages", "op": "at_least", "value": 5}
@@ -104,6 +100,13 @@ def reader() -> Reader:
     return found
 
 
+@pytest.fixture
+def drawn(reader: Reader) -> Callable[[Tree], str]:
+    """Draws the builder's HTML for a tree; the picker is made once for all of a test's."""
+    picker = catalogue(reader)
+    return lambda tree: render_to_string("ui/_rule_editor.html", {"rule": rule_view(tree, reader), "catalogue": picker})
+
+
 def group(children: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
     """Groups of what is below."""
     return st.builds(
@@ -135,23 +138,25 @@ TREES = st.builds(
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=TREES)
-def test_what_is_drawn_is_read_back(reader: Reader, tree: Tree) -> None:
-    read, _ = read_form(fields(drawn(tree, reader)), reader.vocabulary)
+def test_what_is_drawn_is_read_back(drawn: Callable[[Tree], str], reader: Reader, tree: Tree) -> None:
+    read, _ = read_form(fields(drawn(tree)), reader.vocabulary)
     assert without_unset(read) == tree
 
 
 @pytest.mark.parametrize("condition", CONDITIONS, ids=lambda c: f"{c.get('field', 'other')}-{c['op']}")
-def test_every_shape_of_value_is_one_the_parser_takes(reader: Reader, condition: Tree) -> None:
+def test_every_shape_of_value_is_one_the_parser_takes(
+    drawn: Callable[[Tree], str], reader: Reader, condition: Tree
+) -> None:
     tree = {"match": "all", "rules": [condition]}
-    read, _ = read_form(fields(drawn(tree, reader)), reader.vocabulary)
+    read, _ = read_form(fields(drawn(tree)), reader.vocabulary)
     assert to_json(parse(read, reader.vocabulary, segments={"other"})) == tree
 
 
-def test_every_field_and_operator_can_be_chosen_and_comes_back(reader: Reader) -> None:
+def test_every_field_and_operator_can_be_chosen_and_comes_back(drawn: Callable[[Tree], str], reader: Reader) -> None:
     for key, field in reader.vocabulary.items():
         tree: Tree = {"match": "all", "rules": []}
         take_step(tree, {"n": ()}, f"add:n:{key}", reader.vocabulary)
-        html = drawn(tree, reader)
+        html = drawn(tree)
         read, _ = read_form(fields(html), reader.vocabulary)
         with_field = read["rules"][0]
         assert key in str(with_field), field.label
@@ -193,9 +198,11 @@ A, B, C = ({"field": "account.name", "op": "is", "value": letter} for letter in 
         ("remove:n.9", [A, {"match": "any", "rules": [B, C]}], None),
     ],
 )
-def test_each_step_does_its_one_thing(reader: Reader, step: str, after: list[Tree], at: Any) -> None:
+def test_each_step_does_its_one_thing(
+    drawn: Callable[[Tree], str], reader: Reader, step: str, after: list[Tree], at: Any
+) -> None:
     start = {"match": "all", "rules": [A, {"match": "any", "rules": [B, C]}]}
-    tree, places = read_form(fields(drawn(start, reader)), reader.vocabulary)
+    tree, places = read_form(fields(drawn(start)), reader.vocabulary)
     assert take_step(tree, places, step, reader.vocabulary) == at
     assert tree == {"match": "all", "rules": after}
 
