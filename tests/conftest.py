@@ -86,6 +86,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if folder in item.path.parents:
             item.add_marker("browser")
+        if not item.get_closest_marker("django_db") and "django_db_setup" not in getattr(item, "fixturenames", ()):
+            item.add_marker("once")  # it asks no database, so another one changes nothing
         if why and item.get_closest_marker("browser"):
             if os.environ.get("CSBOX_REQUIRE_BROWSER") == "1":
                 item.add_marker(pytest.mark.usefixtures("_browser_is_required"))

@@ -1,20 +1,26 @@
-"""Rows that all tests of a module begin with: made once, seen by each as they were made, gone after the last."""
+"""Rows that all tests of a module begin with: written once, seen by each as they were made, gone after the last."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
-from django.db import transaction
+from django.db import connection, transaction
+
+Made = TypeVar("Made")
 
 
 @contextlib.contextmanager
-def shared_rows(blocker: Any) -> Iterator[None]:
-    """A transaction around those of the tests, for a fixture of the scope "module"; it is rolled back at the end.
+def shared_rows(blocker: Any, write: Callable[[], Made]) -> Iterator[Made]:
+    """What `write` makes, inside the block, for the body of a fixture of the scope "module".
 
-    Each test still runs in a savepoint of its own. A module that uses it holds no test that commits.
+    Each test works in a savepoint and takes back only its own rows; a module that uses this holds no test that commits.
     """
     with blocker.unblock(), transaction.atomic():
-        yield
+        made = write()
+        with connection.cursor() as cursor:
+            # Checked once, not after each test again.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+        yield made
         transaction.set_rollback(True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from core.api.tokens import make_token
 from core.models import Workspace
 from segments.models import Segment
 from tests import factories
+from tests.sharing import shared_rows
 
 ROLES = ("admin", "manager", "csm", "other", "viewer", "outsider", "anonymous")
 
@@ -94,9 +96,20 @@ def _no_limit(settings: Any) -> None:
     cache.clear()
 
 
+@pytest.fixture(scope="module")
+def _company(django_db_setup: None, django_db_blocker: Any) -> Iterator[Company]:
+    with shared_rows(django_db_blocker, _founded) as founded:
+        yield founded
+
+
 @pytest.fixture
-def company(db: None) -> Company:
-    """Two teams, an account of each, and one that nobody has; CSMs see own and unassigned accounts only."""
+def company(_company: Company, db: None) -> Company:
+    """Two teams, an account of each, and one that nobody has; CSMs see own and unassigned accounts only. The same rows
+    for all tests of a module, new objects for each."""
+    return copy.deepcopy(_company)
+
+
+def _founded() -> Company:
     workspace = Workspace.get()
     workspace.csm_reach = Workspace.Reach.OWN
     workspace.save()

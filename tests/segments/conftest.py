@@ -14,9 +14,10 @@ from segments.editing import save_segment
 from segments.models import AccountMembership, RefreshRun, Segment
 from segments.refresh import refresh_due
 from tests.committing import at_once, committed
-from tests.segments.standing import furniture
+from tests.segments.storing import furnish
+from tests.sharing import shared_rows
 
-__all__ = ["at_once", "committed", "furniture"]
+__all__ = ["at_once", "committed"]
 Rule = dict[str, Any]
 
 
@@ -46,6 +47,13 @@ def account(db: None) -> Callable[..., Account]:
 def segment(db: None) -> Callable[..., Segment]:
     """Saves a new segment as a person would; it is not refreshed yet."""
     return lambda name, rule, **values: save_segment(None, name=name, rule=rule, **values)
+
+
+@pytest.fixture(scope="module")
+def furniture(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """What every drawn world stands on, for all tests of a module."""
+    with shared_rows(django_db_blocker, furnish):
+        yield
 
 
 @pytest.fixture

@@ -53,8 +53,8 @@ ACCOUNTS: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.fixture(scope="module")
 def _company(django_db_setup: None, django_db_blocker: Any) -> Iterator[Company]:
-    with shared_rows(django_db_blocker):
-        yield _founded()
+    with shared_rows(django_db_blocker, _founded) as founded:
+        yield founded
 
 
 @pytest.fixture
