@@ -10,6 +10,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
 from alerts import handling
+from alerts.comparing.admin import ComparedAccountAdmin, ComparisonAdmin
 from alerts.editing import Assigning, RuleNameTaken, delete_alert_rule, save_alert_rule, set_rule_active
 from alerts.milestones import admin as milestones  # noqa: F401  # registers its forms
 from alerts.models import Alert, AlertEntry, AlertRule, AlertRuleVersion
@@ -24,8 +25,8 @@ from segments.rule_widget import RuleField
 from segments.rules.tree import RuleError
 
 __all__ = [  # importing these modules registers their forms
-    "AlertReplayAdmin", "AlertReplayDayAdmin", "EnrolmentAdmin", "PlaybookAdmin", "PlaybookVersionAdmin",
-    "StepRunAdmin", "TaskAdmin", "TaskCalendarAdmin",
+    "AlertReplayAdmin", "AlertReplayDayAdmin", "ComparedAccountAdmin", "ComparisonAdmin", "EnrolmentAdmin",
+    "PlaybookAdmin", "PlaybookVersionAdmin", "StepRunAdmin", "TaskAdmin", "TaskCalendarAdmin",
 ]  # fmt: skip
 
 

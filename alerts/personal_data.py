@@ -7,7 +7,7 @@ from django.db import models
 from accounts.personal_data import dropping_lines, lines_of, mentions_in, of_account, redacting
 from accounts.privacy.holdings import ACCOUNT, USER, Holding, exempt, hold
 from alerts.milestones import personal_data as milestones  # noqa: F401  # declares its own
-from alerts.models import Alert, AlertEntry, AlertReplay, Delivery, Enrolment, Notice
+from alerts.models import Alert, AlertEntry, AlertReplay, Comparison, Delivery, Enrolment, Notice
 from alerts.work.personal_data import TASKS
 
 
@@ -42,6 +42,11 @@ hold(
         columns={"rule": "rule__name", "first_day": "first_day", "last_day": "last_day"},
     ),
     Holding(
+        key="comparisons", label="Comparisons of a playbook or segment in which it stood (the lines are removed)",
+        model=Comparison, find={ACCOUNT: lines_of(Comparison, "sets")}, erase=dropping_lines("comparisons", "sets"),
+        columns={"playbook": "playbook__name", "segment": "segment__name", "first_day": "first_day"},
+    ),
+    Holding(
         key="deliveries", label="What was sent of notifications", model=Delivery, order=38,
         find={ACCOUNT: of_account(Delivery, "notice__account")},
         columns={"at": "due_at", "title": "notice__title", "via": "via", "state": "state", "sent_at": "sent_at"},
@@ -65,5 +70,6 @@ hold(
 exempt({
     "alerts.TaskCalendar": "Its digest is the hash of a secret of ours, which is nobody’s data.",
     "alerts.AlertReplayDay": "Numbers of rows, kept only until the replay of them has ended, which takes minutes.",
+    "alerts.ComparedAccount": "Numbers of an account, kept only until the comparison has ended, which takes minutes.",
     "alerts.NoticeSettings": "how a colleague of ours wants to be told; “digest” is whether they want one",
 })  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from accounts.touching import touch
 from alerts import raising
+from alerts.comparing import running as comparing
 from alerts.notifying import digests, sending, telling
 from alerts.playbooks import running
 from alerts.playbooks import sending as playbook_sending
@@ -35,6 +36,11 @@ def send_notices() -> None:
     sending.send_due()
     if sending.is_due():
         enqueue(telling.TASK)
+
+
+def work_on_comparison(pk: int) -> None:
+    """Go on with a comparison of who came into a playbook or segment with who did not."""
+    comparing.work(pk)
 
 
 def work_on_replay(pk: int) -> None:

@@ -11,9 +11,12 @@ import datetime as dt
 import uuid
 from typing import Any
 
-from django.db import models
-from django.db.models import Q
+from django.db import models, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
+
+from core.intake import short
+from core.jobs import enqueue
 
 LOST_AFTER = dt.timedelta(minutes=2)
 GIVE_UP_AFTER = 5
@@ -55,3 +58,40 @@ def take(row: Any, most: int = GIVE_UP_AFTER) -> bool:
 def later(attempts: int) -> dt.datetime:
     """When to try again after so many attempts in vain."""
     return timezone.now() + dt.timedelta(seconds=30 * 2**attempts)
+
+
+def take_one(due: QuerySet[Any], pk: int) -> Any:
+    """Lock one of the rows that are due and claim it; None if nobody may have it now. One that was tried too often
+    comes back without a claim, for the caller to give up."""
+    row = due.select_for_update(skip_locked=True, of=("self",)).filter(pk=pk).first()
+    if row is not None and not take(row):
+        row.claim = ""
+    return row
+
+
+def still_mine(row: Any) -> None:
+    """Lock the row in the transaction of a piece of work; raises Superseded if it has ended or somebody else has it."""
+    rows = type(row).objects.select_for_update(no_key=True).filter(pk=row.pk)
+    if not rows.filter(claim=row.claim, state="running").exists():
+        raise Superseded
+
+
+def give_sign(row: Any, done: int, *also: str) -> None:
+    """Store how many pieces are done, with other fields that changed: work that goes on was not tried in vain."""
+    row.done, row.attempts, row.beat_at, row.error = done, 0, timezone.now(), ""
+    row.save(update_fields=["done", "attempts", "beat_at", "error", *also])
+
+
+def let_go(row: Any, task: str, error: str = "", attempts: int = 0) -> None:
+    """Leave the rest to the next worker: at once, or some time after an error."""
+    with transaction.atomic():
+        wait = {"error": error, "next_attempt_at": later(attempts)} if error else {"attempts": 0}
+        mine = type(row).objects.filter(pk=row.pk, claim=row.claim, state="running")
+        if mine.update(claim="", **wait) and not error:
+            enqueue(task, row.pk)
+
+
+def end(row: Any, state: str, error: str = "") -> None:
+    """Say how it ended; the caller has the row."""
+    row.state, row.claim, row.error, row.finished_at = state, "", short(error, 1_000), timezone.now()
+    row.save(update_fields=["state", "claim", "error", "finished_at", "updated_at"])

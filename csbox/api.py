@@ -15,6 +15,7 @@ from accounts import api as accounts
 from accounts.fields import Subject
 from alerts import api as alerts
 from alerts import notices_api as notices
+from alerts.comparing.api import ComparisonViewSet
 from alerts.milestones.api import AccountMilestoneViewSet, MilestoneViewSet
 from alerts.playbooks.api import EnrolmentViewSet, PlaybookViewSet
 from alerts.portfolio_api import PortfolioView
@@ -133,6 +134,7 @@ router.register("playbooks", PlaybookViewSet, "api-playbook")
 router.register("enrolments", EnrolmentViewSet, "api-enrolment")
 router.register("notifications", notices.NotificationViewSet, "api-notification")
 router.register("alert-replays", AlertReplayViewSet, "api-alert-replay")
+router.register("comparisons", ComparisonViewSet, "api-comparison")
 router.register("milestones", MilestoneViewSet, "api-milestone")
 router.register("account-milestones", AccountMilestoneViewSet, "api-account-milestone")
 router.register("sources", SourceViewSet, "api-source")

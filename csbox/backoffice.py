@@ -33,7 +33,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "Work": (
         "alerts.Task", "alerts.Playbook", "alerts.Enrolment", "alerts.StepRun", "alerts.PlaybookVersion",
-        "alerts.TaskCalendar",
+        "alerts.TaskCalendar", "alerts.Comparison", "alerts.ComparedAccount",
     ),
     "Notifications": (
         "alerts.NoticeChannel", "alerts.RuleNotices", "alerts.MilestoneNotices", "alerts.Notice", "alerts.Delivery",

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.privacy import erasing, exporting
+from alerts.comparing.running import wake_comparisons
 from alerts.milestones.backfilling import is_search_due
 from alerts.milestones.editing import TASK as LOOK_AT_MILESTONES
 from alerts.notifying import inbox
@@ -77,6 +78,7 @@ def tick() -> None:
     wake_back_tests()
     wake_playbooks()
     wake_replays()
+    wake_comparisons()
     if is_search_due():
         enqueue(LOOK_AT_MILESTONES)
     if outgoing.is_due():

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import Account, EndUser, TeamMember
 from accounts.models.account import Term
+from alerts.models import Playbook
 from segments.models import Segment
 
 _number = itertools.count(1)
@@ -22,6 +23,13 @@ BESIDES: dict[str, dict[str, Any]] = {
     "alerts.Alert": {"began_at": NOON, "opened_at": NOON, "seen_at": NOON},
     "alerts.AlertReplay": {"first_day": DAY, "last_day": DAY},
     "alerts.AlertRule": {"watch": lambda: any_row(Segment)},
+    "alerts.Comparison": {
+        "first_day": DAY,
+        "last_day": DAY,
+        "caliper": "0.25",
+        "playbook": lambda: any_row(Playbook),
+        "segment": None,
+    },
     "alerts.Notice": {"member": lambda: any_row(TeamMember)},
     "alerts.Task": {"origin": "hand"},
     "health.BackTest": {"first_day": DAY, "last_day": DAY, "silent_days": 30},

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
 from alerts.models import Enrolment, Playbook, PlaybookVersion, StepRun
-from alerts.playbooks.editing import Coming, delete_playbook, save_playbook, set_playbook_active
+from alerts.playbooks.editing import Coming, StalePlaybook, delete_playbook, save_playbook, set_playbook_active
 from alerts.playbooks.stopping import stop_enrolments
+from alerts.playbooks.versions import restore_version
 from core.backoffice import BackOffice, ReadOnly, TriedForm, VersionsAdmin
 from core.intake import BadValue
 from health.definition import DefinitionError
@@ -106,6 +108,26 @@ class PlaybookVersionAdmin(VersionsAdmin):
     """Definitions as they were saved."""
 
     of = "playbook"
+    page_name = "playbook_versions"
+    page_key = "playbook_id"
+    actions = ("restore",)
+
+    @admin.action(description="Restore as the newest version", permissions=["view"])
+    def restore(self, request: HttpRequest, queryset: QuerySet[PlaybookVersion]) -> None:
+        """One at a time, by whoever may change playbooks."""
+        if not request.user.has_perm("alerts.change_playbook"):
+            raise PermissionDenied
+        chosen = list(queryset.select_related("playbook")[:2])
+        if len(chosen) != 1:
+            self.message_user(request, "Choose one version. Nothing was changed.", messages.WARNING)
+            return
+        playbook, number = chosen[0].playbook, chosen[0].number
+        try:
+            saved = restore_version(playbook, number, author=request.user)
+        except (DefinitionError, StalePlaybook) as error:
+            self.message_user(request, f"Version {number} cannot be restored: {error}", messages.ERROR)
+        else:
+            self.message_user(request, f"Version {number} of {playbook} restored as version {saved.version}.")
 
 
 @admin.register(Enrolment)

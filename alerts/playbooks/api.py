@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import django_filters
@@ -18,32 +16,17 @@ from rest_framework.response import Response
 
 from accounts.models import Account
 from alerts.models import AlertRule, Enrolment, Milestone, Playbook, StepRun
-from alerts.playbooks.editing import Coming, StalePlaybook, delete_playbook, save_playbook
+from alerts.playbooks.editing import Coming, delete_playbook, save_playbook
 from alerts.playbooks.enrolling import enrol_by_hand
+from alerts.playbooks.problems_api import explained
 from alerts.playbooks.stopping import go_on, stop_enrolments
+from alerts.playbooks.versions_api import VersionActions
 from core.api.access import ColleaguesWrite, IsMember, may_manage
 from core.api.filters import StrictFilterSet
 from core.api.problems import ApiProblem, Fault
 from core.api.strict import StrictSerializer, Text, Whole, YesNo, plain
 from core.api.views import ApiViewSet
-from core.intake import BadValue
-from health.definition import DefinitionError
 from segments.models import Segment
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turn what playbooks refuse into problems."""
-    try:
-        yield
-    except DefinitionError as error:
-        faults = [Fault(p.message, p.code, p.pointer, None, p.allowed[:100]) for p in error.problems]
-        code = faults[0].code if len(faults) == 1 else "invalid-definition"
-        raise ApiProblem(code, "The playbook cannot be used; “errors” says where and why.", 422, faults) from error
-    except StalePlaybook as error:
-        raise ApiProblem("stale", f"{error} Read it again and send its ETag.", 412) from error
-    except BadValue as error:
-        raise ApiProblem("validation", str(error), 400) from error
 
 
 class StepsField(serializers.JSONField):
@@ -100,7 +83,7 @@ class EnrolledSerializer(StrictSerializer):
     enrolled = serializers.ListField(child=serializers.CharField())
 
 
-class PlaybookViewSet(ApiViewSet):
+class PlaybookViewSet(VersionActions, ApiViewSet):
     """Playbooks. Administrators and managers write; colleagues bring accounts in."""
 
     serializer_class = PlaybookSerializer

@@ -59,6 +59,19 @@ def read_definition(data: Any, reader: Reader) -> Definition:
     return found
 
 
+def words_of_steps(data: Any, reader: Reader) -> dict[str, str]:
+    """Each step of a stored definition in words, by its key, as far as it can be read still."""
+    reading, found = _Reading(reader), dict[str, str]()
+    rows = [row for row in data.get("steps") or [] if isinstance(row, Mapping)]
+    keys = reading.keys(rows)
+    for place, row in enumerate(rows):
+        reading.problems = []
+        step = reading.step(row, place, keys)
+        unread = " (cannot be read any more)" if reading.problems or step is None else ""
+        found[keys[place]] = f"{step.words(reading.names) if step else row.get('kind', '?')}{unread}"
+    return found
+
+
 class _Reading:
     """One pass over a definition; what is wrong is collected."""
 
@@ -79,6 +92,12 @@ class _Reading:
     def members(self) -> set[str]:
         """The colleagues that there are; one who left is skipped when a step is taken."""
         return set(TeamMember.objects.values_list("key", flat=True))
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """How parts and colleagues are called, by their keys."""
+        parts = dict(AssignmentRole.objects.values_list("key", "name"))
+        return parts | dict(TeamMember.objects.values_list("key", "name"))
 
     @cached_property
     def values(self) -> Values:

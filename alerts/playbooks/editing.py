@@ -49,6 +49,14 @@ class Coming:
     milestone: Milestone | None = None
     overdue: bool = False
 
+    @classmethod
+    def of(cls, playbook: Playbook) -> Coming:
+        """As it is saved."""
+        return cls(
+            playbook.segment, playbook.rule, playbook.include_existing, playbook.again, playbook.again_days,
+            playbook.milestone, playbook.entry == Playbook.Entry.OVERDUE,
+        )  # fmt: skip
+
     @property
     def entry(self) -> str:
         """The kind of entry."""

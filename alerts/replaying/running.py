@@ -22,10 +22,10 @@ from alerts.replaying.asking import Asking, asking
 from alerts.replaying.report import make_report
 from core.clock import moment
 from core.deadline import TooSlow
-from core.intake import BadValue, short
+from core.intake import BadValue
 from core.jobs import enqueue
 from core.spans import ONE_DAY
-from core.working import Superseded, free, later, take
+from core.working import Superseded, end, free, give_sign, let_go, still_mine, take_one
 from segments.rules.tree import RuleError
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def work(pk: int, seconds: float = SLICE) -> None:
                 gaps = asked.gaps(replay.days[0], replay.last_day)
                 _finish(replay, make_report(replay, moment(), gaps))
             else:
-                _let_go(replay)
+                let_go(replay, TASK)
     except Superseded:
         return
     except RuleError as error:
@@ -115,15 +115,13 @@ def work(pk: int, seconds: float = SLICE) -> None:
         _fail(replay, SLOW)
     except Exception:
         log.exception("a replay stopped", extra={"replay": replay.pk})
-        _let_go(replay, "Something failed on the server; it is tried again. The log says more.", replay.attempts)
+        let_go(replay, TASK, "Something failed on the server; it is tried again. The log says more.", replay.attempts)
 
 
 @transaction.atomic
 def _claim(pk: int) -> AlertReplay | None:
-    replay = due().select_for_update(skip_locked=True, of=("self",)).filter(pk=pk).first()
-    if replay is None:
-        return None
-    if not take(replay):
+    replay: AlertReplay | None = take_one(due(), pk)
+    if replay is not None and not replay.claim:
         _close(replay, State.FAILED, replay.error or GIVEN_UP)
         return None
     return replay
@@ -139,31 +137,15 @@ def _walk(replay: AlertReplay, asked: Asking, until: float) -> bool:
             return False
         found: AlertReplayDay = asked.day(replay, day)
         with transaction.atomic():
-            _mine(replay)
+            still_mine(replay)
             found.save()
-            replay.done, replay.attempts, replay.beat_at, replay.error = number + 1, 0, timezone.now(), ""
-            replay.save(update_fields=["done", "attempts", "beat_at", "error"])
+            give_sign(replay, number + 1)
     return True
-
-
-def _mine(replay: AlertReplay) -> None:
-    """Lock the row; raises Superseded if it was cancelled or somebody else has it."""
-    rows = AlertReplay.objects.select_for_update(no_key=True).filter(pk=replay.pk)
-    if not rows.filter(claim=replay.claim, state=State.RUNNING).exists():
-        raise Superseded
-
-
-def _let_go(replay: AlertReplay, error: str = "", attempts: int = 0) -> None:
-    with transaction.atomic():
-        wait = {"error": error, "next_attempt_at": later(attempts)} if error else {"attempts": 0}
-        mine = AlertReplay.objects.filter(pk=replay.pk, claim=replay.claim, state=State.RUNNING)
-        if mine.update(claim="", **wait) and not error:
-            enqueue(TASK, replay.pk)
 
 
 @transaction.atomic
 def _finish(replay: AlertReplay, report: dict[str, Any]) -> None:
-    _mine(replay)
+    still_mine(replay)
     replay.report = report
     replay.save(update_fields=["report"])
     _close(replay, State.DONE)
@@ -171,12 +153,11 @@ def _finish(replay: AlertReplay, report: dict[str, Any]) -> None:
 
 def _fail(replay: AlertReplay, reason: str) -> None:
     with suppress(Superseded), transaction.atomic():
-        _mine(replay)
+        still_mine(replay)
         _close(replay, State.FAILED, reason)
 
 
 def _close(replay: AlertReplay, state: str, error: str = "") -> None:
     """End it; what was found of its days is not needed any more."""
-    replay.state, replay.claim, replay.error, replay.finished_at = state, "", short(error, 1_000), timezone.now()
-    replay.save(update_fields=["state", "claim", "error", "finished_at", "updated_at"])
+    end(replay, state, error)
     replay.found.all().delete()

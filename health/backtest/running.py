@@ -17,9 +17,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from core.clock import moment
-from core.intake import short
 from core.jobs import enqueue
-from core.working import Superseded, free, later, take
+from core.working import Superseded, end, free, give_sign, let_go, still_mine, take_one
 from health.backtest.models import BackTest, BackTestDay
 from health.backtest.replay import ConfigGone, Replay, replay_of
 from health.backtest.report import make_report
@@ -182,7 +181,7 @@ def work(pk: int, seconds: float = SLICE) -> None:
             if _walk(test, replay, time.monotonic() + seconds):
                 _finish(test, make_report(test, replay))
             else:
-                _let_go(test)
+                let_go(test, TASK)
     except Superseded:
         return
     except ConfigGone:
@@ -191,15 +190,13 @@ def work(pk: int, seconds: float = SLICE) -> None:
         _fail(test, str(error))
     except Exception:
         log.exception("a back-test stopped", extra={"back_test": test.pk})
-        _let_go(test, "Something failed on the server; it is tried again. The log says more.", test.attempts)
+        let_go(test, TASK, "Something failed on the server; it is tried again. The log says more.", test.attempts)
 
 
 @transaction.atomic
 def _claim(pk: int) -> BackTest | None:
-    test = due().select_for_update(skip_locked=True, of=("self",)).filter(pk=pk).first()
-    if test is None:
-        return None
-    if not take(test):
+    test: BackTest | None = take_one(due(), pk)
+    if test is not None and not test.claim:
         _close(test, State.FAILED, test.error or GIVEN_UP)
         return None
     return test
@@ -214,34 +211,18 @@ def _walk(test: BackTest, replay: Replay, until: float) -> bool:
             return False
         found = replay.day(day)
         with transaction.atomic():
-            _mine(test)
+            still_mine(test)
             BackTestDay.objects.create(
                 test=test, day=day, accounts=found.accounts, letters=found.letters, against=found.against
             )
-            test.done, test.problems, test.attempts, test.beat_at = number + 1, replay.problems, 0, timezone.now()
-            test.error = ""
-            test.save(update_fields=["done", "problems", "attempts", "beat_at", "error"])
+            test.problems = replay.problems
+            give_sign(test, number + 1, "problems")
     return True
-
-
-def _mine(test: BackTest) -> None:
-    """Lock the row; raises Superseded if it was cancelled or somebody else has it."""
-    held = BackTest.objects.select_for_update(no_key=True).filter(pk=test.pk, claim=test.claim, state=State.RUNNING)
-    if not held.exists():
-        raise Superseded
-
-
-def _let_go(test: BackTest, error: str = "", attempts: int = 0) -> None:
-    with transaction.atomic():
-        wait = {"error": error, "next_attempt_at": later(attempts)} if error else {"attempts": 0}
-        freed = BackTest.objects.filter(pk=test.pk, claim=test.claim, state=State.RUNNING).update(claim="", **wait)
-        if freed and not error:
-            enqueue(TASK, test.pk)
 
 
 @transaction.atomic
 def _finish(test: BackTest, report: dict[str, Any]) -> None:
-    _mine(test)
+    still_mine(test)
     test.report = report
     test.save(update_fields=["report"])
     _close(test, State.DONE)
@@ -249,12 +230,11 @@ def _finish(test: BackTest, report: dict[str, Any]) -> None:
 
 def _fail(test: BackTest, reason: str) -> None:
     with suppress(Superseded), transaction.atomic():
-        _mine(test)
+        still_mine(test)
         _close(test, State.FAILED, reason)
 
 
 def _close(test: BackTest, state: str, error: str = "") -> None:
     """End it; the bands of its days are not needed any more."""
-    test.state, test.claim, test.error, test.finished_at = state, "", short(error, 1_000), timezone.now()
-    test.save(update_fields=["state", "claim", "error", "finished_at", "updated_at"])
+    end(test, state, error)
     test.bands.all().delete()

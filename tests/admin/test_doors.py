@@ -48,7 +48,7 @@ PAGES: list[tuple[type[Model], tuple[str, ...]]] = [
     (BackTest, ("back_test",)),
     (AlertRule, ("alert_rule", "alert_rule_versions")),
     (Milestone, ("milestone_edit",)),
-    (Playbook, ("playbook", "playbook_edit")),
+    (Playbook, ("playbook", "playbook_edit", "playbook_versions")),
     (Source, ("source",)),
     (Connection, ("connection",)),
     (Destination, ("destination",)),
@@ -86,7 +86,7 @@ BELONGING: list[tuple[type[Model], str, str]] = [
     (SegmentVersion, "segment_versions", "segment_id"),
     (HealthConfigVersion, "config_versions", "config_id"),
     (AlertRuleVersion, "alert_rule_versions", "rule_id"),
-    (PlaybookVersion, "playbook", "playbook_id"),
+    (PlaybookVersion, "playbook_versions", "playbook_id"),
     (ConnectionRun, "connection", "connection_id"),
     (ImportReject, "import", "job_id"),
 ]

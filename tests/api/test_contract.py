@@ -17,7 +17,7 @@ from django.urls import URLPattern, URLResolver
 from rest_framework import serializers
 
 from accounts.models import Account, AccountLevel, AttributeDefinition, DataExport, Erasure, Team, TeamMember
-from alerts.models import AccountMilestone, Alert, AlertReplay, Enrolment, Milestone, Notice, Playbook, Task
+from alerts.models import AccountMilestone, Alert, AlertReplay, Comparison, Enrolment, Milestone, Notice, Playbook, Task
 from core.api.strict import StrictSerializer
 from csbox import api
 from health.models import AccountHealth, BackTest, BandChange, HealthConfig
@@ -173,6 +173,7 @@ OTHERS: dict[type[models.Model], dict[str, Any]] = {
     model: {}
     for model in (
         AccountHealth, AccountLevel, AccountMilestone, AccountUsage, Alert, AlertReplay, BackTest, BandChange,
+        Comparison,
         Connection, ConnectionRun, DataExport, Destination, Enrolment, Erasure, EventName, Feed, HealthConfig, Import,
         Milestone, Outgoing, Playbook, Source, SyncItem, Task, Team,
     )

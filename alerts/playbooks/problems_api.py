@@ -1,0 +1,26 @@
+"""What playbooks refuse, as problems of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from alerts.playbooks.editing import StalePlaybook
+from core.api.problems import ApiProblem, Fault
+from core.intake import BadValue
+from health.definition import DefinitionError
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what playbooks refuse into problems."""
+    try:
+        yield
+    except DefinitionError as error:
+        faults = [Fault(p.message, p.code, p.pointer, None, p.allowed[:100]) for p in error.problems]
+        code = faults[0].code if len(faults) == 1 else "invalid-definition"
+        raise ApiProblem(code, "The playbook cannot be used; “errors” says where and why.", 422, faults) from error
+    except StalePlaybook as error:
+        raise ApiProblem("stale", f"{error} Read it again and send its ETag.", 412) from error
+    except BadValue as error:
+        raise ApiProblem("validation", str(error), 400) from error

@@ -1,0 +1,92 @@
+"""The definitions of a playbook through time: what changed from one to the next, in words, and how to go back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from alerts.models import Playbook, PlaybookVersion
+from alerts.playbooks.definition import words_of_steps
+from alerts.playbooks.editing import Coming, save_playbook
+from segments.questions import Reader
+from segments.versions import Change, differences
+
+EMPTY = {"match": "all", "rules": []}
+RULES = {"goal": "Goal", "exit": "Leaves when"}
+# What a step says that its sentence does not.
+_UNSAID = {"text": "the text", "next": "what follows", "otherwise": "what follows otherwise", "rule": "the rule"}
+
+
+@dataclass(frozen=True)
+class PlaybookVersionChange:
+    """A version, and how it differs from the one before it (the first one has no differences)."""
+
+    version: PlaybookVersion
+    changes: list[Change]
+
+
+class UnknownVersion(LookupError):
+    """The playbook never had a version of this number."""
+
+
+def versions_of(
+    playbook: Playbook, reader: Reader, numbers: Iterable[int] | None = None
+) -> list[PlaybookVersionChange]:
+    """The versions of a playbook (or those of some numbers), newest first, each with what changed in it."""
+    rows = playbook.versions.select_related("author__member")
+    wanted = None if numbers is None else set(numbers)
+    if wanted is not None:
+        rows = rows.filter(number__in=wanted | {number - 1 for number in wanted})
+    before = {row.number: row.definition for row in rows}
+    return [
+        PlaybookVersionChange(row, changes_between(before[row.number - 1], row.definition, reader))
+        if row.number - 1 in before
+        else PlaybookVersionChange(row, [])
+        for row in rows
+        if wanted is None or row.number in wanted
+    ]
+
+
+def changes_between(before: Any, after: Any, reader: Reader) -> list[Change]:
+    """What differs between two stored definitions, in words; they need not be valid any more. A step is known again by
+    its key."""
+    old, new = (_steps(one) for one in (before, after))
+    words_old, words_new = (words_of_steps(one, reader) for one in (before, after))
+    found = [Change("removed", f"{key}: {words_old[key]}") for key in old if key not in new]
+    for key in [key for key in new if key in old and old[key] != new[key]]:
+        found.append(Change("changed", f"{key}: {_change(old[key], new[key], words_old[key], words_new[key])}"))
+    found += [Change("added", f"{key}: {words_new[key]}") for key in new if key not in old]
+    kept = [key for key in new if key in old]
+    if kept != [key for key in old if key in new]:
+        found.append(Change("regrouped", f"the order of the steps: {', '.join(kept)}"))
+    for name, label in RULES.items():
+        rules = differences(before.get(name) or EMPTY, after.get(name) or EMPTY, reader)
+        found += [Change(one.kind, f"{label}: {one.words}") for one in rules]
+    return found
+
+
+def restore_version(playbook: Playbook, number: int, *, author: Any = None) -> Playbook:
+    """Make an earlier definition the present one, as a version of its own; what brings accounts in stays, and who is in
+    it goes on as they came in. Raises UnknownVersion, StalePlaybook, and DefinitionError if the definition names
+    something that is gone."""
+    earlier = playbook.versions.filter(number=number).first()
+    if earlier is None:
+        raise UnknownVersion(f"{playbook.name} has no version {number}.")
+    return save_playbook(
+        playbook, name=playbook.name, description=playbook.description, active=playbook.active,
+        definition=earlier.definition, coming=Coming.of(playbook), author=author, reason=f"Version {number} restored",
+        expected_version=playbook.version,
+    )  # fmt: skip
+
+
+def _steps(definition: Any) -> dict[str, dict[str, Any]]:
+    return {str(step.get("key")): step for step in definition.get("steps") or [] if isinstance(step, dict)}
+
+
+def _change(old: dict[str, Any], new: dict[str, Any], was: str, now: str) -> str:
+    """Both sentences, or what else the step says where these are the same."""
+    if was != now:
+        return f"{was} → {now}"
+    parts = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    return f"{now} ({', '.join(_UNSAID.get(name, name) for name in parts)})"
