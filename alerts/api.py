@@ -161,6 +161,9 @@ class AlertSerializer(StrictSerializer):
     message = serializers.CharField()
     began_at = serializers.DateTimeField()
     opened_at = serializers.DateTimeField()
+    held_at = serializers.DateTimeField(
+        allow_null=True, help_text="When an open one's condition was found to hold for the last time."
+    )
     assignee = serializers.CharField(source="assignee.key", allow_null=True, default=None)
     snoozed_until = serializers.DateField(allow_null=True)
     snoozed_till_worse = serializers.BooleanField()
@@ -246,7 +249,7 @@ class AlertViewSet(ApiViewSet):
     def get_queryset(self) -> QuerySet[Alert]:
         """Of the accounts that may be seen."""
         seen = Account.objects.visible_to(self.request.user).order_by()
-        return Alert.objects.filter(account__in=seen).select_related("account", "rule", "assignee")
+        return Alert.objects.filter(account__in=seen).select_related("account", "rule", "assignee").with_last_held()
 
     @extend_schema(responses=WholeAlertSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -10,6 +10,7 @@ from accounts.fields import Field, Owner, Stage, Vocabulary, vocabulary
 from accounts.models import Account
 from core.intake import BadValue, clean_text, short
 from segments.questions import Reader
+from segments.rules.describe import Words
 
 LONGEST, FILLED = 500, 1_000
 _FIELD = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
@@ -43,15 +44,13 @@ def filled(text: str, accounts: Collection[int], reader: Reader, limit: int = FI
     fields = {key: reader.vocabulary[key] for key in keys if key in reader.vocabulary}
     columns = {f"said_{place}": (field.shown or field.value)("") for place, field in enumerate(fields.values())}
     rows = Account.objects.filter(pk__in=accounts).annotate(**columns).order_by().values("pk", *columns)
-    return {row["pk"]: _said(text, fields, row, reader)[:limit] for row in rows}
+    words = reader.words
+    return {row["pk"]: _said(text, fields, row, words)[:limit] for row in rows}
 
 
-def _said(text: str, fields: Mapping[str, Field], row: Mapping[str, Any], reader: Reader) -> str:
-    words = {
-        key: reader.words.actual(field, row[f"said_{place}"]) or "–"
-        for place, (key, field) in enumerate(fields.items())
-    }
-    return _FIELD.sub(lambda found: words.get(found.group(1), "–"), text)
+def _said(text: str, fields: Mapping[str, Field], row: Mapping[str, Any], words: Words) -> str:
+    said = {key: words.actual(field, row[f"said_{place}"]) or "–" for place, (key, field) in enumerate(fields.items())}
+    return _FIELD.sub(lambda found: said.get(found.group(1), "–"), text)
 
 
 def _field(key: str, known: Vocabulary) -> Field:

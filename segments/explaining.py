@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,8 @@ from segments.models import Pin, Segment
 from segments.pins import pin_words
 from segments.questions import PREVIEW_LIMIT_MS, Question, Reader, bounded
 from segments.rules.describe import Words
-from segments.rules.explain import Outcome, explain
+from segments.rules.explain import explain
+from segments.rules.outcome import Outcome
 from segments.rules.tree import RuleError
 from segments.subjects import ABOUT
 
@@ -143,6 +144,15 @@ def explain_members(segment: Segment, rows: QuerySet[Any], reader: Reader) -> li
     return [replace(one, member_since=since.get(pk), segment=segment, pin=pins.get(pk)) for pk, one in found.items()]
 
 
+def outcomes_of(segment: Segment, accounts: Collection[int], reader: Reader) -> dict[int, Outcome]:
+    """What the rule of a saved segment about accounts says of these (by primary key), to be kept: it names nobody, and
+    looks neither at pins nor at the stored membership. Raises like `explain_accounts`."""
+    question = reader.read(segment.rule, personal=True, subject=segment.subject)
+    with bounded(PREVIEW_LIMIT_MS):
+        rows = Account.objects.filter(pk__in=accounts).order_by()
+        return explain(question.rule, question.context, reader.words, rows, named=False)
+
+
 def _member(one: Explanation) -> Account | EndUser:
     member = one.user or one.account
     assert member is not None
@@ -217,4 +227,5 @@ __all__ = [
     "explain_rule",
     "explain_segment",
     "explain_segments",
+    "outcomes_of",
 ]

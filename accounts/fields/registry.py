@@ -12,8 +12,8 @@ import datetime as dt
 import enum
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -233,7 +233,7 @@ class Vocabulary(Mapping[str, Field]):
     def __init__(
         self, fields: Iterable[Field], row_sets: Mapping[Rows, RowSet], source: EventSource | None = None
     ) -> None:
-        self._fields = {item.key: item for item in fields}
+        self._fields = {item.key: item for item in _asked_once(fields)}
         self.row_sets = row_sets
         self._source = source
         self.subject = Subject.ACCOUNT
@@ -298,6 +298,16 @@ class Vocabulary(Mapping[str, Field]):
         for item in self._fields.values():
             found[item.category].append(item)
         return {category: sorted(items, key=lambda f: f.label.lower()) for category, items in found.items() if items}
+
+
+def _asked_once(fields: Iterable[Field]) -> Iterator[Field]:
+    """The fields with choices that are read when they are first asked for, and then as they were: a piece of work that
+    reads and words many rules would else read the same lists again for each condition. Fields with the same choices
+    share them."""
+    once: dict[Callable[[], list[Choice]], Callable[[], list[Choice]]] = {no_choices: no_choices}
+    for item in fields:
+        choices = once.setdefault(item.choices, cache(item.choices))
+        yield item if choices is item.choices else replace(item, choices=choices)
 
 
 def declared() -> list[Field]:

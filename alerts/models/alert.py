@@ -7,7 +7,8 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, OuterRef, Q, Subquery, When
+from django.db.models.functions import Coalesce, Greatest
 
 from accounts.models import Account, AssignmentRole, TeamMember
 from accounts.models.traits import FoldedField
@@ -155,6 +156,14 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         """Those that are open and sleep."""
         return self.open().filter(Alert.is_snoozed(today))
 
+    def with_last_held(self) -> Self:
+        """With `held_at`: when the condition of an open one was found to hold for the last time; None of one that has
+        ended. It is read from the stay in the rule's watch, so that a day on which nothing changes writes nothing."""
+        stays = AccountMembership.objects.filter(segment=OuterRef("rule__watch"), account=OuterRef("account"))
+        looked = Greatest("entered_at", "segment__refreshed_at")
+        held = stays.order_by("-entered_at", "-id").values_list(Coalesce("left_at", looked))[:1]
+        return self.annotate(held_at=Case(When(ended_at__isnull=True, then=Subquery(held))))
+
 
 class Alert(models.Model):
     """One episode: from the moment at which the condition had held long enough until it cleared or somebody closed it.
@@ -190,7 +199,6 @@ class Alert(models.Model):
     why = models.JSONField(default=dict, editable=False)
     began_at = models.DateTimeField()
     opened_at = models.DateTimeField()
-    seen_at = models.DateTimeField(help_text="The last moment at which it was found to hold still.")
     assignee = models.ForeignKey(TeamMember, models.SET_NULL, null=True, blank=True, related_name="alerts")
     snoozed_until = models.DateField("snoozed to the end of", null=True, blank=True)
     snoozed_till_worse = models.BooleanField(default=False)

@@ -64,9 +64,10 @@ class Telling:
 def tell(tellings: Iterable[Telling], now: Moment | None = None) -> int:
     """Write the notices that are not written yet, with what is to be sent of each; how many are new. Call it in the
     transaction of what happened."""
-    present, left, new = now or moment(), iter(tellings), 0
+    left, new = iter(tellings), 0
     while part := list(islice(left, AT_ONCE)):
-        new += _tell(part, present)
+        now = now or moment()
+        new += _tell(part, now)
     return new
 
 
@@ -144,20 +145,28 @@ def _delivery(notice: Notice, via: str, channel: NoticeChannel | None, due: dt.d
     return Delivery(notice=notice, via=via, channel=channel, key=key, due_at=due)
 
 
-def tell_entries(entries: Sequence[AlertEntry]) -> int:
+def is_heard(rule: int) -> bool:
+    """Whether colleagues or channels hear of every alert of a rule (primary key), whoever's it is."""
+    return RuleNotices.objects.filter(rule=rule).exists()
+
+
+def tell_entries(entries: Sequence[AlertEntry], now: Moment | None = None) -> int:
     """What follows from something that happened to alerts (each entry with its alert): who is told of it."""
     telling = [one for one in entries if one.kind in _WORDS and not _is_no_news(one)]
     if not telling:
         return 0
-    accounts = {one.alert.account_id for one in telling}
-    names = dict(Account.objects.filter(pk__in=accounts).order_by().values_list("pk", "name"))
     rules = {one.alert.rule_id for one in telling}
     also = listeners_of(RuleNotices.objects.filter(rule__in=rules))
+    telling = [one for one in telling if one.alert.assignee_id or one.alert.rule_id in also or one.text]
+    if not telling:
+        return 0
+    accounts = {one.alert.account_id for one in telling}
+    names = dict(Account.objects.filter(pk__in=accounts).order_by().values_list("pk", "name"))
     found: list[Telling] = []
     for entry in telling:
         listeners = also.get(entry.alert.rule_id, Listeners())
         found += _of_entry(entry, names.get(entry.alert.account_id, ""), listeners)
-    return tell(found)
+    return tell(found, now)
 
 
 def _is_no_news(entry: AlertEntry) -> bool:

@@ -21,7 +21,7 @@ from segments.api.serializers import Rule
 from segments.explaining import Explanation, explain_rule, explain_segment
 from segments.models import Segment
 from segments.questions import Reader
-from segments.rules.explain import Outcome
+from segments.rules.outcome import Outcome
 from segments.subjects import ABOUT, Members, members_of
 
 

@@ -25,6 +25,7 @@ class Words:
 
     def __init__(self, segment_names: Mapping[str, str], currency: str = "USD", zone: dt.tzinfo = dt.UTC) -> None:
         self.segment_names, self.currency, self.zone = segment_names, currency, zone
+        self._labels: dict[str, dict[str, str]] = {}
 
     def rule(self, root: Group, subject: Subject = Subject.ACCOUNT) -> str:
         """The whole rule as one sentence without its full stop."""
@@ -100,8 +101,8 @@ class Words:
         if isinstance(value, dt.date):
             return f"{value.day} {value:%b %Y}"
         if isinstance(value, str):
-            labels = {fold(choice.value): choice.label for choice in field.choices()}
-            return labels.get(fold(value), value if field.choices() else f"“{value}”")
+            labels = self._labels_of(field)
+            return labels.get(fold(value), value if labels else f"“{value}”")
         return str(value)
 
     def actual(self, field: Field, value: Any) -> str:
@@ -122,8 +123,14 @@ class Words:
             return self.day(value)
         if isinstance(value, int | float | Decimal):
             return self.number(field, Decimal(str(value)))
-        labels = {fold(choice.value): choice.label for choice in field.choices()}
-        return labels.get(fold(str(value)), str(value))
+        labels = self._labels_of(field)
+        return labels.get(fold(str(value)), str(value)) if labels else str(value)
+
+    def _labels_of(self, field: Field) -> dict[str, str]:
+        """The names of a field's choices by their folded values, put together once."""
+        if field.key not in self._labels:
+            self._labels[field.key] = {fold(choice.value): choice.label for choice in field.choices()}
+        return self._labels[field.key]
 
     def day(self, value: Any) -> str:
         """A date, or the local day of an instant."""

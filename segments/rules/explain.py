@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -27,63 +27,19 @@ from segments.rules.event_words import told_words, traced_words
 from segments.rules.nearness import away
 from segments.rules.nodes import Condition, Group, Happened, InSegment, Node, Quantified, about_same_row
 from segments.rules.nodes import Sequence as EventSequence
+from segments.rules.outcome import Outcome, RowOutcome
 
 SHOWN_ROWS, SHOWN_VALUES = 3, 5
 STAMPED = (Owner.ACCOUNT, Owner.USER, Owner.RELATIONSHIP, Owner.SUBSCRIPTION)
 
 
-@dataclass(frozen=True)
-class RowOutcome:
-    """A user or subscription that was looked at: its name, whether it meets the group, and each condition of it."""
+def explain(
+    root: Group, context: Context, words: Words, rows: QuerySet[Any], *, named: bool = True
+) -> dict[int, Outcome]:
+    """Explain a rule for each of the rows that it is asked of, by the row's id: accounts, or users in accounts.
 
-    title: str
-    met: bool
-    outcomes: tuple[Outcome, ...]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One node explained.
-
-    `actual` is the value as people read it ("" where it goes without saying), `missing` that there was none. For a
-    group about rows, `of` is how many rows there are, `meeting` how many meet it, `rows` the decisive
-    ones: those that meet it, or where more would have to, those that come closest. `needed` is the condition in words.
-    `known_at` is when the value was told or worked out, an instant or a day in ISO form, if that is recorded.
+    Unless `named`, users and subscriptions are counted as ever, but none is told by name.
     """
-
-    pointer: str
-    kind: str
-    needed: str
-    met: bool
-    actual: str = ""
-    missing: bool = False
-    known_at: str = ""
-    match: str = ""
-    meeting: int = 0
-    of: int = 0
-    rows: tuple[RowOutcome, ...] = ()
-    outcomes: tuple[Outcome, ...] = field(default=())
-
-    @property
-    def away(self) -> int:
-        """How many conditions at least would have to turn out otherwise for this node to be met; 0 if it is."""
-        if self.met:
-            return 0
-        distances = [outcome.away for outcome in self.outcomes]
-        if self.kind != "group" or not distances:
-            return 1
-        if self.match == "none":
-            return sum(outcome.met for outcome in self.outcomes)
-        return sum(distances) if self.match == "all" else min(distances)
-
-    @property
-    def met_below(self) -> int:
-        """How many of the conditions directly below are met, for "4 of 5 conditions are met"."""
-        return sum(outcome.met for outcome in self.outcomes)
-
-
-def explain(root: Group, context: Context, words: Words, rows: QuerySet[Any]) -> dict[int, Outcome]:
-    """Explain a rule for each of the rows that it is asked of, by the row's id: accounts, or users in accounts."""
     reading = _Reading(context, words, context.asked)
     nodes = about_same_row(root) if root.rules else []
     picked = nodes
@@ -91,8 +47,9 @@ def explain(root: Group, context: Context, words: Words, rows: QuerySet[Any]) ->
     found = {row["pk"]: row for row in marked.values("pk", "of_account", *reading.names)}
     if not root.rules:
         return {pk: Outcome(root.pointer, "group", words.rule(root, context.subject), True) for pk in found}
+    look = _rows_of if named else _counts_of
     about = {
-        node.pointer: _rows_of(node, reading, {row["of_account"]: bool(row[f"met_{number}"]) for row in found.values()})
+        node.pointer: look(node, reading, {row["of_account"]: bool(row[f"met_{number}"]) for row in found.values()})
         for number, node in enumerate(picked)
         if isinstance(node, Quantified)
     }
@@ -108,6 +65,13 @@ class _Reading:
     inside: RowSet | None
     names: list[str] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
+
+    def needed(self, node: Node) -> str:
+        """A node in words, which are the same for every row."""
+        if node.pointer not in self.said:
+            self.said[node.pointer] = self.words.node(node)
+        return self.said[node.pointer]
 
     def annotations(self, nodes: Sequence[Node]) -> dict[str, Any]:
         """The truth of every node, and the value of every condition."""
@@ -200,6 +164,26 @@ class _Looked:
     rows: tuple[RowOutcome, ...] = ()
 
 
+def _counts_of(node: Quantified, reading: _Reading, accounts: Iterable[int | None]) -> dict[int, _Looked]:
+    """How many rows of each account were looked at for a group, and how many meet it."""
+    looked_at, holds = _looked_at(node, reading, accounts)
+    link = reading.context.vocabulary.row_sets[node.rows].link
+    counts = {"of": Count("pk"), "meeting": Count("pk", filter=Q(holds))}
+    counted = looked_at.order_by().values(of_account=F(link)).annotate(**counts)
+    return {row["of_account"]: _Looked(row["of"], row["meeting"]) for row in counted}
+
+
+def _looked_at(node: Quantified, reading: _Reading, accounts: Iterable[int | None]) -> tuple[QuerySet[Any], Any]:
+    """The rows of some accounts that a group is about, and whether one meets it."""
+    context = reading.context
+    rows = context.vocabulary.row_sets[node.rows]
+    looked_at = rows.rows().filter(**{f"{rows.link}__in": [pk for pk in accounts if pk is not None]})
+    if node.of is not None:
+        looked_at = looked_at.filter(Q(compile_node(node.of, context, rows)))
+    truth = ExpressionWrapper(Q(compile_node(node.where, context, rows)), BooleanField())
+    return looked_at, Coalesce(truth, Value(False))
+
+
 def _rows_of(node: Quantified, reading: _Reading, met_by: Mapping[int | None, bool]) -> dict[int, _Looked]:
     """What was looked at for a group about users or subscriptions, by account; accounts without rows are left out.
 
@@ -208,11 +192,8 @@ def _rows_of(node: Quantified, reading: _Reading, met_by: Mapping[int | None, bo
     """
     context = reading.context
     rows = context.vocabulary.row_sets[node.rows]
-    holds = Coalesce(ExpressionWrapper(Q(compile_node(node.where, context, rows)), BooleanField()), Value(False))
+    looked_at, holds = _looked_at(node, reading, met_by)
     each: dict[str, Any] = {"partition_by": F(rows.link)}
-    looked_at = rows.rows().filter(**{f"{rows.link}__in": [pk for pk in met_by if pk is not None]})
-    if node.of is not None:
-        looked_at = looked_at.filter(Q(compile_node(node.of, context, rows)))
     counted = (
         looked_at.annotate(is_met=holds, is_away=away(node.where, context, rows))
         .annotate(
@@ -264,26 +245,27 @@ class _Teller:
     def outcome(self, node: Node) -> Outcome:
         """One node with everything below it."""
         number = self.reading.numbers[node.pointer]
-        met, words = bool(self.row[f"met_{number}"]), self.reading.words
+        met, needed = bool(self.row[f"met_{number}"]), self.reading.needed(node)
         if isinstance(node, Group):
             below = tuple(self.outcome(child) for child in node.rules)
-            return Outcome(node.pointer, "group", words.group(node), met, match=node.match, outcomes=below)
+            return Outcome(node.pointer, "group", needed, met, match=node.match, outcomes=below)
         if isinstance(node, Quantified):
             return self.quantified(node, met)
+        words = self.reading.words
         value = self.row[f"is_{number}"]
         if isinstance(node, Happened | EventSequence):
             zone = words.zone
             actual = told_words(node, value, zone) if isinstance(node, Happened) else traced_words(node, value, zone)
             last = str((value or {}).get("last") or "")
-            return Outcome(node.pointer, "event", words.node(node), met, actual, value is None, last)
+            return Outcome(node.pointer, "event", needed, met, actual, value is None, last)
         if isinstance(node, InSegment):
             actual = stay_words(node, value or {}, words)
-            return Outcome(node.pointer, "segment", words.node(node), met, actual, match=node.op.key)
+            return Outcome(node.pointer, "segment", needed, met, actual, match=node.op.key)
         values = [item for item in value if item not in (None, "")] if isinstance(value, list) else value
         missing = values in (None, "", [])
         actual = f"{words.label(node.field)} is not known" if missing else self.said(node.field, values)
         actual += self.of_whole(node, number, missing)
-        return Outcome(node.pointer, "condition", words.node(node), met, actual, missing, self.known_at(number))
+        return Outcome(node.pointer, "condition", needed, met, actual, missing, self.known_at(number))
 
     def said(self, field: Field, value: Any) -> str:
         """A value as people read it; of several rows, each once."""
@@ -311,7 +293,7 @@ class _Teller:
         return Outcome(
             node.pointer,
             node.rows.value,
-            self.reading.words.node(node),
+            self.reading.needed(node),
             met,
             actual=f"{looked.meeting:,} of {looked.of:,}",
             match=node.quantifier,

@@ -41,7 +41,7 @@ def alert(rule: AlertRule, began: int, nights: int | None, **given: Any) -> Aler
     assert rule.watch is not None
     stay = rule.watch.account_memberships.create(account=account, entered_at=at, left_at=left)
     return Alert.objects.create(
-        rule=rule, account=account, membership=stay, version=1, severity="high", began_at=at, opened_at=at, seen_at=at,
+        rule=rule, account=account, membership=stay, version=1, severity="high", began_at=at, opened_at=at,
         **{"ended_at": left, "ending": "cleared" if left else ""} | given,
     )  # fmt: skip
 

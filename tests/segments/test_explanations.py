@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from accounts.models import Account, AttributeDefinition
 from segments.explaining import explain_rule, explain_segments
 from segments.models import Segment
 from segments.questions import Reader
-from segments.rules.explain import Outcome, explain
+from segments.rules.explain import explain
+from segments.rules.outcome import Outcome
 from tests import factories
 from tests.factories import rule
 from tests.segments.judging import answers, reader_of, world_in_database
@@ -40,12 +42,18 @@ def test_an_account_meets_the_explained_rule_exactly_if_it_matches(furnished: No
             if one is not None:
                 alone = explain(question.rule, question.context, reader.words, live.filter(pk=one.pk))
                 assert alone == {one.pk: found[one.pk]}, "an account is explained alike alone and among others"
+            unnamed = explain(question.rule, question.context, reader.words, live, named=False)
+            assert unnamed == {pk: _without_rows(told) for pk, told in found.items()}, "it counts alike without names"
             assert len(found) == live.count()
             for pk, key in live.values_list("pk", "external_id"):
                 told = found[pk]
                 assert told.met == (key in matched), drawn
                 assert (told.away == 0) == told.met or told.match == "none" or not told.outcomes
                 _hangs_together(told)
+
+
+def _without_rows(outcome: Outcome) -> Outcome:
+    return replace(outcome, rows=(), outcomes=tuple(_without_rows(one) for one in outcome.outcomes))
 
 
 def _hangs_together(outcome: Outcome) -> None:

@@ -12,7 +12,7 @@ from accounts.models import Account, EndUser
 from health.models import AccountHealth, HealthDay
 from segments.explaining import explain_rule
 from segments.models import AccountMembership
-from segments.rules.explain import Outcome
+from segments.rules.outcome import Outcome
 from tests import factories
 from tests.factories import rule
 from usage.models import AccountUsage, UserActivity

@@ -220,7 +220,7 @@ def test_the_list_shows_the_figures_and_proposes(
         stay = account.memberships.get()
         Alert.objects.create(
             rule=rule, account=account, membership=stay, version=1, severity="high", began_at=stay.entered_at,
-            opened_at=stay.entered_at, seen_at=now, ended_at=now, ending="closed",
+            opened_at=stay.entered_at, ended_at=now, ending="closed",
             outcome="false" if place else "success",
         )  # fmt: skip
     handling.close(Alert.objects.open(), outcome="success")

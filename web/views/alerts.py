@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -17,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import Account, TeamMember
 from alerts import handling
 from alerts.models import Alert, AlertRule
-from alerts.models.alert import Severity
+from alerts.models.alert import AlertQuerySet, Severity
 from core.clock import moment
 from core.intake import BadValue, clean_date
 from web.notices import back_to, notify
@@ -43,7 +42,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
     )
     number = _page(request)
     start = (number - 1) * A_PAGE
-    shown = list(listed.select_related("account", "rule", "assignee")[start : start + A_PAGE + 1])
+    shown = list(listed.select_related("account", "rule", "assignee").with_last_held()[start : start + A_PAGE + 1])
     wanted = request.GET.get("alert", "")
     chosen = next((one for one in shown if str(one.pk) == wanted), None) or _one(rows, wanted)
     query = {key: value for key in ("mine", "severity", "type", "account") if (value := request.GET.get(key, ""))}
@@ -102,10 +101,10 @@ def _account(request: HttpRequest) -> Account | None:
     return Account.objects.visible_to(request.user).filter(pk=pk).first()
 
 
-def _one(rows: QuerySet[Alert], pk: str) -> Alert | None:
+def _one(rows: AlertQuerySet, pk: str) -> Alert | None:
     if not (pk.isascii() and pk.isdigit() and len(pk) < 19):
         return None
-    return rows.select_related("account", "rule", "assignee").filter(pk=pk).first()
+    return rows.select_related("account", "rule", "assignee").with_last_held().filter(pk=pk).first()
 
 
 def _page(request: HttpRequest) -> int:

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from accounts.fields import Subject
 from segments.explaining import Place, explain_segment
 from segments.models import Segment
-from segments.rules.explain import Outcome
+from segments.rules.outcome import Outcome
 from segments.rules.tree import RuleError
 from segments.subjects import ABOUT
 
