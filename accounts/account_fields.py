@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from functools import partial
 
-from django.db.models import F, OuterRef, Q, Subquery, TextField, Value
+from django.db.models import ExpressionWrapper, F, OuterRef, Q, Subquery, TextField, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, NullIf
 
 from accounts.fields import Category, Choice, Field, Kind, Owner, Rows, RowSet, provide, register, register_rows
 from accounts.fields.attributes import column, custom, custom_shown, filled, text
+from accounts.fields.expressions import ONE_DECIMAL, DaysBefore, local_day, ratio
 from accounts.models import (
     Account,
     AccountLevel,
@@ -19,6 +21,7 @@ from accounts.models import (
     AssignmentRole,
     AttributeDefinition,
     LifecycleStage,
+    MrrDay,
     Note,
     Relationship,
     Subscription,
@@ -28,6 +31,7 @@ from accounts.models import (
     UserInAccount,
 )
 from accounts.models.account import Term
+from core.clock import Moment
 from core.intake import fold
 
 
@@ -94,6 +98,28 @@ def last_touchpoint(prefix: str) -> Combinable:
     return Subquery(touching.values("at")[:1])
 
 
+def mrr_before(days: int) -> Callable[[str, Moment | None], Combinable]:
+    """The MRR of so many days ago; missing where it was not known then."""
+
+    def value(prefix: str, moment: Moment | None = None) -> Combinable:
+        day = DaysBefore(local_day(None, moment), Value(days))
+        kept = MrrDay.objects.filter(account=OuterRef(prefix + "pk"), day__lte=day).order_by("-day")
+        return Subquery(kept.values("mrr")[:1])
+
+    return value
+
+
+def mrr_change(days: int) -> Callable[..., Combinable]:
+    """How many percent the MRR is above that of so many days ago, negative below; missing where there was none."""
+    before = mrr_before(days)
+
+    def value(prefix: str, moment: Moment | None = None) -> Combinable:
+        share = ratio(lambda p: F(p + "mrr") * 100, lambda p: before(p, moment))(prefix)
+        return ExpressionWrapper(share - Value(Decimal(100)), output_field=ONE_DECIMAL)
+
+    return value
+
+
 account = partial(Field, owner=Owner.ACCOUNT, category=Category.ACCOUNTS)
 register(
     account(key="account.name", label="Name", kind=Kind.TEXT, value=text("name"), shown=column("name")),
@@ -157,6 +183,17 @@ register(
         kind=Kind.MONEY,
         value=column("mrr"),
         description="Of all active subscriptions, a month.",
+    ),
+    *(
+        account(
+            key=f"account.mrr_change_{days}d",
+            label=f"MRR, {days} days: change",
+            kind=Kind.PERCENT,
+            value=mrr_change(days),
+            at=mrr_change(days),
+            description=f"Against the MRR of {days} days ago; missing where there was none, or none is known of then.",
+        )
+        for days in (30, 90)
     ),
     account(key="account.licences", label="Licences", kind=Kind.NUMBER, value=column("licences"), unit="licences"),
     account(

@@ -19,6 +19,7 @@ from accounts.models import (
     DataExport,
     EndUser,
     ExportPart,
+    MrrDay,
     Note,
     NoteFile,
     Relationship,
@@ -257,6 +258,10 @@ hold(
         key="value_changes", label="History of values", model=AttributeChange, order=40,
         find={USER: _changes_of_user, ACCOUNT: _changes_of_account},
         columns={"of": "subject", "key": "key", "old": "old", "new": "new", "at": "at", "source": "source"},
+    ),
+    Holding(
+        key="mrr_days", label="MRR by day", model=MrrDay, order=40, find={ACCOUNT: of_account(MrrDay)},
+        columns={"day": "day", "mrr": "mrr"},
     ),
     Holding(
         key="naming_changes", label="History of values that name the account", model=AttributeChange, order=40,

@@ -17,7 +17,10 @@ from core.api.access import may_manage, member_of
 from core.api.problems import ApiProblem, Fault
 from core.api.strict import Amount, StrictSerializer
 from core.api.views import ApiView
+from core.deadline import TooSlow
 from core.intake import BadValue
+from core.models import Workspace
+from health.book_days import course_of
 from health.crossing import poor_crossings
 from health.models import Band, BandChange
 from health.portfolio import (
@@ -140,6 +143,40 @@ class PortfolioSerializer(StrictSerializer):
     left_poor = PortfolioShareSerializer(help_text=f"Ceased to be Poor within {LATELY_DAYS} days.")
     joined_poor_changes = PortfolioChangeSerializer(many=True)
     left_poor_changes = PortfolioChangeSerializer(many=True)
+
+
+class PortfolioCourseDaySerializer(StrictSerializer):
+    """A book at the end of a day: how many accounts had each band, and their MRR."""
+
+    day = serializers.DateField()
+    bands = PortfolioBandsSerializer()
+
+
+class PortfolioCourseView(ApiView):
+    """What a book was worth by health at the end of each of the last 26 weeks, today last."""
+
+    takes: ClassVar[tuple[str, ...]] = ("who",)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("who", str, description="me, everybody, member:KEY or team:ID; others for managers only")
+        ],
+        responses=PortfolioCourseDaySerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        """The accounts of today's book with the health and the MRR that they had then; of everybody those of then."""
+        whose, now = _whose(request), Reader.now().moment
+        member = member_of(request.user)
+        restricted = member is not None and member.is_restricted(Workspace.get())
+        try:
+            days = course_of(whose, Account.objects.visible_to(request.user), restricted, now)
+        except TooSlow as error:
+            raise ApiProblem("too-slow", "There are too many accounts to look so far back.", 503) from error
+        found = [
+            {"day": one.day, "bands": {key: Share(number, one.mrr[key]) for key, number in one.bands.items()}}
+            for one in days
+        ]
+        return Response(PortfolioCourseDaySerializer(found, many=True).data)
 
 
 class PortfolioView(ApiView):

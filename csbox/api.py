@@ -18,7 +18,7 @@ from alerts import notices_api as notices
 from alerts.comparing.api import ComparisonViewSet
 from alerts.milestones.api import AccountMilestoneViewSet, MilestoneViewSet
 from alerts.playbooks.api import EnrolmentViewSet, PlaybookViewSet
-from alerts.portfolio_api import PortfolioView
+from alerts.portfolio_api import PortfolioCourseView, PortfolioView
 from alerts.quality_api import AlertQualityView
 from alerts.replay_api import AlertReplayViewSet
 from alerts.work.api import TaskViewSet
@@ -151,6 +151,7 @@ urlpatterns = [
     path("v1/me/", accounts.MeView.as_view(), name="api-me"),
     path("v1/notification-settings/", notices.NotificationSettingsView.as_view(), name="api-notification-settings"),
     path("v1/alert-quality/", AlertQualityView.as_view(), name="api-alert-quality"),
+    path("v1/portfolio/course/", PortfolioCourseView.as_view(), name="api-portfolio-course"),
     path("v1/portfolio/", PortfolioView.as_view(), name="api-portfolio"),
     path("v1/bulk/accounts/", accounts.BulkAccountsView.as_view(), name="api-bulk-accounts"),
     path("v1/bulk/users/", accounts.BulkUsersView.as_view(), name="api-bulk-users"),

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Customers": (
         "accounts.Account", "accounts.EndUser", "accounts.Relationship", "accounts.Subscription", "accounts.Note",
-        "accounts.NoteFile", "accounts.Mention", "accounts.AttributeChange",
+        "accounts.NoteFile", "accounts.Mention", "accounts.AttributeChange", "accounts.MrrDay",
     ),
     "Segments": (
         "segments.Segment", "segments.Pin", "segments.LevelRule", "segments.RefreshRun", "segments.SegmentRefresh",

@@ -15,6 +15,7 @@ from django.db import transaction
 from accounts.billing import roll_up_billing
 from accounts.fields import Stage, Subject, vocabulary
 from accounts.models import Account
+from accounts.mrr_history import keep_mrr
 from accounts.touching import read_touched, settle
 from alerts.milestones.reaching import reach_for
 from alerts.playbooks.running import run_playbooks
@@ -109,6 +110,7 @@ def _refresh(trigger: str, now: Moment, asked: Collection[int] | None, users: Se
     with transaction.atomic():
         xact_lock("pipeline.billing")
         roll_up_billing(now, accounts)
+        keep_mrr(now, accounts)
     with transaction.atomic():
         xact_lock("pipeline.metrics")
         refresh_metrics(now, accounts)

@@ -8,12 +8,9 @@ from functools import partial
 
 from django.db.models import (
     Case,
-    CharField,
-    DateField,
     DecimalField,
     ExpressionWrapper,
     F,
-    Func,
     OuterRef,
     Subquery,
     TextField,
@@ -22,13 +19,13 @@ from django.db.models import (
 )
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
-from django.db.models.functions import Cast, Coalesce, Now
+from django.db.models.functions import Cast, Coalesce
 from django.db.models.lookups import GreaterThanOrEqual, IsNull, LessThan
 
 from accounts.fields import Category, Choice, Field, Kind, Owner, Stage, provide, register
 from accounts.fields.attributes import column
+from accounts.fields.expressions import local_day
 from core.clock import Moment
-from core.models import Workspace
 from health import editing
 from health.definition import GOOD_FROM, POOR_BELOW
 from health.models import Band, BandChange, HealthConfig, HealthDay, Pulse
@@ -55,21 +52,9 @@ def change(days: int) -> Callable[[str], Combinable]:
     )
 
 
-class LocalDay(Func):
-    """The calendar day of an instant in a zone."""
-
-    template = "(%(expressions)s)::date"
-    arg_joiner = " AT TIME ZONE "
-    output_field = DateField()  # type: ignore[assignment]
-
-
 def days_in_band(prefix: str, moment: Moment | None = None) -> Combinable:
     """How many midnights of the workspace have passed since the band became what it is; at present without a moment."""
-    zone: Combinable = Subquery(Workspace.objects.filter(pk=1).values("time_zone")[:1])
-    now: Combinable = Now()
-    if moment is not None:
-        zone, now = Value(moment.zone.key, output_field=CharField()), Value(moment.now)
-    return DaysSince(LocalDay(now, zone), LocalDay(F(f"{prefix}health__band_since"), zone))
+    return DaysSince(local_day(None, moment), local_day(F(f"{prefix}health__band_since"), moment))
 
 
 def newest_change(name: str) -> Callable[[str], Combinable]:

@@ -16,19 +16,26 @@ from segments.models import Segment
 MOST_DAYS = 14  # that one refresh makes up for; the rest of a long history comes with the next ones
 _COUNTS = """count(*) FILTER (WHERE band = 'good'), count(*) FILTER (WHERE band = 'average'),
     count(*) FILTER (WHERE band = 'poor'), count(*) FILTER (WHERE band IS NULL OR band = 'none'),
-    count(score), coalesce(sum(score), 0)"""
+    count(score), coalesce(sum(score), 0),
+    coalesce(sum(mrr) FILTER (WHERE band = 'good'), 0), coalesce(sum(mrr) FILTER (WHERE band = 'average'), 0),
+    coalesce(sum(mrr) FILTER (WHERE band = 'poor'), 0),
+    coalesce(sum(mrr) FILTER (WHERE band IS NULL OR band = 'none'), 0)"""
 # As health.trends counts a day: everybody who had been scored and was not archived, whoever scored them, and of a
 # segment those who were members then.
 _KEEP = f"""
 WITH was AS MATERIALIZED (
-    SELECT a.id, last.band, last.score, last.config_id,
+    SELECT a.id, last.band, last.score, last.config_id, worth.mrr,
            last.band IS NOT NULL AND (a.archived_at IS NULL OR a.archived_at >= %(until)s) AS there
     FROM accounts_account AS a LEFT JOIN LATERAL (
         SELECT band, score, config_id FROM health_healthday AS h
         WHERE h.account_id = a.id AND h.day <= %(day)s ORDER BY h.day DESC LIMIT 1
-    ) AS last ON true
+    ) AS last ON true LEFT JOIN LATERAL (
+        SELECT mrr FROM accounts_mrrday AS m
+        WHERE m.account_id = a.id AND m.day <= %(day)s ORDER BY m.day DESC LIMIT 1
+    ) AS worth ON last.band IS NOT NULL
 )
-INSERT INTO health_healthmix (day, segment_id, config_id, good, average, poor, none, scored, score)
+INSERT INTO health_healthmix (day, segment_id, config_id, good, average, poor, none, scored, score,
+    good_mrr, average_mrr, poor_mrr, none_mrr)
 SELECT %(day)s::date, NULL::bigint, NULL::bigint, {_COUNTS} FROM was WHERE there
 UNION ALL
 SELECT %(day)s, NULL, config_id, {_COUNTS} FROM was WHERE there AND config_id IS NOT NULL GROUP BY config_id
@@ -59,8 +66,14 @@ def _days(now: Moment) -> list[dt.date]:
 
 
 def mixes_of(
-    days: Sequence[dt.date], *, segment: Segment | None = None, config: HealthConfig | None = None
+    days: Sequence[dt.date],
+    *,
+    segment: Segment | None = None,
+    config: HealthConfig | None = None,
+    worth: bool = False,
 ) -> dict[dt.date, HealthMix]:
-    """Those of the days that are kept."""
+    """Those of the days that are kept; with `worth` only those of which the MRR is kept too."""
     found = HealthMix.objects.filter(segment=segment, config=config, day__in=days).order_by("day")
+    if worth:
+        found = found.filter(good_mrr__isnull=False)
     return {row.day: row for row in found}

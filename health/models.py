@@ -178,6 +178,10 @@ class HealthMix(models.Model):
     none = models.PositiveIntegerField(default=0)
     scored = models.PositiveIntegerField(default=0, help_text="How many had a score.")
     score = models.DecimalField(max_digits=14, decimal_places=1, default=0, help_text="The sum of their scores.")
+    good_mrr = models.DecimalField("MRR at Good", max_digits=20, decimal_places=2, null=True)
+    average_mrr = models.DecimalField("MRR at Average", max_digits=20, decimal_places=2, null=True)
+    poor_mrr = models.DecimalField("MRR at Poor", max_digits=20, decimal_places=2, null=True)
+    none_mrr = models.DecimalField("MRR not scored", max_digits=20, decimal_places=2, null=True)
 
     class Meta:
         ordering = ("-day",)

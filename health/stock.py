@@ -18,6 +18,8 @@ says how well they would have foreseen). Why each limit is what it is:
 * **Users of the year still active**, 75 and 25 %. Some people always come and go; three of four gone is an exodus.
 * **Change of active days**, a quarter and a month against the one before, 0 and -50 %. Steady is good, growth is not
   asked for, half is an alarm. An account is measured by its own past, so size and season of a product play no part.
+* **MRR on the quarter before**, 0 and -20 %, of strategic customers and of those in danger: who gives up a fifth of the
+  contract has begun to leave. Whether small customers pay a little more or less says too little of the rest.
 * **Renewal**, 120 and 14 days ahead: how long there is to do anything. **Last touchpoint**, a month and a quarter.
 * **NPS answer**, 9 and 6 of 10: where promoters begin and detractors end. **CSAT**, 4 and 3 of 5: satisfied, and not.
   **Open tickets**, 1 and 5: one is work in hand, five are a queue.
@@ -69,6 +71,7 @@ KEPT = _number("kept", "Users of the year still active", "account.users_kept_90d
 QUARTER = _number("quarter", "Active days, on the quarter before", "account.active_days_change_90d", 0, -50)
 MONTH = _number("month", "Active days, on the month before", "account.active_days_change_30d", 0, -50)
 RENEWAL = _number("renewal", "Renewal date", "account.renews_on", -120, -14)
+WORTH = _number("mrr-change", "MRR, on the quarter before", "account.mrr_change_90d", 0, -20)
 TOUCHED = _number("touchpoint", "Last touchpoint", "account.last_touchpoint_at", 30, 90)
 PULSE = _number("pulse", "CSM pulse", "account.pulse", 5, 1, 2)
 TRIAL_END = _number("trial-end", "Trial end", "account.trial_ends_on", -14, 0)
@@ -143,7 +146,7 @@ STRATEGIC = _with(
         SPREAD | {"weight": 2},
     ),
     _dimension("momentum", "Momentum", 25, RECENCY | {"good": 3, "poor": 30}, RHYTHM, KEPT, QUARTER, MONTH),
-    _dimension("financial", "Financial", 15, RENEWAL | {"good": -180, "poor": -30}),
+    _dimension("financial", "Financial", 15, RENEWAL | {"good": -180, "poor": -30}, WORTH),
     _dimension("relationship", "Relationship", 25, TOUCHED | {"good": 14, "poor": 60}, PULSE),
 )
 # Many small customers and few talks: the product speaks for most of them. Where somebody does speak with one, a few
@@ -158,7 +161,7 @@ TARGET = _with(
 AT_RISK = _with(
     _dimension("adoption", "Product adoption", 25, LICENCES, STEADY, BREADTH, SPREAD),
     _dimension("momentum", "Momentum", 40, RECENCY | {"good": 3, "poor": 30}, RHYTHM, QUARTER, MONTH | {"weight": 3}),
-    _dimension("financial", "Financial", 10, RENEWAL),
+    _dimension("financial", "Financial", 10, RENEWAL, WORTH),
     _dimension("relationship", "Relationship", 25, TOUCHED | {"good": 7, "poor": 30}, PULSE),
 )
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import connection
 
+from accounts.models import MrrDay
 from core.clock import Moment
 from core.deadline import time_limit
 from health.mixes import mixes_of
@@ -30,12 +31,17 @@ _LATEST = """(
     WHERE h.account_id = who.account_id AND h.day <= d.day ORDER BY h.day DESC LIMIT 1
 ) AS was"""
 _STATEMENT = """
-SELECT d.day, coalesce(was.band, 'none'), count(*), sum(was.score), count(was.score)
+SELECT d.day, coalesce(was.band, 'none'), count(*), sum(was.score), count(was.score), {mrr}
 FROM unnest(%(days)s::date[], %(until)s::timestamptz[]) AS d (day, until)
 {who}
 WHERE (NOT %(some)s OR who.account_id = ANY(%(ids)s))
 GROUP BY 1, 2
 """
+_WORTH = """
+LEFT JOIN LATERAL (
+    SELECT m.mrr FROM {worths} AS m
+    WHERE m.account_id = who.account_id AND m.day <= d.day ORDER BY m.day DESC LIMIT 1
+) AS worth ON true"""
 _MEMBERS = """JOIN {memberships} AS who ON who.segment_id = %(segment)s AND who.entered_at < d.until
     AND (who.left_at IS NULL OR who.left_at >= d.until)
 LEFT JOIN LATERAL {latest} ON true"""
@@ -46,11 +52,13 @@ JOIN LATERAL {latest} ON %(config)s::bigint IS NULL OR was.config_id = %(config)
 
 @dataclass(frozen=True)
 class TrendDay:
-    """The end of a day: accounts by band (all four keys), and the mean of the scores; None if nobody was scored."""
+    """The end of a day: accounts by band (all four keys), and the mean of the scores; None if nobody was scored. `mrr`
+    has their MRR by band where that was asked for."""
 
     day: dt.date
     bands: dict[str, int]
     mean: Decimal | None
+    mrr: dict[str, Decimal] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -72,6 +80,12 @@ class _Sums:
     bands: dict[str, int] = field(default_factory=lambda: {str(band): 0 for band in Band.values})
     score: Decimal = Decimal(0)
     scored: int = 0
+    mrr: dict[str, Decimal] = field(default_factory=lambda: {str(band): Decimal(0) for band in Band.values})
+
+    def told(self, day: dt.date, worth: bool) -> TrendDay:
+        """As the day of a drawing."""
+        mean = round(self.score / self.scored, 1) if self.scored else None
+        return TrendDay(day, self.bands, mean, self.mrr if worth else {})
 
 
 @dataclass(frozen=True)
@@ -99,27 +113,29 @@ def trend_of(
     segment: Segment | None = None,
     config: HealthConfig | None = None,
     seen: Collection[int] | None = None,
+    worth: bool = False,
 ) -> list[TrendDay]:
     """The health over a span of days for about `size` accounts, as `health_trend` tells it. Where so many would take
     too long to look up, past days are those that were kept; of days before the first kept one, some are left out."""
     days = trend_days(now, span)
     kept: dict[dt.date, HealthMix] = {}
     if seen is None and len(days) * size > MOST_LOOKS:
-        kept = mixes_of(days, segment=segment, config=config)
+        kept = mixes_of(days, segment=segment, config=config, worth=worth)
     rest = [day for day in days if day not in kept]
     fewest = 1 if kept else FEWEST_POINTS
     while len(rest) > fewest and len(rest) * size > MOST_LOOKS:
         rest = rest[::-1][::2][::-1]
-    looked_up = health_trend(rest, now, segment=segment, config=config, seen=seen)
-    told = {one.day: one for one in looked_up} | {day: _kept(row) for day, row in kept.items()}
+    looked_up = health_trend(rest, now, segment=segment, config=config, seen=seen, worth=worth)
+    told = {one.day: one for one in looked_up} | {day: _kept(row, worth) for day, row in kept.items()}
     found = [told[day] for day in sorted(told)]
     first = next((place for place, one in enumerate(found) if one.scored), len(found))
     return found[first:]
 
 
-def _kept(row: HealthMix) -> TrendDay:
+def _kept(row: HealthMix, worth: bool) -> TrendDay:
     bands = {str(band): int(getattr(row, band)) for band in Band.values}
-    return TrendDay(row.day, bands, round(row.score / row.scored, 1) if row.scored else None)
+    mrr = {str(band): getattr(row, f"{band}_mrr") for band in Band.values} if worth else {}
+    return TrendDay(row.day, bands, round(row.score / row.scored, 1) if row.scored else None, mrr)
 
 
 def health_trend(
@@ -129,13 +145,17 @@ def health_trend(
     segment: Segment | None = None,
     config: HealthConfig | None = None,
     seen: Collection[int] | None = None,
+    worth: bool = False,
 ) -> list[TrendDay]:
     """The health at the end of each of the days, in one statement: of the members that a segment had then, of those
-    whom a config scored then, else of everybody. `seen` are the only accounts that may be counted (None: all). Days
-    before the first score are left out. Raises core.deadline.TooSlow.
+    whom a config scored then, else of everybody. `seen` are the only accounts that may be counted (None: all). With
+    `worth` their MRR of then is counted too. Days before the first score are left out. Raises core.deadline.TooSlow.
     """
     latest = _LATEST.format(days=HealthDay._meta.db_table)
     who = (_MEMBERS if segment else _SCORED).format(memberships=AccountMembership._meta.db_table, latest=latest)
+    if worth:
+        who += _WORTH.format(worths=MrrDay._meta.db_table)
+    statement = _STATEMENT.format(who=who, mrr="coalesce(sum(worth.mrr), 0)" if worth else "0")
     ends = [now.start_of(day + dt.timedelta(days=1)).isoformat() if day < now.today else "infinity" for day in days]
     values: dict[str, Any] = {
         "days": list(days),
@@ -147,16 +167,14 @@ def health_trend(
     }  # fmt: skip
     found: dict[dt.date, _Sums] = {day: _Sums() for day in days}
     with time_limit(LIMIT_MS), connection.cursor() as cursor:
-        cursor.execute(_STATEMENT.format(who=who), values)
-        for day, band, number, score, scored in cursor.fetchall():
+        cursor.execute(statement, values)
+        for day, band, number, score, scored, mrr in cursor.fetchall():
             sums = found[day]
             sums.bands[band] += number
             sums.score += score or 0
             sums.scored += scored
-    told = [
-        TrendDay(day, sums.bands, round(sums.score / sums.scored, 1) if sums.scored else None)
-        for day, sums in found.items()
-    ]
+            sums.mrr[band] += mrr
+    told = [sums.told(day, worth) for day, sums in found.items()]
     first = next((place for place, day in enumerate(told) if day.scored), len(told))
     return told[first:]
 

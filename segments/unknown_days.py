@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Min
+from django.db.models import Count, Max, Min
 
 from accounts.facts import ACCOUNT
 from accounts.fields import Category, Field, Owner, Rows, Vocabulary
+from accounts.models import MrrDay
+from accounts.past.changes import BILLED, MRR_CHANGES
 from core.clock import Moment
 from core.deadline import TooSlow, time_limit
 from core.spans import ONE_DAY
@@ -23,7 +25,6 @@ from usage.past import events_since
 
 LATE_LIMIT_MS = 20_000
 LONGEST_WINDOW = 90  # of the figures of usage
-BILLING = ("mrr", "licences", "plan", "renews_on", "trial_starts_on", "trial_ends_on")
 PEOPLE = (Owner.USER, Owner.RELATIONSHIP)
 # Values that were told after the account came, and after the span began: until then they are missing.
 _TOLD_LATE = """
@@ -69,6 +70,8 @@ def gaps_of(reads: Reads, segments: PastSegments, first_day: dt.date, last_day: 
     yield from _accounts(reads, span)
     if reads.billing:
         yield from _billing(span)
+    if reads.worth:
+        yield from _recalled(last_day)
     if reads.usage:
         yield from _usage(first_day, span)
     dropped = events_since()
@@ -96,8 +99,13 @@ class Reads:
     @property
     def billing(self) -> bool:
         """Anything that comes from subscriptions."""
-        names = {f"account.{name}" for name in BILLING}
+        names = {f"account.{name}" for name in BILLED}
         return any(one.owner is Owner.SUBSCRIPTION or one.key in names for one in self.fields.values())
+
+    @property
+    def worth(self) -> bool:
+        """How the MRR changed, which needs the MRR of earlier days."""
+        return any(f"account.{name}" in self.fields for name in MRR_CHANGES)
 
     @property
     def usage(self) -> bool:
@@ -139,6 +147,15 @@ def _accounts(reads: Reads, span: dict[str, Any]) -> Iterator[Gap]:
         for key, accounts, last in sorted(cursor.fetchall()):
             note = "Nobody had told it yet. Until then it is missing."
             yield Gap(labels[key], note, last.astimezone(span["zone"]).date() - ONE_DAY, accounts)
+
+
+def _recalled(last_day: dt.date) -> Iterator[Gap]:
+    """Days whose MRR was not kept then."""
+    rows = MrrDay.objects.filter(recalled=True, day__lte=last_day)
+    found = rows.aggregate(until=Max("day"), accounts=Count("account", distinct=True))
+    if found["accounts"]:
+        note = "It was not kept then: it is made of the start, the end and the recorded MRR of the subscriptions."
+        yield Gap("MRR of earlier days", note, found["until"], found["accounts"])
 
 
 def _billing(span: dict[str, Any]) -> Iterator[Gap]:

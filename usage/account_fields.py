@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from django.db.models import DecimalField, ExpressionWrapper, F, IntegerField, OuterRef, Value
+from django.db.models import F, IntegerField, OuterRef, Value
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, Coalesce, Greatest, NullIf, Round
+from django.db.models.functions import Coalesce, Greatest
 
 from accounts.fields import (
     Category,
@@ -23,6 +23,7 @@ from accounts.fields import (
     register_rows,
 )
 from accounts.fields.attributes import column, where_known
+from accounts.fields.expressions import ratio
 from accounts.fields.rows import OnlyRow
 from usage.models import DailyUsage, Event, FirstUse, UserActivity
 from usage.properties import distinct, event_names, number, property_field, recent_properties
@@ -36,20 +37,6 @@ def counted(name: str) -> Callable[[str], Combinable]:
     def value(prefix: str) -> Combinable:
         count = Coalesce(f"{prefix}usage__{name}", 0, output_field=IntegerField())
         return where_known(prefix.removesuffix("__"), count)
-
-    return value
-
-
-ONE_DECIMAL = DecimalField(max_digits=12, decimal_places=1)
-
-
-def ratio(above: Callable[[str], Combinable], below: Callable[[str], Combinable]) -> Callable[[str], Combinable]:
-    """One number divided by another, to one decimal; missing where there is nothing to divide by."""
-
-    def value(prefix: str) -> Combinable:
-        exact = DecimalField(max_digits=30, decimal_places=12)
-        whole = ExpressionWrapper(Cast(above(prefix), exact) / NullIf(below(prefix), Value(0)), output_field=exact)
-        return Round(whole, precision=1, output_field=ONE_DECIMAL)
 
     return value
 

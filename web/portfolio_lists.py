@@ -14,6 +14,7 @@ from alerts.work.due import TasksDue
 from health.models import Band
 from health.portfolio import Rule, Share, Whose
 from health.renewing import RenewalWeek
+from health.trends import TrendDay
 from web.charts import Mix, mix
 from web.portfolio import band_is, list_of, nodes_of
 from web.templatetags.csbox import day_text, money_short
@@ -117,3 +118,55 @@ def balance_of(joined: int, left: int) -> Balance:
     """Both bars on one scale."""
     most = max(joined, left, 1)
     return Balance(f"{50 * joined / most:.1f}", f"{50 - 50 * joined / most:.1f}", f"{50 * left / most:.1f}")
+
+
+@dataclass(frozen=True)
+class CourseRow:
+    """A week of a book: its last day, what it was worth, and each band with the accounts of then."""
+
+    day: dt.date
+    whole: Share
+    url: str
+    cells: list[BandCell]
+
+
+@dataclass(frozen=True)
+class Course:
+    """The picture of 26 weeks, and its rows, the newest first."""
+
+    chart: Columns | None
+    rows: list[CourseRow]
+
+
+def course_view(days: Sequence[TrendDay], chosen: str, currency: str) -> Course:
+    """Weeks as columns, and as rows with the accounts of each band; `chosen` is the word for the book."""
+    columns = [Column(f"{one.day.day} {one.day:%b}", one.mrr) for one in days]
+    rows = [_course_row(one, chosen) for one in reversed(days)]
+    return Course(value_columns(columns, _course_said(days, currency), currency), rows)
+
+
+def _course_row(day: TrendDay, chosen: str) -> CourseRow:
+    cells = [
+        BandCell(one.value, str(one.label), Share(day.bands[one.value], day.mrr[one.value]), day_of(day, chosen, one))
+        for one in (Band.POOR, Band.AVERAGE, Band.GOOD, Band.NONE)
+    ]
+    whole = Share(day.total, sum(day.mrr.values(), Decimal(0)))
+    return CourseRow(day.day, whole, day_of(day, chosen), cells)
+
+
+def day_of(day: TrendDay, chosen: str, band: Band | None = None) -> str:
+    """The address of the accounts of a day."""
+    asked = {"who": chosen, "day": day.day.isoformat()} | ({"band": band.value} if band else {})
+    return f"{reverse('portfolio_day')}?{urlencode(asked)}"
+
+
+def _course_said(days: Sequence[TrendDay], currency: str) -> str:
+    if not days:
+        return ""
+    first, last = days[0], days[-1]
+    said = [str(money_short(day.mrr[Band.POOR.value], currency)) for day in (first, last)]
+    wholes = [str(money_short(sum(day.mrr.values(), Decimal(0)), currency)) for day in (first, last)]
+    return (
+        f"MRR at Poor was {said[0]} of {wholes[0]} on {day_text(first.day)} and is {said[1]} of {wholes[1]} "
+        f"on {day_text(last.day)}."
+    )

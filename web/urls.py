@@ -66,6 +66,7 @@ urlpatterns = [
     path("login/", frame.LogIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("portfolio/", portfolio.portfolio, name="portfolio"),
+    path("portfolio/day/", portfolio.portfolio_day, name="portfolio_day"),
     path("preferences/", frame.preferences, name="preferences"),
     path("undo/<str:token>/", frame.undo_action, name="undo"),
     path("jump/", frame.jump, name="jump"),

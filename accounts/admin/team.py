@@ -20,6 +20,7 @@ from accounts.models import (
     AttributeDefinition,
     ExchangeRate,
     LifecycleStage,
+    MrrDay,
     SubscriptionStatus,
     Team,
     TeamMember,
@@ -214,3 +215,13 @@ class AttributeChangeAdmin(ReadOnly):
     list_filter = ("subject",)
     search_fields = ("key", "source")
     list_display_links = None
+
+
+@admin.register(MrrDay)
+class MrrDayAdmin(ReadOnly):
+    """What accounts were worth by day."""
+
+    list_display = ("account", "day", "mrr", "recalled")
+    list_select_related = ("account",)
+    list_filter = ("recalled",)
+    search_fields = ("account__name_folded",)

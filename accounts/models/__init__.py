@@ -3,6 +3,7 @@
 from accounts.models.account import Account, AccountLevel, AccountStatus, LifecycleStage
 from accounts.models.attribute import AttributeChange, AttributeDefinition, Subject
 from accounts.models.mention import Mention, NoteFile
+from accounts.models.mrr import MrrDay
 from accounts.models.note import Note
 from accounts.models.people import EndUser, Relationship, UserInAccount
 from accounts.models.privacy import DataExport, Erasure, ExportPart
@@ -25,6 +26,7 @@ __all__ = [
     "ExportPart",
     "LifecycleStage",
     "Mention",
+    "MrrDay",
     "Note",
     "NoteFile",
     "Relationship",

@@ -27,7 +27,10 @@ from core.shadow import forget, session_table
 
 CHANGES, ACCOUNTS = "past_change", "past_account"
 STATES = {ACCOUNT.subject: "past_state_account", SUBSCRIPTION.subject: "past_state_subscription"}
-BILLED = ("mrr", "licences", "plan", "renews_on", "trial_starts_on", "trial_ends_on")  # made of subscriptions
+MRR_CHANGES = ("mrr_change_30d", "mrr_change_90d")
+BILLED = (  # made of subscriptions
+    "mrr", "licences", "plan", "renews_on", "trial_starts_on", "trial_ends_on", *MRR_CHANGES,
+)  # fmt: skip
 STATED = ("stated_mrr", "stated_licences")
 FIRST_LOAD = "interval '1 day'"
 _SINCE = f"""

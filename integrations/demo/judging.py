@@ -10,7 +10,7 @@ from accounts.models import Account, Assignment
 from core.clock import moment
 from health.editing import override_health, save_config, take_pulse
 from health.models import AccountHealth, Band, HealthConfig, HealthOverride, Pulse
-from health.stock import DEFAULT, ONBOARDING, STRATEGIC, served
+from health.stock import DEFAULT, ONBOARDING, STRATEGIC, WORTH, served
 from integrations.demo.questions import NO_CHAMPION, every
 from segments.models import Segment
 
@@ -25,7 +25,7 @@ WORSE = "Their new director compares us with a rival."
 
 def configure(author: Any) -> None:
     """The default config, and two for segments whose accounts are judged by other things. Customers of this product use
-    it daily, so its bands begin higher than the ready-made ones."""
+    it daily, so its bands begin higher than the ready-made ones; and what they pay is looked at besides."""
     reason = "Ready-made, with higher bands: our customers work with it every day"
     save_config(None, name="", definition=_banded(60), author=author, reason=reason)
     for name, definition in (("Onboarding", served(ONBOARDING)), ("Strategic customers", _with_sponsor())):
@@ -35,7 +35,12 @@ def configure(author: Any) -> None:
 
 
 def _banded(poor: int) -> dict[str, Any]:
-    return served(DEFAULT) | {"bands": {"good": 80, "poor": poor}}
+    found = served(DEFAULT)
+    rows = [
+        row | {"measures": [*row["measures"], WORTH]} if row["key"] == "financial" else row
+        for row in found["dimensions"]
+    ]
+    return found | {"dimensions": rows, "bands": {"good": 80, "poor": poor}}
 
 
 def _with_sponsor() -> dict[str, Any]:

@@ -73,6 +73,50 @@ def usage_of(days: list[Row], today: dt.date) -> Row:
     }
 
 
+def said_by(told: list[Row], day: dt.date, zone: dt.tzinfo) -> list[str]:
+    """What was told by the end of a day, the newest last."""
+    return [row["new"] for row in told if row["at"].astimezone(zone).date() <= day]
+
+
+def worth_on(sold: list[Row], told: dict[tuple[int, str], list[Row]], day: dt.date, zone: dt.tzinfo) -> Decimal | None:
+    """What the subscriptions of one account were worth on a day; nothing before the first of them began."""
+    begun = [row for row in sold if row["starts_on"] and row["starts_on"] <= day]
+    worth = Decimal(0)
+    for row in begun:
+        if row["ends_on"] and row["ends_on"] < day:
+            continue
+        statuses, amounts = told[row["id"], "status"], told[row["id"], "mrr"]
+        first = row["kinds"][statuses[0]["new"] if statuses else row["status"]]
+        known = said_by(statuses, day, zone)
+        kind = row["kinds"][known[-1]] if known else "active" if first in ("cancelled", "suspended") else first
+        amount = (said_by(amounts, day, zone) or [one["new"] for one in amounts[:1]] or [row["mrr"]])[-1]
+        if kind == "active" and row["rate"] is not None:
+            worth += (Decimal(amount) * row["rate"]).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return worth if begun else None
+
+
+def worths(today: dt.date, zone: dt.tzinfo) -> dict[int, Decimal | None]:
+    """By how many percent each account is worth more than 90 days ago."""
+    told: dict[tuple[int, str], list[Row]] = defaultdict(list)
+    for row in rows(
+        "SELECT object_id, key, at, new #>> '{}' AS new FROM accounts_attributechange"
+        " WHERE subject = 'subscription' AND key IN ('status', 'mrr') ORDER BY at, id"
+    ):
+        told[row["object_id"], row["key"]].append(row)
+    kinds = {row["key"]: row["kind"] for row in rows("SELECT key, kind FROM accounts_subscriptionstatus")}
+    sold: dict[int, list[Row]] = defaultdict(list)
+    for row in rows(
+        "SELECT s.*, r.rate FROM accounts_subscription s LEFT JOIN accounts_exchangerate r ON r.currency = s.currency"
+    ):
+        sold[row["account_id"]].append(row | {"kinds": kinds})
+    found: dict[int, Decimal | None] = {}
+    for row in rows("SELECT id, mrr FROM accounts_account"):
+        before = worth_on(sold[row["id"]], told, today - dt.timedelta(days=90), zone)
+        share = None if row["mrr"] is None else ratio(100 * row["mrr"], before)
+        found[row["id"]] = None if share is None else share - 100
+    return found
+
+
 def values(now: dt.datetime) -> dict[int, Row]:
     """What each live account has, by the key of its field."""
     zone = zoneinfo.ZoneInfo(rows("SELECT time_zone FROM core_workspace")[0]["time_zone"])
@@ -92,6 +136,7 @@ def values(now: dt.datetime) -> dict[int, Row]:
     )
     champions = rows("SELECT account_id FROM accounts_relationship WHERE ended_at IS NULL AND lower(role) = 'champion'")
     with_champion = {row["account_id"] for row in champions}
+    worth = worths(today, zone)
     return {
         row["id"]: usage_of(happened[row["id"]], today)
         | {
@@ -101,6 +146,7 @@ def values(now: dt.datetime) -> dict[int, Row]:
             "account.last_touchpoint_at": touched.get(row["id"]),
             "account.last_seen_at": last.get(row["id"]),
             "account.pulse": felt.get(row["id"]),
+            "account.mrr_change_90d": worth[row["id"]],
             "champion": row["id"] in with_champion,
         }
         | {f"account.custom.{key}": value for key, value in json.loads(row["attributes"]).items()}

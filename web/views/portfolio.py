@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
@@ -14,10 +15,12 @@ from accounts.models import Account
 from alerts.brief import brief_of
 from alerts.work.due import tasks_due
 from core.api.access import may_manage
-from core.intake import BadValue
+from core.deadline import TooSlow
+from core.intake import BadValue, clean_date
 from core.models import Workspace
+from health.book_days import accounts_on, course_of
 from health.crossing import poor_crossings
-from health.models import HealthConfig
+from health.models import Band, HealthConfig
 from health.portfolio import (
     PERIODS,
     SHOWN,
@@ -34,22 +37,24 @@ from web.filters import reader_for
 from web.notices import notify
 from web.pages import is_part, member_of, page
 from web.portfolio import book_of, books, last_look
-from web.portfolio_lists import balance_of, renewals_of, task_mix, task_rows
+from web.portfolio_lists import balance_of, course_view, renewals_of, task_mix, task_rows
+from web.tabs import is_restricted
 
-PARTS = {"movers": "web/portfolio/_movers.html", "changes": "web/portfolio/_changes.html"}
+PARTS = {
+    "movers": "web/portfolio/_movers.html", "changes": "web/portfolio/_changes.html",
+    "course": "web/portfolio/_course.html",
+}  # fmt: skip
+A_PAGE = 100
 SINCE = {"look": "Last look", "7": "7 days", "30": "30 days"}
 
 
 @login_required
 @require_GET
 def portfolio(request: HttpRequest) -> HttpResponse:
-    """The book of `who`, with movers over `days` and changes `since`; or one of the two parts."""
+    """The book of `who`, with movers over `days` and changes `since`, and its `course` over 26 weeks where that is
+    asked for; or one of the three parts."""
     me, may_choose = member_of(request), may_manage(request.user)
-    try:
-        whose = read_whose(request.GET.get("who", ""), me=me, may_choose=may_choose)
-    except BadValue as problem:
-        notify(request, str(problem))
-        whose = Whose(me) if me else Whose()
+    whose = _whose(request)
     reader = reader_for(request)
     accounts = whose.accounts(Account.objects.visible_to(request.user))
     part = request.headers.get("HX-Target", "") if is_part(request) else ""
@@ -58,13 +63,54 @@ def portfolio(request: HttpRequest) -> HttpResponse:
         "books": books(me, whose, may_choose and part not in PARTS),
         "mine": me is not None and whose.member == me,
     }
-    if part != "changes":
+    if part == "course" or (not part and request.GET.get("course") == "1"):
+        context |= _course(request, whose, context["books"].chosen, reader)
+    if part in ("", "movers"):
         context |= _movers(request, accounts, reader)
-    if part != "movers":
+    if part in ("", "changes"):
         context |= _changes(request, accounts, reader)
     if part not in PARTS:
         context |= _whole(accounts, whose, reader) | _tasks(request, whose, reader) | {"may_choose": may_choose}
     return page(request, "web/portfolio/page.html", context, parts=PARTS)
+
+
+@login_required
+@require_GET
+def portfolio_day(request: HttpRequest) -> HttpResponse:
+    """The accounts of a book with the health and the MRR that they had at the end of a `day`; of one `band` or all."""
+    whose, today = _whose(request), reader_for(request).moment.today
+    try:
+        day = min(today, clean_date(request.GET.get("day", "") or today.isoformat()))
+    except BadValue:
+        notify(request, "That is no day. These are the accounts of today.")
+        day = today
+    band = request.GET.get("band", "") if request.GET.get("band", "") in Band.values else ""
+    bands = [band] if band else list(Band.values)
+    found = accounts_on(whose.accounts(Account.objects.visible_to(request.user)), day, bands)
+    shown = Paginator(found.select_related("health"), A_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "whose": whose, "mine": whose.member is not None and whose.member == member_of(request), "day": day,
+        "band": band, "bands": Band.choices, "shown": shown, "who": request.GET.get("who", ""),
+    }  # fmt: skip
+    return page(request, "web/portfolio/day.html", context)
+
+
+def _whose(request: HttpRequest) -> Whose:
+    """The book that the address means; one's own where it means none that one may see, which is said."""
+    me = member_of(request)
+    try:
+        return read_whose(request.GET.get("who", ""), me=me, may_choose=may_manage(request.user))
+    except BadValue as problem:
+        notify(request, str(problem))
+        return Whose(me) if me else Whose()
+
+
+def _course(request: HttpRequest, whose: Whose, chosen: str, reader: Reader) -> dict[str, Any]:
+    try:
+        days = course_of(whose, Account.objects.visible_to(request.user), is_restricted(request), reader.moment)
+    except TooSlow:
+        return {"late": True}
+    return {"course": course_view(days, chosen, Workspace.get().currency)}
 
 
 def _movers(request: HttpRequest, accounts: QuerySet[Account], reader: Reader) -> dict[str, Any]:
