@@ -73,6 +73,7 @@ def load_company(
     computed.keep_an_eye_on(customers, members[2].user)
     rules = alerting.watch(members[0].user)
     told.talk(customers, members, present)
+    told.connect_marketing(members[0].user)
     wanted = milestones.plan(members[0].user)
     say(f"{segments} segments, {traits} traits, {rules} alert rules and {wanted} milestones")
     playbooks, tasks = work.plan(customers, members, dice, present)

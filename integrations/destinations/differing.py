@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.exceptions import EmptyResultSet
+from django.core.exceptions import EmptyResultSet, FieldError
 from django.db import connection
 from django.db.models import F, Func, JSONField, QuerySet, TextField, Value
 from django.db.models.functions import Cast, Coalesce, NullIf
@@ -123,6 +123,15 @@ def _values_of_users(field: Field) -> Desired:
         return found.annotate(json=_value(field, (field.shown or field.value)(""))).values_list("pk", "json")
 
     return Desired(Subject.USER, rows, None)
+
+
+def has_one_value(field: Field) -> bool:
+    """Whether a field of users has a value of the user, and not another one in each of their accounts."""
+    try:
+        EndUser.objects.annotate(json=(field.shown or field.value)(""))
+    except FieldError:
+        return False
+    return True
 
 
 def _value(field: Field, expression: Any) -> Any:

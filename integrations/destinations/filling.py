@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import F, JSONField, Max, Q, Value
 
 from accounts.fields import Category, Field, Owner, Stage, Subject, Vocabulary, vocabulary
@@ -26,11 +26,12 @@ from core.clock import Moment, moment
 from core.ids import Ids, OneOf
 from core.jobs import enqueue
 from health.requesting import follow_scores_with
-from integrations.destinations.differing import Change, Desired, desired_of, desired_of_users, remember
+from integrations.destinations.differing import Change, Desired, desired_of, desired_of_users, has_one_value, remember
 from integrations.models import Destination, Outgoing, SyncedValue, SyncItem, SyncMark
 from segments.history import moves_of
 from segments.models import Segment, SegmentRefresh
 from segments.questions import Reader
+from segments.rules.tree import RuleError
 from segments.subjects import members_of, subject_of
 from segments.uses import follow_moves_with
 
@@ -105,10 +106,35 @@ def look(budget: float, now: Moment | None = None) -> int:
         item = SyncItem.objects.due().select_related("destination", "segment").order_by("requested", "pk").first()
         if item is None:
             break
-        written += _Look(item, fields, reader, present).everybody(ends)
+        written += _everybody(_Look(item, fields, reader, present), ends)
     if not SyncItem.objects.due().exists():
         written += _look_at_marked(fields, reader, present)
     return written
+
+
+def _everybody(view: _Look, ends: float) -> int:
+    """One whole look; an item that cannot be read says so and stands in nobody's way until the next one."""
+    try:
+        return view.everybody(ends)
+    except (DatabaseError, RuleError) as error:
+        if isinstance(error, OperationalError):
+            raise  # nothing is wrong with the item
+        log.exception("an item of a destination cannot be read", extra={"item": view.item.pk})
+        why = f"Its values could not be read ({type(error).__name__}). They are tried again with the next refresh."
+        SyncItem.objects.filter(pk=view.item.pk).update(answered=F("requested"), error=why)
+        return 0
+
+
+def _some(view: _Look, ids: dict[Subject, Ids]) -> int:
+    """A look at some; an item that cannot be read is left to a whole look."""
+    try:
+        with transaction.atomic():
+            return view.some(ids)
+    except (DatabaseError, RuleError) as error:
+        if isinstance(error, OperationalError):
+            raise
+        request_items([view.item])
+        return 0
 
 
 def _look_at_marked(fields: Vocabulary, reader: Reader, now: Moment) -> int:
@@ -123,7 +149,7 @@ def _look_at_marked(fields: Vocabulary, reader: Reader, now: Moment) -> int:
         _follow_definitions(items)
         theirs = Relationship.objects.filter(OneOf(F("account_id"), accounts)).order_by()
         ids = {Subject.ACCOUNT: accounts, Subject.USER: Ids(theirs.values_list("user_id", flat=True).distinct())}
-        written = sum(_Look(item, fields, reader, now).some(ids) for item in items)
+        written = sum(_some(_Look(item, fields, reader, now), ids) for item in items)
     if SyncMark.objects.exists():
         enqueue(TASK)
     return written
@@ -142,7 +168,9 @@ def _follow_definitions(items: Sequence[SyncItem]) -> None:
 def field_of(item: SyncItem, fields: Vocabulary) -> Field | None:
     """The field that an item sends, if there still is one that can be sent."""
     found = fields.get(item.field) if item.field else None
-    return found if found is not None and found.owner in (*OF_ACCOUNTS, Owner.USER) else None
+    if found is None or found.owner not in (*OF_ACCOUNTS, Owner.USER):
+        return None
+    return found if found.owner is not Owner.USER or has_one_value(found) else None
 
 
 @dataclass

@@ -19,6 +19,7 @@ from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import TeamMember
 from alerts.notifying.kinds import DESTINATION
 from alerts.notifying.telling import Telling, tell
 from core.fetching import CheckedPool
@@ -198,21 +199,28 @@ class _Post:
 
 
 def switch_off(destination: Destination, why: str) -> None:
-    """Send nothing more until somebody switches it on again; whoever made it is told. What waits goes on waiting."""
+    """Send nothing more until somebody switches it on again; its owner is told. What waits goes on waiting."""
     with transaction.atomic():
         row = Destination.objects.select_for_update().get(pk=destination.pk)
         if not row.active:
             return
         row.active, row.error = False, short(why, 300)
         row.save(update_fields=["active", "error", "updated_at"])
-        member = getattr(row.author, "member", None)
-        if member is not None:
-            telling = Telling(
-                kind=DESTINATION.key, what=f"off:{row.pk}:{timezone.now().isoformat()}", member=member.pk,
-                title=f"Nothing is sent to {row.name} any more", text=row.error,
-                path=reverse("destination", args=[row.pk]),
-            )  # fmt: skip
-            tell([telling])
+        at = timezone.now()
+        tell(
+            Telling(
+                kind=DESTINATION.key, what=f"off:{row.pk}:{at.isoformat()}", member=member.pk, text=row.error,
+                title=f"Nothing is sent to {row.name} any more", path=reverse("destination", args=[row.pk]),
+            )
+            for member in _owners(row)
+        )  # fmt: skip
+
+
+def _owners(destination: Destination) -> list[TeamMember]:
+    """Whoever added it; the administrators if that is nobody who can still log in."""
+    active = TeamMember.objects.filter(user__is_active=True)
+    author = active.filter(user=destination.author_id).first() if destination.author_id else None
+    return [author] if author else list(active.filter(access=TeamMember.Access.ADMIN))
 
 
 def forget_sent_before(moment: dt.datetime) -> int:

@@ -67,11 +67,11 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         request = Request(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
         self.endpoint.got.append(request)
+        status, headers = self.endpoint.answers.pop(0) if self.endpoint.answers else (200, {})
         if self.endpoint.before:
             self.endpoint.before(request)
         if self.endpoint.delay:
             time.sleep(self.endpoint.delay)
-        status, headers = self.endpoint.answers.pop(0) if self.endpoint.answers else (200, {})
         self.send_response(status)
         for name, value in ({"Content-Length": "2"} | headers).items():
             self.send_header(name, value)

@@ -143,6 +143,16 @@ def test_the_schedule_ends_with_the_destination_switched_off_and_its_owner_told(
     assert set(states()) == {"sent"}, "what waited is sent when it goes on"
 
 
+def test_administrators_are_told_if_the_owner_has_left(segment: Segment, make: Make, endpoint: Endpoint) -> None:
+    gone, admin = factories.member("admin"), factories.member("admin")
+    gone.user.is_active = False
+    gone.user.save()
+    add_item(make("webhook", author=gone.user), segment=segment.key)
+    endpoint.answer(410)
+    run()
+    assert list(Notice.objects.values_list("member", flat=True)) == [admin.pk]
+
+
 def test_answers_do_what_they_mean(segment: Segment, make: Make, endpoint: Endpoint) -> None:
     to = make("webhook", events=False)
     add_item(to, segment=segment.key)
