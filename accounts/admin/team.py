@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, OuterRef, Q, QuerySet
 from django.http import HttpRequest
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from accounts.access import apply_access
 from accounts.facts import AssignmentFact, ensure_base_rate, record_assignments, set_rate
+from accounts.in_rules import NamedInRules, check_attribute, check_team_name, uses_in_rules
 from accounts.models import (
     AccountLevel,
     AccountStatus,
@@ -40,10 +42,51 @@ class HasMembersFilter(PresentFilter):
         return TeamMember.objects.filter(team=OuterRef("pk"))
 
 
+class NamedInRulesAdmin(BackOffice):
+    """What rules may name: it is deleted only where none does."""
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What the confirmation lists; rules that name one of them stand in its way."""
+        gone, counts, missing, protected = super().get_deleted_objects(objs, request)
+        uses = dict.fromkeys(use for one in objs for use in uses_in_rules(one))
+        return gone, counts, missing, [*protected, *(f"The rule of the {use.kind} “{use.name}”" for use in uses)]
+
+
+class TeamForm(forms.ModelForm):
+    """A team; while rules name it, its name stays."""
+
+    def clean_name(self) -> str:
+        """Rules name teams by their names."""
+        name = str(self.cleaned_data["name"])
+        if self.instance.pk:
+            try:
+                check_team_name(Team.objects.get(pk=self.instance.pk), name)
+            except NamedInRules as error:
+                raise forms.ValidationError(f"{error} Or make another team, and name that.") from error
+        return name
+
+
+class AttributeForm(forms.ModelForm):
+    """A custom attribute; while rules read it, it stays on, with the choices that they name."""
+
+    def clean(self) -> dict[str, Any]:
+        """Rules would be left without what they read."""
+        data: dict[str, Any] = super().clean() or {}
+        before = AttributeDefinition.objects.filter(pk=self.instance.pk).first() if self.instance.pk else None
+        if before is not None:
+            choices = data.get("choices", before.choices) or []
+            try:
+                check_attribute(before, active=bool(data.get("active", before.active)), choices=map(str, choices))
+            except NamedInRules as error:
+                raise forms.ValidationError(str(error)) from error
+        return data
+
+
 @admin.register(Team)
-class TeamAdmin(BackOffice):
+class TeamAdmin(NamedInRulesAdmin):
     """Groups of colleagues."""
 
+    form = TeamForm
     list_display = ("name", "members")
     list_filter = (HasMembersFilter,)
     search_fields = ("name_folded",)
@@ -59,7 +102,7 @@ class TeamAdmin(BackOffice):
 
 
 @admin.register(TeamMember)
-class TeamMemberAdmin(BackOffice):
+class TeamMemberAdmin(NamedInRulesAdmin):
     """Colleagues. Access decides what they may do, here and in the dashboard."""
 
     list_display = ("name", "user", "team", "access", "accounts")
@@ -136,7 +179,7 @@ class AssignmentAdmin(BackOffice):
         self.message_user(request, f"Ended {len(outcome.updated)} assignments.")
 
 
-class TermAdmin(BackOffice):
+class TermAdmin(NamedInRulesAdmin):
     """A list that the company keeps itself."""
 
     list_display: Any = ("name", "key", "position")
@@ -189,6 +232,7 @@ class ExchangeRateAdmin(BackOffice):
 class AttributeDefinitionAdmin(BackOffice):
     """Custom attributes: their key and kind never change; one that is not active is no field any more."""
 
+    form = AttributeForm
     list_display = ("name", "subject", "key", "kind", "active")
     list_filter = ("subject", "kind", "active")
     search_fields = ("name", "key")

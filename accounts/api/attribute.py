@@ -12,10 +12,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.facts import define_attribute
+from accounts.in_rules import NamedInRules, check_attribute
 from accounts.models import AttributeDefinition, Subject
 from core.api.access import AdministratorsWrite, IsMember
 from core.api.filters import StrictFilterSet, YesNoFilter
-from core.api.problems import ApiProblem, Fault
+from core.api.problems import ApiProblem, Fault, in_use
 from core.api.strict import StrictSerializer, Text, YesNo
 from core.api.views import ApiViewSet, taken
 
@@ -66,7 +67,8 @@ class AttributeViewSet(ApiViewSet):
         return self.answer(made, 201)
 
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Change the name, the choices, the description, or whether it is in use."""
+        """Change the name, the choices, the description, or whether it is in use. What rules name stays: 409 says
+        which."""
         with transaction.atomic():
             found = self.matching()
             data: dict[str, Any] = self.read_body(partial=True)
@@ -75,6 +77,12 @@ class AttributeViewSet(ApiViewSet):
             if fixed:
                 faults = [Fault("This never changes. Define another attribute.", "read-only", f"/{n}") for n in fixed]
                 raise ApiProblem("read-only", faults[0].detail, 400, faults)
+            try:
+                check_attribute(
+                    found, active=data.get("active", found.active), choices=data.get("choices", found.choices)
+                )
+            except NamedInRules as error:
+                raise in_use(error, error.uses) from error
             for name, value in data.items():
                 setattr(found, name, value)
             found.save()

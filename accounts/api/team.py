@@ -16,9 +16,11 @@ from rest_framework.response import Response
 
 from accounts.api.recording import refused
 from accounts.facts import AssignmentFact, record_assignments
+from accounts.in_rules import NamedInRules, check_team_name, uses_in_rules
 from accounts.models import Account, Assignment, Team, TeamMember
 from core.api.access import AdministratorsWrite, IsMember, is_administrator, may_manage, member_of, sees_every_account
 from core.api.filters import StrictFilterSet, ValuesFilter, YesNoFilter
+from core.api.problems import in_use
 from core.api.strict import StrictSerializer, Text, Via
 from core.api.views import ApiView, ApiViewSet, taken
 from core.models import Workspace
@@ -58,18 +60,25 @@ class TeamViewSet(ApiViewSet):
         return self.answer(self._save(Team(), self.read_body()), 201)
 
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Rename a team."""
+        """Rename a team that no rule names."""
         with transaction.atomic():
             found = self._save(self.matching(), self.read_body(partial=True))
         return self.answer(found)
 
     def destroy(self, request: Request, pk: str) -> Response:
-        """Delete a team; its members stay, without a team."""
+        """Delete a team that no rule names; its members stay, without a team."""
         with transaction.atomic():
-            self.matching().delete()
+            found: Team = self.matching()
+            if uses := uses_in_rules(found):
+                raise in_use(NamedInRules(found.name, uses), uses)
+            found.delete()
         return Response(status=204)
 
     def _save(self, team: Team, data: dict[str, Any]) -> Team:
+        try:
+            check_team_name(team, data.get("name", team.name))
+        except NamedInRules as error:
+            raise in_use(error, error.uses) from error
         team.name = data.get("name", team.name)
         try:
             with transaction.atomic():

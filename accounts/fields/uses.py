@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from core.intake import fold
+
 
 @dataclass(frozen=True)
 class FieldUse:
@@ -29,6 +31,18 @@ def find_field_uses_with(finder: Finder) -> Finder:
 def uses_of_field(key: str) -> list[FieldUse]:
     """Everything that names a field."""
     return list(dict.fromkeys(use for finder in _finders for use, texts in finder() if key in texts))
+
+
+def uses_of_values(keys: Collection[str], values: Collection[str]) -> list[FieldUse]:
+    """Everything that names one of these fields and one of these values of theirs, compared as choices are."""
+    wanted = {fold(value) for value in values}
+    found = [
+        use
+        for finder in _finders
+        for use, texts in (finder() if wanted else ())
+        if texts & set(keys) and {fold(text) for text in texts} & wanted
+    ]
+    return list(dict.fromkeys(found))
 
 
 def uses_by_text() -> dict[str, list[FieldUse]]:

@@ -78,6 +78,12 @@ class ApiProblem(exceptions.APIException):
         super().__init__(detail)
 
 
+def in_use(error: Exception, uses: Iterable[Any]) -> ApiProblem:
+    """409 with the list of what uses something (each has a kind and a name)."""
+    faults = [Fault(f"Used by the {use.kind} “{use.name}”.", "in-use") for use in uses]
+    return ApiProblem("in-use", str(error), 409, faults)
+
+
 def title_of(code: int) -> str:
     """The short name of a status, the same for every problem with it."""
     return HTTPStatus(code).phrase.capitalize() if code in HTTPStatus._value2member_map_ else "Error"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from core.api.problems import ApiProblem, Fault
+from core.api.problems import ApiProblem, Fault, in_use
 from core.intake import BadValue
 from segments.editing import NameTaken, StaleSegment
 from segments.questions import PREVIEW_LIMIT_MS, PreviewTooSlow
@@ -31,8 +31,7 @@ def rule_problem(error: RuleError, below: str = "/rule", parameter: str | None =
 
 def use_problem(error: SegmentInUse) -> ApiProblem:
     """409 with the list of what uses the segment."""
-    faults = [Fault(f"Used by the {use.kind} “{use.name}”.", "in-use") for use in error.users]
-    return ApiProblem("in-use", str(error), 409, faults)
+    return in_use(error, error.users)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from rest_framework.response import Response
 from accounts.fields import Vocabulary, vocabulary
 from accounts.models import Account
 from core.api.filters import StrictFilterSet, YesNoFilter
-from core.api.problems import ApiProblem, Fault
+from core.api.problems import ApiProblem, Fault, in_use
 from core.api.strict import StrictSerializer, Text, YesNo, plain
 from core.api.views import ApiViewSet
 from core.deadline import TooSlow
@@ -100,8 +100,7 @@ def explained() -> Iterator[None]:
         status = {"name-taken": 409, "forbidden": 403}.get(code, 422)
         raise ApiProblem(code, "The trait cannot be used; “errors” says where and why.", status, faults) from error
     except TraitInUse as error:
-        faults = [Fault(f"Used by the {use.kind} “{use.name}”.", "in-use") for use in error.users]
-        raise ApiProblem("in-use", str(error), 409, faults) from error
+        raise in_use(error, error.users) from error
     except TraitFailed as error:
         raise ApiProblem("bad-result", str(error), 422, [Fault(str(error), "bad-result", "/definition")]) from error
     except TooSlow as error:
