@@ -20,7 +20,7 @@ _number = itertools.count(1)
 DAY, NOON = dt.date(2026, 3, 2), dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 # What the database wants besides, because some of a row's values must agree.
 BESIDES: dict[str, dict[str, Any]] = {
-    "alerts.Alert": {"began_at": NOON, "opened_at": NOON, "seen_at": NOON},
+    "alerts.Alert": {"began_at": NOON, "opened_at": NOON},
     "alerts.AlertReplay": {"first_day": DAY, "last_day": DAY},
     "alerts.AlertRule": {"watch": lambda: any_row(Segment)},
     "alerts.Comparison": {

@@ -161,7 +161,7 @@ def fill_alerts(acme: Account, staff: TeamMember, about: Note) -> None:
     rule = AlertRule.objects.create(name="Silent", watch=watch)
     alert = Alert.objects.create(
         rule=rule, account=acme, version=1, severity="high", message="Acme lost its champion Bob Quill", began_at=NOW,
-        opened_at=NOW, seen_at=NOW, snooze_reason="bob-7731 is on leave",
+        opened_at=NOW, snooze_reason="bob-7731 is on leave",
     )  # fmt: skip
     AlertEntry.objects.create(alert=alert, kind="comment", at=NOW, by=staff.user, text="Called bob.quill@example.com")
     tell = partial(Notice.objects.create, member=staff, at=NOW, account=acme)
