@@ -9,6 +9,7 @@ from accounts.personal_data import dropping_lines, empty_log, lines_of, logged, 
 from accounts.privacy.holdings import ACCOUNT, USER, Holding, Subject, exempt, hold
 from accounts.privacy.redacting import ERASED
 from health.backtest.models import BackTest
+from health.backtest.report import LISTS
 from health.models import AccountHealth, BandChange, HealthDay, HealthOverride, Pulse
 
 _SCORE = {
@@ -62,7 +63,7 @@ hold(
     ),
     Holding(
         key="back_tests", label="Back-tests of health that name the account (the lines are removed)", model=BackTest,
-        find={ACCOUNT: lines_of(BackTest, "moved", "raised")}, erase=dropping_lines("back_tests", "moved", "raised"),
+        find={ACCOUNT: lines_of(BackTest, *LISTS)}, erase=dropping_lines("back_tests", *LISTS),
         columns={"first_day": "first_day", "last_day": "last_day"},
     ),
     Holding(

@@ -10,6 +10,7 @@ from accounts.models import Account
 from health.backtest.models import BackTest
 from health.models import Band
 from web.band_charts import BandHistory, band_history
+from web.templatetags.csbox import day_text
 
 FIRST = 25  # rows of a table; the API has the rest
 BANDS = ("good", "average", "poor", "none")  # the order in the report
@@ -48,6 +49,7 @@ class Moved:
     account: Account
     before: str
     after: str
+    why: str = ""
 
     @property
     def before_label(self) -> str:
@@ -80,7 +82,7 @@ class ReportView:
     """All of it. `hidden` says how many accounts of the two lists this person may not see, or are gone."""
 
     sides: list[Side]
-    rows: list[tuple[int, list[dict[str, Any]]]]
+    rows: list[tuple[int, list[tuple[str, dict[str, Any]]]]]
     months: list[Month]
     flows: list[tuple[str, str, str, str, int]]
     moved: list[Moved]
@@ -98,7 +100,7 @@ def report_view(test: BackTest, viewer: Any) -> ReportView:
     sides = _sides(test)
     wanted = {row[0] for name in ("moved", "raised") for row in report[name]}
     accounts = Account.objects.visible_to(viewer).filter(pk__in=wanted).only("name").in_bulk()
-    moved = [Moved(accounts[pk], before, after) for pk, before, after in report["moved"] if pk in accounts]
+    moved = [Moved(accounts[row[0]], *row[1:]) for row in report["moved"] if row[0] in accounts]
     raised = [
         Raised(accounts[pk], dt.date.fromisoformat(day), churn and dt.date.fromisoformat(churn), known)
         for pk, day, churn, known in report["raised"]
@@ -106,7 +108,8 @@ def report_view(test: BackTest, viewer: Any) -> ReportView:
     ]
     flows = [(*key.split(), *(NAMES[band] for band in key.split()), n) for key, n in report["moves"].items()]
     figures = [report["sides"][side.key]["horizons"] for side in sides]
-    rows = [(row[0]["days"], list(row)) for row in zip(*figures, strict=True)]
+    keys = [side.key for side in sides]
+    rows = [(row[0]["days"], list(zip(keys, row, strict=True))) for row in zip(*figures, strict=True)]
     return ReportView(
         sides, rows, _months(report, sides), sorted(flows, key=lambda flow: -flow[4]),  # type: ignore[misc]
         moved[:FIRST], raised[:FIRST], [_gap(one) for one in report["gaps"]],
@@ -152,3 +155,69 @@ def _months(report: dict[str, Any], sides: list[Side]) -> list[Month]:
 
 def _gap(gap: dict[str, Any]) -> dict[str, Any]:
     return gap | {"until": dt.date.fromisoformat(gap["until"]) if gap["until"] else None}
+
+
+@dataclass(frozen=True)
+class Behind:
+    """The accounts behind a number of a report: what they are, and each with what is said of it. `total` is the number
+    in the report; of more than the report holds the first are there, and `hidden` may not be seen or are gone."""
+
+    title: str
+    rows: list[tuple[Account, str]]
+    total: int
+    hidden: int
+
+
+def behind(test: BackTest, asked: dict[str, str], viewer: Any) -> Behind | None:
+    """What the address asks for: `of` moved (with `before` and `after`), alerts or left, with `side` and `days`, and
+    `right` or `caught` as yes, no or nothing. None where that is in no report."""
+    report, of = test.report, asked.get("of", "")
+    side, days = asked.get("side", ""), asked.get("days", "")
+    if of == "moved":
+        pair = (asked.get("before", ""), asked.get("after", ""))
+        found = [(row[0], row[3] if len(row) > 3 else "") for row in report["moved"] if tuple(row[1:3]) == pair]
+        title = f"{NAMES.get(pair[0], '')} became {NAMES.get(pair[1], '')}"
+        return _behind(title, found, report["moves"].get(" ".join(pair), 0), viewer)
+    horizon = next((one for one in _horizons(report, side) if str(one["days"]) == days), None)
+    if horizon is None or of not in ("alerts", "left"):
+        return None
+    name = side_names(test)[side]
+    if of == "alerts":
+        return _alerts(report, side, name, horizon, asked.get("right") == "yes", viewer)
+    caught = asked.get("caught") == "yes"
+    rows = [row for row in report.get("left", ()) if row[1] == side and row[2] == horizon["days"]]
+    told = [(row[0], f"left on {day_text(dt.date.fromisoformat(row[3]))}, {_caught(row[4])}") for row in rows
+            if row[4] or not caught]  # fmt: skip
+    title = f"{name}: left, and Poor in the {days} days before" if caught else f"{name}: left, within {days} days"
+    return _behind(title, told, horizon["caught"] if caught else horizon["churns"], viewer)
+
+
+def _horizons(report: dict[str, Any], side: str) -> list[dict[str, Any]]:
+    found = report["sides"].get(side) if side in ("tested", "against") else None
+    return list(found["horizons"]) if found else []
+
+
+def _caught(was: bool) -> str:
+    return "Poor before" if was else "not Poor before"
+
+
+def _alerts(report: dict[str, Any], side: str, name: str, horizon: dict[str, Any], right: bool, viewer: Any) -> Behind:
+    """The alerts whose time is over at a horizon; those that were followed by leaving in time, or all."""
+    span = dt.timedelta(days=horizon["days"])
+    judged = dt.date.fromisoformat(report["known_until"]) - span
+    told = []
+    for account, day, churn, _ in report.get("raised" if side == "tested" else "raised_against", ()):
+        fell = dt.date.fromisoformat(day)
+        gone = dt.date.fromisoformat(churn) if churn else None
+        in_time = gone is not None and gone <= fell + span
+        if fell <= judged and (in_time or not right):
+            after = f"left on {day_text(gone)}" if gone is not None and in_time else "stayed"
+            told.append((account, f"fell to Poor on {day_text(fell)}, {after}"))
+    title = f"{name}: alerts followed by leaving within {horizon['days']} days" if right else f"{name}: alerts"
+    return _behind(title, told, horizon["true"] if right else horizon["alerts"], viewer)
+
+
+def _behind(title: str, found: list[tuple[int, str]], total: int, viewer: Any) -> Behind:
+    seen = Account.objects.visible_to(viewer).filter(pk__in={pk for pk, _ in found}).only("name").in_bulk()
+    rows = [(seen[pk], said) for pk, said in found if pk in seen]
+    return Behind(title, rows, total, len(found) - len(rows))

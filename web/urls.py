@@ -129,6 +129,7 @@ urlpatterns = [
     path("health/<int:pk>/move/", health.health_move, name="health_move"),
     path("health/back-tests/", back_tests.back_tests, name="back_tests"),
     path("health/back-tests/<int:pk>/", back_tests.back_test, name="back_test"),
+    path("health/back-tests/<int:pk>/accounts/", back_tests.back_test_accounts, name="back_test_accounts"),
     path("health/back-tests/<int:pk>/progress/", back_tests.back_test_progress, name="back_test_progress"),
     path("health/back-tests/<int:pk>/cancel/", back_tests.back_test_cancel, name="back_test_cancel"),
     path("health/configs/new/back-test/", back_tests.back_test_new, name="back_test_of_new"),

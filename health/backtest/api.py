@@ -18,6 +18,7 @@ from core.api.problems import ApiProblem, Fault
 from core.api.strict import StrictSerializer, Text, Whole, YesNo
 from core.api.views import ApiViewSet
 from health.backtest.models import BackTest
+from health.backtest.report import LISTS
 from health.backtest.running import NotNow, cancel_back_test, start_back_test
 from health.definition import DefinitionError
 from health.drafts_api import DefinitionField, config_of, segment_of
@@ -62,11 +63,11 @@ class ReportSerializer(BackTestSerializer):
         report = dict(test.report)
         if not report:
             return {}
-        rows = {row[0] for name in ("moved", "raised") for row in report[name]}
+        rows = {row[0] for name in LISTS for row in report.get(name, ())}
         seen = Account.objects.visible_to(self.context["request"].user).order_by().filter(pk__in=rows)
         ids = dict(seen.values_list("pk", "external_id"))
-        for name in ("moved", "raised"):
-            report[name] = [[ids[row[0]], *row[1:]] for row in report[name] if row[0] in ids]
+        for name in LISTS:
+            report[name] = [[ids[row[0]], *row[1:]] for row in report.get(name, ()) if row[0] in ids]
         return report
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import datetime as dt
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -120,28 +120,32 @@ def _caught(history: History, span: dt.timedelta) -> tuple[int, int, list[int], 
     """How many churns there were to catch, how many were, how many days ahead, and how many were Poor all along."""
     churns = caught = begun = 0
     leads: list[int] = []
+    for account, churn, was_caught in left(history, span):
+        churns += 1
+        if not was_caught:
+            continue
+        caught += 1
+        row, first = history.letters[account], bisect_left(history.days, churn - span)
+        start = first + row[first : bisect_left(history.days, churn)].rindex(POOR)
+        while start > 0 and row[start - 1] == POOR:
+            start -= 1
+        if start > 0 and row[start - 1] != ABSENT:
+            leads.append((churn - history.days[start]).days)
+        else:
+            begun += 1
+    return churns, caught, leads, begun
+
+
+def left(history: History, span: dt.timedelta) -> Iterator[tuple[int, dt.date, bool]]:
+    """The churns that count for recall at a horizon: whose, when, and whether it was caught."""
     for account, days in history.churns.items():
-        row = history.letters.get(account)
-        for churn in days if row else ():
-            assert row is not None
+        row = history.letters.get(account, "")
+        for churn in days:
             if churn - span < history.days[0] or churn > history.days[-1]:
                 continue
-            first, last = bisect_left(history.days, churn - span), bisect_left(history.days, churn)
-            window = row[first:last]
-            if not window.strip():
-                continue
-            churns += 1
-            if POOR not in window:
-                continue
-            caught += 1
-            start = first + window.rindex(POOR)
-            while start > 0 and row[start - 1] == POOR:
-                start -= 1
-            if start > 0 and row[start - 1] != ABSENT:
-                leads.append((churn - history.days[start]).days)
-            else:
-                begun += 1
-    return churns, caught, leads, begun
+            window = row[bisect_left(history.days, churn - span) : bisect_left(history.days, churn)]
+            if window.strip():
+                yield account, churn, POOR in window
 
 
 def _share(part: int, whole: int) -> float | None:

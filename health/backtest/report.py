@@ -2,8 +2,10 @@
 
 accounts  how many were looked at        churns  how many left within the span, `churned` of which by account
 sides     {"tested": figures, "against": figures or null} (see `health.backtest.figures`)
-moves     {"good poor": n, …} from `against` to `tested` on the last day, `moved` [[account, against, tested], …]
+moves     {"good poor": n, …} from `against` to `tested` on the last day, `moved` [[account, against, tested, why], …]
 raised    the alerts of the tested definition, newest first: [[account, day, day of churn or null, known], …]
+raised_against  the same of the other definition
+left      who left, for recall: [[account, side, horizon in days, day, whether it was caught], …]
 gaps      what could not be known (see `health.backtest.unknown`)
 known_until  the last day of which it was known whether a churn began on it
 """
@@ -16,12 +18,14 @@ from typing import Any
 
 from core.clock import moment
 from health.backtest.churn import Churn, find_churn
-from health.backtest.figures import ABSENT, BANDS, HORIZONS, History, figures
+from health.backtest.figures import ABSENT, BANDS, HORIZONS, History, figures, left
 from health.backtest.models import BackTest
+from health.backtest.moving import reasons_of
 from health.backtest.replay import Replay
 from health.backtest.unknown import find_gaps
 
 FORMAT = 1
+LISTS = ("moved", "raised", "raised_against", "left")  # those that begin with an account
 MOST = 500
 ORDER = {letter: place for place, letter in enumerate("pang")}
 
@@ -39,8 +43,10 @@ def make_report(test: BackTest, replay: Replay) -> dict[str, Any]:
         "churns": sum(len(_within(test, days)) for days in churned.values()),
         "known_until": churn.known_until.isoformat(),
         "sides": sides,
-        **(_moves(tested, against) if against else {"moves": {}, "moved": [], "moved_total": 0}),
+        **(_moves(test, replay, tested, against) if against else {"moves": {}, "moved": [], "moved_total": 0}),
         "raised": _raised(tested),
+        "raised_against": _raised(against) if against else [],
+        "left": _left("tested", tested) + (_left("against", against) if against else []),
         "gaps": [gap.data() for gap in find_gaps(test, replay, len(churn.unknown & known_accounts(test)))],
     }
 
@@ -74,7 +80,7 @@ def _within(test: BackTest, days: Any) -> list[dt.date]:
     return [day for day in days if test.first_day <= day <= test.last_day]
 
 
-def _moves(tested: History, against: History) -> dict[str, Any]:
+def _moves(test: BackTest, replay: Replay, tested: History, against: History) -> dict[str, Any]:
     """Who has another band on the last day, the gravest first."""
     pairs = [
         (account, against.letters[account][-1], row[-1])
@@ -83,8 +89,19 @@ def _moves(tested: History, against: History) -> dict[str, Any]:
     ]
     pairs.sort(key=lambda item: (ORDER[item[2]], ORDER[item[1]], item[0]))
     moves = Counter(f"{BANDS[old]} {BANDS[new]}" for _, old, new in pairs)
-    moved = [[account, BANDS[old], BANDS[new]] for account, old, new in pairs[:MOST]]
+    shown = [(account, BANDS[old], BANDS[new]) for account, old, new in pairs[:MOST]]
+    why = reasons_of(replay, test.last_day, shown)
+    moved = [[*row, reason] for row, reason in zip(shown, why, strict=True)]
     return {"moves": dict(moves), "moved": moved, "moved_total": len(pairs)}
+
+
+def _left(side: str, history: History) -> list[list[Any]]:
+    """Who left at each horizon, those that were missed first."""
+    found: list[list[Any]] = []
+    for days in HORIZONS:
+        gone = sorted(left(history, dt.timedelta(days=days)), key=lambda one: (one[2], one[1], one[0]))
+        found += [[account, side, days, day.isoformat(), caught] for account, day, caught in gone[:MOST]]
+    return found
 
 
 def _raised(history: History) -> list[list[Any]]:

@@ -18,6 +18,7 @@ from core.api.tokens import make_token
 from core.clock import moment
 from core.models import Workspace
 from health.backtest.models import BackTest
+from health.backtest.report import LISTS
 from health.backtest.running import start_back_test, work
 from health.editing import save_config
 from health.models import HealthConfig
@@ -154,7 +155,10 @@ def test_the_report_shows_both_sides_the_moves_the_alerts_and_the_gaps(
     words = text(page)
     assert "Version 1 (in use)" in words and "Draft" in words and "90 days" in words
     first = finished.report["sides"]["against"]["horizons"][0]
-    assert f"{first['caught']} of {first['churns']}" in words and f"{first['true']} of {first['alerts']}" in words
+    assert (
+        f"{first['caught']} of {first['churns']}" in words.replace(" ;", ";")
+        and f"{first['true']} of {first['alerts']}" in words
+    )
     assert page.count('class="band-area') >= 8 and "Who would have another band" in words
     account = finished.report["moved"][0][0]
     assert f'href="/accounts/{account}/"' in page
@@ -162,6 +166,34 @@ def test_the_report_shows_both_sides_the_moves_the_alerts_and_the_gaps(
     with query_count("back-test list"):
         listed = text(manager.get("/health/back-tests/").content.decode())
     assert "Draft beside version 1" in listed and "Done" in listed
+
+
+def test_every_number_of_the_report_leads_to_its_accounts(
+    manager: Client, finished: BackTest, query_count: QueryCount
+) -> None:
+    page = manager.get(f"/health/back-tests/{finished.pk}/").content.decode()
+    links = re.findall(rf'href="(/health/back-tests/{finished.pk}/accounts/[^"]+)">(?:<b>)?(\d+)<', page)
+    kinds = {kind for link, _ in links for kind in ("of=moved", "of=alerts", "of=left") if kind in link}
+    assert len(links) >= 24 and len(kinds) == 3 and {"side=tested" in link for link, _ in links} == {True, False}
+    for link, number in {link: number for link, number in links}.items():
+        shown = manager.get(html.unescape(link)).content.decode()
+        assert shown.count('<th scope="row">') == int(number), link
+    with query_count("back-test accounts"):
+        manager.get(html.unescape(links[0][0]))
+    for odd in ("", "?of=alerts", "?of=left&side=x&days=30", "?of=left&side=tested&days=31"):
+        gone = manager.get(f"/health/back-tests/{finished.pk}/accounts/{odd}")
+        assert gone.status_code == 302 and gone["Location"] == f"/health/back-tests/{finished.pk}/"
+    assert "Nobody" in text(
+        manager.get(f"/health/back-tests/{finished.pk}/accounts/?of=moved&before=x").content.decode()
+    )
+    BackTest.objects.filter(pk=finished.pk).update(report=old_report(finished.report))
+    assert manager.get(f"/health/back-tests/{finished.pk}/").status_code == 200, "a report from before has no reasons"
+
+
+def old_report(report: dict[str, Any]) -> dict[str, Any]:
+    """As reports were stored without reasons and lists."""
+    kept = {key: value for key, value in report.items() if key not in ("raised_against", "left")}
+    return kept | {"moved": [row[:3] for row in report["moved"]]}
 
 
 def test_accounts_that_one_may_not_see_are_not_named(
@@ -172,10 +204,17 @@ def test_accounts_that_one_may_not_see_are_not_named(
     workspace.save()
     stranger = factories.member()
     other = factories.member()
-    for account in {row[0] for name in ("moved", "raised") for row in finished.report[name]}:
+    for account in {row[0] for name in LISTS for row in finished.report[name]}:
         factories.assign(Account.objects.get(pk=account), other)
     page = browse(stranger).get(f"/health/back-tests/{finished.pk}/").content.decode()
-    assert "/accounts/" not in page.split("Who would have another band")[1]
+    assert 'href="/accounts/' not in page.split("Who would have another band")[1]
+    listed = re.findall(r'href="(/health/back-tests/[^"]+/accounts/[^"]+)"', page)
+    listed = {html.unescape(link) for link in listed}
+    named = {account.name for account in Account.objects.filter(pk__in=[row[0] for row in finished.report["moved"]])}
+    for link in sorted(listed):
+        shown = browse(stranger).get(link).content.decode()
+        assert not [name for name in named if f">{name}</a>" in shown], link
+    assert listed and named
 
 
 def test_only_administrators_and_managers_start_one(csm: Client, config: HealthConfig) -> None:

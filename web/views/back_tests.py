@@ -23,7 +23,7 @@ from health.models import Band, HealthConfig, HealthConfigVersion
 from segments.models import Segment
 from segments.rules.tree import Problem
 from usage.models import DailyUsage
-from web.back_test_view import report_view, side_names
+from web.back_test_view import behind, report_view, side_names
 from web.filters import reader_for
 from web.health_form import ConfigDraft, read_draft, same_definition
 from web.notices import notify
@@ -63,6 +63,18 @@ def back_test(request: HttpRequest, pk: int) -> HttpResponse:
     if test.report:
         context |= {"report": report_view(test, request.user), "bands": Band.choices}
     return page(request, "web/health/back_test.html", context)
+
+
+@login_required
+@require_GET
+def back_test_accounts(request: HttpRequest, pk: int) -> HttpResponse:
+    """The accounts behind a number of the report."""
+    test = get_object_or_404(BackTest.objects.select_related("config"), pk=pk)
+    found = behind(test, request.GET.dict(), request.user) if test.report else None
+    if found is None:
+        notify(request, "The report has no such number.")
+        return HttpResponseRedirect(reverse("back_test", args=[pk]))
+    return page(request, "web/health/back_test_accounts.html", {"test": test, "behind": found})
 
 
 @login_required
