@@ -67,7 +67,7 @@ def record_opened(rule: AlertRule, openings: Sequence[Opening], now: Moment) -> 
     """Open alerts, and tell whoever is to hear of them."""
     common = {"rule": rule.pk, "version": rule.version, "severity": rule.severity}
     logged = _write(_OPENED, AlertEntry.Kind.OPENED, [one.row for one in openings], now, common)
-    if not (is_heard(rule.pk) or any(one.assignee for one in openings)):
+    if not (any(one.assignee for one in openings) or is_heard(rule.pk)):
         return
     by_account = {one.account: one for one in openings}
     alerts = {

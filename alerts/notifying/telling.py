@@ -33,6 +33,7 @@ from segments.holding.telling import mail_is_set_up
 TASK = "alerts.tasks.send_notices"
 AT_ONCE = 1_000  # rows of a statement
 Word = AlertEntry.Kind
+_Route = tuple[str, NoticeChannel | None, dt.datetime]
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,14 @@ def _tell(given: Sequence[Telling], now: Moment) -> int:
     made = [_notice(one, ways[key], now) for key, one in by_key.items() if ways[key] != Way.NEVER]
     if not made:
         return 0
-    with transaction.atomic():
+    mail = mail_is_set_up()
+    with transaction.atomic(savepoint=False):
         known = set(Notice.objects.filter(key__in=by_key).values_list("key", flat=True))
         Notice.objects.bulk_create(made, ignore_conflicts=True)
         fresh = [one.key for one in made if one.key not in known]
-        rows = Notice.objects.filter(key__in=fresh).order_by("pk")
-        mail = mail_is_set_up()
-        sent = [row for notice in rows for row in _deliveries(notice, by_key[notice.key], ways, wants, now, mail)]
+        routes = {key: list(_routes(by_key[key], ways[key], wants, now, mail)) for key in fresh}
+        stored = Notice.objects.filter(key__in=[key for key in fresh if routes[key]]).only("key").order_by("pk")
+        sent = [_delivery(notice, *route) for notice in stored for route in routes[notice.key]]
         Delivery.objects.bulk_create(sent, ignore_conflicts=True)
         if sent:
             enqueue(TASK)
@@ -123,21 +125,19 @@ def _notice(telling: Telling, way: Way, now: Moment) -> Notice:
     )  # fmt: skip
 
 
-def _deliveries(
-    notice: Notice, telling: Telling, ways: dict[str, Way], wants: Wants, now: Moment, mail: bool
-) -> Iterator[Delivery]:
-    """What is sent of a notice: to its channel, or to whatever its colleague is reached by at once."""
+def _routes(telling: Telling, way: Way, wants: Wants, now: Moment, mail: bool) -> Iterator[_Route]:
+    """How something is sent, and not before when: to its channel, or by whatever its colleague is reached at once."""
     if telling.channel is not None:
-        yield _delivery(notice, telling.channel.kind, telling.channel, now.now)
+        yield telling.channel.kind, telling.channel, now.now
         return
-    if telling.member is None or ways[notice.key] != Way.NOW:
+    if telling.member is None or way != Way.NOW:
         return
     settings = wants.settings[telling.member]
     due = not_before(settings, now)
     if settings.by_email and mail:
-        yield _delivery(notice, Via.EMAIL, None, due)
+        yield Via.EMAIL, None, due
     for channel in wants.channels.get(telling.member, ()):
-        yield _delivery(notice, channel.kind, channel, due)
+        yield channel.kind, channel, due
 
 
 def _delivery(notice: Notice, via: str, channel: NoticeChannel | None, due: dt.datetime) -> Delivery:
