@@ -22,8 +22,9 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "Data": (
         "integrations.Source", "integrations.Message", "integrations.WriteKey", "integrations.SourceTally",
-        "integrations.Identity", "integrations.PendingEvent", "integrations.Connection", "integrations.ConnectionRun",
-        "integrations.ConnectionLink", "integrations.Import", "integrations.ImportReject",
+        "integrations.Identity", "integrations.VisitorLink", "integrations.UserMerge", "integrations.PendingEvent",
+        "integrations.Connection", "integrations.ConnectionRun", "integrations.ConnectionLink",
+        "integrations.Import", "integrations.ImportReject",
         "integrations.ScheduledImport", "integrations.Destination", "integrations.SyncItem", "integrations.Outgoing",
         "integrations.SyncedValue",
     ),

@@ -32,6 +32,7 @@ from integrations.models import (
     Message,
     PendingEvent,
     UserMerge,
+    VisitorLink,
 )
 from integrations.tracking import spool
 
@@ -97,7 +98,8 @@ def _other_messages(subject: Subject) -> QuerySet[Message]:
 def _pending(subject: Subject) -> QuerySet[PendingEvent]:
     if subject.kind == ACCOUNT:
         return PendingEvent.objects.filter(account_id=subject.pk)
-    return PendingEvent.objects.filter(identity__in=_identities(subject).order_by().values("pk"))
+    waiting = Q(user_id__isnull=True, identity__in=_identities(subject).order_by().values("pk"))
+    return PendingEvent.objects.filter(waiting | Q(user_id=subject.pk))
 
 
 def _erase_pending(rows: QuerySet[Any], subject: Subject, limit: int) -> Counter[str]:
@@ -254,6 +256,11 @@ hold(
     Holding(
         key="message_mentions", label="Messages of others that name it", model=Message, order=9,
         find=_both(_other_messages),
+    ),
+    Holding(
+        key="visitor_links", label="When visitors were first seen as the user", model=VisitorLink, order=11,
+        find={USER: lambda subject: VisitorLink.objects.filter(user=subject.pk)},
+        columns={"visitor": "identity__name", "at": "at"},
     ),
     Holding(
         key="user_merges", label="Merges with other users that are under way", model=UserMerge, order=9,

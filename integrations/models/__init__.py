@@ -2,7 +2,7 @@
 
 from integrations.models.connection import Connection, ConnectionLink, ConnectionRun
 from integrations.models.destination import Destination, Outgoing, SyncedValue, SyncItem, SyncMark
-from integrations.models.identity import Identity, PendingEvent, UserMerge
+from integrations.models.identity import Identity, PendingEvent, UserMerge, VisitorLink
 from integrations.models.importing import Import, ImportedRow, ImportReject, ScheduledImport
 from integrations.models.message import Message, Outcome
 from integrations.models.source import Source, SourceTally, WriteKey
@@ -24,6 +24,7 @@ __all__ = [
     "Source",
     "SourceTally",
     "UserMerge",
+    "VisitorLink",
     "SyncItem",
     "SyncMark",
     "SyncedValue",

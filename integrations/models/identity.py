@@ -17,6 +17,7 @@ class Identity(Timestamped):
     background.
     """
 
+    # Of several users the one who was first seen last.
     name = models.CharField(max_length=255, unique=True)
     user = models.ForeignKey(EndUser, models.CASCADE, null=True, related_name="identities")
     former = models.BooleanField(
@@ -33,6 +34,22 @@ class Identity(Timestamped):
 
     def __str__(self) -> str:
         return self.name
+
+
+class VisitorLink(models.Model):
+    """When a visitor whom several users were was first seen with one of them. With one user alone there is no such row:
+    `Identity.linked_at` says it."""
+
+    identity = models.ForeignKey(Identity, models.CASCADE, db_index=False, related_name="links")
+    user = models.ForeignKey(EndUser, models.CASCADE, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("at", "id")
+        constraints = [models.UniqueConstraint(fields=["identity", "user"], name="one_link_of_visitor_and_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} since {self.at:%d %b %Y %H:%M}"
 
 
 class UserMerge(models.Model):
@@ -53,12 +70,13 @@ class UserMerge(models.Model):
 class PendingEvent(models.Model):
     """An event of a visitor, by its time, source and message id.
 
-    Once the visitor has a user, the event gets that user and this row goes. Until then the account of an event that
-    named none (`inferred`) follows what the visitor says.
+    Once the visitor has a user, the event gets that user, and another one if it turns out that the visitor was somebody
+    else then. Before that the account of an event that named none (`inferred`) follows what the visitor says.
     """
 
     identity = models.ForeignKey(Identity, models.CASCADE, db_index=False, related_name="+")
     account_id = models.BigIntegerField(null=True, help_text="The account that the event has already.")
+    user_id = models.BigIntegerField(null=True, help_text="The user whom the event was given.")
     inferred = models.BooleanField(default=False, help_text="The event named no account.")
     at = models.DateTimeField()
     source = models.CharField(max_length=80)

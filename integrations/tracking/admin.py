@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from core.backoffice import BackOffice, ReadOnly
 from core.intake import BadValue, clean_text, fold
-from integrations.models import Identity, Message, PendingEvent, Source, SourceTally, UserMerge, WriteKey
+from integrations.models import Identity, Message, PendingEvent, Source, SourceTally, UserMerge, VisitorLink, WriteKey
 from integrations.tracking.keys import create_source, rotate_key, set_disabled
 
 OVERLAP = dt.timedelta(hours=24)
@@ -145,3 +145,13 @@ class UserMergeAdmin(ReadOnly):
     list_filter = ("source",)
     search_fields = ("old__external_id", "into__external_id")
     list_select_related = ("old", "into")
+
+
+@admin.register(VisitorLink)
+class VisitorLinkAdmin(ReadOnly):
+    """Since when visitors who were several users were each of them."""
+
+    list_display = ("identity", "user", "at")
+    list_filter = ("at",)
+    search_fields = ("identity__name", "user__external_id")
+    list_select_related = ("identity", "user")

@@ -12,20 +12,20 @@ from django.db import connection
 from accounts.facts import Fact, RelationshipFact
 from accounts.models import EndUser
 from core.waking import wake_evaluation
-from integrations.models import Identity, Outcome, PendingEvent, Source
+from integrations.models import Identity, Outcome, PendingEvent, Source, VisitorLink
 from integrations.tracking.merging import begin_merge
 from integrations.tracking.messages import Tracked
+from integrations.tracking.owners import Sights, owner_at, sights_of, together
 from integrations.tracking.settling import settle_slice
-from integrations.tracking.visitors import Entry, spans, stated, together, told
+from integrations.tracking.visitors import Entry, instant, merged, spans, stated, told
 from usage.placing.homes import Span, home_at
 
 
 class Link(NamedTuple):
-    """The user (an external id) whom a name means since an instant; `former` if it was a user's own id before."""
+    """The user (an external id) whom a former id means since an instant."""
 
     user: str
     at: dt.datetime
-    former: bool
 
 
 class Identities:
@@ -33,8 +33,11 @@ class Identities:
 
     def __init__(self, source: Source, messages: Sequence[Tracked], received_at: dt.datetime) -> None:
         self.source, self.messages, self.received_at = source, messages, received_at
+        self.visiting = {id(message) for message in messages if message.anonymous and not message.user}
         self.rows: dict[str, Identity] = {}
-        self.links: dict[str, Link] = {}
+        self.links: dict[str, Link] = {}  # former ids
+        self.seen: Mapping[str, Sights] = {}  # with whom each visitor was seen before
+        self.sights: dict[str, Sights] = defaultdict(dict)  # and is in this batch
         self.told: list[Fact | RelationshipFact] = []
         self.spans: dict[str, list[Span[str]]] = {}
         self.moved: list[Identity] = []  # visitors who say now that they belong elsewhere
@@ -47,18 +50,15 @@ class Identities:
         )
         names.discard("")
         known = self._known(names)
-        for message in self.messages:
-            self._read_names(message, known)
-        wanted = sorted(self._to_lock(known))
+        self._read_names(known)
+        wanted = sorted(self._to_lock())
         if wanted:
             new = [Identity(name=name) for name in wanted if name not in known]
             Identity.objects.bulk_create(new, ignore_conflicts=True)
             locked = Identity.objects.filter(name__in=wanted).select_for_update(of=("self",), no_key=True)
             self.rows = {row.name: row for row in locked.select_related("user").order_by("name")}
-            for message in self.messages:  # somebody else may have linked one meanwhile
-                self._read_names(message, self.rows)
-            self._close_chains()
-            self._explain()
+            self._read_names(known | self.rows)  # somebody else may have linked one meanwhile
+        self._explain()
         self._keep_or_tell()
 
     @staticmethod
@@ -71,33 +71,37 @@ class Identities:
             {row.name: row for row in Identity.objects.filter(name__in=found).select_related("user")} if found else {}
         )
 
-    def _read_names(self, message: Tracked, known: Mapping[str, Identity]) -> None:
-        row = known.get(message.user)
-        if row is not None and row.user is not None and row.former:
-            message.user = row.user.external_id
-        row = known.get(message.anonymous)
-        if not message.user and row is not None and row.user is not None:
-            message.user = row.user.external_id
-        other = message.previous if message.kind == "alias" else message.anonymous
-        if other and message.user and other != message.user:
+    def _read_names(self, known: Mapping[str, Identity]) -> None:
+        """What is known of the names, and what the messages say of them."""
+        self.seen = sights_of(known.values())
+        for message in self.messages:
+            row = known.get(message.user)
+            if row is not None and row.user is not None and row.former:
+                message.user = row.user.external_id
+            other = message.previous if message.kind == "alias" else message.anonymous
+            if not other or not message.user or other == message.user or id(message) in self.visiting:
+                continue
+            self.sights[other] = together(self.sights[other], {message.user: message.at})
             kept = self.links.get(other)
-            if kept is None or message.at >= kept.at:
-                self.links[other] = Link(message.user, message.at, message.kind == "alias")
-
-    def _to_lock(self, known: Mapping[str, Identity]) -> set[str]:
-        """Names that get another user than they have, and visitors about whom something is to be kept."""
-        wanted = set()
+            if message.kind == "alias" and (kept is None or message.at >= kept.at):
+                self.links[other] = Link(message.user, message.at)
         self._close_chains()
         for name, link in list(self.links.items()):
             row = known.get(name)
-            same = row is not None and row.user is not None and row.user.external_id == link.user
-            newer = row is not None and row.linked_at is not None and row.linked_at >= link.at
-            if row is not None and (same and row.former >= link.former or newer):
-                del self.links[name]
-            else:
+            if row is None or row.user is None or not row.former:
+                continue
+            if row.user.external_id == link.user or (row.linked_at is not None and row.linked_at >= link.at):
+                del self.links[name]  # nothing new
+
+    def _to_lock(self) -> set[str]:
+        """Names of which something new is said, and visitors about whom something is to be kept."""
+        wanted = {message.anonymous for message in self.messages if id(message) in self.visiting}
+        wanted |= self.links.keys()
+        for name, sights in self.sights.items():
+            seen = self.seen.get(name, {})
+            if any(user not in seen or at < seen[user] for user, at in sights.items()):
                 wanted.add(name)
-        self._explain()
-        return wanted | {m.anonymous for m in self.messages if m.anonymous and not m.user}
+        return wanted
 
     def _close_chains(self) -> None:
         """Let each name mean the last one of a chain of former ids. A link that would close a circle is left out."""
@@ -108,19 +112,31 @@ class Identities:
                 name = heads[name]
             return name
 
-        for _, name in sorted((link.at, name) for name, link in self.links.items() if link.former):
+        for _, name in sorted((link.at, name) for name, link in self.links.items()):
             if head(self.links[name].user) == name:
                 del self.links[name]
             else:
                 heads[name] = self.links[name].user
         self.links = {name: link._replace(user=head(link.user)) for name, link in self.links.items()}
+        for name, sights in list(self.sights.items()):
+            if heads.keys() & sights.keys():
+                ends: Sights = {}
+                for user, at in sights.items():
+                    if head(user) != name:
+                        ends = together(ends, {head(user): at})
+                self.sights[name] = ends
 
     def _explain(self) -> None:
-        """Give messages of a visitor or former id the user whom another message of the same batch names."""
+        """Give messages of visitors and former ids the users whom these mean, by the same batch too."""
         for message in self.messages:
-            explained = self.links.get(message.user or message.anonymous)
-            if explained and (explained.former or not message.user):
-                message.user = explained.user
+            if id(message) in self.visiting:
+                message.user = owner_at(self._sights_of(message.anonymous), message.at)
+            if message.user in self.links:
+                message.user = self.links[message.user].user
+
+    def _sights_of(self, name: str) -> Sights:
+        """All first sights of a visitor, those of this batch too."""
+        return together(self.seen.get(name, {}), self.sights.get(name, {}))
 
     def _keep_or_tell(self) -> None:
         """Keep what visitors say; of those who are known now, everything that was kept is told with its own time."""
@@ -130,16 +146,18 @@ class Identities:
                 said[message.anonymous] += stated(message)
         for name, entries in said.items():
             row = self.rows[name]
-            kept = together([*row.facts, *entries])
+            kept = merged([*row.facts, *entries])
             if kept == row.facts:
                 continue
             if spans(kept) != spans(row.facts):
                 self.moved.append(row)
             row.facts = kept
             row.save(update_fields=["facts", "updated_at"])
-        for name, link in self.links.items():
-            if name in self.rows:
-                self.told += told(link.user, self.rows[name].facts)
+        for name in self.sights:
+            if name in self.rows and (facts := self.rows[name].facts):
+                sights = self._sights_of(name)
+                for fact in facts:
+                    self.told += told(owner_at(sights, instant(fact)), [fact])
 
     def home_of(self, message: Tracked) -> str:
         """The account to which a visitor belonged at the time of an event that names none; "" for none."""
@@ -150,19 +168,28 @@ class Identities:
         return home_at(self.spans[message.anonymous], message.at) or ""
 
     def link(self) -> None:
-        """Give each name its user, with the events that wait for one; merge a user who had the name."""
-        people = {link.user for link in self.links.values()}
+        """Give each name its users, with the events that wait for one; merge a user who had the name."""
+        wanted = {name: self._sights_of(name) for name in sorted(self.sights) if name in self.rows}
+        people = {user for sights in wanted.values() for user in sights}
         users = {user.external_id: user for user in EndUser.objects.filter(external_id__in=people)} if people else {}
-        for name in sorted(self.links):
-            row, link = self.rows.get(name), self.links[name]
-            user = users.get(link.user)
-            if row is None or user is None:
+        for name, sights in wanted.items():
+            found = {user: at for user, at in sights.items() if user in users}
+            if not found:
                 continue
-            row.user, row.linked_at, row.former, row.facts = user, link.at, row.former or link.former, []
+            row, link = self.rows[name], self.links.get(name)
+            user = link.user if link else owner_at(found, max(found.values()))
+            if link or not row.former:
+                row.user, row.linked_at = users[user], found[user]
+            row.former, row.facts = row.former or link is not None, []
             row.save(update_fields=["user", "linked_at", "former", "facts", "updated_at"])
+            if len(found) > 1:
+                links = [VisitorLink(identity=row, user=users[user], at=at) for user, at in found.items()]
+                VisitorLink.objects.bulk_create(
+                    links, update_conflicts=True, unique_fields=["identity", "user"], update_fields=["at"]
+                )
             self._settle(row)
-            if link.former:
-                self._merge(name, user)
+            if link:
+                self._merge(name, users[link.user])
         for row in self.moved:
             if row.user is None:
                 self._settle(row)
@@ -183,12 +210,16 @@ class Identities:
             return
         self.touched |= begin_merge(old, user, source=self.source.key)
 
-    def keep_pending(self, events: Sequence[Tracked], accounts: Mapping[int, int | None]) -> None:
-        """Note where the events of visitors are, who may become users or say where they belong."""
-        lacking = [(events[place], account) for place, account in accounts.items() if not events[place].user]
+    def keep_pending(
+        self, events: Sequence[Tracked], accounts: Mapping[int, int | None], users: Mapping[str, int]
+    ) -> None:
+        """Note where the events of visitors are, who may become users, or others, or say where they belong."""
+        found = [(events[place], account) for place, account in accounts.items()]
+        lacking = [(event, account) for event, account in found if id(event) in self.visiting]
         PendingEvent.objects.bulk_create(
             PendingEvent(
-                identity=self.rows[event.anonymous], account_id=account, inferred=not event.account, at=event.at,
+                identity=self.rows[event.anonymous], account_id=account, user_id=users.get(event.user),
+                inferred=not event.account, at=event.at,
                 source=self.source.key, message_id=event.message_id,
             )
             for event, account in lacking

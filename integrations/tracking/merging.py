@@ -9,13 +9,14 @@ deletes the former user.
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.facts.merging import merge_users
 from accounts.models import EndUser
 from accounts.touching import touch
 from core.locks import xact_lock
 from core.waking import wake_evaluation
-from integrations.models import Identity, UserMerge
+from integrations.models import Identity, PendingEvent, UserMerge, VisitorLink
 from usage.store import PostgresStore
 
 SLICE = 10_000  # events that one transaction moves
@@ -24,11 +25,21 @@ SLICE = 10_000  # events that one transaction moves
 def begin_merge(old: EndUser, into: EndUser, *, source: str) -> set[int]:
     """Have one user become part of another one; the accounts (primary keys) concerned. Call it in a transaction."""
     accounts = merge_users(old, into, source=source)
-    Identity.objects.filter(user=old).update(user=into)
+    _take_names(old, into)
     UserMerge.objects.filter(into=old).update(into=into)
     UserMerge.objects.update_or_create(old=old, defaults={"into": into, "source": source})
     wake_evaluation()
     return accounts
+
+
+def _take_names(old: EndUser, into: EndUser) -> None:
+    """What meant the one means the other."""
+    both = VisitorLink.objects.filter(user=old, identity__links__user=into)
+    for link in both.select_related("identity"):
+        link.identity.links.filter(user=into, at__gt=link.at).update(at=link.at)
+        link.delete()
+    VisitorLink.objects.filter(user=old).update(user=into)
+    Identity.objects.filter(user=old).update(user=into)
 
 
 def is_merging() -> bool:
@@ -58,5 +69,7 @@ def merge_slice(number: int) -> bool:
     list(people.select_for_update().order_by("external_id").values_list("pk"))
     store.move_user(row.old_id, row.into_id)
     touch(merge_users(EndUser.objects.get(pk=row.old_id), row.into, source=row.source))
+    theirs = Identity.objects.filter(Q(user=row.into_id) | Q(links__user=row.into_id))
+    PendingEvent.objects.filter(identity__in=theirs, user_id=row.old_id).update(user_id=row.into_id)
     row.old.delete()
     return False

@@ -305,7 +305,7 @@ class Batch:
         for reject in result.rejected:
             events[reject.index].drop(reject.reason)
         self.touched |= {account for account in result.accounts.values() if account is not None}
-        self.identities.keep_pending(events, result.accounts)
+        self.identities.keep_pending(events, result.accounts, self.user_ids)
         self._name_homes(events, result.accounts)
         self._explain([events[place] for place, account in result.accounts.items() if account is None])
 

@@ -5,18 +5,22 @@ A request takes the first slice; a visitor who has more is marked, and the backg
 
 from __future__ import annotations
 
+import datetime as dt
+from collections import defaultdict
 from typing import Any
 
 from django.db import transaction
 
-from accounts.facts.rows import account_ids
+from accounts.facts.rows import account_ids, user_ids
 from accounts.touching import touch
-from integrations.models import Identity, PendingEvent
+from integrations.models import Identity, PendingEvent, UserMerge
+from integrations.tracking.owners import owner_at, sights_of
 from integrations.tracking.visitors import spans
 from usage.placing.homes import home_at
 from usage.store import EventPlace, PostgresStore
 
 SLICE = 10_000  # events that one transaction takes
+GIVEN = dt.timedelta(days=90)  # after which an event stays with the user whom it was given
 
 
 def settle_slice(row: Identity, after: int = 0) -> tuple[set[int], int | None]:
@@ -27,21 +31,46 @@ def settle_slice(row: Identity, after: int = 0) -> tuple[set[int], int | None]:
         waiting = waiting.filter(inferred=True)
     found = list(waiting[: SLICE + 1])
     events = found[:SLICE]
-    homes = [event.account_id for event in events] if row.user_id else _homes(row, events)
-    changed = [
-        (event, home) for event, home in zip(events, homes, strict=True) if row.user_id or event.account_id != home
-    ]
-    places = [EventPlace(event.at, event.source, event.message_id, event.account_id) for event, _ in changed]
-    if places:
-        PostgresStore().complete(places, [home for _, home in changed], user=row.user_id)
-    concerned = {account for event, home in changed for account in (event.account_id, home) if account is not None}
-    if row.user_id:
-        PendingEvent.objects.filter(pk__in=[event.pk for event in events]).delete()
-    else:
-        for event, home in changed:
-            event.account_id = home
-        PendingEvent.objects.bulk_update([event for event, _ in changed], ["account_id"], batch_size=1_000)
+    concerned = _place(row, events) if row.user_id is None else _give(row, events)
     return concerned, events[-1].pk if len(found) > SLICE else None
+
+
+def _place(row: Identity, events: list[PendingEvent]) -> set[int]:
+    """Move the events of a visitor who is nobody yet to where the visitor belonged; the accounts concerned."""
+    homes = zip(events, _homes(row, events), strict=True)
+    changed = [(event, home) for event, home in homes if event.account_id != home]
+    if changed:
+        PostgresStore().complete([_where(event) for event, _ in changed], [home for _, home in changed], user=None)
+    concerned = {account for event, home in changed for account in (event.account_id, home) if account is not None}
+    for event, home in changed:
+        event.account_id = home
+    PendingEvent.objects.bulk_update([event for event, _ in changed], ["account_id"], batch_size=1_000)
+    return concerned
+
+
+def _give(row: Identity, events: list[PendingEvent]) -> set[int]:
+    """Give the events of a visitor the users whom the visitor was; the accounts concerned."""
+    sights = sights_of([row])[row.name]
+    ids = user_ids(sights)
+    changed: dict[tuple[int | None, int], list[PendingEvent]] = defaultdict(list)
+    for event in events:
+        owner = ids[owner_at(sights, event.at)]
+        if event.user_id != owner:
+            changed[event.user_id, owner].append(event)
+    store = PostgresStore()
+    for (before, owner), theirs in changed.items():
+        places = [_where(event) for event in theirs]
+        if before is None:
+            store.complete(places, [event.account_id for event in theirs], user=owner)
+        else:
+            merging = UserMerge.objects.filter(old=before).values_list("into", flat=True)
+            store.give(places, [before, *merging], owner)
+        PendingEvent.objects.filter(pk__in=[event.pk for event in theirs]).update(user_id=owner)
+    return {event.account_id for theirs in changed.values() for event in theirs if event.account_id is not None}
+
+
+def _where(event: PendingEvent) -> EventPlace:
+    return EventPlace(event.at, event.source, event.message_id, event.account_id)
 
 
 def _homes(row: Identity, events: list[PendingEvent]) -> list[int | None]:
@@ -49,6 +78,11 @@ def _homes(row: Identity, events: list[PendingEvent]) -> list[int | None]:
     periods = spans(row.facts)
     ids = account_ids(span.account for span in periods)
     return [ids.get(home_at(periods, event.at) or "") for event in events]
+
+
+def forget_given(now: dt.datetime) -> None:
+    """Forget where events of visitors are that were given a user so long ago that nobody else will turn out to be it."""
+    PendingEvent.objects.filter(user_id__isnull=False, at__lt=now - GIVEN).delete()
 
 
 def is_behind() -> bool:
@@ -67,10 +101,12 @@ def catch_up() -> None:
 @transaction.atomic
 def _catch_up(number: int, after: int, said: Any) -> tuple[int, Any] | None:
     """One slice; after which number the next one begins, and what the visitor has said. None if that was the last."""
-    row = Identity.objects.filter(pk=number, behind=True).select_for_update(no_key=True).first()
+    rows = Identity.objects.filter(pk=number, behind=True).select_related("user")
+    row = rows.select_for_update(of=("self",), no_key=True).first()
     if row is None:
         return None
-    if said is not None and said != [row.user_id, row.facts]:
+    says = [row.user_id, row.facts, sights_of([row])]
+    if said is not None and said != says:
         after = 0  # something was said meanwhile that may move those that were looked at
     accounts, reached = settle_slice(row, after)
     touch(accounts)
@@ -78,4 +114,4 @@ def _catch_up(number: int, after: int, said: Any) -> tuple[int, Any] | None:
         row.behind = False
         row.save(update_fields=["behind"])
         return None
-    return reached, [row.user_id, row.facts]
+    return reached, says

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 
 from integrations.tracking import spool
+from integrations.tracking.settling import forget_given
 from integrations.tracking.tallies import forget_messages, sum_tallies
 
 
@@ -18,3 +19,4 @@ def tidy_messages() -> None:
     sum_tallies(timezone.now())
     forget_messages(timezone.now())
     spool.forget_aside(timezone.now())
+    forget_given(timezone.now())

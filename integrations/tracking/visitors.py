@@ -36,7 +36,7 @@ def stated(message: Tracked) -> list[Entry]:
     return found
 
 
-def together(entries: Iterable[Entry]) -> list[Entry]:
+def merged(entries: Iterable[Entry]) -> list[Entry]:
     """The same in as few entries as need be, whatever the order and repetition: by account and by time."""
     newest: dict[tuple[str, str], tuple[Any, ...]] = {}
     marks: dict[tuple[str, bool], list[dt.datetime]] = defaultdict(list)

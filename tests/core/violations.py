@@ -196,6 +196,7 @@ ALERTS = {
     "alert_replay_state_known": {"state": "lost"},
 }
 INTEGRATIONS = {
+    "one_link_of_visitor_and_user": {},
     "user_merges_into_another": {"old_id": 10**9, "into_id": 10**9},
     "connection_has_name": {"name": ""},
     "one_open_run_per_connection": {},

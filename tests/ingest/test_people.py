@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from typing import Any
 
@@ -11,6 +12,7 @@ from accounts.models import Account, AttributeChange, EndUser, Relationship
 from accounts.touching import read_touched, settle
 from csbox.pipeline import bring_in
 from integrations.models import Identity, Message, Outcome, PendingEvent
+from integrations.tracking.settling import GIVEN, forget_given
 from tests.ingest.conftest import Send, batch, group, identify, outcomes, track
 from usage.models import DailyUsage, Event
 from usage.rollup import roll_up
@@ -84,7 +86,7 @@ def test_the_events_of_a_user_wait_for_the_first_account(send: Send) -> None:
     assert homes() == {"m0": ("a1", "u1"), "m1": ("a1", "u1")}
     roll_up()
     assert DailyUsage.objects.get().count == 2
-    assert not PendingEvent.objects.exists()
+    assert not PendingEvent.objects.filter(user_id=None).exists()
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))), ids=str)
@@ -102,7 +104,29 @@ def test_a_visitor_becomes_a_user_in_whatever_order_the_calls_come(send: Send, o
     user = EndUser.objects.get()
     assert (user.external_id, user.title) == ("u1", "CFO")
     assert Relationship.objects.get().user_id == user.pk
-    assert Identity.objects.get().facts == [] and not PendingEvent.objects.exists()
+    assert Identity.objects.get().facts == [] and not PendingEvent.objects.filter(user_id=None).exists()
+
+
+def test_a_computer_that_two_share_is_each_of_theirs_in_turn(send: Send) -> None:
+    """Whatever was known first; before the first log-in it is whose that was."""
+    seen = [track("Seen", user=None, anonymousId="pc", messageId=f"e{day}", timestamp=on(day)) for day in (1, 3, 5)]
+    for user, day in (("u2", 4), ("u1", 2), ("u2", 9)):  # the later one is heard of first
+        send("/v1/batch", {"batch": [identify(user, anonymousId="pc", messageId=f"i{day}", timestamp=on(day)), *seen]})
+    whose = {name: user for name, (_, user) in homes().items()}
+    assert whose == {"e1": "u1", "e3": "u1", "e5": "u2"}
+    late = track("Seen", user=None, anonymousId="pc", messageId="e2", timestamp=on(2))
+    send("/v1/batch", {"batch": [late, {"type": "alias", "messageId": "al", "previousId": "u1", "userId": "u0"}]})
+    whose = {name: user for name, (_, user) in homes().items()}
+    assert whose == {"e1": "u0", "e2": "u0", "e3": "u0", "e5": "u2"}
+    send("/v1/batch", {"batch": [identify("u2", anonymousId="pc", messageId="i0", timestamp=on(1))]})
+    assert homes()["e1"][1] == "u2" and homes()["e3"][1] == "u0"
+    forget_given(dt.datetime(2026, 6, 3, tzinfo=dt.UTC) + GIVEN)
+    assert set(PendingEvent.objects.values_list("message_id", flat=True)) == {"e3", "e5"}
+
+
+def on(day: int) -> str:
+    """A day of a month."""
+    return f"2026-06-{day:02}T10:00:00Z"
 
 
 def test_a_visitor_and_the_log_in_may_come_in_one_batch(send: Send) -> None:

@@ -89,6 +89,9 @@ class EventStore(Protocol):
     def complete(self, events: Sequence[EventPlace], homes: Sequence[int | None], *, user: int | None) -> int:
         """Give stored events the user (a primary key) whom they lack, and a home; how many changed."""
 
+    def give(self, events: Sequence[EventPlace], olds: Sequence[int], new: int) -> int:
+        """Make these events, of users among `olds` (primary keys), those of another one; how many changed."""
+
     def move_user(self, old: int, new: int, limit: int | None = None) -> int:
         """Make events of one user (a primary key) those of another one, at most `limit`; how many. Fewer than that were
         the last ones."""

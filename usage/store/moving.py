@@ -65,6 +65,15 @@ _OF_USER = _MOVE.format(
 )
 
 
+_OF_MESSAGES = _MOVE.format(
+    wanted="unnest(%(ats)s::timestamptz[], %(sources)s::text[], %(ids)s::text[]) AS given (at, source, message_id)",
+    to_account="e.account_id",
+    to_user="%(new)s::bigint",
+    found="e.user_id = ANY(%(olds)s) AND e.at = wanted.at AND e.message_id = wanted.message_id"
+    " AND e.source = wanted.source",
+)
+
+
 class Move(NamedTuple):
     """An event by its number and time, and the account (a primary key) in which it happened as is known now."""
 
@@ -89,6 +98,15 @@ def complete_events(events: Sequence[EventPlace], homes: Sequence[int | None], u
         "accounts": [event.account for event in events],
     }  # fmt: skip
     return _run(_BY_MESSAGE, values)
+
+
+def give_events(events: Sequence[EventPlace], olds: Sequence[int], new: int) -> int:
+    """Give these events, of users among `olds` (primary keys), to another one; how many changed."""
+    values = {
+        "olds": list(olds), "new": new, "ats": [event.at for event in events],
+        "sources": [event.source for event in events], "ids": [event.message_id for event in events],
+    }  # fmt: skip
+    return _run([_OF_MESSAGES], values)
 
 
 def hand_events(old: int, new: int, limit: int | None) -> int:

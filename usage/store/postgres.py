@@ -23,7 +23,7 @@ from usage import partitions
 from usage.feeds.watching import note_arrival
 from usage.placing.marks import mark_ranges, mark_users
 from usage.store.base import Appended, EventFact, EventPlace, Prepared
-from usage.store.moving import complete_events, hand_events
+from usage.store.moving import complete_events, give_events, hand_events
 from usage.store.reading import FUTURE, read_events
 
 _STAGE = """
@@ -162,6 +162,13 @@ class PostgresStore:
         if user is not None:
             ats = [event.at for event in events]
             mark_ranges({user: (min(ats), max(ats))} if ats else {})
+        return changed
+
+    def give(self, events: Sequence[EventPlace], olds: Sequence[int], new: int) -> int:
+        """Make these events, of users among `olds` (primary keys), those of another one; how many changed."""
+        changed = give_events(events, olds, new)
+        ats = [event.at for event in events]
+        mark_ranges({new: (min(ats), max(ats))} if ats else {})
         return changed
 
     @transaction.atomic
