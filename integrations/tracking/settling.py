@@ -81,7 +81,7 @@ def _homes(row: Identity, events: list[PendingEvent]) -> list[int | None]:
 
 
 def forget_given(now: dt.datetime) -> None:
-    """Forget where events of visitors are that were given a user so long ago that nobody else will turn out to be it."""
+    """Forget where the events are that were given a user so long ago that they stay with that user."""
     PendingEvent.objects.filter(user_id__isnull=False, at__lt=now - GIVEN).delete()
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from accounts.models import EndUser
+from accounts.models import Account, EndUser
 from alerts.models import Alert, AlertRule, Milestone, MilestoneChange, NoticeChannel
 from health.models import HealthConfig
+from integrations.models import SyncItem
 from segments.models import AccountMembership, Segment
 from tests.rows import DAY, NOON, any_row
 
@@ -58,6 +59,7 @@ ACCOUNTS = {
     "exchange_rate_currency_is_a_code": {"currency": "€"},
     "subscription_has_external_id": {"external_id": ""},
     "subscription_mrr_not_negative": {"mrr": -1},
+    "one_mrr_per_account_and_day": {},
     "subscription_currency_is_a_code": {"currency": "US"},
     "subscription_billing_period_known": {"billing_period": "weekly"},
     "subscription_ends_after_start": {"starts_on": DAY, "ends_on": DAY - ONE_DAY},
@@ -198,6 +200,20 @@ ALERTS = {
 INTEGRATIONS = {
     "one_link_of_visitor_and_user": {},
     "user_merges_into_another": {"old_id": 10**9, "into_id": 10**9},
+    "one_destination_of_a_name": {},
+    "destination_has_name": {"name": ""},
+    "destination_kind_known": {"kind": "pigeon"},
+    "sync_key_is_given_once": {},
+    "sync_key_is_snake_case": {"key": "Not So"},
+    "a_segment_is_sent_once": {"segment": lambda: any_row(Segment)},
+    "a_field_is_sent_once": {"field": "account.name"},
+    "synced_value_is_of_one": {"account": None, "user": None},
+    "one_synced_value_of_account": {"account": lambda: any_row(Account)},
+    "one_synced_value_of_user": {"account": None, "user": lambda: any_row(EndUser)},
+    "a_change_is_told_once": {"item": lambda: any_row(SyncItem), "call": "track", "account": None, "seq": 1},
+    "outgoing_call_known": {"call": "shout"},
+    "outgoing_state_known": {"state": "lost"},
+    "outgoing_cause_known": {"cause": "chance"},
     "connection_has_name": {"name": ""},
     "one_open_run_per_connection": {},
     "one_link_per_record": {},

@@ -10,6 +10,7 @@ import pytest
 
 from accounts.models import EndUser
 from core.clock import moment
+from integrations.tracking.merging import continue_merges
 from tests.ingest.conftest import Send, batch, group, identify, track
 from usage.metrics import refresh_metrics
 from usage.models import AccountUsage, DailyUsage, Event, UserActivity
@@ -93,6 +94,7 @@ def test_a_merged_user_takes_along_what_was_counted_and_not_what_nobody_saw(send
     send("/v1/batch", batch(group("a1", "old"), there, away))
     assert seen() == (4, 4)
     send("/v1/batch", {"batch": [{"type": "alias", "messageId": "al", "previousId": "old", "userId": "new"}]})
+    continue_merges()
     assert seen() == (4, 4)
     assert UserActivity.objects.get().user.external_id == "new"
     assert sorted(DailyUsage.objects.values_list("count", "absent")) == [(1, 0), (1, 1)]
