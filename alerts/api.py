@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import django_filters
@@ -17,18 +18,22 @@ from rest_framework.response import Response
 
 from accounts.models import Account, AssignmentRole, TeamMember
 from alerts import handling
+from alerts.consequences import consequences_of, save_consequences, shared_channels
 from alerts.editing import Assigning, RuleNameTaken, StaleRule, delete_alert_rule, save_alert_rule
-from alerts.models import Alert, AlertEntry, AlertRule
+from alerts.models import Alert, AlertEntry, AlertRule, Playbook
 from alerts.models.alert import Severity
 from core.api.access import ColleaguesWrite, IsMember
 from core.api.filters import StrictFilterSet
 from core.api.problems import ApiProblem, Fault
-from core.api.strict import StrictSerializer, Text, YesNo, plain
+from core.api.strict import StrictSerializer, Text, Whole, YesNo, plain
 from core.api.views import ApiViewSet, taken
 from core.clock import moment
 from core.intake import BadValue
 from segments.models import Segment
 from segments.rules.tree import RuleError
+
+# What follows from an alert, with what one of each is called in a problem.
+FOLLOWS = {"members": "colleague", "channels": "channel", "playbooks": "playbook"}
 
 
 @contextmanager
@@ -57,7 +62,9 @@ class TreeField(serializers.JSONField):
 
 
 class AlertRuleSerializer(StrictSerializer):
-    """What raises an alert, for how long it must hold, what ends it, and whose it is (colleagues and parts by key)."""
+    """What raises an alert, for how long it must hold, what ends it, and whose it is (colleagues and parts by key).
+    Besides its assignee an alert tells `members` (by key) and `channels` (by id), and its account comes into
+    `playbooks` (by key; one that begins with something else is refused)."""
 
     id = serializers.IntegerField(read_only=True)
     name = Text(max_length=120)
@@ -75,6 +82,9 @@ class AlertRuleSerializer(StrictSerializer):
     role = Text(max_length=80, required=False, allow_null=True)
     round_robin = serializers.ListField(child=Text(max_length=80), required=False, max_length=100)
     fallback = Text(max_length=80, required=False, allow_null=True)
+    members = serializers.ListField(child=Text(max_length=80), required=False, max_length=100)
+    channels = serializers.ListField(child=Whole(), required=False, max_length=100)
+    playbooks = serializers.ListField(child=Text(max_length=80), required=False, max_length=100)
     reason = Text(max_length=255, required=False, allow_blank=True, write_only=True)
     version = serializers.IntegerField(read_only=True)
 
@@ -82,11 +92,15 @@ class AlertRuleSerializer(StrictSerializer):
         """Segments, parts and colleagues by their keys."""
         names = ("id", "name", "message", "type", "severity", "active", "condition", "clear", "hold_days",
                  "cooldown_days", "refire", "include_existing", "version")  # fmt: skip
+        told = getattr(instance, "notices", None)
         return {name: getattr(instance, name) for name in names} | {
             "segments": [one.key for one in instance.segments.all()],
             "role": instance.role_id,
             "round_robin": [one.key for one in instance.round_robin.all()],
             "fallback": instance.fallback.key if instance.fallback else None,
+            "members": [one.key for one in told.members.all()] if told else [],
+            "channels": [one.pk for one in told.channels.all()] if told else [],
+            "playbooks": [one.key for one in instance.playbooks.all()],
         }
 
 
@@ -101,13 +115,14 @@ class AlertRuleViewSet(ApiViewSet):
 
     def get_queryset(self) -> QuerySet[AlertRule]:
         """All of them."""
-        return AlertRule.objects.select_related("fallback").prefetch_related("segments", "round_robin")
+        found = AlertRule.objects.select_related("fallback", "notices")
+        return found.prefetch_related("segments", "round_robin", "playbooks", "notices__members", "notices__channels")
 
     def create(self, request: Request) -> Response:
         """Make a rule; accounts for which it holds already are left alone unless `include_existing` is true."""
         data = self.read_body()
         with explained():
-            made = save_alert_rule(None, author=request.user, **given(data, None))
+            made = _save(None, data, request.user)
         return self.answer(self.get_queryset().get(pk=made.pk), 201)
 
     def partial_update(self, request: Request, pk: str) -> Response:
@@ -115,7 +130,7 @@ class AlertRuleViewSet(ApiViewSet):
         with transaction.atomic(), explained():
             found = self.matching()
             data = self.read_body(partial=True)
-            made = save_alert_rule(found, author=request.user, **given(data, found))
+            made = _save(found, data, request.user)
         return self.answer(self.get_queryset().get(pk=made.pk))
 
     def destroy(self, request: Request, pk: str) -> Response:
@@ -125,10 +140,26 @@ class AlertRuleViewSet(ApiViewSet):
         return Response(status=204)
 
 
+def _save(rule: AlertRule | None, data: dict[str, Any], author: Any) -> AlertRule:
+    """Save the rule, and what follows from its alerts where that was sent."""
+    follow = {name: data.pop(name) for name in FOLLOWS if name in data}
+    with transaction.atomic():
+        made = save_alert_rule(rule, author=author, **given(data, rule))
+        if follow:
+            now = consequences_of(made)
+            rows = {
+                "members": TeamMember.objects.filter(user__is_active=True), "channels": shared_channels(),
+                "playbooks": Playbook.objects.all(),
+            }  # fmt: skip
+            chosen = {name: tuple(_by_key(rows[name], wanted, name, FOLLOWS[name])) for name, wanted in follow.items()}
+            save_consequences(made, replace(now, **chosen), author=author)
+    return made
+
+
 def given(data: dict[str, Any], rule: AlertRule | None) -> dict[str, Any]:
     """What to save: what was sent, over what is there."""
     shown = AlertRuleSerializer().to_representation(rule) if rule else {}
-    whole = {name: value for name, value in shown.items() if name not in ("id", "version")} | data
+    whole = {name: value for name, value in shown.items() if name not in ("id", "version", *FOLLOWS)} | data
     whole["segments"] = _by_key(Segment.objects.all(), whole.get("segments", []), "segments", "segment")
     members = TeamMember.objects.filter(user__is_active=True)
     roles = _by_key(AssignmentRole.objects.all(), [whole.pop("role", None)], "role", "part")
@@ -138,13 +169,14 @@ def given(data: dict[str, Any], rule: AlertRule | None) -> dict[str, Any]:
     return whole
 
 
-def _by_key(rows: QuerySet[Any], keys: list[str | None], at: str, called: str) -> list[Any]:
-    """The rows of these keys; 422 with the place for one that does not exist."""
+def _by_key(rows: QuerySet[Any], keys: list[Any], at: str, called: str) -> list[Any]:
+    """The rows of these keys (of channels by id); 422 with the place for one that does not exist."""
     wanted = [key for key in keys if key]
-    found = {row.key: row for row in rows.filter(key__in=wanted)}
+    by = "pk" if at == "channels" else "key"
+    found = {getattr(row, by): row for row in rows.filter(**{f"{by}__in": wanted})}
     for key in wanted:
         if key not in found:
-            text = f"There is no {called} “{key[:60]}”."
+            text = f"There is no {called} “{str(key)[:60]}”."
             raise ApiProblem(f"unknown-{called}", text, 422, [Fault(text, f"unknown-{called}", f"/{at}")])
     return [found[key] for key in dict.fromkeys(wanted)]
 

@@ -80,6 +80,19 @@ def refresh_past_days(days: int) -> None:
         refresh_everything(RefreshRun.Trigger.DAILY, Moment(present.now - dt.timedelta(days=back), present.zone))
 
 
+def score_past_days(days: Sequence[int]) -> None:
+    """Segments and scores as of this time on days so long ago (the earliest first), without anything that follows from
+    them: nobody is alerted about a day long past. Facts are taken as they are known now."""
+    present = moment()
+    for back in days:
+        past = Moment(present.now - dt.timedelta(days=back), present.zone)
+        bring_in(past)
+        _measure(past, None)
+        early, _ = split_by_stage(Segment.everything.all(), vocabulary(), Stage.HEALTH)
+        refresh_segments(RefreshRun.Trigger.DAILY, past, segments=early)
+        refresh_health(RefreshRun.Trigger.DAILY, past, None)
+
+
 def refresh_accounts(accounts: Sequence[int], now: Moment | None = None, *, users: Sequence[int] = ()) -> RefreshRun:
     """The same steps after new data for some accounts only, and for their users; `users` are others besides, who may
     belong to no account."""
@@ -107,15 +120,7 @@ def refresh_touched(now: Moment | None = None) -> RefreshRun | None:
 
 def _refresh(trigger: str, now: Moment, asked: Collection[int] | None, users: Sequence[int] = ()) -> RefreshRun:
     accounts = None if asked is None else Ids.of(asked)
-    with transaction.atomic():
-        xact_lock("pipeline.billing")
-        roll_up_billing(now, accounts)
-        keep_mrr(now, accounts)
-    with transaction.atomic():
-        xact_lock("pipeline.metrics")
-        refresh_metrics(now, accounts)
-    refresh_traits(now, accounts)
-    decide_levels(now, accounts)
+    _measure(now, accounts)
     # Found before the first segment moves, and kept: who moves early may be asked about late.
     changed = None if accounts is None else Changed.of(accounts, users)
     early, late = split_by_stage(Segment.everything.all(), vocabulary(), Stage.HEALTH)
@@ -142,3 +147,16 @@ def _refresh(trigger: str, now: Moment, asked: Collection[int] | None, users: Se
         refresh_segments(trigger, now, segments=last, changed=changed)
     request_looks(None if changed is None else changed.ids(Subject.ACCOUNT))
     return run
+
+
+def _measure(now: Moment, accounts: Ids | None) -> None:
+    """Everything that segments ask about: money, usage, traits, levels."""
+    with transaction.atomic():
+        xact_lock("pipeline.billing")
+        roll_up_billing(now, accounts)
+        keep_mrr(now, accounts)
+    with transaction.atomic():
+        xact_lock("pipeline.metrics")
+        refresh_metrics(now, accounts)
+    refresh_traits(now, accounts)
+    decide_levels(now, accounts)

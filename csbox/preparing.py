@@ -139,7 +139,7 @@ def chosen_data() -> Path | None:
 def first_refresh() -> None:
     """Compute everything once; afterwards the worker keeps it fresh."""
     from csbox import pipeline
-    from integrations.demo import alerting, judging
+    from integrations.demo import alerting, judging, proving
 
     done = settings.DATA_DIR / "refreshed"
     identity = _database_identity()
@@ -147,10 +147,12 @@ def first_refresh() -> None:
         if done.read_text() == identity:
             return
     with step("Segments, health and alerts, day by day for two weeks"):
+        pipeline.score_past_days(proving.KNOWN)
         pipeline.refresh_past_days(14)
         judging.know_better()
         pipeline.refresh_everything()
         alerting.answer()
+        proving.conclude()
     done.write_text(identity)
 
 

@@ -14,6 +14,7 @@ from django.http import QueryDict
 
 from accounts.fields import Vocabulary
 from accounts.models import AssignmentRole, TeamMember
+from alerts.consequences import Consequences, NewTask, consequences_of, free_playbooks, shared_channels
 from alerts.definition import LONGEST, Definition, read_definition
 from alerts.editing import Assigning
 from alerts.messages import check_message
@@ -27,7 +28,8 @@ from segments.rules.tree import Problem, RuleError
 
 TYPES = ("Onboarding", "Renewal", "Upselling", "Risk")
 ROOTS = {"n": "condition", "c": "clear"}
-TEXTS = ("name", "message", "type", "severity", "hold", "cooldown", "refire", "role", "fallback", "reason")
+TEXTS = ("name", "message", "type", "severity", "hold", "cooldown", "refire", "role", "fallback", "reason",
+         "task", "task_days")  # fmt: skip
 
 
 def empty() -> Tree:
@@ -55,6 +57,11 @@ class RuleDraft:
     fallback: str = ""
     reason: str = ""
     version: int = 0
+    told: list[str] = field(default_factory=list)
+    channels: list[str] = field(default_factory=list)
+    playbooks: list[str] = field(default_factory=list)
+    task: str = ""
+    task_days: str = "2"
     trees: dict[str, Tree] = field(default_factory=lambda: {root: empty() for root in ROOTS})
     places: dict[str, dict[str, Place]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
@@ -70,6 +77,10 @@ class RuleDraft:
             rule.include_existing, rule.role_id or "", [one.key for one in rule.round_robin.all()],
             rule.fallback.key if rule.fallback else "", "", rule.version,
         )  # fmt: skip
+        follow = consequences_of(rule)
+        made.told = [one.key for one in follow.members]
+        made.channels = [str(one.pk) for one in follow.channels]
+        made.playbooks = [one.key for one in follow.playbooks]
         for root, name in ROOTS.items():
             tree = getattr(rule, name)
             made.trees[root] = tree if isinstance(tree, dict) and "rules" in tree else empty()
@@ -86,6 +97,8 @@ class RuleDraft:
             setattr(self, name, data.get(name, "").replace("\x00", ""))
         self.active, self.include_existing = data.get("active") == "1", data.get("include_existing") == "1"
         self.segments, self.round_robin = data.getlist("segments"), data.getlist("round_robin")
+        self.told, self.channels = data.getlist("told"), data.getlist("channels")
+        self.playbooks = data.getlist("playbooks")
         self.version = _whole(data.get("version", "")) or 0
         for root in ROOTS:
             self.trees[root], self.places[root] = read_form(data, vocabulary, root)
@@ -183,6 +196,24 @@ class RuleDraft:
                 "Somebody who was chosen is not there any more. Look at the others and save again."
             )
         return Assigning(role, turn, fallback)
+
+    def consequences(self) -> tuple[Consequences, NewTask | None]:
+        """What follows from an alert. What was chosen and is gone, and a task without its days, are problems."""
+        members = TeamMember.objects.filter(user__is_active=True, key__in=self.told)
+        channels = shared_channels().filter(pk__in=[pk for pk in self.channels if _whole(pk) is not None])
+        playbooks = free_playbooks(self.rule).filter(key__in=self.playbooks)
+        found = Consequences(tuple(members), tuple(channels), tuple(playbooks))
+        if any(
+            len(rows) < len(set(chosen))
+            for rows, chosen in (
+                (found.members, self.told), (found.channels, self.channels), (found.playbooks, self.playbooks),
+            )
+        ):  # fmt: skip
+            self.errors["follows"] = "What was chosen is not there any more. Look at the others and save again."
+        days = _whole(self.task_days)
+        if self.task.strip() and (days is None or days > LONGEST):
+            self.errors["follows"] = f"The task is due in a number of days from 0 to {LONGEST}."
+        return found, NewTask(self.task, days or 0) if self.task.strip() else None
 
     def problems_of(self, root: str) -> list[Problem]:
         """The problems of one of the trees, by their pointers in it."""

@@ -108,7 +108,13 @@ def enrol_for(playbook: Playbook, version: PlaybookVersion, first: str, now: Mom
         return [account for (account,) in cursor.fetchall()]
 
 
-def enrol_by_hand(playbook: Playbook, accounts: QuerySet[Account] | Iterable[Account], *, by: Any = None) -> list[int]:
+def enrol_by_hand(
+    playbook: Playbook,
+    accounts: QuerySet[Account] | Iterable[Account],
+    *,
+    by: Any = None,
+    now: dt.datetime | None = None,
+) -> list[int]:
     """Let a person bring accounts in, whether they were in it before or not. Which came in (primary keys): the others
     are in it now. Raises BadValue for a playbook that is switched off."""
     with transaction.atomic():
@@ -120,7 +126,7 @@ def enrol_by_hand(playbook: Playbook, accounts: QuerySet[Account] | Iterable[Acc
         steps = version.definition["steps"]
         inside = set(found.enrolments.running().values_list("account_id", flat=True))
         new = [one.pk for one in accounts if one.pk not in inside and one.archived_at is None]
-        now = moment().now
+        now = now or moment().now
         made = Enrolment.objects.bulk_create(
             (
                 Enrolment(

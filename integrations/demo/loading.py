@@ -24,7 +24,19 @@ from accounts.facts import (
 from accounts.models import Account, EndUser, Note, TeamMember
 from core.clock import Moment, moment
 from core.models import Workspace
-from integrations.demo import alerting, computed, facts, intake, milestones, questions, team, told, words, work
+from integrations.demo import (
+    alerting,
+    computed,
+    facts,
+    intake,
+    milestones,
+    proving,
+    questions,
+    team,
+    told,
+    words,
+    work,
+)  # fmt: skip
 from integrations.demo.company import Customer, invent
 from integrations.demo.usage import happenings
 from segments.models import Segment
@@ -77,6 +89,7 @@ def load_company(
     wanted = milestones.plan(members[0].user)
     say(f"{segments} segments, {traits} traits, {rules} alert rules and {wanted} milestones")
     playbooks, tasks = work.plan(customers, members, dice, present)
+    proving.try_out(customers, members[0].user, present)
     say(f"{playbooks} playbooks and {tasks} tasks")
     return {
         "accounts": len(customers), "users": len(users), "subscriptions": len(contracts), "events": events,

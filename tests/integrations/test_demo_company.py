@@ -26,6 +26,7 @@ from accounts.models import (
 )
 from alerts.models import Playbook, Task
 from core.clock import moment
+from integrations.demo import proving
 from integrations.demo.company import invent
 from integrations.demo.usage import happenings
 from integrations.models import Import, Message, Outcome, ScheduledImport, SourceTally
@@ -84,7 +85,9 @@ def test_there_is_something_for_every_page(company: str) -> None:
     assert all(trait.active and not trait.error for trait in traits)
     assert Account.objects.filter(level="at-risk").exists() and LevelRule.objects.get().error == ""
     assert Pin.objects.get().segment.name == "At risk"
-    assert set(Playbook.objects.values_list("name", "error")) == {("Renewal in 90 days", ""), ("Onboarding", "")}
+    assert set(Playbook.objects.values_list("name", "error")) == {
+        ("Renewal in 90 days", ""), ("Onboarding", ""), (proving.NAME, ""),
+    }  # fmt: skip
     assert set(Task.objects.values_list("state", flat=True)) == {"open", "done"}
 
 

@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.fields import Stage
 from accounts.models import AssignmentRole, TeamMember
+from alerts.consequences import consequences_of, free_playbooks, save_consequences, shared_channels
 from alerts.definition import Definition
 from alerts.editing import RuleNameTaken, StaleRule, save_alert_rule
 from alerts.messages import sayable
@@ -70,7 +72,8 @@ def alert_rule(request: HttpRequest, pk: int) -> HttpResponse:
     elif not may_edit_segments(request):
         reader, draft = reader_for(request), RuleDraft.stored(rule)
         views = {root: rule_view(draft.trees[root], reader, root=root) for root in ROOTS}
-        context = {"rule": rule, "views": views, "open_now": rule.alerts.filter(ended_at=None).count()}
+        context = {"rule": rule, "views": views, "open_now": rule.alerts.filter(ended_at=None).count(),
+                   "follows": consequences_of(rule)}  # fmt: skip
         return page(request, "web/alerts/rule.html", context)
     return _edit(request, RuleDraft.stored(rule))
 
@@ -102,17 +105,20 @@ def _save(request: HttpRequest, draft: RuleDraft, reader: Reader) -> HttpRespons
     """Save; None if something is wrong, which then stands in the draft."""
     draft.wording()
     values, definition = draft.values(), draft.definition(reader)
+    follow, task = draft.consequences()
     if definition is None or draft.failed:
         return None
     before = draft.rule.version if draft.rule else 0
     try:
-        saved = save_alert_rule(
-            draft.rule,
-            author=request.user,
-            expected_version=draft.version if draft.rule else None,
-            **values,
-            **(definition.data() | {"segments": definition.segments}),
-        )
+        with transaction.atomic():
+            saved = save_alert_rule(
+                draft.rule,
+                author=request.user,
+                expected_version=draft.version if draft.rule else None,
+                **values,
+                **(definition.data() | {"segments": definition.segments}),
+            )
+            save_consequences(saved, follow, task=task, author=request.user)
     except RuleError as error:
         draft.problems = error.problems
     except RuleNameTaken as error:
@@ -153,6 +159,7 @@ def _context(
         "types": _types(), "severities": Severity.choices, "refires": AlertRule.Refire.choices,
         "segments": Segment.objects.filter(subject=Segment.Subject.ACCOUNT, active=True).in_tab_order(),
         "roles": AssignmentRole.objects.all(), "members": members, "sayable": sayable(reader.vocabulary),
+        "channels": shared_channels(), "playbooks": free_playbooks(draft.rule),
         "versions": draft.rule.versions.select_related("author__member")[:5] if draft.rule else [],
     }  # fmt: skip
     found |= _effect(request, draft, reader, views, replay)
