@@ -171,7 +171,8 @@ SELECT
         FROM matched GROUP BY 1
     ) AS of_kind),
     ARRAY(SELECT id FROM matched ORDER BY mrr DESC NULLS LAST, name, id LIMIT 5),
-    (SELECT json_object_agg(band, n) FROM (SELECT band, count(*) AS n FROM matched GROUP BY 1) AS of_band)
+    (SELECT json_object_agg(band, n) FROM (SELECT band, count(*) AS n FROM matched GROUP BY 1) AS of_band),
+    (SELECT count(*) FROM ({kept}) AS kept)
 """
 _PREVIEW_USERS = """
 WITH matched AS MATERIALIZED (
@@ -186,7 +187,8 @@ SELECT
         'mrr', (SELECT coalesce(sum(mrr), 0)::text FROM (SELECT DISTINCT account, mrr FROM matched) AS behind)
     )) FROM matched),
     ARRAY(SELECT id FROM (SELECT DISTINCT name, id FROM matched ORDER BY name, id LIMIT 5) AS first),
-    NULL
+    NULL,
+    (SELECT count(*) FROM ({kept}) AS kept)
 """
 BAND = "health.band"  # declared by an app above; where it is not, nothing is said of health
 
@@ -200,11 +202,10 @@ def preview(question: Question, *, base: QuerySet[Any], segment: Segment | None 
     members = question.members
     with bounded(PREVIEW_LIMIT_MS):
         total = members.count(base)
-        kinds, ids, bands = _matched(question, base, segment)
+        kinds, ids, bands, kept = _matched(question, base, segment)
         count = sum(kind["n"] for kind in kinds)
         joins = sum(kind["joins"] for kind in kinds) if segment else 0
         alone, uncounted = _alone(question, base, count)
-        kept = _members(base, segment)
         today = question.context.moment.today
         pins = pin_effect(segment, question.matching(base), base, today) if segment else PinEffect()
         found = members.shown().in_bulk(ids)
@@ -226,9 +227,12 @@ def preview(question: Question, *, base: QuerySet[Any], segment: Segment | None 
 
 def _matched(
     question: Question, base: QuerySet[Any], segment: Segment | None
-) -> tuple[list[dict[str, Any]], list[int], dict[str, int]]:
+) -> tuple[list[dict[str, Any]], list[int], dict[str, int], int]:
     """Count, MRR and joiners by kind of stage; the ids of the five with the largest MRR; how many are in which band of
-    health. Of users all in one, and the first five by name."""
+    health; and how many stored members can be seen. Of users all in one, and the first five by name.
+
+    One statement, because a refresh that ends between two would have all of them join and leave.
+    """
     columns: tuple[str, ...]
     if question.members.subject is Subject.ACCOUNT:
         statement, columns = _PREVIEW, ("pk", "mrr", "stage__kind", "name_folded", "band_now")
@@ -240,20 +244,19 @@ def _matched(
     try:
         sql, params = rows.query.sql_with_params()
     except EmptyResultSet:
-        return [], [], {}
-    statement = statement.format(matched=sql, table=question.members.memberships._meta.db_table)
+        return [], [], {}, _members(base, segment).count() if segment else 0
+    kept, theirs = _members(base, segment).query.sql_with_params() if segment else ("SELECT 1 WHERE FALSE", ())
+    statement = statement.format(matched=sql, table=question.members.memberships._meta.db_table, kept=kept)
     with connection.cursor() as cursor:
-        cursor.execute(statement, [*params, segment.pk if segment else 0])
-        kinds, ids, bands = cursor.fetchone()
-    return kinds or [], ids, bands or {}
+        cursor.execute(statement, [*params, segment.pk if segment else 0, *theirs])
+        kinds, ids, bands, count = cursor.fetchone()
+    return kinds or [], ids, bands or {}, count
 
 
-def _members(base: QuerySet[Any], segment: Segment | None) -> int:
-    """The stored members that can be seen from the base."""
-    if segment is None:
-        return 0
+def _members(base: QuerySet[Any], segment: Segment) -> QuerySet[Any]:
+    """The ids of the stored members that can be seen from the base, each once."""
     members = members_of(segment)
-    return members.count(base.filter(**{f"{members.pk}__in": members.inside(segment)}))
+    return members.ids(base.filter(**{f"{members.pk}__in": members.inside(segment)})).distinct()
 
 
 def _alone(question: Question, base: QuerySet[Any], count: int) -> tuple[dict[str, int], tuple[str, ...]]:

@@ -12,9 +12,11 @@ from django.utils import timezone
 
 from accounts.models import Account
 from core.clock import Moment, moment
+from segments import questions
 from segments.models import AccountMembership, Segment
 from segments.questions import preview, read_rule
-from segments.refresh import Changed, refresh_segments
+from segments.refresh import Changed, refresh_due, refresh_segments
+from tests import factories
 from tests.segments.conftest import mrr_from, names_in
 from tests.segments.judging import world_in_database
 from tests.segments.storing import furnish
@@ -129,3 +131,21 @@ def test_a_preview_counts_what_the_refresh_then_finds(db: None) -> None:
                 assert seen.mrr * 12 == saved.contract_value
                 again = preview(read_rule(rule), base=Account.objects.live(), segment=saved)
                 assert (again.joins, again.leaves) == (0, 0)
+
+
+def test_a_refresh_that_ends_during_a_preview_moves_nobody_twice(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Joiners and leavers are told from one look at the stored members."""
+    factories.account(mrr=500)
+    segment = factories.segment("Large", {"field": "account.mrr", "op": "at_least", "value": 100}, refreshed=False)
+    right = questions._alone
+
+    def meanwhile(*args: Any) -> Any:
+        refresh_due()
+        return right(*args)
+
+    monkeypatch.setattr(questions, "_alone", meanwhile)
+    question = read_rule(segment.rule)
+    found = preview(question, base=Account.objects.live(), segment=segment)
+    assert (found.count, found.joins, found.leaves) == (1, 1, 0)
+    found = preview(question, base=Account.objects.live(), segment=segment)
+    assert (found.count, found.joins, found.leaves) == (1, 0, 0)
