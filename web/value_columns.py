@@ -14,6 +14,7 @@ from web.templatetags.csbox import money_short
 ORDER = (Band.POOR, Band.AVERAGE, Band.GOOD, Band.NONE)
 WIDE, NARROW, HEIGHT = 760, 340, 196
 TOP, FOOT, LEFT, RIGHT = 10.0, 24.0, 56.0, 8.0
+WIDEST = 48.0  # of a column, where there are few
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def _chart(columns: Sequence[Column], currency: str, width: int, most_labels: in
             tall = high * float(column.bands.get(band.value, 0)) / top
             if tall > 0:
                 ground -= tall
-                parts = (x + step * 0.12, ground, step * 0.76, tall)
+                broad = min(WIDEST, step * 0.76)
+                parts = (x + (step - broad) / 2, ground, broad, tall)
                 blocks.append(Block(f"band-{band.value}", *(f"{number:.2f}" for number in parts)))
         if (len(columns) - 1 - place) % every == 0:
             labels.append(Mark(f"{x + step / 2:.1f}", f"{HEIGHT - 6}", column.label))
