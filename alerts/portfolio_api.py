@@ -165,7 +165,7 @@ class PortfolioCourseView(ApiView):
     )
     def get(self, request: Request) -> Response:
         """The accounts of today's book with the health and the MRR that they had then; of everybody those of then."""
-        whose, now = _whose(request), Reader.now().moment
+        whose, now = asked_whose(request), Reader.now().moment
         member = member_of(request.user)
         restricted = member is not None and member.is_restricted(Workspace.get())
         try:
@@ -194,8 +194,8 @@ class PortfolioView(ApiView):
     )
     def get(self, request: Request) -> Response:
         """The book of the caller, or the one that `who` means."""
-        whose, days, reader = _whose(request), _days(request), Reader.now()
-        since = _since(request) or reader.moment.now - dt.timedelta(days=7)
+        whose, days, reader = asked_whose(request), _days(request), Reader.now()
+        since = asked_since(request) or reader.moment.now - dt.timedelta(days=7)
         seen = Account.objects.visible_to(request.user)
         accounts = whose.accounts(seen)
         movers, changes = movers_of(accounts, days, reader, SHOWN), changes_since(accounts, since, reader, SHOWN)
@@ -220,7 +220,8 @@ def _figures(figures: Figures) -> dict[str, Share]:
     }  # fmt: skip
 
 
-def _whose(request: Request) -> Whose:
+def asked_whose(request: Request) -> Whose:
+    """Whose book `who` means. Raises ApiProblem."""
     try:
         return read_whose(
             request.query_params.get("who", ""), me=member_of(request.user), may_choose=may_manage(request.user)
@@ -236,7 +237,8 @@ def _days(request: Request) -> int:
     return int(text)
 
 
-def _since(request: Request) -> dt.datetime | None:
+def asked_since(request: Request) -> dt.datetime | None:
+    """The instant `since`, if it is given. Raises ApiProblem."""
     text = request.query_params.get("since", "")
     if not text:
         return None

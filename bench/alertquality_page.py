@@ -20,8 +20,9 @@ is what a customer-success manager would have seen then. The rules are those of 
 health config; they were fixed in advance and are fitted to neither history. They are saved before the first week. Nobody closes
 an alert, and every account counts as live, which neither data set says of all of them.
 
-An alert is **right** if its account is lost after it, within the horizon; **precision** is the share of the right ones among those
-whose horizon is over. The **base rate** is that share among all weeks of all accounts that were there to lose: a rule that draws
+An alert is **judged** if its horizon is over and its account was there to lose: with a running subscription that is no trial, or
+seen within 180 days. It is **right** if the account is lost after it, within the horizon; **precision** is the share of the right
+ones among the judged. The **base rate** is that share among all weeks of all accounts that were there to lose: a rule that draws
 its accounts by chance has it as its precision. **Lead time** is the median number of days from a right alert to the loss.
 **Caught** are the losses that had an alert within the horizon before. A rule that raises no alert here asks for something that the
 data set does not have.

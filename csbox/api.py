@@ -15,6 +15,7 @@ from accounts import api as accounts
 from accounts.fields import Subject
 from alerts import api as alerts
 from alerts import notices_api as notices
+from alerts.brief_api import BriefView
 from alerts.comparing.api import ComparisonViewSet
 from alerts.milestones.api import AccountMilestoneViewSet, MilestoneViewSet
 from alerts.playbooks.api import EnrolmentViewSet, PlaybookViewSet
@@ -152,6 +153,7 @@ urlpatterns = [
     path("v1/notification-settings/", notices.NotificationSettingsView.as_view(), name="api-notification-settings"),
     path("v1/alert-quality/", AlertQualityView.as_view(), name="api-alert-quality"),
     path("v1/portfolio/course/", PortfolioCourseView.as_view(), name="api-portfolio-course"),
+    path("v1/portfolio/brief/", BriefView.as_view(), name="api-portfolio-brief"),
     path("v1/portfolio/", PortfolioView.as_view(), name="api-portfolio"),
     path("v1/bulk/accounts/", accounts.BulkAccountsView.as_view(), name="api-bulk-accounts"),
     path("v1/bulk/users/", accounts.BulkUsersView.as_view(), name="api-bulk-users"),

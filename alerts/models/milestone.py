@@ -67,6 +67,9 @@ class Milestone(Timestamped):
     searched_version = models.PositiveIntegerField(
         default=0, editable=False, help_text="The version for which the past was searched."
     )
+    known_from = models.DateField(
+        null=True, editable=False, help_text="The first day of the past that was searched; nothing is known of before."
+    )
     looked_at = models.DateTimeField(
         null=True, editable=False, help_text="The newest moment as of which every account was looked at."
     )

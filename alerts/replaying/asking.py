@@ -13,20 +13,19 @@ from django.db.models import F, QuerySet
 from accounts.models import Account
 from alerts.definition import Definition, scoped, stored_definition
 from alerts.models import AlertReplay, AlertReplayDay
+from alerts.past import HEALTH, days_of
 from core.clock import moment
 from core.deadline import time_limit
 from core.ids import Ids, OneOf
 from core.spans import ONE_DAY
 from health.models import HealthDay
-from health.past import show_pulses, show_scores
-from segments.past_days import PastDays, past_days, words_in
-from segments.questions import Question, Reader, named_in
+from segments.past_days import PastDays
+from segments.questions import Question, Reader
 from segments.rules.nodes import fields_of, walk
 from segments.rules.tree import Problem, RuleError
 from segments.unknown_days import Gap, Reads, gaps_of
 
 LIMIT_MS = 60_000
-HEALTH = "health."
 
 
 @dataclass
@@ -95,9 +94,7 @@ def asking(replay: AlertReplay) -> Iterator[Asking]:
     data = definition.data()
     asked = scoped(data["condition"], definition.segments)
     rules = [asked, *([data["clear"]] if data["clear"] else [])]
-    with past_days(reader, rules, named_in(rules), [show_pulses]) as past:
-        if any(word.startswith(HEALTH) for one in [*rules, *past.segments.rules()] for word in words_in(one)):
-            past.also = [show_pulses, show_scores]
+    with days_of(reader, rules) as past:
         found = Asking(definition, asked, data["clear"], past)
         found.refuse(past.unknown)
         yield found

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
 from django.db.models import Count
 from django.utils import timezone
 
@@ -25,6 +26,8 @@ from accounts.models import Account, TeamMember
 from alerts.channels.editing import save_channel
 from alerts.editing import Assigning, delete_alert_rule, save_alert_rule
 from alerts.models import Alert, AlertEntry, AlertRule, Delivery, Notice, NoticeChannel, NoticeSettings, RuleNotices
+from alerts.notifying.kinds import ALERT
+from alerts.notifying.telling import Telling, tell
 from segments.models import RefreshRun
 from segments.refresh import refresh_due, refresh_segments
 from tests import factories
@@ -69,6 +72,17 @@ def due(committed: None, settings: Any) -> Iterator[Receiver]:
 def alive(pid: int) -> bool:
     """Whether the process is still there."""
     return Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.django_db
+def test_the_database_refuses_a_second_message_with_the_same_key() -> None:
+    """It also makes the test database where this file is run alone."""
+    channel, _ = save_channel(None, name="Hook", kind="webhook", address="https://hooks.example/x")
+    tell([Telling(ALERT.key, "x", "t", channel=channel)])
+    sent = Delivery.objects.get()
+    again = Delivery(notice=sent.notice, via=sent.via, channel=channel, key=sent.key, due_at=sent.due_at)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        again.save()
 
 
 def test_twenty_kills_lose_and_double_nothing(due: Receiver) -> None:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.fields import Stage
 from accounts.models import Account
-from alerts.milestones.backfilling import can_be_dated
+from alerts.milestones.backfilling import asks_events_only
 from alerts.milestones.editing import (
     MilestoneInUse,
     MilestoneNameTaken,
@@ -181,7 +181,7 @@ def _preview(
     for pointer, number in alone.items():
         if pointer in nodes:
             nodes[pointer].alone = number
-    return {"preview": found, "can_be_dated": can_be_dated(draft.tree, reader)}
+    return {"preview": found, "events_only": asks_events_only(draft.tree, reader)}
 
 
 @login_required
