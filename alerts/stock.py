@@ -24,9 +24,9 @@ from accounts.models import AssignmentRole
 from alerts.editing import Assigning, free_rule_name, save_alert_rule
 from alerts.models import AlertRule
 from alerts.models.alert import Severity
-from segments.questions import PREVIEW_LIMIT_MS, PreviewTooSlow, Reader, bounded
+from segments.questions import Reader
+from segments.written import Rule, days, either, every, is_, number_now, share
 
-Rule = dict[str, Any]
 ROLE = "csm"
 REASON = "Taken from the gallery"
 
@@ -57,27 +57,7 @@ class RuleOffer:
     taken: AlertRule | None
 
 
-def _is(field: str, op: str, value: Any = None) -> Rule:
-    return {"field": field, "op": op} | ({} if value is None else {"value": value})
-
-
-def _every(*rules: Rule) -> Rule:
-    return {"match": "all", "rules": list(rules)}
-
-
-def _any(*rules: Rule) -> Rule:
-    return {"match": "any", "rules": list(rules)}
-
-
-def _days(number: int) -> Rule:
-    return {"n": number, "unit": "day"}
-
-
-def _share(percent: int, of: str = "account.licences") -> Rule:
-    return {"percent": percent, "of": of}
-
-
-_LIVE = _is("account.stage_type", "is", "live")
+_LIVE = is_("account.stage_type", "is", "live")
 _ACTIVE, _CHANGE = "account.active_users_30d", "account.active_days_change_30d"
 
 STOCK: tuple[StockRule, ...] = (
@@ -85,40 +65,40 @@ STOCK: tuple[StockRule, ...] = (
         "renewal-poor", "Renewal near, health Poor", "Renewal", Severity.CRITICAL,
         "Renews within 90 days, and its health is Poor.",
         "Renews on {{ account.renews_on }} with a health score of {{ health.score }}",
-        _every(_LIVE, _is("account.renews_on", "within_next", _days(90)), _is("health.band", "is", "poor")),
-        _any(_is("health.band", "is", "good"), _is("account.renews_on", "more_than_ahead", _days(90))),
+        every(_LIVE, is_("account.renews_on", "within_next", days(90)), is_("health.band", "is", "poor")),
+        either(is_("health.band", "is", "good"), is_("account.renews_on", "more_than_ahead", days(90))),
         {"hold_days": 1, "cooldown_days": 14},
     ),
     StockRule(
         "silent", "Silent account", "Risk", Severity.HIGH, "A live customer that nobody used for two weeks.",
         "Nobody was seen since {{ account.last_seen_at }}",
-        _every(_LIVE, _is("account.last_seen_at", "more_than_ago", _days(14))),
-        _every(_is("account.active_days_30d", "at_least", 3)),
+        every(_LIVE, is_("account.last_seen_at", "more_than_ago", days(14))),
+        every(is_("account.active_days_30d", "at_least", 3)),
         {"cooldown_days": 7},
     ),
     StockRule(
         "usage-halved", "Usage halved", "Risk", Severity.HIGH,
         "At most half the active days of the month before, where there was use to lose.",
         "Active days changed by {{ account.active_days_change_30d }} in a month",
-        _every(_LIVE, _is(_CHANGE, "at_most", -50), _is("account.active_days_90d", "at_least", 8)),
-        _every(_is(_CHANGE, "at_least", -20)),
+        every(_LIVE, is_(_CHANGE, "at_most", -50), is_("account.active_days_90d", "at_least", 8)),
+        every(is_(_CHANGE, "at_least", -20)),
         {"hold_days": 3, "cooldown_days": 14},
     ),
     StockRule(
         "sole-user", "Sole user", "Risk", Severity.MEDIUM,
         "Several licences, and for a week only one person who used the product in 30 days.",
         "One active user of {{ account.licences }} licences",
-        _every(_LIVE, _is(_ACTIVE, "equals", 1), _is("account.licences", "more_than", 1)),
-        _every(_is(_ACTIVE, "at_least", 3)),
+        every(_LIVE, is_(_ACTIVE, "equals", 1), is_("account.licences", "more_than", 1)),
+        every(is_(_ACTIVE, "at_least", 3)),
         {"hold_days": 7, "cooldown_days": 30},
     ),
     StockRule(
         "onboarding-overdue", "Onboarding overdue", "Onboarding", Severity.HIGH,
         "A customer for more than 45 days, and still being onboarded.",
         "Customer since {{ account.customer_since }} and not live yet",
-        _every(
-            _is("account.stage_type", "is", "onboarding"),
-            _is("account.customer_since", "more_than_ago", _days(45)),
+        every(
+            is_("account.stage_type", "is", "onboarding"),
+            is_("account.customer_since", "more_than_ago", days(45)),
         ),
         None,
         {"refire": AlertRule.Refire.NEVER},
@@ -127,15 +107,15 @@ STOCK: tuple[StockRule, ...] = (
         "licences-full", "Licences nearly used up", "Upselling", Severity.LOW,
         "At least 90% of the licences were used in 30 days.",
         "{{ account.active_users_30d }} active users of {{ account.licences }} licences",
-        _every(_LIVE, _is(_ACTIVE, "at_least", _share(90)), _is("account.licences", "at_least", 5)),
-        _every(_is(_ACTIVE, "at_most", _share(75))),
+        every(_LIVE, is_(_ACTIVE, "at_least", share(90, "account.licences")), is_("account.licences", "at_least", 5)),
+        every(is_(_ACTIVE, "at_most", share(75, "account.licences"))),
         {"hold_days": 3, "cooldown_days": 30},
     ),
     StockRule(
         "trial-ending", "Trial about to end", "Onboarding", Severity.MEDIUM, "A trial that ends within a week.",
         "The trial ends on {{ account.trial_ends_on }}, with {{ account.active_users_7d }} active users this week",
-        _every(
-            _is("account.stage_type", "is", "trial"), _is("account.trial_ends_on", "within_next", _days(7)),
+        every(
+            is_("account.stage_type", "is", "trial"), is_("account.trial_ends_on", "within_next", days(7)),
         ),
         None,
         {"refire": AlertRule.Refire.NEVER},
@@ -149,14 +129,8 @@ def offers(viewer: Any = None) -> list[RuleOffer]:
     found = []
     for stock in STOCK:
         question = reader.read(stock.condition)
-        base = question.members.live() if viewer is None else question.members.seen_by(viewer)
-        try:
-            with bounded(PREVIEW_LIMIT_MS):
-                count: int | None = question.matching(base).count()
-        except PreviewTooSlow:
-            count = None
         taken = next((rule for rule in rules if rule.condition == stock.condition), None)
-        found.append(RuleOffer(stock, question.words, count, taken))
+        found.append(RuleOffer(stock, question.words, number_now(question, viewer), taken))
     return found
 
 

@@ -17,10 +17,10 @@ from accounts.fields import Subject
 from accounts.models import Account, AccountLevel, Relationship
 from segments.editing import free_name, save_segment
 from segments.models import Segment
-from segments.questions import PREVIEW_LIMIT_MS, PreviewTooSlow, Reader, bounded
+from segments.questions import Reader
 from segments.rules.tree import to_json
+from segments.written import Rule, days, every, is_, number_now, share
 
-Rule = dict[str, Any]
 MOST_VALUES = 6  # industries and countries that are offered, the most common first
 
 
@@ -47,73 +47,57 @@ class Offer:
     taken: Segment | None
 
 
-def _is(field: str, op: str, value: Any = None) -> Rule:
-    return {"field": field, "op": op} | ({} if value is None else {"value": value})
-
-
-def _every(*rules: Rule) -> Rule:
-    return {"match": "all", "rules": list(rules)}
-
-
-def _days(number: int) -> Rule:
-    return {"n": number, "unit": "day"}
-
-
-def _share(percent: int, of: str) -> Rule:
-    return {"percent": percent, "of": of}
-
-
 STANDARD, SUGGESTED, TIERS, VERTICALS, GEOGRAPHY = "Standard", "Suggested", "Tiers", "Verticals", "Geography"
 USERS, ROLES = "Users", "Users by role"
-_PAYING = _is("account.stage_type", "any_of", ["onboarding", "live"])
+_PAYING = is_("account.stage_type", "any_of", ["onboarding", "live"])
 _NOW, _QUARTER = "account.active_users_30d", "account.active_users_90d"
 
 FIXED: tuple[Preset, ...] = (
-    Preset("all-accounts", "All accounts", STANDARD, "Every account that is not archived.", _every()),
+    Preset("all-accounts", "All accounts", STANDARD, "Every account that is not archived.", every()),
     Preset(
-        "active-accounts", "Active accounts", STANDARD, "Customers who are being onboarded or live.", _every(_PAYING)
+        "active-accounts", "Active accounts", STANDARD, "Customers who are being onboarded or live.", every(_PAYING)
     ),
     Preset(
         "new-customers",
         "New customers",
         STANDARD,
         "Customers since at most 90 days.",
-        _every(_PAYING, _is("account.customer_since", "within_last", _days(90))),
+        every(_PAYING, is_("account.customer_since", "within_last", days(90))),
     ),
     Preset(
-        "in-trial", "In trial", STANDARD, "Trying the product now.", _every(_is("account.stage_type", "is", "trial"))
+        "in-trial", "In trial", STANDARD, "Trying the product now.", every(is_("account.stage_type", "is", "trial"))
     ),
     Preset(
         "renewal-soon",
         "Renewal soon",
         STANDARD,
         "Contracts that renew within 90 days.",
-        _every(_PAYING, _is("account.renews_on", "within_next", _days(90))),
+        every(_PAYING, is_("account.renews_on", "within_next", days(90))),
     ),
     Preset(
         "high-engagement",
         "High engagement",
         SUGGESTED,
         "At least 70% of the licences were used in 30 days.",
-        _every(_PAYING, _is(_NOW, "at_least", _share(70, "account.licences"))),
+        every(_PAYING, is_(_NOW, "at_least", share(70, "account.licences"))),
     ),
     Preset(
         "low-engagement",
         "Low engagement",
         SUGGESTED,
         "Somebody uses it, but less than 30% of the licences in 30 days.",
-        _every(_PAYING, _is(_NOW, "at_least", 1), _is(_NOW, "less_than", _share(30, "account.licences"))),
+        every(_PAYING, is_(_NOW, "at_least", 1), is_(_NOW, "less_than", share(30, "account.licences"))),
     ),
     Preset(
         "usage-rising",
         "Usage rising",
         SUGGESTED,
         "Nearly everybody who was active in 90 days was active in the last 30, and most of them this week.",
-        _every(
+        every(
             _PAYING,
-            _is(_NOW, "at_least", 2),
-            _is(_NOW, "at_least", _share(90, _QUARTER)),
-            _is("account.active_users_7d", "at_least", _share(70, _NOW)),
+            is_(_NOW, "at_least", 2),
+            is_(_NOW, "at_least", share(90, _QUARTER)),
+            is_("account.active_users_7d", "at_least", share(70, _NOW)),
         ),
     ),
     Preset(
@@ -121,30 +105,30 @@ FIXED: tuple[Preset, ...] = (
         "Usage falling",
         SUGGESTED,
         "At most half of those who were active in 90 days were active in the last 30.",
-        _every(_PAYING, _is(_NOW, "at_least", 1), _is(_NOW, "at_most", _share(50, _QUARTER))),
+        every(_PAYING, is_(_NOW, "at_least", 1), is_(_NOW, "at_most", share(50, _QUARTER))),
     ),
     Preset(
         "silent",
         "Silent",
         SUGGESTED,
         "Nobody was seen for two weeks.",
-        _every(_PAYING, _is("account.last_seen_at", "more_than_ago", _days(14))),
+        every(_PAYING, is_("account.last_seen_at", "more_than_ago", days(14))),
     ),
     Preset(
         "sole-user-risk",
         "Sole-user risk",
         SUGGESTED,
         "Several licences, and one person who used the product in 30 days.",
-        _every(_PAYING, _is(_NOW, "equals", 1), _is("account.licences", "more_than", 1)),
+        every(_PAYING, is_(_NOW, "equals", 1), is_("account.licences", "more_than", 1)),
     ),
 )
 
 _SEEN = "user.last_seen_at"
-_SEEN_LATELY = _is(_SEEN, "within_last", _days(30))
+_SEEN_LATELY = is_(_SEEN, "within_last", days(30))
 
 
 def _users(key: str, name: str, description: str, *rules: Rule) -> Preset:
-    return Preset(key, name, USERS, description, _every(*rules), Subject.USER)
+    return Preset(key, name, USERS, description, every(*rules), Subject.USER)
 
 
 OF_USERS: tuple[Preset, ...] = (
@@ -154,28 +138,28 @@ OF_USERS: tuple[Preset, ...] = (
         "new-users",
         "New users",
         "Seen for the first time in the last 30 days.",
-        _is("user.first_seen_at", "within_last", _days(30)),
+        is_("user.first_seen_at", "within_last", days(30)),
     ),
     _users(
         "silent-users",
         "Silent users",
         "In the account of a customer, and not seen there for 30 days.",
         _PAYING,
-        _is(_SEEN, "more_than_ago", _days(30)),
+        is_(_SEEN, "more_than_ago", days(30)),
     ),
     _users(
         "unseen-users",
         "Users never seen",
         "In the account of a customer, and never seen there.",
         _PAYING,
-        _is(_SEEN, "is_not_set"),
+        is_(_SEEN, "is_not_set"),
     ),
     _users(
         "renewal-users",
         "Users before a renewal",
         "Active people of customers whose contract renews within 90 days.",
         _PAYING,
-        _is("account.renews_on", "within_next", _days(90)),
+        is_("account.renews_on", "within_next", days(90)),
         _SEEN_LATELY,
     ),
 )
@@ -196,11 +180,11 @@ def _tiers() -> list[Preset]:
             str(level.name),
             TIERS,
             f"Accounts of the level {level.name}.",
-            _every(_is("account.level", "is", level.key)),
+            every(is_("account.level", "is", level.key)),
         )
         for level in AccountLevel.objects.all()
     ]
-    none = _every(_PAYING, _is("account.level", "is_not_set"))
+    none = every(_PAYING, is_("account.level", "is_not_set"))
     return [*found, Preset("tier-none", "No level yet", TIERS, "Customers that nobody has given a level.", none)]
 
 
@@ -215,7 +199,7 @@ def _common(rows: QuerySet[Any], column: str, group: str, subject: Subject = Sub
             row["written"] if subject is Subject.ACCOUNT else f"{column.capitalize()}: {row['written']}",
             group,
             f"{subject.many.capitalize()} whose {column} is {row['written']}.",
-            _every(_is(f"{owner}.{column}", "is", row["written"])),
+            every(is_(f"{owner}.{column}", "is", row["written"])),
             subject,
         )
         for number, row in enumerate(by_size[:MOST_VALUES])
@@ -231,15 +215,8 @@ def offers(viewer: Any = None, only: str = "") -> list[Offer]:
         if only and preset.key != only:
             continue
         question = reader.read(preset.rule, subject=preset.subject)
-        members = question.members
-        base = members.live() if viewer is None else members.seen_by(viewer)
-        try:
-            with bounded(PREVIEW_LIMIT_MS):
-                count = members.count(question.matching(base))
-        except PreviewTooSlow:
-            count = None
         same = taken.get((preset.subject.value, _written(to_json(question.rule))))
-        found.append(Offer(preset, question.words, count, same))
+        found.append(Offer(preset, question.words, number_now(question, viewer), same))
     return found
 
 

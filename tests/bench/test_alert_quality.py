@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 
-from bench.alertquality import Opened, Truth, _silences, judge
-from bench.alertquality_page import write
+from alerts.stock import STOCK
+from bench.alertquality import PAGE, Opened, Truth, _silences, judge
+from bench.alertquality_page import measured_rules, write
 
 FIRST = dt.date(2024, 1, 7)
 WEEKS = [FIRST + dt.timedelta(days=7 * n) for n in range(20)]
@@ -36,3 +37,19 @@ def test_a_silence_is_a_loss_when_180_days_are_over() -> None:
     events = [(day, "u", "Commit") for day in days]
     assert _silences(events, dt.date(2020, 12, 31)) == [dt.date(2020, 7, 7)]
     assert _silences(events, dt.date(2021, 4, 1)) == [dt.date(2020, 7, 7), dt.date(2021, 2, 28)]
+
+
+def test_the_page_is_about_the_present_rules_and_both_histories() -> None:
+    """Whoever changes a stock rule, or the health that one of them reads, measures again: `make alert-quality`."""
+    page = PAGE.read_text(encoding="utf-8")
+    assert measured_rules() in page
+    for title in ("RavenStack", "OpenStack Nova"):
+        part = page.split(f"## {title}", 1)[1].split("\n## ", 1)[0]
+        rows = {
+            cells[1].strip(): cells[2:]
+            for line in part.splitlines()
+            if len(cells := line.split("|")) == 9 and cells[1].strip() not in ("Rule", "---")
+        }
+        assert list(rows) == [*(stock.name for stock in STOCK), "All of them"]
+        judged = [int(cells[1].replace(",", "")) for cells in rows.values()]
+        assert judged[-1] == sum(judged[:-1]) > 0
