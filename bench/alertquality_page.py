@@ -29,7 +29,9 @@ data set does not have.
 """
 WHAT = {
     "openstack-nova": "An account is lost on the day on which 180 days without any event are complete; the horizon is"
-    " 180 days. So an alert about an account that falls silent is right if the silence lasts.",
+    " 180 days. So an alert about an account that falls silent is right if the silence lasts. The base rate counts every"
+    " week of a silence until it is complete, an alert only the week in which it begins; so the two are not alike here,"
+    " and a rule that notices silences early stands below it.",
     "ravenstack": "An account is lost on the day of its churn event; the horizon is 90 days. This history is invented, and"
     " its usage seems to be drawn without regard to who leaves (see [foresight.md](foresight.md)): no rule can do better"
     " than the base rate, and none does by more than chance.",
