@@ -55,8 +55,9 @@ EDITS = {
     "sources": Edit({"name": "Web app"}, {"name": "A"}, {"name": "B"}),
     "notification-settings": Edit(lambda _: "notification-settings/", {"cap": 7}, {"cap": 8}),
 }  # fmt: skip
-# A draft of an import is thrown away or not; it has no state that somebody else could have changed.
-NOT_EDITED = {"imports"}
+# A draft of an import is thrown away or not, and what a destination is told of is ended or not: neither has a state
+# that somebody else could have changed.
+NOT_EDITED = {"imports", "sync-items"}
 VIEWS = {prefix: view for prefix, view, _ in api.router.registry}
 
 
