@@ -1,4 +1,4 @@
-"""`python -m bench refresh|list|events|preview|ingest|live|health|alerts|foresight|alertquality|backtest`: prints JSON."""
+"""`python -m bench refresh|list|admin|events|preview|ingest|live|health|alerts|foresight|alertquality|backtest`: prints JSON."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ DATA = Path(os.environ.get("CSBOX_DATASETS") or Path(__file__).resolve().parent.
 MEASURED = {
     "refresh": "refresh",
     "list": "listing",
+    "admin": "backoffice",
     "events": "events",
     "preview": "previewing",
     "ingest": "ingest",
