@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q, QuerySet
-
-from accounts.fields import Category, Choice, Field, Kind, Owner, Subject, Vocabulary
-from accounts.models import Account, Relationship, Subscription
+from accounts.fields import Category, Choice, Field, Kind, Subject, Vocabulary
 from segments.questions import Reader
 from segments.rule_view import ICONS
+from segments.samples import examples, few_values
 
 MARKS = {
     Kind.TEXT: "T", Kind.LINK: "T", Kind.NUMBER: "#", Kind.MONEY: "$", Kind.PERCENT: "%", Kind.BOOLEAN: "?",
@@ -39,13 +37,14 @@ USER_STARTERS = (
 
 @dataclass(frozen=True)
 class Option:
-    """One attribute in the picker."""
+    """One attribute in the picker; `few` says what share of the rows has a value, where that is small."""
 
     key: str
     label: str
     mark: str
     example: str
     rows: str = ""
+    few: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,14 +72,21 @@ class Catalogue:
 
 
 def catalogue(reader: Reader) -> Catalogue:
-    """The picker for the present vocabulary; one statement per kind of row for the examples."""
+    """The picker for the present vocabulary; two statements per kind of row, for the examples and the shares."""
     vocabulary = reader.vocabulary
-    examples = _examples(vocabulary)
+    found, few = examples(vocabulary), few_values(vocabulary)
     # Fields that share a list of choices (the colleagues of every role) share its statement.
     lists = {function: function() for function in {item.choices for item in vocabulary.values()}}
     shelves = []
     for category, fields in vocabulary.by_category().items():
-        options = [_option(item, vocabulary, lists[item.choices], examples.get(item.key)) for item in fields]
+        options = [
+            Option(
+                item.key, item.label, MARKS[item.kind],
+                _example_text(item, lists[item.choices], found.get(item.key)), _rows(item, vocabulary),
+                few.get(item.key, ""),
+            )
+            for item in fields
+        ]  # fmt: skip
         shelves.append(Shelf(category.name.lower(), category.value, ICONS.get(category, "tag"), options))
     if vocabulary.event_names:
         shelves.append(Shelf("events", Category.EVENTS.value, ICONS[Category.EVENTS], _events(vocabulary)))
@@ -112,10 +118,9 @@ def _events(vocabulary: Vocabulary) -> list[Option]:
     ]
 
 
-def _option(item: Field, vocabulary: Vocabulary, choices: list[Choice], example: Any) -> Option:
+def _rows(item: Field, vocabulary: Vocabulary) -> str:
     rows = vocabulary.rows_of(item.owner)
-    name = rows.name.value if rows and rows.name in ("users", "subscriptions") else ""
-    return Option(item.key, item.label, MARKS[item.kind], _example_text(item, choices, example), name)
+    return rows.name.value if rows and rows.name in ("users", "subscriptions") else ""
 
 
 def _example_text(item: Field, choices: list[Choice], example: Any) -> str:
@@ -132,29 +137,3 @@ def _example_text(item: Field, choices: list[Choice], example: Any) -> str:
     if isinstance(example, int | float | Decimal) and not isinstance(example, bool):
         return f"{example:,.0f}"
     return "" if example is None else str(example)[:40]
-
-
-def _examples(vocabulary: Vocabulary) -> dict[str, Any]:
-    """One real value for each field, from the few rows that are likely to have most of them."""
-    sources: list[tuple[set[Owner], dict[Owner, str], QuerySet[Any]]] = [
-        ({Owner.ACCOUNT}, {Owner.ACCOUNT: ""}, Account.objects.live().filter(Q(mrr__gt=0)).order_by("-mrr", "pk")),
-        (
-            {Owner.USER, Owner.RELATIONSHIP},
-            {Owner.USER: "user__", Owner.RELATIONSHIP: ""},
-            Relationship.objects.open().order_by("-pk"),
-        ),
-        ({Owner.SUBSCRIPTION}, {Owner.SUBSCRIPTION: ""}, Subscription.objects.order_by("-pk")),
-    ]
-    found: dict[str, Any] = {}
-    for owners, prefixes, rows in sources:
-        fields = [
-            item
-            for item in vocabulary.values()
-            if item.owner in owners and item.kind not in (Kind.BOOLEAN, Kind.CHOICE)
-        ]
-        named = {f"x{i}": (item.shown or item.value)(prefixes[item.owner]) for i, item in enumerate(fields)}
-        for row in rows.annotate(**named).values(*named)[:3]:
-            for i, item in enumerate(fields):
-                if found.get(item.key) in (None, "") and row[f"x{i}"] not in (None, ""):
-                    found[item.key] = row[f"x{i}"]
-    return found

@@ -55,6 +55,32 @@ def test_three_conditions_are_built_and_saved_by_keyboard_alone(page: Page) -> N
     assert [rule["field"] for rule in segment.rule["rules"]] == ["account.mrr", "account.renews_on", "account.plan"]
 
 
+def test_what_was_used_lately_stands_on_top(page: Page) -> None:
+    page.goto("/segments/new/")
+    page.locator("#add-n").click()
+    assert page.locator("#pick-recent").is_hidden()  # nobody has chosen anything yet
+    page.keyboard.press("Escape")
+    for words in ("country", "plan"):
+        page.locator("#add-n").focus()
+        pick(page, words)
+    page.goto("/segments/new/")
+    page.locator("#add-n").focus()
+    page.keyboard.press("Enter")
+    recent = page.locator("#pick-recent")
+    recent.wait_for()
+    assert recent.locator(".opt .clip:not(.eg)").all_inner_texts() == ["Plan", "Country"]
+    page.keyboard.type("name")
+    assert recent.is_hidden()
+    page.locator("#pick-q").fill("")
+    page.locator("[data-cat=team]").first.click()
+    assert recent.is_hidden()
+    page.locator("[data-cat='']").click()
+    page.keyboard.press("ArrowDown")
+    with page.expect_response(re.compile("/segments/rule/")):
+        page.keyboard.press("Enter")
+    page.locator("#attr-n-0", has_text="Country").wait_for()
+
+
 def test_the_preview_follows_every_change_and_the_newest_wins(page: Page) -> None:
     page.goto(f"/segments/{Segment.objects.get(name='Large').pk}/edit/")
     value = page.locator("#value-n-0")

@@ -105,8 +105,24 @@
 
   // ---- the picker: a combobox over a list that is already in the page ------------------------------------------------
   if (picker) {
-    const options = $$(".opt", list);
-    const shown = () => options.filter((option) => !option.hidden);
+    const options = $$(".opt", list), recent = $("#pick-recent");
+    const shown = () => $$(".opt", list).filter((option) => !option.hidden && !option.parentElement.hidden);
+    const fits = (option) => (!target?.rows || option.dataset.rows === target.rows)
+      && (!target?.marks || (target.marks.includes(option.dataset.mark) && !option.dataset.rows));
+    // What this browser's user chose lately, the newest first; where storage is refused there is none.
+    const used = () => { try { return JSON.parse(localStorage.getItem("csbox-fields-used")) || []; } catch { return []; } };
+    const remember = (key) => {
+      try { localStorage.setItem("csbox-fields-used", JSON.stringify([key, ...used().filter((other) => other !== key)].slice(0, 20))); } catch { /* not kept */ }
+    };
+    const recall = () => {
+      for (const old of $$(".opt", recent)) old.remove();
+      const found = used().map((key) => options.find((option) => option.dataset.key === key)).filter((option) => option && fits(option));
+      for (const option of found.slice(0, 5)) {
+        const copy = option.cloneNode(true);
+        copy.id = `recent-${option.id}`; copy.hidden = false; copy.classList.remove("active"); copy.setAttribute("aria-selected", "false");
+        recent.append(copy);
+      }
+    };
     const highlight = (at) => {
       const all = shown();
       for (const option of $$(".opt.active", list)) { option.classList.remove("active"); option.setAttribute("aria-selected", "false"); }
@@ -121,12 +137,11 @@
       const shelf = $("[data-cat][aria-pressed=true]", picker).dataset.cat;
       for (const option of options) {
         const text = option.dataset.text.toLowerCase();
-        const fits = (!target?.rows || option.dataset.rows === target.rows)
-          && (!target?.marks || (target.marks.includes(option.dataset.mark) && !option.dataset.rows));
-        option.hidden = !fits || (shelf && option.dataset.cat !== shelf) || !words.every((word) => text.includes(word));
+        option.hidden = !fits(option) || (shelf && option.dataset.cat !== shelf) || !words.every((word) => text.includes(word));
       }
       for (const group of $$("[data-group]", list)) group.hidden = !$$(".opt", group).some((option) => !option.hidden);
-      const count = shown().length;
+      recent.hidden = Boolean(words.length || shelf || !$(".opt", recent));
+      const count = options.filter((option) => !option.hidden).length;
       $("#pick-none").hidden = count > 0;
       const prefix = words.length ? shown().findIndex((option) => option.dataset.name.toLowerCase().startsWith(words[0])) : first;
       highlight(Math.max(0, prefix));
@@ -136,6 +151,7 @@
       if (!option || !target) return;
       const what = target.field !== undefined ? `field:${target.field}:${option.dataset.key}` : `add:${target.add}:${option.dataset.key}`;
       target = null;
+      remember(option.dataset.key);
       picker.hidePopover();
       step(what);
     };
@@ -146,6 +162,7 @@
       for (const shelf of $$("[data-cat]", $(".picker-cats"))) shelf.setAttribute("aria-pressed", String(shelf.dataset.cat === ""));
       const inside = button.closest(".group-box")?.querySelector(":scope > .when-row [name$='.rows']");
       if (inside && wanted.field !== undefined) target.rows = inside.value;
+      recall();
       narrow();
       if (wanted.key) highlight(Math.max(0, shown().findIndex((option) => option.dataset.key === wanted.key)));
       query.focus();

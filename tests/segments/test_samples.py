@@ -1,0 +1,48 @@
+"""How many rows have a value, as the picker says it."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Account, AttributeDefinition
+from segments.questions import Reader
+from segments.samples import few_values
+from tests.factories import account, end_user, relationship
+
+pytestmark = pytest.mark.django_db
+
+
+def test_attributes_with_few_values_are_told_with_their_share() -> None:
+    AttributeDefinition.objects.create(subject="account", key="region", name="Region", kind="text")
+    for number in range(50):
+        account(
+            f"No. {number}", plan="Team" if number < 30 else "", attributes={"region": "EMEA"} if number < 4 else {}
+        )
+    told = few_values(Reader.now().vocabulary)
+    assert told["account.custom.region"] == "8% of accounts"
+    assert told["account.renews_on"] == "0% of accounts"
+    assert "account.plan" not in told  # 60 %
+    assert "account.name" not in told
+
+
+def test_accounts_that_are_gone_do_not_count() -> None:
+    for number in range(60):
+        gone = number % 2
+        account(f"No. {number}", country="" if gone else "Norway", archived_at=timezone.now() if gone else None)
+    assert "account.country" not in few_values(Reader.now().vocabulary)
+
+
+def test_of_a_handful_nothing_is_told() -> None:
+    for number in range(19):
+        account(f"No. {number}")
+    assert few_values(Reader.now().vocabulary) == {}
+    Account.objects.create(name="One more", external_id="more")
+    assert few_values(Reader.now().vocabulary)["account.plan"] == "0% of accounts"
+
+
+def test_users_have_shares_of_their_own() -> None:
+    of = account("Large")
+    for number in range(40):
+        relationship(of, end_user(f"p{number}@large.example", title="Buyer" if number == 7 else ""))
+    assert few_values(Reader.now().vocabulary)["user.title"] == "2% of users"
