@@ -113,13 +113,25 @@ def demo_data(accounts: int) -> None:
     if apps.get_model("accounts", "Account").objects.exists():
         return
     if (name := text("DEMO_DATA")) and (folder := chosen_data()):
-        load: Callable[[], object] = lambda: call_command("load_dataset", name, str(folder), stdout=Aside())  # noqa: E731
+        load: Callable[[], object] = lambda: _real_data(name, folder)  # noqa: E731
         title = f"Data set {name}"
     else:
         load = lambda: call_command("load_demo", accounts=accounts, stdout=Aside())  # noqa: E731
         title = "Demo company"
     with step(title), transaction.atomic():
         load()
+
+
+def _real_data(name: str, folder: Path) -> None:
+    """Load a data set, and take the ready-made segments that tell some of its accounts or users from the rest."""
+    from segments.presets import offers, take_preset
+
+    call_command("load_dataset", name, str(folder), stdout=Aside())
+    rows = {"account": apps.get_model("accounts", "Account"), "user": apps.get_model("accounts", "EndUser")}
+    there = {subject: model._default_manager.count() for subject, model in rows.items()}
+    for offer in offers():
+        if offer.count and offer.count < there[offer.preset.subject]:
+            take_preset(offer.preset.key)
 
 
 def chosen_data() -> Path | None:

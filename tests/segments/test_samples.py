@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from django.template.loader import render_to_string
 from django.utils import timezone
 
 from accounts.models import Account, AttributeDefinition
+from segments.picker import catalogue
 from segments.questions import Reader
 from segments.samples import few_values
 from tests.factories import account, end_user, relationship
@@ -46,3 +50,11 @@ def test_users_have_shares_of_their_own() -> None:
     for number in range(40):
         relationship(of, end_user(f"p{number}@large.example", title="Buyer" if number == 7 else ""))
     assert few_values(Reader.now().vocabulary)["user.title"] == "2% of users"
+
+
+def test_the_picker_says_the_share_instead_of_an_example() -> None:
+    for number in range(40):
+        account(f"No. {number}", plan="Team", mrr=10, country="Norway" if number == 0 else "")
+    html = render_to_string("ui/_picker.html", {"catalogue": catalogue(Reader.now())})
+    shown = {key: example for key, example in re.findall(r'data-key="([^"]+)".*?class="eg clip">([^<]*)<', html)}
+    assert (shown["account.country"], shown["account.plan"]) == ("2% of accounts", "Team")

@@ -151,3 +151,10 @@ def test_the_number_of_statements_is_constant(manager: Client, sold: Company, qu
         factories.subscription(factories.account(), plan="Growth", mrr=1, mrr_base=1)
     with query_count("subscriptions list"):
         manager.get("/subscriptions/")
+
+
+def test_empty_lists_say_what_to_do(manager: Client, company: Company) -> None:
+    page = manager.get("/subscriptions/").content.decode()
+    assert "No subscriptions yet" in page and "Imports" in page
+    page = manager.get("/subscriptions/?status=active").content.decode()
+    assert "No subscriptions match" in page and "Show all subscriptions" in page
