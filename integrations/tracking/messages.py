@@ -36,7 +36,7 @@ class Tracked:
     account's for a group, `relationship` what is true of the user in the account; `joins` begins and `leaves` ends it.
     `company` is the account that an identify names as the user's company, and `company_traits` what it says of it. An
     event that is not `active` tells of a user who was not there. `home` is the account that was filled in for an event
-    that names none.
+    that names none. One that `deletes` a company archives its account; one that `restores` brings it back.
     """
 
     kind: str
@@ -57,6 +57,7 @@ class Tracked:
     joins: bool = False
     leaves: bool = False
     deletes: bool = False
+    restores: bool = False
     home: str = ""
     outcome: str = ""
     reason: str = ""

@@ -25,7 +25,7 @@ from accounts.facts import (
 )
 from accounts.facts import Outcome as Recorded
 from accounts.facts.rows import account_ids, external_ids, user_ids
-from accounts.models import Relationship, Subject
+from accounts.models import Account, Relationship, Subject
 from accounts.touching import touch
 from core.intake import short
 from integrations.destinations.marking import drop_echoes
@@ -135,6 +135,7 @@ class Batch:
         self.relationships: list[tuple[Tracked | None, RelationshipFact]] = []
         self.departures: list[Departure] = []
         self.touched: set[int] = set()
+        self.archived: set[str] = set()
         self.account_ids: dict[str, int] = {}
         self.user_ids: dict[str, int] = {}
         self.identities = Identities(source, messages, envelope.received_at)
@@ -145,6 +146,7 @@ class Batch:
         if facts:
             self._prepare_traits(facts)
         self.identities.resolve()
+        self._find_archived()
         for message in self.messages:
             self._translate(message)
         for place in self.identities.told:
@@ -197,7 +199,8 @@ class Batch:
             self._take_away(message)
             return
         if message.kind == "group":
-            self.accounts.append((message, Fact(message.account, message.traits, message.at)))
+            back = {"archived_at": None} if message.restores and message.account not in self.archived else {}
+            self.accounts.append((message, Fact(message.account, {**message.traits, **back}, message.at)))
         if message.kind == "identify" and message.user:
             self.users.append((message, Fact(message.user, message.traits, message.at)))
         if message.company:
@@ -209,9 +212,19 @@ class Batch:
             fact = RelationshipFact(message.user, message.account, message.at, message.relationship, ended_at=ended)
             self.relationships.append((message, fact))
 
+    def _find_archived(self) -> None:
+        """The accounts that somebody else has put into the archive: these are left there."""
+        named = {message.account for message in self.messages if message.deletes or message.restores} - {""}
+        if named:
+            rows = Account.objects.filter(external_id__in=named, archived_at__isnull=False)
+            stamps = rows.values_list("external_id", "stamps__archived_at__1")
+            self.archived = {name for name, source in stamps if source != self.source.key}
+
     def _take_away(self, message: Tracked) -> None:
         """An account goes to the archive; a user leaves every account."""
         if message.kind == "group":
+            if message.account in self.archived:
+                return
             self.accounts.append((message, Fact(message.account, {"archived_at": message.at.isoformat()}, message.at)))
             return
         self.departures.append(Departure(message.user, message.at))

@@ -79,7 +79,7 @@ class _Maker:
         for name, value in (("name", data.get("name")), ("created_at", data.get("signed_up_at"))):
             if value is not None:
                 traits.setdefault(name, value)
-        self.add("group", account=account, traits={} if deletes else traits, deletes=deletes)
+        self.add("group", account=account, traits={} if deletes else traits, deletes=deletes, restores=not deletes)
         for item in _items(data, "relationships"):
             self.relationship(item.get("user"), account, item)
 
@@ -92,7 +92,8 @@ class _Maker:
             ids.append(_ref(given, what, "email") if isinstance(given, Mapping) else read_id(given, what))
             if not ids[-1]:
                 raise ValueError(f"A relationship needs a {what}.")
-        self.add("group", user=ids[0], account=ids[1], relationship=_properties(data), leaves=leaves)
+        more = {"relationship": _properties(data), "leaves": leaves, "restores": not leaves}
+        self.add("group", user=ids[0], account=ids[1], **more)
 
     def event(self) -> None:
         """Something that a user or a company did."""

@@ -1,7 +1,8 @@
 """HubSpot's side of the stand-in: companies, contacts, their associations, search and property definitions.
 
 Field names, types and limits are those of the OpenAPI descriptions that HubSpot publishes (CRM, companies, contacts and
-properties v3, associations v4); `published.py` compares every answer with them.
+properties v3, associations v4), and of answers that others recorded; `published.py` compares every answer with them and
+says where they come from.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class Side:
         row = self.tables[name].setdefault(id_, {"id": id_, "properties": {}, "archived": False})
         row["updatedAt"] = self.clock.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         row["createdAt"] = row.get("createdAt", row["updatedAt"])
-        row["properties"] |= {**properties, "hs_object_id": id_, CHANGED[name]: row["updatedAt"]}
+        row["url"] = f"https://app.hubspot.com/contacts/1/record/{name}/{id_}"
+        always = {"hs_object_id": id_, "createdate": row["createdAt"], CHANGED[name]: row["updatedAt"]}
+        row["properties"] |= properties | always
         if companies is not None:
             self.links[id_] = companies
 
@@ -123,15 +126,17 @@ class Side:
         if len(inputs) > MOST_INPUTS:
             return 400, error(f"at most {MOST_INPUTS} inputs", "VALIDATION_ERROR")
         results, errors = [], []
-        kind = {"category": "HUBSPOT_DEFINED", "typeId": 279, "label": None}
+        plain = {"category": "HUBSPOT_DEFINED", "typeId": 279, "label": None}
+        primary = {"category": "HUBSPOT_DEFINED", "typeId": 1, "label": "Primary"}
         for one in inputs:
             found = self.links.get(one["id"]) or []
             start = _place(one.get("after"))
-            # A text in the published description; whole numbers came from older servers.
+            # A text in the published description, a whole number in what was recorded; `from` has a text in both.
             to = [
-                {"toObjectId": id_ if int(id_) % 2 else int(id_), "associationTypes": [kind]}
-                for id_ in found[start : start + 2]
-            ]
+                {"toObjectId": id_ if int(id_) % 2 else int(id_),
+                 "associationTypes": [plain] if place else [plain, primary]}
+                for place, id_ in enumerate(found[start : start + 2], start)
+            ]  # fmt: skip
             if not found:
                 errors.append(_no_company(one["id"]))
                 continue
@@ -147,10 +152,10 @@ class Side:
         return sorted(self.tables[name].values(), key=lambda row: int(row["id"]))
 
     def _page(self, rows: list[dict[str, Any]], limit: int, properties: list[str]) -> dict[str, Any]:
-        shown = [
-            row | {"properties": {key: row["properties"].get(key) for key in {*properties, "hs_object_id"}}}
-            for row in rows[:limit]
-        ]
+        shown = []
+        for row in rows[:limit]:
+            asked = {*properties, "hs_object_id", "createdate", *(set(CHANGED.values()) & row["properties"].keys())}
+            shown.append(row | {"properties": {key: row["properties"].get(key) for key in asked}})
         found: dict[str, Any] = {"results": shown}
         if len(rows) > limit:
             found["paging"] = {"next": _next(int(rows[limit - 1]["id"]))}
@@ -167,6 +172,7 @@ def too_many(policy: str = "TEN_SECONDLY_ROLLING") -> dict[str, Any]:
     """The body of a 429."""
     message = f"You have reached your {policy.lower()} limit."
     found = error(message, "RATE_LIMITS", errorType="RATE_LIMIT", policyName=policy)
+    del found["category"]
     return found | {"groupName": "publicapi:private-apps-api-calls"}
 
 
@@ -174,7 +180,7 @@ def _no_company(contact: str) -> dict[str, Any]:
     context = {"fromObjectId": [contact], "fromObjectType": ["contact"], "toObjectType": ["company"]}
     told = {"status": "error", "category": "OBJECT_NOT_FOUND", "message": f"No company is associated with {contact}."}
     told |= {"subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND"}
-    return told | {"context": context, "errors": [], "links": {}}
+    return told | {"context": context}
 
 
 def _definition(name: str) -> dict[str, Any]:
@@ -185,7 +191,7 @@ def _definition(name: str) -> dict[str, Any]:
 def _next(place: int) -> dict[str, str]:
     """A cursor says nothing to those who get it, and is sent back as it came, with its per cent signs."""
     token = quote(base64.b64encode(f"{place}\n".encode()).decode(), safe="")
-    return {"after": token, "link": f"?after={token}"}
+    return {"after": token, "link": f"https://api.hubapi.com/crm/v3/objects/contacts?after={token}"}
 
 
 def _place(token: str | None) -> int:

@@ -3,6 +3,14 @@
 Stripe's are those of API version 2025-08-27.basil (the types of stripe-python 12.5.0, which are made of Stripe's
 OpenAPI description); HubSpot's those of its OpenAPI descriptions of companies, contacts and properties v3 and of
 associations v4. A field is `name:type`, with `?` where it may be null and `~` before it where it may be missing.
+
+An account of our own with either was not at hand. What real servers answer besides is taken, as facts, from answers
+that others recorded and published: a `customer.subscription.updated` of version 2025-08-27.basil of September 2025 and
+lists of events and customers of 2024 to 2025 (among the fixtures of public projects, Zulip's for one), and notes of
+what HubSpot answered to requests of 2024 to 2026. `RECORDED` holds the fields that these have; `test_published`
+compares the stand-in with it. They differ from what is published in this: a subscription of one item has its `plan`
+and `quantity` too, lists within objects count (`total_count`), HubSpot's records have a `url` and always three
+properties, an association's error has neither `errors` nor `links`, and a 429 names no category.
 """
 
 from __future__ import annotations
@@ -16,7 +24,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "text/object": (str, dict), "text/whole": (str, int),
 }  # fmt: skip
 STRIPE = {
-    "list": "object:text data:list has_more:flag url:text",
+    "list": "object:text data:list has_more:flag url:text ~total_count:whole",
     "customer": """
         id:text object:text address:object? balance:whole created:whole currency:text? default_source:text/object?
         delinquent:flag? description:text? discount:object? email:text? invoice_prefix:text? invoice_settings:object
@@ -34,7 +42,8 @@ STRIPE = {
         metadata:object next_pending_invoice_item_invoice:whole? on_behalf_of:text/object? pause_collection:object?
         payment_settings:object? pending_invoice_item_interval:object? pending_setup_intent:text/object?
         pending_update:object? schedule:text/object? start_date:whole status:text test_clock:text/object?
-        transfer_data:object? trial_end:whole? trial_settings:object? trial_start:whole?""",
+        transfer_data:object? trial_end:whole? trial_settings:object? trial_start:whole? ~plan:object?
+        ~quantity:whole?""",
     "subscription_item": """
         id:text object:text billing_thresholds:object? created:whole current_period_end:whole
         current_period_start:whole discounts:list metadata:object plan:object price:object ~quantity:whole
@@ -77,7 +86,7 @@ HUBSPOT = {
     "collection": "results:list ~paging:object ~total:whole",
     "record": """
         id:text properties:object createdAt:text updatedAt:text ~archived:flag ~archivedAt:text
-        ~propertiesWithHistory:object ~associations:object ~objectWriteTraceId:text""",
+        ~propertiesWithHistory:object ~associations:object ~objectWriteTraceId:text ~url:text""",
     "next": "after:text ~link:text",
     "property": """
         name:text label:text type:text fieldType:text groupName:text description:text options:list ~hidden:flag
@@ -90,11 +99,46 @@ HUBSPOT = {
     "associated": "toObjectId:text/whole associationTypes:list",
     "kind": "category:text typeId:whole label:text?",
     "batch error": """
-        status:text category:text message:text context:object errors:list links:object ~subCategory:text ~id:text""",
+        status:text category:text message:text context:object ~errors:list ~links:object ~subCategory:text ~id:text""",
     "error": """
-        message:text correlationId:text category:text ~status:text ~subCategory:text ~context:object ~links:object
+        message:text correlationId:text ~category:text ~status:text ~subCategory:text ~context:object ~links:object
         ~errors:list ~errorType:text ~policyName:text ~groupName:text""",
 }
+# What recorded answers have (see above), by the object; nothing is said of fields that are null there.
+RECORDED = {
+    "subscription": """
+        application application_fee_percent automatic_tax billing_cycle_anchor billing_cycle_anchor_config billing_mode
+        billing_thresholds cancel_at cancel_at_period_end canceled_at cancellation_details collection_method created
+        currency customer days_until_due default_payment_method default_source default_tax_rates description discounts
+        ended_at id invoice_settings items latest_invoice livemode metadata next_pending_invoice_item_invoice object
+        on_behalf_of pause_collection payment_settings pending_invoice_item_interval pending_setup_intent pending_update
+        plan quantity schedule start_date status test_clock transfer_data trial_end trial_settings trial_start""",
+    "items": "object data has_more total_count url",
+    "subscription_item": """
+        billing_thresholds created current_period_end current_period_start discounts id metadata object plan price
+        quantity subscription tax_rates""",
+    "price": """
+        active billing_scheme created currency custom_unit_amount id livemode lookup_key metadata nickname object
+        product recurring tax_behavior tiers_mode transform_quantity type unit_amount unit_amount_decimal""",
+    "recurring": "interval interval_count meter trial_period_days usage_type",
+    "plan": """
+        active amount amount_decimal billing_scheme created currency id interval interval_count livemode metadata meter
+        nickname object product tiers_mode transform_usage trial_period_days usage_type""",
+    "customer": """
+        address balance created currency default_source delinquent description discount email id invoice_prefix
+        invoice_settings livemode metadata name next_invoice_sequence object phone preferred_locales shipping
+        tax_exempt test_clock""",
+    "event": "api_version created data id livemode object pending_webhooks request type",
+    "resource_missing": "code doc_url message param request_log_url type",
+    "record": "archived createdAt id properties updatedAt url",
+    "company": "createdate hs_lastmodifieddate hs_object_id",
+    "contact": "createdate hs_object_id lastmodifieddate",
+    "batch": "completedAt errors numErrors results startedAt status",
+    "batch error": "category context message status subCategory",
+    "next": "after link",
+    "too many": "correlationId errorType groupName message policyName status",
+    "unauthorised": "category correlationId message status",
+}  # fmt: skip
 _FIELD = re.compile(r"(~?)(\w+):([a-z/]+)(\??)")
 
 

@@ -1,7 +1,8 @@
 """Stripe's side of the stand-in: customers, subscriptions, events, prices, products and coupons as the API gives them.
 
-The fields of each object are all those that Stripe publishes for the pinned version; `published.py` compares every
-answer with them. What can be expanded is not there until it is asked for.
+The fields of each object are all those that Stripe publishes for the pinned version, and those that answers recorded by
+others have besides; `published.py` compares every answer with them and says where they come from. What can be expanded
+is not there until it is asked for.
 """
 
 from __future__ import annotations
@@ -105,13 +106,18 @@ def subscription(id_: str, customer: str, *items: dict[str, Any], **more: Any) -
         "days_until_due": None, "default_payment_method": None, "default_source": None, "default_tax_rates": [],
         "description": None, "discounts": [], "ended_at": None,
         "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
-        "items": {"object": "list", "data": rows, "has_more": False, "url": "/v1/subscription_items"},
+        "items": {
+            "object": "list", "data": rows, "has_more": False, "total_count": len(rows),
+            "url": f"/v1/subscription_items?subscription={id_}",
+        },
         "latest_invoice": None, "livemode": True, "metadata": {}, "next_pending_invoice_item_invoice": None,
         "on_behalf_of": None, "pause_collection": None, "payment_settings": None,
         "pending_invoice_item_interval": None, "pending_setup_intent": None, "pending_update": None, "schedule": None,
         "start_date": NOW - MONTH, "status": "active", "test_clock": None, "transfer_data": None, "trial_end": None,
         "trial_settings": None, "trial_start": None,
     }  # fmt: skip
+    if len(rows) == 1:  # the older form of a subscription, which comes along where it can
+        found |= {"plan": rows[0]["plan"], "quantity": rows[0].get("quantity")}
     return found | more
 
 
@@ -163,10 +169,10 @@ class Side:
         """Something happened, one second after the last thing."""
         self.clock += 1
         id_ = f"evt_{self.clock}"
-        snapshot = copy.deepcopy(thing)
+        data = {"object": copy.deepcopy(thing)} | ({"previous_attributes": {}} if type_.endswith(".updated") else {})
         self.tables["events"][id_] = {
             "id": id_, "object": "event", "type": type_, "created": self.clock, "api_version": "2020-08-27",
-            "data": {"object": snapshot}, "livemode": True, "pending_webhooks": 0,
+            "data": data, "livemode": True, "pending_webhooks": 0,
             "request": {"id": None, "idempotency_key": None},
         }  # fmt: skip
 
@@ -269,6 +275,8 @@ def _product(id_: str, name: str) -> dict[str, Any]:
 
 def _error(message: str, param: str | None = None, code: str | None = None) -> dict[str, Any]:
     told: dict[str, Any] = {"message": message, "type": "invalid_request_error"}
+    if param or code:
+        told["request_log_url"] = "https://dashboard.stripe.com/acct_1/test/workbench/logs?object=req_1"
     if param:
         told["param"] = param
     if code:

@@ -1,5 +1,5 @@
-"""Whole objects of Stripe and HubSpot, with the fields that both publish (`published`; not recorded, which needs an
-account there), paged by the stand-in: right the first time, the same after the second."""
+"""Whole objects of Stripe and HubSpot, with the fields that both publish and that recorded answers have (`published`
+says where from; the values are ours), paged by the stand-in: right the first time, the same after the second."""
 
 from __future__ import annotations
 

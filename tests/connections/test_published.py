@@ -1,4 +1,5 @@
-"""The client against what Stripe and HubSpot publish: coupons of products, items by the page, opaque cursors, dates."""
+"""The client against what Stripe and HubSpot publish: coupons of products, items by the page, opaque cursors, dates;
+and the stand-in against what real servers were seen to answer."""
 
 from __future__ import annotations
 
@@ -7,13 +8,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import requests
 
 from accounts.models import Account, AttributeDefinition, EndUser, Relationship, Subscription
 from integrations.connections.editing import change_mapping, connect
 from integrations.models import Connection
-from tests.connections import hubspot_side
+from tests.connections import hubspot_side, stripe_side
 from tests.connections.conftest import Pull
 from tests.connections.hubspot_side import START
+from tests.connections.published import RECORDED
 from tests.connections.standin import Handler, StandIn
 from tests.connections.stripe_side import MONTH, NOW, customer, discount, item, price, subscription
 
@@ -150,3 +153,55 @@ def test_hubspots_limits_are_sat_out(hubspot: Connection, standin: StandIn, pull
     standin.faults = [limited] * 50
     run = pull(hubspot, full=True)
     assert run.state == "waiting" and "You have reached your ten_secondly_rolling limit." in run.error
+
+
+def has(name: str, given: dict[str, Any]) -> None:
+    """An object of the stand-in has every field of the recorded one."""
+    assert set(RECORDED[name].split()) <= given.keys(), name
+
+
+def test_the_stand_in_has_the_fields_of_recorded_answers_of_stripe(standin: StandIn) -> None:
+    standin.stripe.put(customer("cus_1"), subscription("sub_1", "cus_1"), customer("cus_1", name="Anew"))
+
+    def get(path: str) -> Any:
+        headers = {"Authorization": f"Bearer {stripe_side.KEY}", "Stripe-Version": "2025-08-27.basil"}
+        return requests.get(standin.url + path, headers=headers, timeout=10).json()
+
+    found = get("/v1/subscriptions?status=all")["data"][0]
+    has("subscription", found)
+    has("items", found["items"])
+    item = found["items"]["data"][0]
+    for name, given in (
+        ("subscription_item", item), ("price", item["price"]), ("recurring", item["price"]["recurring"]),
+        ("plan", item["plan"]), ("plan", found["plan"]), ("customer", get("/v1/customers/cus_1")),
+        ("event", get("/v1/events")["data"][0]),
+        ("resource_missing", get("/v1/customers?starting_after=cus_9")["error"]),
+    ):  # fmt: skip
+        has(name, given)
+    assert "previous_attributes" in get("/v1/events")["data"][0]["data"]
+
+
+def test_the_stand_in_has_the_fields_of_recorded_answers_of_hubspot(standin: StandIn) -> None:
+    side = standin.hubspot
+    side.put("companies", "2", name="Acme")
+    for id_, companies in (("1", ["2"]), ("3", [])):
+        side.put("contacts", id_, companies, email=f"{id_}@example.com")
+
+    def ask(method: str, path: str, token: str = hubspot_side.TOKEN, **more: Any) -> Any:
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.request(method, standin.url + path, headers=headers, timeout=10, **more)
+
+    for kind, path in (("company", "companies"), ("contact", "contacts?limit=1")):
+        found = ask("GET", f"/crm/v3/objects/{path}").json()
+        has("record", found["results"][0])
+        has(kind, found["results"][0]["properties"])  # whatever was asked for
+    has("next", found["paging"]["next"])
+    answer = ask(
+        "POST", "/crm/v4/associations/contacts/companies/batch/read", json={"inputs": [{"id": "1"}, {"id": "3"}]}
+    )
+    assert answer.status_code == 207 and type(answer.json()["results"][0]["to"][0]["toObjectId"]) is int
+    has("batch", answer.json())
+    has("batch error", answer.json()["errors"][0])
+    assert not {"errors", "links"} & answer.json()["errors"][0].keys()
+    has("unauthorised", ask("GET", "/crm/v3/objects/contacts", token="wrong").json())
+    has("too many", hubspot_side.too_many())

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from accounts.facts import Fact, record_accounts
 from accounts.models import Account, EndUser, Relationship
 from integrations.models import Message, Outcome, Source
+from integrations.tracking.requests import Received, take
 from tests.ingest.conftest import KEY, Send, group, outcomes
 from usage.models import Event
 
@@ -109,6 +112,48 @@ def test_userlist_takes_away(push: Any) -> None:
     assert not Relationship.objects.open().exists() and EndUser.objects.count() == 2
     assert push("DELETE", "companies", {"identifier": "a2"}).status_code == 200
     assert list(Account.objects.live().values_list("external_id", flat=True)) == ["a1"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("companies", {"identifier": "a1", "name": "Acme"}), ("companies", {"identifier": "a1"}),
+        ("relationships", {"user": "u1", "company": "a1"}),
+        ("users", {"identifier": "u1", "relationships": [{"company": {"identifier": "a1", "name": "Acme"}}]}),
+    ],
+)  # fmt: skip
+def test_a_company_that_is_pushed_again_comes_back(push: Any, path: str, body: Any) -> None:
+    push("POST", "companies", {"identifier": "a1"})
+    assert push("DELETE", "companies", {"identifier": "a1"}).status_code == 200
+    for method, other, said in (
+        ("DELETE", "relationships", {"user": "u1", "company": "a1"}),
+        ("POST", "events", {"name": "E", "company": "a1"}),
+    ):
+        push(method, other, said)
+        assert not Account.objects.live().exists()
+    for _ in range(2):
+        assert push("POST", path, body).status_code == 200
+        assert Account.objects.live().get().external_id == "a1"
+    push("DELETE", "companies", {"identifier": "a1"})
+    assert not Account.objects.live().exists()
+
+
+def test_what_a_person_archived_stays_whatever_userlist_says(push: Any) -> None:
+    push("POST", "companies", {"identifier": "a1"})
+    now = timezone.now()
+    record_accounts([Fact("a1", {"archived_at": now}, now)], source="admin:me")
+    push("DELETE", "companies", {"identifier": "a1"})
+    push("POST", "companies", {"identifier": "a1", "name": "Acme"})
+    account = Account.objects.get()
+    assert account.name == "Acme" and account.archived_at == now
+
+
+def test_a_deletion_that_comes_late_takes_nothing_away(push: Any, source: Source) -> None:
+    """From the spool, after what was pushed later."""
+    push("POST", "companies", {"identifier": "a1"})
+    before = timezone.now() - dt.timedelta(minutes=1)
+    take(Received("userlist", "companies:delete", "", before, "late", {"identifier": "a1"}), source)
+    assert Account.objects.live().exists()
 
 
 @pytest.mark.parametrize(
