@@ -16,8 +16,9 @@ from django.db.models import Exists, QuerySet
 from accounts.fields import Field, Owner, Subject
 from accounts.fields.sql import Known
 from accounts.models import Account
+from segments.alike import alike
 from segments.models import Segment
-from segments.questions import PREVIEW_LIMIT_MS, Reader, bounded, named_in
+from segments.questions import PREVIEW_LIMIT_MS, Preview, Question, Reader, bounded, named_in
 from segments.rules.describe import field_name
 from segments.rules.lint import Note, lint
 from segments.rules.nodes import Group, fields_in, walk
@@ -33,6 +34,22 @@ JOIN ({live}) AS live (id) ON live.id = one.{member}
 WHERE one.left_at IS NULL AND one.segment_id = ANY(%s) AND other.segment_id = ANY(%s)
 GROUP BY 1, 2
 """
+
+
+def note_preview(
+    question: Question, reader: Reader, seen: Preview, base: QuerySet[Any], segment: Segment | None = None
+) -> list[Note]:
+    """The remarks on a rule that is being edited, with its preview: those on the rule, and the segments that have all
+    of what it matches among the rows of `base`, as far as there is time. Raises PreviewTooSlow past two seconds a
+    statement."""
+    notes, many = note_rule(question.rule, reader, question.members.subject), question.members.subject.many
+    for other, same in alike(question, seen, base, segment):
+        if same:
+            said = f"The {seen.count:,} {many} that match are just those of {other.name} today."
+            notes.append(Note("", "identical", said))
+        elif not _is_everybody(other):
+            notes.append(Note("", "contained", f"All {seen.count:,} {many} that match are in {other.name} too, today."))
+    return notes
 
 
 def note_rule(rule: Group, reader: Reader, subject: str = Subject.ACCOUNT) -> list[Note]:

@@ -34,6 +34,7 @@ from segments.subjects import ABOUT, Members, members_of
 
 PREVIEW_LIMIT_MS = 2_000
 ALONE_LIMIT_MS = 800  # for what each condition matches alone, which is told besides
+FEW = 32
 
 Answer = TypeVar("Answer")
 
@@ -137,7 +138,8 @@ class Preview:
     the segment being edited, with its pins; `pins` says how many those bring in and keep out besides. `alone` gives the
     count for the JSON pointer of each condition and group, `uncounted` the pointers for which there was no time; `mrr`
     is a month's worth. A rule about users has no `stages`; `accounts` says in how many accounts they match, and `mrr`
-    is that of those. `health` says how many are in which band, where health is known."""
+    is that of those. `health` says how many are in which band, where health is known; `some` are the ids of a few that
+    match, drawn from all of them."""
 
     total: int
     count: int
@@ -151,6 +153,7 @@ class Preview:
     accounts: int = 0
     uncounted: tuple[str, ...] = ()
     health: dict[str, int] = field(default_factory=dict)
+    some: Sequence[int] = ()
 
     @property
     def contract_value(self) -> Decimal:
@@ -172,7 +175,8 @@ SELECT
     ) AS of_kind),
     ARRAY(SELECT id FROM matched ORDER BY mrr DESC NULLS LAST, name, id LIMIT 5),
     (SELECT json_object_agg(band, n) FROM (SELECT band, count(*) AS n FROM matched GROUP BY 1) AS of_band),
-    (SELECT count(*) FROM ({kept}) AS kept)
+    (SELECT count(*) FROM ({kept}) AS kept),
+    ARRAY(SELECT id FROM matched ORDER BY hashint8(id) LIMIT {few})
 """
 _PREVIEW_USERS = """
 WITH matched AS MATERIALIZED (
@@ -188,7 +192,8 @@ SELECT
     )) FROM matched),
     ARRAY(SELECT id FROM (SELECT DISTINCT name, id FROM matched ORDER BY name, id LIMIT 5) AS first),
     NULL,
-    (SELECT count(*) FROM ({kept}) AS kept)
+    (SELECT count(*) FROM ({kept}) AS kept),
+    ARRAY(SELECT id FROM (SELECT DISTINCT id FROM matched) AS each ORDER BY hashint8(id) LIMIT {few})
 """
 BAND = "health.band"  # declared by an app above; where it is not, nothing is said of health
 
@@ -202,7 +207,7 @@ def preview(question: Question, *, base: QuerySet[Any], segment: Segment | None 
     members = question.members
     with bounded(PREVIEW_LIMIT_MS):
         total = members.count(base)
-        kinds, ids, bands, kept = _matched(question, base, segment)
+        kinds, ids, bands, kept, some = _matched(question, base, segment)
         count = sum(kind["n"] for kind in kinds)
         joins = sum(kind["joins"] for kind in kinds) if segment else 0
         alone, uncounted = _alone(question, base, count)
@@ -222,14 +227,15 @@ def preview(question: Question, *, base: QuerySet[Any], segment: Segment | None 
         accounts=sum(kind.get("accounts", 0) for kind in kinds),
         uncounted=uncounted,
         health=bands,
+        some=some,
     )
 
 
 def _matched(
     question: Question, base: QuerySet[Any], segment: Segment | None
-) -> tuple[list[dict[str, Any]], list[int], dict[str, int], int]:
+) -> tuple[list[dict[str, Any]], list[int], dict[str, int], int, list[int]]:
     """Count, MRR and joiners by kind of stage; the ids of the five with the largest MRR; how many are in which band of
-    health; and how many stored members can be seen. Of users all in one, and the first five by name.
+    health; how many stored members can be seen; and a few drawn ids. Of users all in one, and the first five by name.
 
     One statement, because a refresh that ends between two would have all of them join and leave.
     """
@@ -244,16 +250,17 @@ def _matched(
     try:
         sql, params = rows.query.sql_with_params()
     except EmptyResultSet:
-        return [], [], {}, _members(base, segment).count() if segment else 0
-    kept, theirs = _members(base, segment).query.sql_with_params() if segment else ("SELECT 1 WHERE FALSE", ())
-    statement = statement.format(matched=sql, table=question.members.memberships._meta.db_table, kept=kept)
+        return [], [], {}, seen_members(base, segment).count() if segment else 0, []
+    kept, theirs = seen_members(base, segment).query.sql_with_params() if segment else ("SELECT 1 WHERE FALSE", ())
+    table = question.members.memberships._meta.db_table
+    statement = statement.format(matched=sql, table=table, kept=kept, few=FEW)
     with connection.cursor() as cursor:
         cursor.execute(statement, [*params, segment.pk if segment else 0, *theirs])
-        kinds, ids, bands, count = cursor.fetchone()
-    return kinds or [], ids, bands or {}, count
+        kinds, ids, bands, count, some = cursor.fetchone()
+    return kinds or [], ids, bands or {}, count, some
 
 
-def _members(base: QuerySet[Any], segment: Segment) -> QuerySet[Any]:
+def seen_members(base: QuerySet[Any], segment: Segment) -> QuerySet[Any]:
     """The ids of the stored members that can be seen from the base, each once."""
     members = members_of(segment)
     return members.ids(base.filter(**{f"{members.pk}__in": members.inside(segment)})).distinct()
@@ -280,13 +287,13 @@ def _alone(question: Question, base: QuerySet[Any], count: int) -> tuple[dict[st
     found = {pointer: sums[f"alone_{i}"] for i, pointer in enumerate(plain)}
     until = time.monotonic() + ALONE_LIMIT_MS / 1000
     for pointer, condition in others.items():
-        number = _in_time(until, partial(question.members.count, base.filter(condition)))
+        number = in_time(until, partial(question.members.count, base.filter(condition)))
         if number is not None:
             found[pointer] = number
     return found, tuple(pointer for pointer in others if pointer not in found)
 
 
-def _in_time(until: float, ask: Callable[[], Answer]) -> Answer | None:
+def in_time(until: float, ask: Callable[[], Answer]) -> Answer | None:
     """The answer to one statement; None if it does not come in time."""
     left = int((until - time.monotonic()) * 1000)
     if left <= 0:

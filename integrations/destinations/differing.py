@@ -15,8 +15,8 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FieldError
 from django.db import connection
-from django.db.models import F, Func, JSONField, QuerySet, TextField, Value
-from django.db.models.functions import Cast, Coalesce, NullIf
+from django.db.models import F, Func, JSONField, QuerySet, Value
+from django.db.models.functions import Coalesce, NullIf
 
 from accounts.fields import Field, Kind, Owner, Subject
 from accounts.fields.reading import reached
@@ -136,9 +136,9 @@ def has_one_value(field: Field) -> bool:
 
 def _value(field: Field, expression: Any) -> Any:
     """A field's value as JSON; null where there is none."""
+    found: Any = _as_json(expression)  # JSON stays what it is: custom attributes are shown as they were written
     if field.is_text or field.kind in (Kind.CHOICE, Kind.PERSON):
-        expression = NullIf(Cast(expression, TextField()), Value(""))
-    found: Any = _as_json(expression)
+        found = NullIf(found, _json('""'))
     if field.kind is Kind.LIST:
         found = NullIf(found, _json("[]"))
     return Coalesce(found, _json("null"))

@@ -27,6 +27,7 @@ from core.ids import Ids, OneOf
 from core.jobs import enqueue
 from health.requesting import follow_scores_with
 from integrations.destinations.differing import Change, Desired, desired_of, desired_of_users, has_one_value, remember
+from integrations.destinations.reasons import reasons_of
 from integrations.models import Destination, Outgoing, SyncedValue, SyncItem, SyncMark
 from segments.history import moves_of
 from segments.models import Segment, SegmentRefresh
@@ -255,7 +256,7 @@ class _Look:
         only = None if ids is None else ids[desired.subject]
         known = cause or self.plain_cause(field, narrow=ids is not None)
         changes = remember(self.item, desired, only, cause=known, now=self.now.now, limit=BATCH)
-        whys = {} if cause or not changes else self.causes(desired.subject, changes)
+        whys = {} if cause or not changes else self.causes(desired.subject, changes, field)
         self.correct(desired.subject, whys, known)
         rows = [
             row for one in changes for row in self.messages(desired, one, *whys.get(one.member, (known, self.now.now)))
@@ -273,12 +274,17 @@ class _Look:
         by_clock = field.at is not None or field.category in (Category.USAGE, Category.TRAITS, Category.HEALTH)
         return "time" if by_clock else "data"
 
-    def causes(self, subject: Subject, changes: Sequence[Change]) -> dict[int, tuple[str, dt.datetime]]:
+    def causes(
+        self, subject: Subject, changes: Sequence[Change], field: Field | None
+    ) -> dict[int, tuple[str, dt.datetime]]:
         """Why and when each of the members moved: as its segment's history says; a user of an account by what moved
-        the account in this look."""
+        the account in this look. Of a field: why it has its value, where that is kept."""
         segment, members = self.item.segment, [one.member for one in changes]
-        if segment is None or self.item.redefined:
+        if self.item.redefined:
             return {}
+        if segment is None:
+            assert field is not None
+            return {pk: (why, self.now.now) for pk, why in reasons_of(field, members).items()}
         if subject_of(segment) is subject:
             about = members_of(segment)
             column = f"{about.column}_id"

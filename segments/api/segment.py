@@ -36,7 +36,7 @@ from segments.api.serializers import (
 from segments.editing import clone_segment, delete_segment, reorder_segments, save_segment
 from segments.history import members_on
 from segments.impact import knock_on
-from segments.linting import note_rule
+from segments.linting import note_preview
 from segments.models import RefreshRun, Segment
 from segments.places import accounts_matched
 from segments.questions import Reader, preview, read_rule
@@ -155,7 +155,7 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
             found = preview(question, base=base, segment=segment)
             reader = Reader.now()
             knocks = knock_on(segment, question, reader, request.user) if segment else []
-            notes = note_rule(question.rule, reader, subject)
+            notes = note_preview(question, reader, found, base, segment)
         return Response(
             {
                 "words": question.words,

@@ -101,6 +101,17 @@ def test_a_preview_counts_only_what_one_may_see(company: Company, as_: Callable[
         assert hidden == (role == "admin")
 
 
+def test_a_preview_says_which_segments_are_alike_among_what_one_may_see(
+    company: Company, as_: Callable[[str], ApiClient]
+) -> None:
+    factories.segment("Two of them", {"field": "account.name", "op": "any_of", "value": ["Fjord Lines", "Orchid Labs"]})
+    rule = {"match": "all", "rules": [{"field": "account.name", "op": "is", "value": "Fjord Lines"}]}
+    # The CSM sees only one of the two, so to them the two are one.
+    for role, code in (("admin", "contained"), ("csm", "identical")):
+        notes = as_(role)("POST", "segments/preview/", {"rule": rule}).json()["notes"]
+        assert [(one["pointer"], one["code"]) for one in notes if "Two of them" in one["message"]] == [("", code)], role
+
+
 def test_a_preview_that_takes_too_long_says_what_to_do(
     company: Company, admin: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from core.models import DailyJob, Workspace
 from csbox import tasks
 from segments.models import RefreshRun, Segment
 from tests import factories
+from usage.traits.models import TraitDay
 
 pytestmark = pytest.mark.django_db
 
@@ -107,6 +108,21 @@ def test_the_daily_refresh_runs_once_however_often_it_is_woken() -> None:
     tasks.refresh_daily("2026-11-22")
     tasks.refresh_daily("2026-11-22")
     assert RefreshRun.objects.filter(trigger="daily").count() == 1
+
+
+def test_the_first_of_a_month_thins_the_days_of_traits() -> None:
+    account = factories.account()
+    for months in (36, 24, 18, 1):
+        day = dt.date(2026, 12, 1) - dt.timedelta(days=30 * months)
+        TraitDay.objects.create(account=account, day=day, figures={"1": months})
+
+    def kept() -> list[int]:
+        return [row.figures["1"] for row in TraitDay.objects.order_by("day")]
+
+    tasks.refresh_daily("2026-11-30")
+    assert kept() == [36, 24, 18, 1], "it looks at every row"
+    tasks.refresh_daily("2026-12-01")
+    assert kept() == [18, 1], "the newest of those that no line reaches still holds"
 
 
 def test_the_tick_finds_the_segment_that_a_lost_wake_up_left(woken: list[tuple[object, ...]]) -> None:

@@ -43,6 +43,28 @@ def test_every_field_that_is_offered_can_be_sent(db: None, make: Make) -> None:
         assert rows.popitem()[1] != "", one.key  # what is not there is null
 
 
+def test_a_custom_attribute_is_sent_as_it_was_written(db: None, make: Make, endpoint: Endpoint) -> None:
+    values = {
+        "text": "Gold “+”", "choice": "EMEA", "number": 7.5, "boolean": False, "date": "2026-05-20", "list": ["b", "a"],
+        "money": {"amount": 5, "currency": "EUR"}, "link": "https://a.example/x",
+    }  # fmt: skip
+    to = make(events=False)
+    for kind in values:
+        define_attribute(Subject.ACCOUNT, f"a_{kind}", kind=kind, choices=["EMEA"] if kind == "choice" else ())
+    account = factories.account(external_id="a", attributes={f"a_{kind}": value for kind, value in values.items()})
+    for kind in values:
+        add_item(to, field=f"account.custom.a_{kind}", key=f"sent_{kind}")
+    run()
+    assert told(endpoint) == [("group", "a", value) for value in values.values()]
+    endpoint.got.clear()
+    account.attributes = {"a_text": "", "a_list": []}  # as good as missing
+    account.save()
+    touch([account.pk])
+    refresh_touched()
+    run()
+    assert {value for _, _, value in told(endpoint)} == {None}
+
+
 def test_a_changed_trait_is_told_apart_from_a_change_of_the_customer(db: None, make: Make, endpoint: Endpoint) -> None:
     account = factories.account(external_id="a", stated_licences=8, licences=8, stated_mrr=100, mrr=100)
     definition = {"left": "account.mrr", "right": "account.licences"}

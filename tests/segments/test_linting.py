@@ -11,9 +11,9 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import Account, AttributeDefinition
 from segments.editing import set_active
-from segments.linting import check_segments, note_rule, overlap
-from segments.models import Segment
-from segments.questions import Reader
+from segments.linting import check_segments, note_preview, note_rule, overlap
+from segments.models import AccountMembership, Segment
+from segments.questions import Reader, preview
 from tests import factories
 from tests.factories import rule
 from usage.models import AccountUsage, EventName
@@ -60,6 +60,64 @@ def test_segments_with_the_same_members_or_within_another_are_told(accounts: lis
     notes = {item.segment.name: [note.message for note in item.notes] for item in check_segments()}
     assert notes["Large"] == ["It has the same 4 members as On Pro today."], "not as the one that is built on it"
     assert "All of its 2 members are in Large too, today." in notes["Larger"]
+
+
+def previewed(tree: dict[str, Any], segment: Segment | None = None, subject: str = "account") -> set[tuple[str, str]]:
+    """What is said of a rule that is not saved: the code and the other segment."""
+    reader = Reader.now().about(subject)
+    question = reader.read(tree)
+    base = question.members.live()
+    seen = preview(question, base=base, segment=segment)
+    notes = note_preview(question, reader, seen, base, segment)
+    names = Segment.objects.values_list("name", flat=True)
+    return {(note.code, name) for note in notes for name in names if f" {name} " in note.message}
+
+
+def test_a_rule_that_is_not_saved_is_compared_with_the_segments(accounts: list[Account]) -> None:
+    large, pro = factories.segment("Large", mrr(600)), factories.segment("On Pro", PRO)
+    factories.segment("Small", mrr(200, "at_most"))
+    factories.segment("All of them")
+    set_active(factories.segment("Off", mrr(700)), False)
+    built = factories.segment("Built on Pro", {"segment": pro.key, "op": "in"})
+    same = rule(mrr(501))
+    every = {("identical", "Large"), ("identical", "On Pro"), ("identical", built.name)}
+    assert previewed(same) == every
+    assert previewed(same, large) == every - {("identical", "Large")}, "not as itself"
+    assert previewed(same, pro) == {("identical", "Large")}, "nor as one that is built on it"
+    assert previewed(rule(mrr(800))) == {("contained", name) for _, name in every}
+    assert previewed(rule({"segment": pro.key, "op": "in"}, mrr(800))) == {
+        ("contained", "Large"),
+        ("contained", built.name),
+    }
+    assert previewed(rule(mrr(500))) == previewed(rule(mrr(9_000))) == previewed(rule()) == set()
+    assert previewed(rule(mrr(0))) == {("identical", "All of them")}
+    AccountMembership.objects.filter(account=accounts[9]).delete()
+    assert previewed(same) == set(), "it is asked for those that match now"
+
+
+def test_a_few_of_very_many_do_not_stand_for_all(accounts: list[Account], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The drawn ones only rule segments out; that all are within is counted."""
+    monkeypatch.setattr("segments.questions.FEW", 2)
+    factories.segment("Large", mrr(600))
+    assert previewed(rule(mrr(300))) == set()
+    monkeypatch.setattr("segments.alike.MOST", 1)
+    factories.segment("Larger", mrr(500))
+    assert previewed(rule(mrr(700))) == {("contained", "Large")}, "the smallest of those that contain it"
+    monkeypatch.setattr("segments.alike.LIMIT_MS", 0)
+    assert previewed(rule(mrr(700))) == set(), "what there is no time for is not said"
+
+
+def test_a_rule_about_users_is_compared_with_segments_of_users(accounts: list[Account]) -> None:
+    for number, title in enumerate(("CTO", "CTO", "Clerk")):
+        user = factories.end_user(f"U{number}", title=title)
+        for account in accounts[: number + 1]:
+            factories.relationship(account, user)
+    chief = {"field": "user.title", "op": "is", "value": "CTO"}
+    factories.segment("Chiefs", chief, subject="user")
+    factories.segment("Of accounts", mrr(0))
+    assert previewed(rule(chief | {"op": "starts_with"}), subject="user") == {("identical", "Chiefs")}
+    second = {"field": "user.name", "op": "is", "value": "U1"}
+    assert previewed(rule(second), subject="user") == {("contained", "Chiefs")}
 
 
 def test_unused_switched_off_empty_broken_and_frozen_segments_are_told(accounts: list[Account]) -> None:

@@ -156,6 +156,11 @@ def test_the_preview_counts_joins_leaves_and_each_condition_alone(manager: Clien
     assert '<span id="alone-n-0" hx-swap-oob="innerHTML">3</span>' in html
     assert '<span id="alone-n-1" hx-swap-oob="innerHTML">3</span>' in html
     assert "In words: Plan is “Growth” and MRR is at least $2,000." in text(html)
+    assert "Contained: All 2 accounts that match are in Large too, today." in text(html)
+    alone = send(manager, "/segments/preview/", opened(manager, "/segments/new/"), **{
+        "n__0__field": "account.mrr", "n__0__op": "more_than", "n__0__value": "1999",
+    }).content.decode()  # fmt: skip
+    assert "Identical: The 3 accounts that match are just those of Large today." in text(alone)
 
 
 def test_a_relative_condition_says_which_days_it_means_today(manager: Client, company: Company) -> None:

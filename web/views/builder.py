@@ -17,7 +17,7 @@ from core.superseding import Superseded
 from health.models import Band
 from segments.editing import NameTaken, SegmentInUse, StaleSegment, save_segment
 from segments.impact import knock_on
-from segments.linting import TITLES, note_rule
+from segments.linting import TITLES, note_preview
 from segments.models import Segment, SegmentVersion
 from segments.picker import catalogue
 from segments.questions import PreviewTooSlow, Reader, preview
@@ -195,7 +195,7 @@ def _preview(
         with counting or nullcontext():
             seen = preview(question, base=base, segment=segment)
             knocks = knock_on(segment, question, reader, request.user) if segment else []
-            notes = note_rule(question.rule, reader, reader.subject)
+            notes = note_preview(question, reader, seen, base, segment)
     except RuleError as error:
         return {"preview": None, "why_not": error.problems[0].message}
     except PreviewTooSlow:
