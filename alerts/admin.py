@@ -6,14 +6,25 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
+from accounts.models import TeamMember
 from alerts import handling
 from alerts.comparing.admin import ComparedAccountAdmin, ComparisonAdmin
+from alerts.consequences import (
+    Consequences,
+    NewTask,
+    consequences_of,
+    free_playbooks,
+    save_consequences,
+    shared_channels,
+)  # fmt: skip
+from alerts.definition import LONGEST
 from alerts.editing import Assigning, RuleNameTaken, delete_alert_rule, save_alert_rule, set_rule_active
 from alerts.milestones import admin as milestones  # noqa: F401  # registers its forms
-from alerts.models import Alert, AlertEntry, AlertRule, AlertRuleVersion
+from alerts.models import Alert, AlertEntry, AlertRule, AlertRuleVersion, NoticeChannel, Playbook
 from alerts.notices_admin import NoticeAdmin
 from alerts.playbooks.admin import EnrolmentAdmin, PlaybookAdmin, PlaybookVersionAdmin, StepRunAdmin
 from alerts.raising import raise_alerts
@@ -38,12 +49,31 @@ class OptionalRuleField(RuleField):
         return super().clean(value) if (value or {}).get("rules") else None
 
 
+class Boxes(forms.ModelMultipleChoiceField):
+    """Some of some rows, each with a box to tick; none is fine."""
+
+    widget = forms.CheckboxSelectMultiple
+
+    def __init__(self, queryset: QuerySet[Any], **kwargs: Any) -> None:
+        super().__init__(queryset, required=False, **kwargs)
+
+
 class AlertRuleForm(TriedForm):
     """A rule; what saving refuses is said in the form, each with its place."""
 
     refuses = (RuleError, BadValue, RuleNameTaken)
     condition = RuleField()
     clear = OptionalRuleField(required=False, help_text="Ends an alert, besides the condition no longer holding.")
+    told = Boxes(TeamMember.objects.none(), label="colleagues", help_text="Besides the assignee.")
+    channels = Boxes(NoticeChannel.objects.none())
+    playbooks = Boxes(Playbook.objects.none(), help_text="The account comes into them with every alert.")
+    task = forms.CharField(
+        max_length=150, required=False, label="a task with every alert",
+        help_text="Its title, such as Call {{ account.name }}. Makes a playbook of one step.",
+    )  # fmt: skip
+    task_days = forms.IntegerField(
+        min_value=0, max_value=LONGEST, initial=2, required=False, label="due in working days"
+    )
     reason = forms.CharField(max_length=255, required=False, help_text="One line for the history of the rule.")
 
     class Meta:
@@ -53,13 +83,35 @@ class AlertRuleForm(TriedForm):
             "cooldown_days", "refire", "include_existing", "role", "round_robin", "fallback",
         ]  # fmt: skip
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rule = self.instance if self.instance.pk else None
+        rows = {
+            "told": TeamMember.objects.filter(user__is_active=True).order_by("name"), "channels": shared_channels(),
+            "playbooks": free_playbooks(rule),
+        }  # fmt: skip
+        now = consequences_of(rule) if rule is not None else Consequences()
+        for name, chosen in (("told", now.members), ("channels", now.channels), ("playbooks", now.playbooks)):
+            self.fields[name].queryset = rows[name]  # type: ignore[attr-defined]
+            self.initial.setdefault(name, [one.pk for one in chosen])
+
+    def clean_task_days(self) -> int:
+        """Two days if nothing is said."""
+        days = self.cleaned_data["task_days"]
+        return 2 if days is None else int(days)
+
     def saved(self, author: Any = None) -> AlertRule:
-        """Save through the one way in which rules change."""
+        """Save through the one way in which rules change, and what follows from their alerts."""
         values = dict(self.cleaned_data)
         assigning = Assigning(values.pop("role"), tuple(values.pop("round_robin")), values.pop("fallback"))
-        return save_alert_rule(
-            self.instance if self.instance.pk else None, assigning=assigning, author=author, **values
-        )
+        follow = Consequences(*(tuple(values.pop(name)) for name in ("told", "channels", "playbooks")))
+        title, days = values.pop("task"), values.pop("task_days")
+        with transaction.atomic():
+            rule = self.instance if self.instance.pk else None
+            made = save_alert_rule(rule, assigning=assigning, author=author, **values)
+            task = NewTask(title, days) if title else None
+            save_consequences(made, follow, task=task, author=author)
+        return made
 
 
 @admin.register(AlertRule)
@@ -77,10 +129,12 @@ class AlertRuleAdmin(BackOffice):
             {
                 "fields": (
                     "hold_days", "cooldown_days", "refire", "include_existing", "role", "round_robin", "fallback",
-                    "reason",
                 )
             },
         ),
+        ("Whom it tells besides", {"fields": ("told", "channels")}),
+        ("What it starts", {"fields": ("playbooks", "task", "task_days")}),
+        ("Why it is changed", {"fields": ("reason",)}),
     )  # fmt: skip
     list_display = ("name", "type", "severity", "active", "open_alerts", "hold_days", "cooldown_days", "version")
     list_filter = ("active", "type", "severity")

@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import TeamMember
 from alerts.models import AlertRule, NoticeChannel, Playbook, RuleNotices
-from alerts.playbooks.editing import Coming, save_playbook
+from alerts.playbooks.editing import Coming, free_playbook_name, save_playbook
 from core.intake import BadValue, clean_text
 from health.definition import DefinitionError
 
@@ -44,6 +44,18 @@ def free_playbooks(rule: AlertRule | None) -> QuerySet[Playbook]:
     return Playbook.objects.filter(Q(entry=Playbook.Entry.HAND) | mine)
 
 
+def copy_consequences(of: AlertRule, to: AlertRule, *, author: Any = None) -> None:
+    """Let another rule tell whom a rule tells, and begin copies of its playbooks: a playbook is begun by one rule.
+
+    Raises BadValue for a playbook that cannot be read any more.
+    """
+    now = consequences_of(of)
+    save_consequences(to, replace(now, playbooks=()), author=author)
+    for playbook in now.playbooks:
+        copy = free_playbook_name(f"{playbook.name[:105]} (copy)")
+        _begin(playbook, to, author, copy=copy)
+
+
 def consequences_of(rule: AlertRule) -> Consequences:
     """As they are saved."""
     row = RuleNotices.objects.filter(rule=rule).prefetch_related("members", "channels").first()
@@ -60,14 +72,17 @@ def save_consequences(
         _tell(rule, wanted.members, wanted.channels)
         now = {one.pk: one for one in Playbook.objects.filter(rule=rule)}
         chosen = {one.pk for one in wanted.playbooks}
+        steps = _steps(rule, task) if task is not None else None
+        made = {one.pk for one in now.values() if steps is not None and one.definition == steps}
+        chosen |= made  # the task that it makes already is not made twice, however often it is asked for
         for playbook in (one for pk, one in now.items() if pk not in chosen):
             _begin(playbook, None, author)
         for playbook in (one for one in wanted.playbooks if one.pk not in now):
             if playbook.entry != Playbook.Entry.HAND:
                 raise BadValue(f"{playbook.name} begins with something else. Change that in the playbook first.")
             _begin(playbook, rule, author)
-        if task is not None:
-            _add_task(rule, task, author)
+        if steps is not None and not made:
+            _add_task(rule, steps, author)
 
 
 def _tell(rule: AlertRule, members: Iterable[TeamMember], channels: Iterable[NoticeChannel]) -> None:
@@ -80,34 +95,34 @@ def _tell(rule: AlertRule, members: Iterable[TeamMember], channels: Iterable[Not
         row.channels.set(channels)
 
 
-def _begin(playbook: Playbook, rule: AlertRule | None, author: Any) -> None:
+def _begin(playbook: Playbook, rule: AlertRule | None, author: Any, *, copy: str = "") -> None:
+    """Let alerts of a rule (or people only) begin a playbook, or a `copy` of it under another name."""
     try:
         save_playbook(
-            playbook, name=playbook.name, description=playbook.description, active=playbook.active,
-            definition=playbook.definition, coming=replace(Coming.of(playbook), rule=rule), author=author,
+            None if copy else playbook, name=copy or playbook.name, description=playbook.description,
+            active=playbook.active, definition=playbook.definition, coming=replace(Coming.of(playbook), rule=rule),
+            author=author,
         )  # fmt: skip
     except DefinitionError as error:
-        raise BadValue(f"{playbook.name} cannot be changed: {error.problems[0].message}") from error
+        what = "copied" if copy else "changed"
+        raise BadValue(f"{playbook.name} cannot be {what}: {error.problems[0].message}") from error
 
 
-def _add_task(rule: AlertRule, task: NewTask, author: Any) -> None:
-    """A playbook of one step, so that there is one way in which tasks come about, and a page to change it on."""
+def _steps(rule: AlertRule, task: NewTask) -> dict[str, Any]:
+    """The definition of a playbook of one step, so that there is one way in which tasks come about, and a page to
+    change it on."""
     title = clean_text(task.title, 150)
     if not title:
         raise BadValue("Give the task a title, for example Call {{ account.name }}.")
     whom = {"role": rule.role_id} if rule.role_id else {}
     whom |= {"to": rule.fallback.key} if rule.fallback else {}
-    step = {"key": "task", "kind": "task", "title": title, **whom, "due": {"days": task.days}}
+    return {"steps": [{"key": "task", "kind": "task", "title": title, **whom, "due": {"days": task.days}}]}
+
+
+def _add_task(rule: AlertRule, steps: dict[str, Any], author: Any) -> None:
     coming = Coming(rule=rule, again=Playbook.Again.ALWAYS)
-    name = _free_name(f"{rule.name}: task")
+    name = free_playbook_name(f"{rule.name}: task")
     try:
-        save_playbook(None, name=name, definition={"steps": [step]}, coming=coming, author=author)
+        save_playbook(None, name=name, definition=steps, coming=coming, author=author)
     except DefinitionError as error:
         raise BadValue(f"The task cannot be made: {error.problems[0].message}") from error
-
-
-def _free_name(name: str) -> str:
-    found, number = name[:120], 2
-    while Playbook.objects.filter(name__iexact=found).exists():
-        found, number = f"{name[:114]} {number}", number + 1
-    return found

@@ -110,22 +110,6 @@ def set_rule_active(rule: AlertRule, active: bool, *, author: Any = None) -> Non
         enqueue(TASK)
 
 
-def clone_alert_rule(rule: AlertRule, *, author: Any = None) -> AlertRule:
-    """A copy under a name of its own, switched off until somebody has looked at it."""
-    names = ("message", "type", "severity", "condition", "clear", "hold_days", "cooldown_days", "refire")
-    return save_alert_rule(
-        None,
-        name=free_rule_name(f"{rule.name} (copy)"),
-        segments=list(rule.segments.all()),
-        active=False,
-        include_existing=rule.include_existing,
-        assigning=Assigning(rule.role, tuple(rule.round_robin.all()), rule.fallback),
-        author=author,
-        reason=f"Cloned from {rule.name}"[:255],
-        **{name: getattr(rule, name) for name in names},
-    )
-
-
 def delete_alert_rule(rule: AlertRule, *, author: Any = None) -> None:
     """Delete a rule with its questions. Its alerts are kept: those that were open end, because the rule is gone."""
     by, now = author if getattr(author, "pk", None) else None, timezone.now()

@@ -88,12 +88,10 @@ def close(alerts: Iterable[Alert], *, outcome: str = "", reason: str = "", by: A
     )  # fmt: skip
 
 
-def say_outcome(alert: Alert, outcome: str, *, by: Any = None) -> Before:
-    """Say how an alert that has ended went. Raises BadValue for an open one."""
-    if alert.ended_at is None:
-        raise BadValue("The alert is open. Close it with an outcome.")
+def say_outcome(alerts: Iterable[Alert], outcome: str, *, by: Any = None) -> Before:
+    """Say how alerts that have ended went; those that are open are left as they are."""
     words = Alert.Outcome(outcome)
-    return _change([alert], AlertEntry.Kind.OUTCOME, by, f"{words.label}.", ended=True, outcome=str(words))
+    return _change(alerts, AlertEntry.Kind.OUTCOME, by, f"{words.label}.", ended=True, outcome=str(words))
 
 
 def undo(before: Before, *, by: Any = None) -> int:

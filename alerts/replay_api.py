@@ -13,10 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Account
-from alerts.api import TreeField, explained
 from alerts.definition import stored_definition
 from alerts.models import AlertReplay, AlertRule
 from alerts.replaying.running import DAYS, LONGEST, SHORTEST, NotNow, cancel_replay, start_replay
+from alerts.rules_api import TreeField, explained
 from core.api.filters import StrictFilterSet, ValuesFilter
 from core.api.problems import ApiProblem, Fault
 from core.api.strict import StrictSerializer, Text, Whole, YesNo

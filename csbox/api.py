@@ -22,6 +22,7 @@ from alerts.playbooks.api import EnrolmentViewSet, PlaybookViewSet
 from alerts.portfolio_api import PortfolioCourseView, PortfolioView
 from alerts.quality_api import AlertQualityView
 from alerts.replay_api import AlertReplayViewSet
+from alerts.rules_api import AlertRuleViewSet
 from alerts.work.api import TaskViewSet
 from core.api.edge import nothing_here
 from core.api.views import ApiView
@@ -128,7 +129,7 @@ router.register("health-configs", ConfigViewSet, "api-health-config")
 router.register("health", health.HealthViewSet, "api-health")
 router.register("band-changes", health.BandChangeViewSet, "api-band-change")
 router.register("health-back-tests", BackTestViewSet, "api-health-back-test")
-router.register("alert-rules", alerts.AlertRuleViewSet, "api-alert-rule")
+router.register("alert-rules", AlertRuleViewSet, "api-alert-rule")
 router.register("alerts", alerts.AlertViewSet, "api-alert")
 router.register("tasks", TaskViewSet, "api-task")
 router.register("playbooks", PlaybookViewSet, "api-playbook")

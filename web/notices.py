@@ -10,9 +10,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from web.pages import is_part
 
 
-def notify(request: HttpRequest, text: str, *, undo: str = "") -> None:
-    """Show a sentence on the next answer; `undo` is a token of `web.undo`."""
-    messages.info(request, text, extra_tags=undo)
+def notify(request: HttpRequest, text: str, *, undo: str = "", ask: str = "") -> None:
+    """Show a sentence on the next answer; `undo` is a token of `web.undo`. `ask` names what may be answered with one
+    click about what was done ("outcome": how the alerts went); it goes with the token."""
+    messages.info(request, text, extra_tags=f"{undo} {ask}".strip())
 
 
 def back_to(request: HttpRequest, default: str) -> str:

@@ -45,6 +45,13 @@ def keep_inverse(request: HttpRequest, kind: str, data: dict[str, Any], *, back:
     return token
 
 
+def kept_values(request: HttpRequest, token: str, kind: str) -> dict[str, Any]:
+    """What undoing an action of a kind would use, left as it is; nothing for a token that undoes nothing any more."""
+    kept = cache.get(f"undo:{token}")
+    mine = kept is not None and kept["user"] == request.user.pk and kept["kind"] == kind
+    return dict(kept["data"]) if mine else {}
+
+
 def undo(request: HttpRequest, token: str) -> Undone:
     """Undo once. Raises UndoGone."""
     kept = cache.get(f"undo:{token}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import (
@@ -134,12 +134,13 @@ def _percentiles() -> dict[str, Aggregate]:
 @dataclass(frozen=True)
 class Card:
     """An account that waits for a milestone: the local days since the start, those by which it is late (0: in time), or
-    those that are left; None where no day is expected."""
+    those that are left; None where no day is expected. `before` is the one before it that it reached (on a board)."""
 
     row: AccountMilestone
     day: int | None
     late: int
     left: int | None
+    before: AccountMilestone | None = None
 
 
 @dataclass(frozen=True)
@@ -161,10 +162,17 @@ def board_of(progress: Sequence[Progress], accounts: QuerySet[Account], now: Mom
     place = Window(
         RowNumber(), partition_by=F("milestone"), order_by=[F("starts_on").asc(nulls_last=True), "since", "account_id"]
     )
-    shown = rows.annotate(place=place).filter(place__lte=CARDS).select_related("account__health")
+    shown = list(rows.annotate(place=place).filter(place__lte=CARDS).select_related("account__health"))
+    order = [one.milestone.pk for one in progress]
+    won = AccountMilestone.objects.filter(milestone__in=order, account__in=[row.account_id for row in shown])
+    before: dict[tuple[int, int], AccountMilestone] = {}
+    for row in won.filter(state=State.REACHED).select_related("milestone"):
+        before[row.account_id, order.index(row.milestone_id)] = row
     cards: dict[int, list[Card]] = {}
     for row in sorted(shown, key=lambda one: one.place):
-        cards.setdefault(row.milestone_id, []).append(card_of(row, now.today))
+        places = [place for pk, place in before if pk == row.account_id and place < order.index(row.milestone_id)]
+        last = before[row.account_id, max(places)] if places else None
+        cards.setdefault(row.milestone_id, []).append(replace(card_of(row, now.today), before=last))
     return [Column(one, counts.get(one.milestone.pk, 0), cards.get(one.milestone.pk, [])) for one in progress]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import html
+import re
 from typing import Any
 
 import pytest
@@ -10,10 +13,13 @@ from django.test import Client
 
 from accounts.models import Account, TeamMember
 from alerts.editing import save_alert_rule
-from alerts.models import Alert, AlertRule
+from alerts.models import Alert, AlertRule, Enrolment
+from core.clock import moment
 from csbox.pipeline import refresh_everything
 from segments.refresh import refresh_due
 from tests import factories
+from tests.playbooks.conftest import playbook
+from web.alert_inbox import rows_of
 
 pytestmark = pytest.mark.django_db
 FEW = {"match": "all", "rules": [{"field": "account.licences", "op": "at_most", "value": 5}]}
@@ -77,6 +83,146 @@ def test_the_inbox_shows_why_and_lets_one_close_snooze_assign_and_undo(
     assert second.ended_at is None and second.outcome == ""
     browser.post("/alerts/do/", {"alert": second.pk, "do": "comment", "text": "Called them."})
     assert "Called them." in browser.get(f"/alerts/?alert={second.pk}").content.decode()
+
+
+def test_the_notice_after_closing_asks_how_it_went(browser: Client, raised: AlertRule) -> None:
+    both = list(Alert.objects.values_list("pk", flat=True))
+    closed = browser.post("/alerts/do/", {"do": "close", "alert": both}, follow=True).content.decode()
+    assert [closed.index(f">{label}</button>") for label in ("Fixed", "Not fixed", "False alarm")]
+    token = closed.split('name="closed" value="')[1].split('"')[0]
+    stranger = Client()
+    stranger.force_login(factories.member(TeamMember.Access.MANAGER).user)
+    for client, value, sent in ((stranger, "outcome:false", token), (browser, "outcome:perfect", token),
+                                (browser, "outcome:", token), (browser, "outcome:false", "x")):  # fmt: skip
+        client.post("/alerts/do/", {"do": value, "closed": sent})
+        assert set(Alert.objects.values_list("outcome", flat=True)) == {""}, (value, sent)
+    said = browser.post("/alerts/do/", {"do": "outcome:false", "closed": token}, follow=True).content.decode()
+    assert "2 alerts: false alarm." in said and set(Alert.objects.values_list("outcome", flat=True)) == {"false"}
+    assert set(Alert.objects.values_list("ending", flat=True)) == {"closed"}
+    browser.post(f"/undo/{said.split('/undo/')[1].split('/')[0]}/")
+    assert set(Alert.objects.values_list("outcome", "ending")) == {("", "closed")}
+    browser.post(f"/undo/{token}/")  # the closing itself can still be taken back
+    assert Alert.objects.open().count() == 2
+    outright = browser.post("/alerts/do/", {"do": "close:success", "alert": both}, follow=True).content.decode()
+    assert 'name="closed"' not in outright and set(Alert.objects.values_list("outcome", flat=True)) == {"success"}
+
+
+def test_an_outcome_over_the_api(browser: Client, raised: AlertRule) -> None:
+    one = Alert.objects.order_by("pk")[0]
+
+    def send(outcome: str) -> Any:
+        return browser.post(f"/api/v1/alerts/{one.pk}/outcome/", {"outcome": outcome}, "application/json")
+
+    assert send("false").status_code == 409
+    browser.post(f"/api/v1/alerts/{one.pk}/close/", {}, "application/json")
+    assert send("perfect").status_code == 400 and send("false").json()["outcome"] == "false"
+    assert send("success").json()["entries"][-1]["text"] == "Fixed."
+
+
+def test_snoozing_has_four_ways(browser: Client, raised: AlertRule) -> None:
+    one = Alert.objects.order_by("pk")[0]
+    today, later = moment().today, moment().today + dt.timedelta(days=40)
+    shown = browser.get("/alerts/").content.decode()
+    for sent, until, worse in (
+        ({"do": "snooze:tomorrow"}, today + dt.timedelta(days=1), False),
+        ({"do": "snooze:week", "until": later}, today + dt.timedelta(days=7), False),
+        ({"do": "snooze:date", "until": later}, later, False), ({"do": "snooze:worse", "until": later}, None, True),
+    ):  # fmt: skip
+        assert f'value="{sent["do"]}"' in shown
+        browser.post("/alerts/do/", sent | {"alert": one.pk, "reason": "Away"})
+        one.refresh_from_db()
+        assert (one.snoozed_until, one.snoozed_till_worse, one.snooze_reason) == (until, worse, "Away"), sent
+
+
+def test_very_many_of_a_rule_in_a_day_are_one_row_that_opens(browser: Client, raised: AlertRule) -> None:
+    others = [factories.account(f"Pier {n:02}", stated_licences=3) for n in range(24)]
+    twin, third = Alert.objects.order_by("pk")
+    day, before = moment().start_of(moment().today), moment().start_of(moment().today) - dt.timedelta(minutes=1)
+    Alert.objects.filter(pk=third.pk).update(began_at=before, opened_at=before)  # of the day before: a row of its own
+    common = {"rule": raised, "version": 1, "severity": "high", "began_at": day}
+    Alert.objects.filter(pk=twin.pk).update(began_at=day, opened_at=day)
+
+    def add(accounts: list[Account]) -> None:
+        Alert.objects.bulk_create(Alert(account=one, opened_at=moment().now, **common) for one in accounts)
+
+    add(others[:19])
+    assert 'name="group"' not in browser.get("/alerts/").content.decode(), "20 still have a row each"
+    add(others[19:20])
+    text = browser.get("/alerts/").content.decode()
+    key = f"{raised.pk}:{moment().today.isoformat()}"
+    assert text.count('name="group"') == 1 and f'value="{key}"' in text and "Few licences: 21 accounts" in text
+    assert text.count('name="alert" value="') == 22 + 2  # 21 inside, yesterday's; the forms of the one in full
+    alone = browser.get(f"/alerts/?rule={raised.pk}&on={moment().today.isoformat()}").content.decode()
+    assert 'name="group"' not in alone and "Only Few licences," in alone and alone.count("data-alert>") == 21
+    add(others[20:])
+    low = Alert.objects.get(account=others[0])
+    Alert.objects.filter(pk=low.pk).update(severity="low")
+    asked = {"group": key, "query": "state=open&severity=high", "do": "assign:me"}
+    browser.post("/alerts/do/", asked)
+    assert Alert.objects.filter(assignee__isnull=False).count() == 23, "neither yesterday’s nor what is not listed"
+    wide = browser.post("/alerts/do/", {"scope": "filter", "query": "state=open", "do": "close"}, follow=True)
+    assert "26 alerts: closed." in wide.content.decode() and not Alert.objects.open().exists()
+    assert 'name="group"' not in browser.get("/alerts/?state=ended").content.decode()
+    for odd in ("x", "1:", f"{raised.pk}:yesterday", ":", "1" * 30 + ":2026-01-01"):
+        assert browser.post("/alerts/do/", {"group": odd, "do": "close"}, follow=True).status_code == 200
+        assert browser.get(f"/alerts/?rule={odd}&on={odd}").status_code == 200
+
+
+def test_pages_of_rows_go_on_after_groups(browser: Client, raised: AlertRule) -> None:
+    now = moment().now
+    days = [now - dt.timedelta(days=n) for n in range(60)]
+    accounts = [factories.account(f"Pier {n:02}", stated_licences=3) for n in range(25)]
+    Alert.objects.all().delete()
+    ended = {"ended_at": now, "ending": "closed"}
+    many = [(one, days[3], {}) for one in accounts]
+    single = [(accounts[0], day, ended) for place, day in enumerate(days) if place != 3]
+    Alert.objects.bulk_create(
+        Alert(rule=raised, account=account, version=1, severity="high", began_at=at, opened_at=at, **how)
+        for account, at, how in [*many, *single]
+    )
+    listed = Alert.objects.all()
+    (first, more), (second, rest) = (rows_of(listed, moment().zone, page) for page in (1, 2))
+    assert (len(first), more, len(second), rest) == (50, True, 10, False)
+    assert [row.number for row in first[:5]] == [1, 1, 1, 25, 1] and len(first[3].members) == 25
+    seen = [one.pk for row in (*first, *second) for one in row.alerts]
+    assert len(seen) == len(set(seen)) == 84
+
+
+def test_new_alerts_are_told_above_the_list_and_do_not_push_it(browser: Client, raised: AlertRule) -> None:
+    text = browser.get("/alerts/?severity=medium").content.decode()
+    address = html.unescape(re.search(r'id="new-alerts" hx-get="([^"]+)"', text).group(1))  # type: ignore[union-attr]
+    part = {"HX-Request": "true", "HX-Target": "new-alerts"}
+    assert "new alert" not in browser.get(address, headers=part).content.decode()
+    for place in range(4):
+        Alert.objects.create(
+            rule=raised, account=factories.account(), version=1, severity="medium" if place else "low",
+            began_at=moment().now, opened_at=moment().now, snoozed_till_worse=place == 3,
+        )  # fmt: skip
+    told = browser.get(address, headers=part).content.decode()
+    assert ">2 new alerts. Show</a>" in told and 'href="/alerts/?severity=medium"' in told and "<html" not in told
+    assert 'id="status"' in told
+    again = html.unescape(re.search(r'hx-get="([^"]+)"', told).group(1))  # type: ignore[union-attr]
+    assert 'id="status"' not in browser.get(again, headers=part).content.decode(), "said once"
+    assert "<html" in browser.get(address).content.decode(), "the same address is a page"
+
+
+def test_an_alert_suggests_playbooks_and_starts_one(browser: Client, me: TeamMember, raised: AlertRule) -> None:
+    mine = playbook({"kind": "delay", "days": 3}, name="Rescue", rule=raised)
+    playbook({"kind": "delay", "days": 3}, name="Call round")
+    playbook({"kind": "delay", "days": 3}, name="Grow", segment=factories.segment("Low", FEW["rules"][0]))
+    playbook({"kind": "delay", "days": 3}, name="Off", active=False)
+    alert = Alert.objects.order_by("pk")[0]
+    text = browser.get(f"/alerts/?alert={alert.pk}").content.decode()
+    assert "begins by itself" in text and text.index(">Rescue</a>") < text.index(">Call round</a>")
+    assert ">Grow</a>" not in text and ">Off</a>" not in text
+    for kpi in ("<dt>Health</dt>", "<dt>MRR</dt>", "<dt>Renewal</dt>"):
+        assert kpi in text
+    done = browser.post("/alerts/do/", {"do": f"start:{mine.pk}", "alert": alert.pk}, follow=True).content.decode()
+    assert f"{alert.account}: in Rescue now." in done and f'value="start:{mine.pk}"' not in done.split('id="alert"')[0]
+    (run,) = Enrolment.objects.all()
+    assert (run.account, run.playbook, run.enrolled_by) == (alert.account, mine, me.user)
+    browser.post("/alerts/do/", {"do": f"start:{mine.pk}", "alert": alert.pk})
+    assert Enrolment.objects.count() == 1
 
 
 def test_the_alerts_of_one_account_are_a_list_that_its_page_leads_to(browser: Client, raised: AlertRule) -> None:

@@ -77,6 +77,10 @@ def test_every_view_shows_who_is_where(browser: Client, reached: list[Milestone]
         board = browser.get("/milestones/").content.decode()
     assert "60" in board and "overdue" in board and board.index("Dune") < board.index("Elm") < board.index("Cedar")
     assert "Amber" not in board and "3 of 5 reached it" in board
+    # Each card can be marked; only those that have reached an earlier milestone can go back to it.
+    cards = re.findall(r'<li class="mcard.*?</li>', board, re.DOTALL)
+    back = {re.search(r"<b>(\w+)</b>", card).group(1) for card in cards if "Reset Some licences" in card}  # type: ignore[union-attr]
+    assert all("Mark reached" in card for card in cards) and len(cards) == 3 and back == {"Cedar"}
     with query_count("milestones table"):
         table = browser.get("/milestones/?view=table").content.decode()
     assert table.index("Amber") < table.index("Elm") and "on or before" in table and "40 days late" in table

@@ -11,12 +11,15 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from alerts.editing import StaleRule, clone_alert_rule, delete_alert_rule, set_rule_active
-from alerts.models import AlertRule, AlertRuleVersion
+from alerts.cloning import clone_alert_rule
+from alerts.editing import StaleRule, delete_alert_rule, set_rule_active
+from alerts.models import AlertRule, AlertRuleVersion, Playbook
+from alerts.playbooks.editing import delete_playbook
 from alerts.proposing import Proposal, proposals_for
 from alerts.quality import DAYS, USUAL, Quality, quality_of
 from alerts.stock import offers, take_stock_rule
 from alerts.versions import UnknownVersion, restore_version, versions_of
+from core.intake import BadValue
 from segments.rules.tree import RuleError
 from web.filters import reader_for
 from web.notices import notify
@@ -65,9 +68,16 @@ def alert_rule_clone(request: HttpRequest, pk: int) -> HttpResponse:
     """Copy a rule, switched off, and open the copy for editing."""
     editors_only(request)
     original = _rule(pk)
-    copy = clone_alert_rule(original, author=request.user)
-    token = keep_inverse(request, "alert-rule-clone", {"rule": copy.pk}, back=reverse("alert_rules"))
-    notify(request, f"{original.name} cloned. The copy is off until you switch it on.", undo=token)
+    try:
+        copy = clone_alert_rule(original, author=request.user)
+    except (RuleError, BadValue) as error:
+        notify(request, f"{original.name} cannot be cloned: {_first(error)}")
+        return HttpResponseRedirect(f"{reverse('alert_rules')}#rule-{pk}")
+    begun = list(copy.playbooks.values_list("pk", flat=True))
+    kept = {"rule": copy.pk, "playbooks": begun}
+    token = keep_inverse(request, "alert-rule-clone", kept, back=reverse("alert_rules"))
+    too = f" Its playbook{' was' if len(begun) == 1 else 's were'} copied too." if begun else ""
+    notify(request, f"{original.name} cloned. The copy is off until you switch it on.{too}", undo=token)
     return HttpResponseRedirect(reverse("alert_rule", args=[copy.pk]))
 
 
@@ -76,8 +86,14 @@ def _unclone(request: HttpRequest, data: dict[str, Any]) -> str:
     rule = AlertRule.objects.filter(pk=data["rule"]).first()
     if rule is None:
         return "It was deleted already."
+    for playbook in Playbook.objects.filter(rule=rule, pk__in=data.get("playbooks", ()), enrolments=None):
+        delete_playbook(playbook)
     delete_alert_rule(rule, author=request.user)
     return f"{rule.name} removed."
+
+
+def _first(error: RuleError | BadValue) -> str:
+    return error.problems[0].message if isinstance(error, RuleError) else str(error)
 
 
 @login_required

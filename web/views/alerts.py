@@ -1,4 +1,4 @@
-"""Alerts: the inbox with one alert beside it, and what can be done with one or with many."""
+"""The alerts inbox: the list of one state with one of them in full, and what is done to those that are ticked."""
 
 from __future__ import annotations
 
@@ -9,107 +9,112 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db.models import Max, Q
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Account, TeamMember
 from alerts import handling
-from alerts.models import Alert, AlertRule
+from alerts.models import Alert, AlertRule, Playbook
 from alerts.models.alert import AlertQuerySet, Severity
+from alerts.playbooks.enrolling import enrol_by_hand
 from core.clock import moment
 from core.intake import BadValue, clean_date
+from web.alert_inbox import narrowed, of_group, only_account, playable, rows_of
 from web.notices import back_to, notify
-from web.pages import may_change_accounts, may_edit_segments, member_of, page
-from web.undo import inverse, keep_inverse
+from web.pages import may_change_accounts, may_edit_segments, member_of, page, part, workspace_of
+from web.undo import inverse, keep_inverse, kept_values
 
 STATES = {"open": "Open", "snoozed": "Snoozed", "ended": "Closed"}
-A_PAGE, LAST_PAGE, MOST = 50, 200, 1_000
-ORDER = ("critical", "high", "medium", "low")
+FILTERS = ("mine", "severity", "type", "account", "rule", "on")
+LAST_PAGE, MOST = 200, 1_000
 
 
 @login_required
 @require_GET
 def alerts(request: HttpRequest) -> HttpResponse:
-    """The alerts of one state, the newest first, and one of them in full."""
-    state = request.GET.get("state", "open")
-    state = state if state in STATES else "open"
-    rows = _chosen(request)
-    today = moment().today
-    counts = {"open": rows.waiting(today).count(), "snoozed": rows.snoozed(today).count()}
-    listed = {"open": rows.waiting(today), "snoozed": rows.snoozed(today)}.get(
-        state, rows.filter(ended_at__isnull=False)
-    )
-    number = _page(request)
-    start = (number - 1) * A_PAGE
-    shown = list(listed.select_related("account", "rule", "assignee").with_last_held()[start : start + A_PAGE + 1])
+    """The alerts of one state, the newest first, and one of them in full; for the list that asks (`after`), only how
+    many were opened since."""
+    state = _state(request.GET)
+    rows, only = _chosen(request, request.GET)
+    query = urlencode({key: value for key in FILTERS if (value := request.GET.get(key, ""))})
+    waiting = rows.waiting(moment().today)
+    if request.GET.get("after") and request.headers.get("HX-Target") == "new-alerts":
+        after = _number(request.GET["after"])
+        count = {"number": waiting.filter(pk__gt=after).count(), "told": _number(request.GET.get("told", ""))}
+        return part(request, "web/alerts/_new.html", count | {"after": after, "query": query})
+    listed = _in_state(rows, state)
+    number = min(LAST_PAGE, max(1, _number(request.GET.get("page", ""))))
+    apart = state == "ended" or bool(request.GET.get("rule"))
+    shown, more = rows_of(listed, workspace_of(request).zone, number, apart=apart)
     wanted = request.GET.get("alert", "")
-    chosen = next((one for one in shown if str(one.pk) == wanted), None) or _one(rows, wanted)
-    query = {key: value for key in ("mine", "severity", "type", "account") if (value := request.GET.get(key, ""))}
-    only = _account(request)
+    chosen = _one(rows, wanted)
+    opened = chosen or (shown[0].alert if shown else None)
+    counts = {"open": waiting.count(), "snoozed": rows.snoozed(moment().today).count()}
     context = {
-        "states": [(key, label, counts.get(key)) for key, label in STATES.items()],
-        "state": state,
-        "query": urlencode(query),
-        "mine": bool(query.get("mine")),
-        "only": only,
-        "of_all": urlencode({key: value for key, value in query.items() if key != "account"}),
-        "severity": query.get("severity", ""),
-        "type": query.get("type", ""),
-        "severities": Severity.choices,
+        "states": [(key, label, counts.get(key)) for key, label in STATES.items()], "state": state, "query": query,
+        "mine": bool(request.GET.get("mine")), "severity": request.GET.get("severity", ""),
+        "type": request.GET.get("type", ""), "severities": Severity.choices,
         "types": AlertRule.objects.order_by("type").values_list("type", flat=True).distinct(),
-        "rows": shown[:A_PAGE],
-        "chosen": chosen or (shown[0] if shown else None),
-        "is_chosen": chosen is not None,
-        "previous": number - 1,
-        "next": number + 1 if len(shown) > A_PAGE and number < LAST_PAGE else 0,
-        "entries": (chosen or shown[0]).entries.select_related("by__member") if chosen or shown else [],
-        "member": member_of(request),
-        "colleagues": TeamMember.objects.filter(user__is_active=True).order_by("name"),
-        "outcomes": Alert.Outcome.choices,
-        "may_change": may_change_accounts(request),
-        "rules": AlertRule.objects.count(),
-        "may_edit": may_edit_segments(request),
-        "here": request.get_full_path(),
-    }
+        "only": only, "of_all": urlencode({key: request.GET[key] for key in FILTERS[:3] if request.GET.get(key)}),
+        "rows": shown, "in_all": listed.count() if state == "ended" else counts[state],
+        "chosen": opened, "is_chosen": chosen is not None, "previous": number - 1,
+        "next": number + 1 if more and number < LAST_PAGE else 0,
+        "entries": opened.entries.select_related("by__member") if opened else [],
+        "playbooks": playable(opened) if opened else [],
+        "member": member_of(request), "colleagues": TeamMember.objects.filter(user__is_active=True).order_by("name"),
+        "may_change": may_change_accounts(request), "may_edit": may_edit_segments(request),
+        "rules": AlertRule.objects.count(), "here": request.get_full_path(), "page_number": number,
+        # What was done to an alert takes it out of the list: one comes back to the list, not to the alert.
+        "back": f"{reverse('alerts')}?{urlencode({'state': state, 'page': number})}{'&' if query else ''}{query}",
+        "is_apart": chosen is not None and chosen.pk not in {one.pk for row in shown for one in row.alerts},
+        "kept": [(name, value) for name in FILTERS[3:] if (value := request.GET.get(name, ""))],
+        "after": Alert.objects.aggregate(newest=Max("pk"))["newest"] or 0 if state == "open" else None,
+    }  # fmt: skip
     return page(request, "web/alerts/page.html", context)
+
+
+def _state(data: QueryDict) -> str:
+    return data.get("state", "") if data.get("state") in STATES else "open"
+
+
+def _in_state(rows: AlertQuerySet, state: str) -> AlertQuerySet:
+    today = moment().today
+    if state == "ended":
+        return rows.filter(ended_at__isnull=False)
+    return rows.snoozed(today) if state == "snoozed" else rows.waiting(today)
 
 
 def _seen(request: HttpRequest) -> Any:
     return Alert.objects.filter(account__in=Account.objects.visible_to(request.user).order_by())
 
 
-def _chosen(request: HttpRequest) -> Any:
-    """Those that may be seen, narrowed as the address says."""
-    rows = _seen(request)
-    if request.GET.get("account"):
-        rows = rows.filter(account=_account(request))
-    if request.GET.get("mine"):
+def _chosen(request: HttpRequest, data: QueryDict) -> tuple[Any, str]:
+    """Those that may be seen, narrowed as an address says, and what they are narrowed to besides the plain filters."""
+    rows, only = _seen(request), ""
+    if of := data.get("account"):
+        account = only_account(of, Account.objects.visible_to(request.user))
+        rows, only = rows.filter(account=account), account.name if account else ""
+    if data.get("mine"):
         rows = rows.filter(assignee=member_of(request))
-    if (severity := request.GET.get("severity", "")) in Severity.values:
+    if (severity := data.get("severity", "")) in Severity.values:
         rows = rows.filter(severity=severity)
-    if kind := request.GET.get("type", "").replace("\x00", ""):
+    if kind := data.get("type", "").replace("\x00", ""):
         rows = rows.filter(rule__type=kind[:40])
-    return rows
-
-
-def _account(request: HttpRequest) -> Account | None:
-    """The only account whose alerts are asked for; None for one that is not there or may not be seen."""
-    pk = request.GET.get("account", "")
-    if not (pk.isascii() and pk.isdigit() and len(pk) < 19):
-        return None
-    return Account.objects.visible_to(request.user).filter(pk=pk).first()
+    rows, of_rule = narrowed(rows, data.get("rule", ""), data.get("on", ""), workspace_of(request).zone)
+    return rows, ", ".join(filter(None, [only, of_rule]))
 
 
 def _one(rows: AlertQuerySet, pk: str) -> Alert | None:
-    if not (pk.isascii() and pk.isdigit() and len(pk) < 19):
+    if not _number(pk):
         return None
-    return rows.select_related("account", "rule", "assignee").with_last_held().filter(pk=pk).first()
+    found = rows.select_related("account__health", "rule", "assignee")
+    return found.with_last_held().filter(pk=_number(pk)).first()
 
 
-def _page(request: HttpRequest) -> int:
-    text = request.GET.get("page", "1")
-    return min(LAST_PAGE, max(1, int(text))) if text.isascii() and text.isdigit() and len(text) < 6 else 1
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 @login_required
@@ -119,68 +124,111 @@ def alerts_do(request: HttpRequest) -> HttpResponse:
     if not may_change_accounts(request):
         raise PermissionDenied
     back = back_to(request, reverse("alerts"))
-    ids = [int(pk) for pk in request.POST.getlist("alert") if pk.isascii() and pk.isdigit() and len(pk) < 19][:MOST]
-    chosen = list(_seen(request).filter(pk__in=ids).select_related("account"))
-    if not chosen:
-        notify(request, "No alert is chosen. Tick at least one.")
-        return HttpResponseRedirect(back)
     try:
-        before, said = _WAYS.get(request.POST.get("do", ""), _nothing)(request, chosen)
+        chosen = _ticked(request)
+        if not chosen:
+            raise BadValue("No alert is chosen. Tick at least one.")
+        do, _, choice = request.POST.get("do", "").partition(":")
+        before, said = _WAYS.get(do, _nothing)(request, chosen, choice)
     except BadValue as error:
         notify(request, str(error))
         return HttpResponseRedirect(back)
     number = len(before.values)
     which = chosen[0].account.name if number == 1 else f"{number:,} alerts"
     kept = {"kind": before.kind, "values": before.values}
-    token = keep_inverse(request, "alerts", kept, back=back) if number and before.kind != "outcome" else ""
-    notify(request, f"{which}: {said}." if number else "Nothing was changed: they have ended already.", undo=token)
+    token = keep_inverse(request, "alerts", kept, back=back) if number and before.kind != SAID else ""
+    ask = "outcome" if do == "close" and not (choice or request.POST.get("outcome")) else ""
+    notify(request, f"{which}: {said}." if number else "Nothing was changed.", undo=token, ask=ask if token else "")
     return HttpResponseRedirect(back)
 
 
+def _ticked(request: HttpRequest) -> list[Alert]:
+    """The alerts that are ticked, one by one or as groups; all of the list, with `scope` and its address; or those that
+    were closed by what a notice told of."""
+    data, seen = request.POST, _seen(request)
+    if data.get("closed"):
+        told_of = kept_values(request, data["closed"], "alerts").get("values", {})
+        chosen = seen.filter(pk__in=list(told_of))
+    elif data.get("scope") == "filter":
+        asked = QueryDict(data.get("query", ""))
+        chosen = _in_state(_chosen(request, asked)[0], _state(asked))
+    else:
+        which = Q(pk__in=[_number(pk) for pk in data.getlist("alert")][:MOST])
+        groups = Q(pk__in=[])
+        for key in data.getlist("group"):
+            groups |= of_group(key, workspace_of(request).zone)
+        asked = QueryDict(data.get("query", ""))
+        within = _in_state(_chosen(request, asked)[0], _state(asked)).filter(groups) if data.getlist("group") else None
+        chosen = seen.filter(which | Q(pk__in=within.order_by().values("pk")) if within is not None else which)
+    return list(chosen.select_related("account").order_by("-opened_at", "-pk")[:MOST])
+
+
 Done = tuple[handling.Before, str]
+SAID = "said"  # nothing to take back
 
 
-def _assign(request: HttpRequest, chosen: list[Alert]) -> Done:
-    key = request.POST.get("to", "")
+def _assign(request: HttpRequest, chosen: list[Alert], choice: str) -> Done:
+    key = choice or request.POST.get("to", "")
     to = member_of(request) if key == "me" else TeamMember.objects.filter(user__is_active=True, key=key).first()
-    if key and to is None:
+    if key not in ("", "nobody") and to is None:
         raise BadValue("There is no such colleague. Choose one of the list.")
     return handling.assign(chosen, to, by=request.user), f"assigned to {to}" if to else "assigned to nobody"
 
 
-def _snooze(request: HttpRequest, chosen: list[Alert]) -> Done:
-    until, today = request.POST.get("until", ""), moment().today
-    days = {"tomorrow": 1, "week": 7}.get(request.POST.get("for", ""))
-    worse = request.POST.get("for") == "worse"
+def _snooze(request: HttpRequest, chosen: list[Alert], choice: str) -> Done:
+    how, until, today = choice or request.POST.get("for", ""), request.POST.get("until", ""), moment().today
+    days = {"tomorrow": 1, "week": 7}.get(how)
+    worse = how == "worse"
     day = today + dt.timedelta(days=days) if days else clean_date(until) if until and not worse else None
     reason = request.POST.get("reason", "")
     before = handling.snooze(chosen, until=day, till_worse=worse, reason=reason, by=request.user)
     return before, f"snoozed until {day.day} {day:%b %Y}" if day else "snoozed until health is worse"
 
 
-def _wake(request: HttpRequest, chosen: list[Alert]) -> Done:
+def _wake(request: HttpRequest, chosen: list[Alert], choice: str) -> Done:
     return handling.wake(chosen, by=request.user), "woken"
 
 
-def _close(request: HttpRequest, chosen: list[Alert]) -> Done:
-    outcome, reason = request.POST.get("outcome", ""), request.POST.get("reason", "")
-    if outcome not in ("", *Alert.Outcome.values):
-        raise BadValue("Choose an outcome of the list.")
+def _close(request: HttpRequest, chosen: list[Alert], choice: str) -> Done:
+    outcome, reason = _outcome(choice or request.POST.get("outcome", "")), request.POST.get("reason", "")
     return handling.close(chosen, outcome=outcome, reason=reason, by=request.user), "closed"
 
 
-def _comment(request: HttpRequest, chosen: list[Alert]) -> Done:
+def _say(request: HttpRequest, chosen: list[Alert], choice: str) -> Done:
+    outcome = _outcome(choice)
+    if not outcome:
+        raise BadValue("Choose an outcome of the list.")
+    return handling.say_outcome(chosen, outcome, by=request.user), Alert.Outcome(outcome).label.lower()
+
+
+def _outcome(text: str) -> str:
+    if text not in ("", *Alert.Outcome.values):
+        raise BadValue("Choose an outcome of the list.")
+    return text
+
+
+def _comment(request: HttpRequest, chosen: list[Alert], choice: str) -> Done:
     for alert in chosen:
         handling.comment(alert, request.POST.get("text", ""), by=request.user)
-    return handling.Before("outcome", {alert.pk: {} for alert in chosen}), "comment added"
+    return handling.Before(SAID, {alert.pk: {} for alert in chosen}), "comment added"
 
 
-def _nothing(request: HttpRequest, chosen: list[Alert]) -> Done:
+def _start(request: HttpRequest, chosen: list[Alert], choice: str) -> Done:
+    found = Playbook.objects.filter(pk=_number(choice)).first()
+    if found is None:
+        raise BadValue("There is no such playbook any more.")
+    came = enrol_by_hand(found, {one.account_id: one.account for one in chosen}.values(), by=request.user)
+    values: dict[int, dict[str, Any]] = {one.pk: {} for one in chosen if one.account_id in came}
+    return handling.Before(SAID, values), f"in {found.name} now"
+
+
+def _nothing(request: HttpRequest, chosen: list[Alert], choice: str) -> Done:
     raise BadValue("Nothing was asked for. Press one of the buttons.")
 
 
-_WAYS: dict[str, Callable[[HttpRequest, list[Alert]], Done]] = {
-    "assign": _assign, "snooze": _snooze, "wake": _wake, "close": _close, "comment": _comment,
+_WAYS: dict[str, Callable[[HttpRequest, list[Alert], str], Done]] = {
+    "assign": _assign, "snooze": _snooze, "wake": _wake, "close": _close, "comment": _comment, "outcome": _say,
+    "start": _start,
 }  # fmt: skip
 
 
