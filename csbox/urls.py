@@ -7,6 +7,7 @@ from django.urls import include, path
 
 from core import health
 
+handler400 = "web.views.refused.bad_request"
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("csbox.api")),

@@ -115,3 +115,39 @@ def test_the_lock_names_no_address() -> None:
     for lock in ROOT.glob("requirements*.lock"):
         assert "://" not in lock.read_text(), lock.name
         assert "--hash=sha256:" in lock.read_text(), lock.name
+
+
+MANUAL = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_what_the_manual_links_to_is_there() -> None:
+    """Pages, headings and pictures; what begins with a scheme is not ours."""
+    lost = []
+    for page in MANUAL:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+            if "://" not in target and not target.startswith(("/", "mailto:")):
+                name, _, heading = target.partition("#")
+                there = (page.parent / name) if name else page
+                if not there.exists() or (heading and heading not in _anchors(there.read_text())):
+                    lost.append(f"{page.name}: {target}")
+    assert lost == []
+
+
+def _anchors(text: str) -> set[str]:
+    """The headings of a page as links name them: small letters, blanks as hyphens, other signs left out."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_readme_says_what_csbox_is_and_leads_to_everything() -> None:
+    """A picture, the two commands, every folder on the map, and every page of the manual."""
+    text = (ROOT / "README.md").read_text()
+    picture = re.search(r"!\[.+?\]\((\S+\.png)\)", text)
+    assert picture and (ROOT / picture[1]).read_bytes().startswith(b"\x89PNG")
+    assert "python3 manage.py demo" in text and "python3 manage.py test" in text
+    on_the_map = {name for cells in re.findall(r"^\| (`.+?) \|", text, re.MULTILINE) for name in cells.split("`")}
+    assert {*PACKAGES, "templates", "bench", "docs"} <= on_the_map
+    unnamed = [page.name for page in MANUAL[2:] if f"docs/{page.name}" not in text]
+    assert unnamed == []
+    assert "Permission is hereby granted, free of charge" in (ROOT / "LICENSE").read_text()
+    assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -14,34 +16,67 @@ from accounts.facts import (
     AssignmentFact,
     Departure,
     Fact,
+    Outcome,
     RelationshipFact,
     define_attribute,
     record_accounts,
     record_assignments,
     record_relationships,
+    record_subscriptions,
     record_users,
 )
-from accounts.models import Account, Assignment, AttributeChange, Relationship, Subject
+from accounts.models import Account, Assignment, AttributeChange, EndUser, Relationship, Subject, Subscription
 from tests import factories
 
 pytestmark = pytest.mark.django_db
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
-FIELDS = {"country": ["NO", "SE", None], "stage": ["live", "trial", None], "custom.nps": [0, 7.5, None]}
+NPS: dict[str, list[Any]] = {"custom.nps": [0, 7.5, None]}
 LAW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
-messages = st.lists(
-    st.tuples(
-        st.sampled_from(["a", "b"]),
-        st.integers(0, 3),  # few instants, so that ties happen
-        st.sampled_from(["crm", "app"]),
-        st.fixed_dictionaries({}, optional={key: st.sampled_from(values) for key, values in FIELDS.items()}),
+
+@dataclass(frozen=True)
+class Kind:
+    """What is written: by which function, to which rows, with which of their values; `always` stands in every fact."""
+
+    subject: Subject
+    record: Callable[..., Outcome]
+    rows: type[Account] | type[EndUser] | type[Subscription]
+    fields: dict[str, list[Any]]
+    always: dict[str, Any] = field(default_factory=dict)
+
+
+KINDS = (
+    Kind(Subject.ACCOUNT, record_accounts, Account, NPS | {"country": ["NO", "SE", None], "stage_id": ["live", None]}),
+    Kind(Subject.USER, record_users, EndUser, NPS | {"email": ["A@b.example", "c", None], "title": ["CTO", None]}),
+    Kind(
+        Subject.SUBSCRIPTION, record_subscriptions, Subscription,
+        NPS | {"plan": ["Pro", "Basic", None], "quantity": [1, 20, None], "renews_on": ["2026-05-01", None]},
+        {"account": "home"},
     ),
-    max_size=8,
-)
+)  # fmt: skip
+
+
+def messages(kind: Kind) -> st.SearchStrategy[list[Any]]:
+    """Facts as they are sent: id, instant, source, values."""
+    optional = {key: st.sampled_from(values) for key, values in kind.fields.items()}
+    return st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b"]),
+            st.integers(0, 3),  # few instants, so that ties happen
+            st.sampled_from(["crm", "app"]),
+            st.fixed_dictionaries({}, optional=optional),
+        ),
+        max_size=8,
+    )
 
 
 class Undo(Exception):
     """Ends an example and takes its rows back."""
+
+
+def renamed(values: dict[str, Any]) -> dict[str, Any]:
+    """Values by the names that facts give them."""
+    return {key.removesuffix("_id"): value for key, value in values.items()}
 
 
 def written_down(value: Any) -> str:
@@ -63,20 +98,26 @@ def reference(sent: list[tuple[str, int, str, dict[str, Any]]]) -> dict[str, dic
     return found
 
 
-def rows() -> dict[str, dict[str, Any]]:
+def rows(kind: Kind, names: list[str]) -> dict[str, dict[str, Any]]:
     found = {}
-    for row in Account.objects.all():
-        values = {"country": row.country or None, "stage": row.stage_id, "custom.nps": row.attributes.get("nps")}
-        found[row.external_id] = {key: value for key, value in values.items() if value is not None}
+    for row in kind.rows.objects.filter(external_id__in=names):
+        values = {key: getattr(row, key, None) for key in kind.fields} | {"custom.nps": row.attributes.get("nps")}
+        found[row.external_id] = {
+            key: str(value) if isinstance(value, dt.date) else value
+            for key, value in values.items()
+            if value not in (None, "")
+        }
     return found
 
 
 @LAW
-@given(sent=messages, data=st.data())
-def test_any_order_any_batches_any_repetition_give_the_same_accounts(sent: list[Any], data: st.DataObject) -> None:
+@given(kind=st.sampled_from(KINDS), data=st.data())
+def test_any_order_any_batches_any_repetition_give_the_same_rows(kind: Kind, data: st.DataObject) -> None:
+    sent = data.draw(messages(kind))
     try:
         with transaction.atomic():
-            define_attribute(Subject.ACCOUNT, "nps", kind="number")
+            factories.account(external_id="home")
+            define_attribute(kind.subject, "nps", kind="number")
             order = data.draw(st.permutations(sent)) + data.draw(
                 st.lists(st.sampled_from(sent) if sent else st.nothing())
             )
@@ -84,17 +125,20 @@ def test_any_order_any_batches_any_repetition_give_the_same_accounts(sent: list[
             for start in range(0, len(order), size):
                 for name in ("crm", "app"):
                     batch = [
-                        Fact(external_id, values, START + dt.timedelta(days=at))
+                        Fact(external_id, renamed(values) | kind.always, START + dt.timedelta(days=at))
                         for external_id, at, source, values in order[start : start + size]
                         if source == name
                     ]
-                    assert not record_accounts(batch, source=name).rejected
-            assert rows() == reference(sent)
+                    assert not kind.record(batch, source=name).rejected
+            found = rows(kind, ["a", "b"])
+            assert found == reference(sent)
             newest = {}
-            for change in AttributeChange.objects.order_by("id"):
+            for change in AttributeChange.objects.filter(subject=kind.subject, key__in=renamed(kind.fields)).order_by(
+                "id"
+            ):
                 newest[change.object_id, change.key] = change.new
             kept = {key: value for key, value in newest.items() if value is not None}
-            assert len(kept) == sum(len(values) for values in rows().values())
+            assert len(kept) == sum(len(values) for values in found.values())
             raise Undo
     except Undo:
         pass

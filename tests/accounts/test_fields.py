@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from accounts.fields import Category, Field, Kind, Owner, Vocabulary, register, vocabulary
+from accounts.fields import Category, Field, Kind, Owner, Vocabulary, register, registry, vocabulary
+from accounts.fields.attributes import column
 from accounts.fields.operators import operators_for
-from accounts.models import Account, AssignmentRole, AttributeDefinition
+from accounts.models import (
+    Account,
+    AccountLevel,
+    AccountStatus,
+    AssignmentRole,
+    AttributeDefinition,
+    LifecycleStage,
+    Subscription,
+    SubscriptionStatus,
+)
 from segments.questions import read_rule
 from tests import factories
+from usage.models import AccountUsage
 
 pytestmark = pytest.mark.django_db
+README = Path(__file__).resolve().parent.parent.parent / "README.md"
 
 
 def read(fields: Vocabulary, field: Field) -> list[object]:
@@ -77,3 +92,54 @@ def test_rules_ask_for_the_parent_account() -> None:
     assert names("is_not", value="Top-1") == {"Top", "Beside", "Other"}
     assert names("is_set") == {"Below", "Beside"}
     assert names("is_not_set") == {"Top", "Other"}
+
+
+def test_a_new_installation_has_the_words_of_customer_success() -> None:
+    def kinds(model: type[LifecycleStage] | type[SubscriptionStatus]) -> list[tuple[str, str]]:
+        return list(model.objects.values_list("name", "kind"))
+
+    assert [str(kind.label) for kind in LifecycleStage.Kind] == ["Trial", "Onboarding", "Live", "Cancelled"]
+    assert kinds(LifecycleStage) == [(kind.label, kind.value) for kind in LifecycleStage.Kind]
+    assert [str(kind.label) for kind in SubscriptionStatus.Kind] == ["Active", "Cancelled", "Future", "Suspended"]
+    assert {kind for _, kind in kinds(SubscriptionStatus)} == set(SubscriptionStatus.Kind.values)
+    assert ("Trial", "future") in kinds(SubscriptionStatus)  # as CustomerSuccessBox has it
+    assert {"Prospect", "Customer", "Partner"} <= set(AccountStatus.objects.values_list("name", flat=True))
+    assert AccountLevel.objects.count() > 1
+    roles = list(AssignmentRole.objects.values_list("name", flat=True))
+    assert roles == ["CSM", "Onboarding manager", "Account manager"]
+    assert set(Subscription.Period.values) == {"monthly", "quarterly", "yearly", "other"}
+    assert {str(kind) for kind in AttributeDefinition.Kind} == {
+        "text", "number", "money", "percent", "boolean", "date", "datetime", "choice", "list", "link",
+    }  # fmt: skip
+    facts = "name external_id domain plan stage stage_type level status mrr licences renews_on trial_starts_on"
+    wanted = {f"account.{name}" for name in f"{facts} trial_ends_on customer_since last_touchpoint_at".split()}
+    of_contracts = "plan status status_type mrr licences billing_period trial_starts_on trial_ends_on renews_on"
+    wanted |= {f"subscription.{name}" for name in of_contracts.split()}
+    wanted |= {"relationship.role", "team.csm", "team.onboarding_manager", "team.account_manager"}
+    assert wanted <= set(vocabulary())
+
+
+def test_a_sub_stage_counts_by_itself_and_by_its_type() -> None:
+    LifecycleStage.objects.create(key="adopting", name="Adopting", kind="live", position=9)
+    for name, stage in (("Early", "adopting"), ("Grown", "live"), ("Trying", "trial"), ("Unknown", None)):
+        factories.account(name, stage_id=stage)
+
+    def names(field: str, value: str) -> set[str]:
+        found = read_rule(factories.rule({"field": field, "op": "is", "value": value})).accounts()
+        return set(found.values_list("name", flat=True))
+
+    assert names("account.stage", "adopting") == {"Early"}
+    assert names("account.stage_type", "live") == {"Early", "Grown"}
+
+
+def test_the_field_that_the_readme_adds_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its example under another key, because the field is there."""
+    monkeypatch.setattr(registry, "_fields", registry._fields | {})
+    code = re.search(r"## How to add a field.*?```python\n(.+?)```", README.read_text(), re.DOTALL)
+    assert code and "account.events_30d" in code[1]
+    names = {"register": register, "Field": Field, "Category": Category, "Kind": Kind, "column": column}
+    exec(code[1].replace("account.events_30d", "account.of_the_readme"), names)
+    for name, events in (("Busy", 9), ("Calm", 2)):
+        AccountUsage.objects.create(account=factories.account(name), events_30d=events)
+    asked = factories.rule({"field": "account.of_the_readme", "op": "at_least", "value": 5})
+    assert [found.name for found in read_rule(asked).accounts()] == ["Busy"]

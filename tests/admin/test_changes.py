@@ -84,6 +84,25 @@ def test_a_value_that_facts_refuse_is_said_at_its_field(back_office: Client) -> 
     assert account.name == "Kept"
 
 
+@pytest.mark.parametrize("written", ["taken", " taken "])
+def test_an_external_id_that_is_taken_is_refused_and_nothing_is_lost(back_office: Client, written: str) -> None:
+    account = factories.account("Kept", external_id="taken")
+    user = factories.end_user("Kept", external_id="taken")
+    sold = factories.subscription(account, external_id="taken", mrr=7)
+    bought = {"account": account.pk, "status": "active", "mrr": "300", "currency": "USD", "auto_renew": "unknown"}
+    for row, body in (
+        (account, account_form(name="Other")),
+        (user, {"name": "Other", "attributes": "{}"}),
+        (sold, {**bought, "attributes": "{}"}),
+    ):
+        model = type(row)
+        before = list(model.objects.values())
+        add = reverse(f"admin:accounts_{model._meta.model_name}_add")
+        answer = back_office.post(add, body | {"external_id": written})
+        assert answer.status_code == 200 and "already exists" in answer.content.decode()
+        assert list(model.objects.values()) == before
+
+
 def test_accounts_are_assigned_by_an_action_that_asks_whom(back_office: Client) -> None:
     accounts = [factories.account() for _ in range(3)]
     member = factories.member()

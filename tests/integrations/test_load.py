@@ -12,6 +12,8 @@ from django.core.management import CommandError
 
 from accounts.models import Account, AttributeChange, AttributeDefinition, EndUser, Relationship, Subscription
 from core.models import Workspace
+from integrations import terminal
+from integrations.ledger import Progress
 from tests.integrations.reading import rejected, run
 from usage.models import AccountUsage, Event
 
@@ -237,6 +239,29 @@ def test_a_file_of_events_may_say_who_was_not_there(tmp_path: Path) -> None:
     assert "“perhaps” is neither yes nor no" in run("load", "events", events)
     assert list(Event.objects.order_by("at").values_list("active", flat=True)) == [True, True, False]
     assert AccountUsage.objects.get().last_seen_at == dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("term", "shown"),
+    [
+        ({"FORCE_COLOR": "1", "COLUMNS": "100", "TERM": "xterm"}, "Loading accounts: 4,000 rows, 3 bad ━"),
+        ({}, "Loading accounts: 4,000 rows, 3 bad, 50 %\n"),
+    ],
+    ids=["a bar", "plain lines"],
+)
+def test_how_far_it_is_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], term: dict[str, str], shown: str
+) -> None:
+    """By bytes of the file: a bar where a terminal is, a line every few seconds where none is."""
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in term.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(terminal, "EVERY", 0.0)
+    with terminal.watching("Loading accounts") as watch:
+        watch(Progress(place=500, size=1_000, rows=4_000, bad=3))
+    said = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", capfd.readouterr().err)
+    assert shown in said and "50 %" in said
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import ast
 import errno
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from csbox import bootstrap
-from tests.runtime.conftest import ROOT
+from tests.runtime.conftest import ROOT, Home
 
 pytestmark = pytest.mark.machine
 
@@ -129,3 +130,15 @@ def test_commands_find_the_environment_from_anywhere(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("5.2.")
+
+
+def test_arguments_go_to_pytest_and_browser_tests_tell_why_they_are_skipped(home: Home) -> None:
+    """On a machine without Chromium; continuous integration demands one instead."""
+    done = home.manage("test", "-q", "-rs", "-n", "0", "tests/browser/test_reasons.py", PATH=str(home.folder))
+    assert done.returncode == 0, done.stdout + done.stderr
+    last = done.stdout.strip().splitlines()[-2:]
+    assert re.fullmatch(r"\d+ skipped in .*", last[1]), done.stdout
+    there = importlib.util.find_spec("playwright") is not None
+    why = "there is no Chromium on this machine" if there else "the packages of the group “browser” are not installed"
+    assert "SKIPPED" in last[0] and why in last[0]
+    assert "CSBOX_REQUIRE_BROWSER=1" in (ROOT / ".ci" / "run").read_text()

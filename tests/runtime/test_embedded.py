@@ -197,6 +197,32 @@ def test_programs_that_only_root_can_reach_are_copied(home: Home) -> None:
     assert not home.processes("postgres")
 
 
+@as_root
+def test_another_user_in_a_directory_of_their_own(home: Home) -> None:
+    """Who is not root runs the server as themselves, beside the project, where nobody else may enter."""
+    theirs, somebody = home.folder / "theirs", 65534
+    theirs.mkdir(mode=0o700)
+    os.chown(theirs, somebody, somebody)
+    code = (
+        "import os, pathlib, sys; from core import embedded; from core.postgres import places;"
+        "places.bin_dir(); embedded.Server(pathlib.Path('/nowhere')).ready();"  # while our own files can be read
+        "os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[2]));"
+        "s = embedded.use(pathlib.Path(sys.argv[1]) / 'postgres', 'csbox'); c = s.connect('csbox');"
+        "print(c.execute('SHOW data_directory').fetchone()[0]);"
+        "print(os.getuid(), os.stat(f'/proc/{c.info.backend_pid}').st_uid)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(theirs), str(somebody)], env=home.env, cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    place, own, servers = done.stdout.split()
+    assert place == str(theirs / "postgres") and own == servers == str(somebody)
+    assert {path.stat().st_uid for path in theirs.rglob("*")} == {somebody}
+    assert oct(theirs.stat().st_mode)[-3:] == "700"
+    assert not [path for path in (home.folder / "system").glob("*") if not path.name.startswith("programs-")]
+    assert not home.processes("postgres")
+
+
 def test_a_full_disk_is_said(home: Home) -> None:
     """A file system of 24 MB has no room for a cluster; the answer is one sentence."""
     small = home.folder / "small"

@@ -10,8 +10,9 @@ from django.contrib.messages import get_messages
 from django.http import HttpResponse
 from django.test import Client
 
-from accounts.models import Assignment, Note, TeamMember
+from accounts.models import Account, Assignment, Note, TeamMember
 from core.models import Workspace
+from segments.models import Segment
 from tests.web.conftest import Company
 from tests.web.reading import text
 
@@ -98,6 +99,27 @@ def test_a_note_is_written_under_its_author_and_can_be_taken_back(csm: Client, c
 def test_a_note_that_cannot_be_kept_says_why(csm: Client, company: Company, data: dict[str, str]) -> None:
     answer = csm.post(f"/accounts/{company.accounts['Alder'].pk}/notes/", data)
     assert answer.status_code == 302 and said(answer) and not Note.objects.exists()
+
+
+@pytest.mark.parametrize("place", ["/segments/new/", "/admin/accounts/account/add/"])
+def test_a_name_of_ten_megabytes_is_refused_in_plain_words(admin_client: Client, place: str) -> None:
+    before = Segment.objects.count(), Account.objects.count()
+    answer = admin_client.post(place, {"name": "n" * 10_000_000, "external_id": "x"})
+    assert answer.status_code == 413
+    assert "This is too large A form may hold 5 MB. Nothing was changed" in text(answer.content.decode())
+    assert (Segment.objects.count(), Account.objects.count()) == before
+
+
+def test_more_fields_than_a_form_may_have_are_refused_in_plain_words(manager: Client) -> None:
+    answer = manager.post("/segments/new/", {f"field{number}": "" for number in range(2_001)})
+    assert answer.status_code == 413 and "A form may have 2,000 fields" in text(answer.content.decode())
+
+
+def test_a_name_of_the_server_that_is_not_ours_and_a_broken_address_say_so(manager: Client) -> None:
+    answer = manager.get("/accounts/", headers={"host": "elsewhere.example"})
+    assert answer.status_code == 400 and "csbox does not answer to this name" in text(answer.content.decode())
+    answer = manager.get("/accounts/?q=%ff")
+    assert answer.status_code == 400 and "Part of it is not valid UTF-8" in text(answer.content.decode())
 
 
 def test_a_viewer_reads_and_does_not_write(browse: Callable[[TeamMember], Client], company: Company) -> None:

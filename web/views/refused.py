@@ -1,0 +1,31 @@
+"""The page for a request that is refused before any view has read it: it says which of its parts is at fault."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Too large a form (413), a name of the server that is not ours, or (without words) an address of broken bytes."""
+    words = _words(exception)
+    status = 413 if isinstance(exception, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent) else 400
+    context = {"status": status, "title": words[0], "why": words[1]} if words else {}
+    # Without the request: what the pages' frame asks of it is just what could not be read.
+    return HttpResponse(render_to_string("400.html", context), status=status)
+
+
+def _words(exception: Exception) -> tuple[str, str] | None:
+    match exception:
+        case RequestDataTooBig():
+            most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
+            return "This is too large", f"A form may hold {most} MB. Nothing was changed; go back and shorten it."
+        case TooManyFieldsSent() | TooManyFilesSent():
+            most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+            return "This is too much at once", f"A form may have {most:,} fields. Nothing was changed; go back."
+        case DisallowedHost():
+            why = "The administrator of csbox lists the names under which it answers in CSBOX_ALLOWED_HOSTS."
+            return "csbox does not answer to this name", why
+    return None
