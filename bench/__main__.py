@@ -1,4 +1,4 @@
-"""`python -m bench refresh|list|admin|events|preview|ingest|live|health|alerts|foresight|alertquality|backtest`: prints JSON."""
+"""`python -m bench refresh|list|admin|events|preview|ingest|live|health|alerts|foresight|alertquality|backtest|sync`."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ MEASURED = {
     "foresight": "foresight",
     "alertquality": "alertquality",
     "backtest": "backtest",
+    "sync": "sync",
 }
 
 

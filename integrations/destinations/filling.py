@@ -38,7 +38,7 @@ from segments.uses import follow_moves_with
 
 log = logging.getLogger(__name__)
 TASK = "integrations.tasks.sync_out"
-BATCH = 1_000  # values of a transaction
+BATCH = 10_000  # values of a transaction; each compares all that should be known with all that is
 MOST_MARKS = 20_000
 Call = Outgoing.Call
 _TAKE_MARKS = """

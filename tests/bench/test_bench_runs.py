@@ -134,6 +134,14 @@ def test_alert_rules_are_measured_beside_segments_that_ask_the_same() -> None:
         assert found[phase]["rules_ms"] >= found[phase]["of_which_raising_ms"] > 0 < found[phase]["segments_ms"]
 
 
+def test_telling_a_destination_is_measured_beside_the_same_messages_by_hand() -> None:
+    found = bench("sync", "--accounts", "100", "--rounds", "1")
+    for phase in ("first", "nothing_changed", "one_percent_changed", "one_percent_narrowed"):
+        assert found[phase]["ours_ms"] > 0 < found[phase]["hand_ms"]
+    assert found["first"]["messages"] > 300 and found["nothing_changed"]["messages"] == 0
+    assert found["sent"]["messages"] >= found["first"]["messages"] and found["sent"]["ratio"] > 0
+
+
 def test_a_back_test_is_measured_beside_sql_by_hand_with_the_same_bands() -> None:
     found = bench("backtest", "--accounts", "60", "--check")
     assert found["days"] == 53 and found["seconds"] > 0 < found["hand_seconds"]

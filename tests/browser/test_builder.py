@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from accounts.models import Team, TeamMember
 from segments.models import Segment
 from segments.refresh import refresh_due
 from tests.browser.conftest import until
@@ -53,6 +54,27 @@ def test_three_conditions_are_built_and_saved_by_keyboard_alone(page: Page) -> N
     page.locator("#notices .notice", has_text="Segment saved. 2 accounts joined and 0 left.").wait_for()
     segment = Segment.objects.get(name="Rescue")
     assert [rule["field"] for rule in segment.rule["rules"]] == ["account.mrr", "account.renews_on", "account.plan"]
+
+
+def test_the_team_of_a_role_is_chosen_from_the_teams_by_keyboard(page: Page) -> None:
+    for person, team in (("Cato Csm", "North"), ("Mona Manager", "South & East")):
+        TeamMember.objects.filter(name=person).update(team=Team.objects.create(name=team))
+    page.goto("/segments/new/")
+    page.locator("#name").fill("Of two teams")
+    page.locator("#add-n").focus()
+    pick(page, "team of the csm")
+    for letter, words in (("N", "North"), ("S", "North or South & East")):
+        page.locator("#value-n-0").focus()
+        with page.expect_response(re.compile("/segments/rule/")):
+            page.keyboard.press(letter)
+        page.locator("#readback", has_text=f"Team of the CSM is any of {words}").wait_for()
+        counted(page, 6 if letter == "N" else 12)
+    assert [one.strip() for one in page.locator(".rule .tok").all_inner_texts()] == ["North", "South & East"]
+    page.keyboard.press("Control+s")
+    page.wait_for_url(re.compile(r"/segments/\?segment="))
+    assert Segment.objects.get(name="Of two teams").rule["rules"] == [
+        {"field": "team.csm_team", "op": "any_of", "value": ["north", "south & east"]}
+    ]
 
 
 def test_what_was_used_lately_stands_on_top(page: Page) -> None:
