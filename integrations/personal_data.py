@@ -30,11 +30,9 @@ from integrations.models import (
     ImportedRow,
     ImportReject,
     Message,
-    PendingEvent,
-    UserMerge,
-    VisitorLink,
 )
 from integrations.tracking import spool
+from integrations.tracking.personal_data import both, identities
 
 # With the receipts, because a message id may have been made from the person's id.
 _ERASE_MESSAGES = """
@@ -48,36 +46,14 @@ receipts AS (
 )
 SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM receipts)
 """
+
+
 # Events of a visitor who is this person, that do not have their user yet.
-_ERASE_PENDING = """
-WITH chosen AS (SELECT id FROM integrations_pendingevent WHERE id = ANY(%s)),
-pending AS (
-    DELETE FROM integrations_pendingevent p USING chosen c WHERE p.id = c.id
-    RETURNING p.at, p.source, p.message_id
-),
-gone AS (
-    DELETE FROM usage_event e USING pending p
-    WHERE e.at = p.at AND e.source = p.source AND e.message_id = p.message_id
-        AND e.user_id IS NULL
-    RETURNING e.source, e.message_id
-),
-receipts AS (
-    DELETE FROM usage_messagereceipt r USING gone g WHERE r.source = g.source AND r.message_id = g.message_id
-    RETURNING 1
-)
-SELECT (SELECT count(*) FROM pending), (SELECT count(*) FROM gone), (SELECT count(*) FROM receipts)
-"""
-
-
-def _identities(subject: Subject) -> QuerySet[Identity]:
-    return Identity.objects.filter(Q(user=subject.pk) | Q(name=subject.external_id))
-
-
 def _messages(subject: Subject) -> QuerySet[Message]:
     if subject.kind == ACCOUNT:
         return Message.objects.filter(account_ref=subject.external_id)
     return Message.objects.filter(
-        Q(user_ref=subject.external_id) | Q(user_ref__in=_identities(subject).order_by().values("name"))
+        Q(user_ref=subject.external_id) | Q(user_ref__in=identities(subject).order_by().values("name"))
     )
 
 
@@ -93,30 +69,6 @@ def _erase_messages(rows: QuerySet[Any], subject: Subject, limit: int) -> Counte
 def _other_messages(subject: Subject) -> QuerySet[Message]:
     own = _messages(subject).order_by().values("pk")
     return mentioning(Message, subject, "payload", "reason", "name", "message_id").exclude(pk__in=own)
-
-
-def _pending(subject: Subject) -> QuerySet[PendingEvent]:
-    if subject.kind == ACCOUNT:
-        return PendingEvent.objects.filter(account_id=subject.pk)
-    waiting = Q(user_id__isnull=True, identity__in=_identities(subject).order_by().values("pk"))
-    return PendingEvent.objects.filter(waiting | Q(user_id=subject.pk))
-
-
-def _erase_pending(rows: QuerySet[Any], subject: Subject, limit: int) -> Counter[str]:
-    chosen = list(rows.values_list("pk", flat=True)[:limit])
-    with connection.cursor() as cursor:
-        cursor.execute(_ERASE_PENDING, [chosen])
-        pending, events, receipts = cursor.fetchone()
-    return Counter({"pending_events": pending, "events": events, "receipts": receipts} if pending else {})
-
-
-def _scrub_facts(rows: QuerySet[Any], subject: Subject, limit: int) -> Counter[str]:
-    """What a visitor said stays, without what names the subject."""
-    chosen = list(rows.select_for_update(of=("self",))[:limit])
-    for row in chosen:
-        row.facts = [fact for fact in row.facts if not is_named(subject, json.dumps(fact, ensure_ascii=False))]
-        row.save(update_fields=["facts", "updated_at"])
-    return Counter({"visitor_facts": len(chosen)} if chosen else {})
 
 
 def _links(subject: Subject) -> QuerySet[ConnectionLink]:
@@ -143,10 +95,6 @@ def _scrub_links(rows: QuerySet[Any], subject: Subject, limit: int) -> Counter[s
             row.label, row.note = redact(row.label, subject), redact(row.note, subject)
         row.save(update_fields=["label", "label_folded", "note", "seen"])
     return Counter({"link_mentions": len(chosen)} if chosen else {})
-
-
-def _former_ids(subject: Subject) -> Iterable[str]:
-    return Identity.objects.filter(user=subject.pk, former=True).values_list("name", flat=True)
 
 
 def _keys_over_there(*kinds: str) -> Callable[[Subject], Iterable[str]]:
@@ -220,12 +168,8 @@ def _files_aside(subject: Subject) -> Files:
 def _log(subject: Subject) -> QuerySet[LogEntry]:
     found = logged(ConnectionLink, _links(subject).values_list("pk", flat=True))
     if subject.kind == USER:
-        found |= logged(Identity, _identities(subject).values_list("pk", flat=True))
+        found |= logged(Identity, identities(subject).values_list("pk", flat=True))
     return LogEntry.objects.filter(found).exclude(object_repr=ERASED)
-
-
-def _both(find: Callable[[Subject], Any]) -> dict[str, Callable[[Subject], Any]]:
-    return {USER: find, ACCOUNT: find}
 
 
 def _refs(column: str) -> Callable[[], Iterable[str]]:
@@ -250,81 +194,57 @@ _MESSAGE = {
 }  # fmt: skip
 hold(
     Holding(
-        key="messages", label="Messages in the event debugger", model=Message, order=8, find=_both(_messages),
+        key="messages", label="Messages in the event debugger", model=Message, order=8, find=both(_messages),
         erase=_erase_messages, columns=_MESSAGE, names={USER: _refs("user_ref"), ACCOUNT: _refs("account_ref")},
     ),
     Holding(
         key="message_mentions", label="Messages of others that name it", model=Message, order=9,
-        find=_both(_other_messages),
-    ),
-    Holding(
-        key="visitor_links", label="When visitors were first seen as the user", model=VisitorLink, order=11,
-        find={USER: lambda subject: VisitorLink.objects.filter(user=subject.pk)},
-        columns={"visitor": "identity__name", "at": "at"},
-    ),
-    Holding(
-        key="user_merges", label="Merges with other users that are under way", model=UserMerge, order=9,
-        find={USER: lambda subject: UserMerge.objects.filter(Q(old=subject.pk) | Q(into=subject.pk))},
-        columns={"former_id": "old__external_id", "user": "into__external_id", "source": "source"},
-    ),
-    Holding(
-        key="pending_events", label="Events of visitors that wait for their user", model=PendingEvent, order=10,
-        find=_both(_pending), erase=_erase_pending,
-        columns={"at": "at", "source": "source", "message_id": "message_id"},
+        find=both(_other_messages),
     ),
     Holding(
         key="integrations_log", label="Entries of the back office’s log about other ids (words removed)",
-        model=LogEntry, order=20, find=_both(_log), erase=empty_log,
+        model=LogEntry, order=20, find=both(_log), erase=empty_log,
     ),
     Holding(
-        key="imported_rows", label="What imports did to it", model=ImportedRow, order=40, find=_both(_imported),
+        key="imported_rows", label="What imports did to it", model=ImportedRow, order=40, find=both(_imported),
         columns={"import": "job__name", "what": "subject", "before": "before"},
     ),
     Holding(
         key="imported_values", label="Former values of others that name it", model=ImportedRow, order=41,
-        find=_both(_imported_before), erase=_forget_before,
-    ),
-    Holding(
-        key="visitor_facts", label="What visitors said that names it", model=Identity, order=50,
-        find=_both(lambda subject: mentioning(Identity, subject, "facts")), erase=_scrub_facts,
+        find=both(_imported_before), erase=_forget_before,
     ),
     Holding(
         key="link_mentions", label="Records of other systems that name it (name removed)", model=ConnectionLink,
-        order=54, find=_both(_other_links), erase=_scrub_links,
+        order=54, find=both(_other_links), erase=_scrub_links,
     ),
     Holding(
-        key="links", label="Records of other systems", model=ConnectionLink, order=55, find=_both(_links),
+        key="links", label="Records of other systems", model=ConnectionLink, order=55, find=both(_links),
         columns={"connection": "connection__name", "kind": "kind", "id": "remote_id", "name": "label", "note": "note"},
         known_as={USER: _keys_over_there(ConnectionLink.Kind.CONTACT), ACCOUNT: _keys_over_there(*OF_ACCOUNTS)},
         names={USER: _link_keys, ACCOUNT: _link_keys},
     ),
     Holding(
-        key="identities", label="Other ids", model=Identity, order=60, find={USER: _identities},
-        columns={"id": "name", "former": "former", "linked_at": "linked_at"}, known_as={USER: _former_ids},
-        names={USER: lambda: Identity.objects.order_by().values_list("name", flat=True)},
-    ),
-    Holding(
         key="run_problems", label="Problems of connections that name it (words removed)", model=ConnectionRun,
-        order=70, find=_both(lambda subject: mentioning(ConnectionRun, subject, "problems", "error")),
+        order=70, find=both(lambda subject: mentioning(ConnectionRun, subject, "problems", "error")),
         erase=_scrubbing("run_problems", "problems", "error"),
     ),
     Holding(
         key="import_rejects", label="Rejected rows of imports", model=ImportReject, order=70,
-        find=_both(lambda subject: mentioning(ImportReject, subject, "cells", "reason")),
+        find=both(lambda subject: mentioning(ImportReject, subject, "cells", "reason")),
         columns={"import": "job__name", "line": "line", "reason": "reason", "cells": "cells"},
         names={USER: _reject_cells, ACCOUNT: _reject_cells},
     ),
     Holding(
         key="import_texts", label="Texts of imports that name it (words removed)", model=Import, order=71,
-        find=_both(lambda subject: mentioning(Import, subject, *_IMPORT_TEXTS)),
+        find=both(lambda subject: mentioning(Import, subject, *_IMPORT_TEXTS)),
         erase=_scrubbing("import_texts", *_IMPORT_TEXTS),
     ),
     Holding(
-        key="set_aside", label="Files of requests that were set aside", model=None, order=80, find=_both(_files_aside),
+        key="set_aside", label="Files of requests that were set aside", model=None, order=80, find=both(_files_aside),
     ),
     Holding(
         key="import_files", label="Files of imports that name it", model=Import, order=95,
-        find=_both(lambda subject: Import.objects.filter(pk__in=imports_naming(subject))), erase=_drop_files,
+        find=both(lambda subject: Import.objects.filter(pk__in=imports_naming(subject))), erase=_drop_files,
         columns={"file": "name", "rows": "kind", "stored_at": "created_at"},
     ),
 )  # fmt: skip

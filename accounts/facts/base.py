@@ -26,12 +26,13 @@ class Fact:
 
     `values` holds `{column or "custom.<key>": value}`; None clears a value (CLEARED one
     that may not be defined yet), a key that is not named stays as it is.
-    `at` is the sender's time, with a zone.
+    `at` is the sender's time, with a zone. A fact that is `lent` may be taken back later.
     """
 
     external_id: str
     values: Mapping[str, Any]
     at: dt.datetime
+    lent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from django.db import connection
 from psycopg.types.json import Jsonb
 
 from accounts.facts.base import instant
+from accounts.facts.lending import beneath, slip_beneath
 from accounts.facts.shapes import Shape
 from accounts.facts.values import canonical, jsonable
 from core.intake import BadValue
@@ -18,12 +19,14 @@ from core.intake import BadValue
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A fact whose values were read: its place in the batch, stored values by key, and when it was true."""
+    """A fact whose values were read: its place in the batch, stored values by key, when it was true, whether it is
+    lent."""
 
     index: int
     external_id: str
     values: Mapping[str, Any]
     at: dt.datetime
+    lent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +54,38 @@ def merge(shape: Shape, row: Any, fact: Read, source: str) -> tuple[list[Change]
     Returns the changes, and whether the row must be written (a newer confirmation of the same value only moves its
     stamp). Raises BadValue, and leaves the row as it was, if the outcome would contradict itself.
     """
-    stamp, won = instant(fact.at), {}
+    stamp, won, written = instant(fact.at), {}, False
     for key, value in fact.values.items():
         kept = row.stamps.get(key)
         if kept is None or (stamp, source, canonical(value)) > (kept[0], kept[1], canonical(shape.read(row, key))):
             won[key] = value
+        elif not fact.lent:
+            written |= slip_beneath(row, key, [jsonable(value), stamp, source])
     if shape.spans and won:
         check_spans(shape, {key: won.get(key, shape.read(row, key)) for span in shape.spans for key in span})
-    changes, written = [], False
+    changes = []
     for key, value in won.items():
-        old = shape.read(row, key)
+        old, before = shape.read(row, key), row.stamps.get(key)
         if canonical(old) != canonical(value):
             changes.append(Change(row, key, jsonable(old), jsonable(value), fact.at))
             shape.write(row, key, value)
-        if row.stamps.get(key) != [stamp, source]:
-            row.stamps[key] = [stamp, source]
+        after = [stamp, source, beneath(before, old)] if fact.lent else [stamp, source]
+        if before != after:
+            row.stamps[key] = after
             written = True
     return changes, written or bool(changes)
+
+
+def changes_after(
+    shape: Shape, row: Any, taken: Mapping[str, Any], found: Iterable[Change], now: dt.datetime
+) -> list[Change]:
+    """The changes of a row from which values were taken back before facts were folded into it."""
+    changes = [change for change in found if change.key not in taken]
+    for key, was in taken.items():
+        value = shape.read(row, key)
+        if canonical(value) != canonical(was):
+            changes.append(Change(row, key, jsonable(was), jsonable(value), now))
+    return changes
 
 
 _LOG = "COPY accounts_attributechange (subject, object_id, key, old, new, at, source, recorded_at) FROM STDIN"

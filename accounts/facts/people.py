@@ -12,7 +12,6 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 from django.db import transaction
@@ -20,7 +19,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.facts.base import Outcome, Reject, instant
-from accounts.facts.merge import Change, Read, log_changes, merge
+from accounts.facts.lending import LENT, OWN, Mark, kept, marks_in, take_back
+from accounts.facts.merge import Change, Read, changes_after, log_changes, merge
 from accounts.facts.rows import account_ids, ensure_accounts, ensure_users
 from accounts.facts.shapes import RELATIONSHIP
 from accounts.facts.values import Reader
@@ -30,16 +30,17 @@ from accounts.touching import touch
 from core.intake import BadValue, clean_id, clean_text, short
 
 IN, OUT = 0, 1  # at the same instant a sighting comes before an end
-Mark = tuple[dt.datetime, int]
 Pair = tuple[int, int]
 LAST_IN, LAST_OUT, NO_START = "seen", "left", "no_start"
+MARKS = (LAST_IN, LAST_OUT, NO_START, OWN, LENT)
 
 
 @dataclass(frozen=True, slots=True)
 class RelationshipFact:
     """That a user belongs to an account at an instant, or that it ended.
 
-    `values` holds role and `custom.<key>`s; `started_at` is when the belonging began, `at` if it is not given.
+    `values` holds role and `custom.<key>`s; `started_at` is when the belonging began, `at` if it is not given. One that
+    is `lent` may be taken back later.
     """
 
     user: str
@@ -48,6 +49,7 @@ class RelationshipFact:
     values: Mapping[str, Any] = field(default_factory=dict)
     started_at: dt.datetime | None = None
     ended_at: dt.datetime | None = None
+    lent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +105,22 @@ def record_relationships(
     source: str,
     create_missing: bool = False,
     departures: Sequence[Departure] = (),
+    withdrawn: Sequence[RelationshipFact] = (),
 ) -> Outcome:
     """Record facts about who belongs to which account; `create_missing` makes unknown accounts and users.
 
-    Departures are of users who exist. Role and attributes belong to the pair's newest period; a period that begins anew
-    takes them over.
+    Departures are of users who exist. Lent facts that are withdrawn are taken back; what else was lent to these users
+    must be told again. Role and attributes belong to the pair's newest period; a period that begins anew takes them
+    over.
     """
     source, outcome, now = clean_text(source, 80), Outcome(), timezone.now()
     if create_missing:
         ensure_accounts([(fact.account, fact.at) for fact in facts], source)
         ensure_users([(fact.user, fact.at) for fact in facts], source)
     by_pair = _read(facts, outcome)
+    back = _read(withdrawn, Outcome()) if withdrawn else {}
+    for pair in back:
+        by_pair.setdefault(pair, [])
     departed, leaving = _departures({user for user, _ in by_pair}, departures)
     rows: dict[Pair, list[Relationship]] = defaultdict(list)
     concerned = Q(user__in=departed, account__in={account for _, account in by_pair}) | Q(user__in=leaving)
@@ -126,8 +133,10 @@ def record_relationships(
     gone: list[Relationship] = []
     log: list[Change] = []
     for pair, items in by_pair.items():
-        placed, surplus = _place(pair, rows[pair], items, departed.get(pair[0], ()))
-        log += _fold(placed[-1], items, source, outcome)
+        taken = back.get(pair, ())
+        placed, surplus = _place(pair, rows[pair], items, departed.get(pair[0], ()), taken)
+        if placed:
+            log += _fold(placed[-1], items, source, outcome, taken, now)
         gone += surplus
         for row in placed:
             (new if row.pk is None else old).append(row)
@@ -189,7 +198,7 @@ def _read(facts: Sequence[RelationshipFact], outcome: Outcome) -> dict[Pair, lis
         if problems or account is None or user is None:
             outcome.rejected += problems
         else:
-            found[user, account].append((fact, Read(index, fact.user, values, fact.at)))
+            found[user, account].append((fact, Read(index, fact.user, values, fact.at, fact.lent)))
     return found
 
 
@@ -230,10 +239,15 @@ def _place(
     rows: list[Relationship],
     items: list[tuple[RelationshipFact, Read]],
     departures: Sequence[dt.datetime],
+    taken: Iterable[tuple[RelationshipFact, Read]],
 ) -> tuple[list[Relationship], list[Relationship]]:
     """The rows that stand for the pair's periods, in order, and the rows that stand for none any more."""
-    marks = chain(_marks_of_rows(rows), _marks_of_facts(fact for fact, _ in items))
-    wanted = periods(with_departures(marks, departures))
+    own, lent = marks_of(rows)
+    own |= set(_marks_of_facts(fact for fact, _ in items if not fact.lent))
+    lent -= set(_marks_of_facts(fact for fact, _ in taken))
+    lent |= set(_marks_of_facts(fact for fact, _ in items if fact.lent))
+    apart = {OWN: kept(_outermost(own)), LENT: kept(lent)} if lent else {}
+    wanted = periods(with_departures(own | lent, departures))
     left = list(rows)
     placed: list[Relationship] = []
     for period in wanted:
@@ -246,38 +260,64 @@ def _place(
             row = Relationship(user_id=pair[0], account_id=pair[1])
             if above is not None:
                 row.role, row.attributes = above.role, dict(above.attributes)
-                row.stamps = {
-                    key: stamp for key, stamp in above.stamps.items() if key not in (LAST_IN, LAST_OUT, NO_START)
-                }
+                row.stamps = {key: stamp for key, stamp in above.stamps.items() if key not in MARKS}
         else:
             left.remove(row)
-        _shape_row(row, period)
+        _shape_row(row, period, {} if placed else apart)
         placed.append(row)
     return placed, left
 
 
-def _shape_row(row: Relationship, period: Period) -> None:
-    before = (row.started_at, row.ended_at, {key: row.stamps.get(key) for key in (LAST_IN, LAST_OUT, NO_START)})
+def marks_of(rows: Iterable[Relationship]) -> tuple[set[Mark], set[Mark]]:
+    """The marks of a pair of user and account: its own, and those that are lent."""
+    found = list(rows)
+    lent = set().union(*(marks_in(row.stamps, LENT) for row in found))
+    if not lent:
+        return set(_marks_of_rows(found)), lent
+    return set().union(*(marks_in(row.stamps, OWN) for row in found)), lent
+
+
+def _outermost(marks: Iterable[Mark]) -> Iterable[Mark]:
+    """Of the marks of each period the first and the last."""
+    for period in periods(marks):
+        for at, kind in ((period.starts, IN), (period.last_in, IN), (period.ends, OUT), (period.last_out, OUT)):
+            if at is not None:
+                yield at, kind
+
+
+def _shape_row(row: Relationship, period: Period, apart: dict[str, Any]) -> None:
+    before = (row.started_at, row.ended_at, {key: row.stamps.get(key) for key in MARKS})
     row.started_at = period.starts or period.ends or row.started_at
     row.ended_at = period.ends
-    row.stamps = {key: stamp for key, stamp in row.stamps.items() if key not in (LAST_IN, LAST_OUT, NO_START)}
+    row.stamps = {key: stamp for key, stamp in row.stamps.items() if key not in MARKS} | apart
     if period.starts is None:
         row.stamps[NO_START] = []
     if period.last_in and period.last_in != period.starts:
         row.stamps[LAST_IN] = [instant(period.last_in)]
     if period.last_out and period.last_out != period.ends:
         row.stamps[LAST_OUT] = [instant(period.last_out)]
-    after = (row.started_at, row.ended_at, {key: row.stamps.get(key) for key in (LAST_IN, LAST_OUT, NO_START)})
+    after = (row.started_at, row.ended_at, {key: row.stamps.get(key) for key in MARKS})
     row.moved = before[:2] != after[:2]  # type: ignore[attr-defined]
     row.touched = before != after  # type: ignore[attr-defined]
 
 
-def _fold(row: Relationship, items: list[tuple[RelationshipFact, Read]], source: str, outcome: Outcome) -> list[Change]:
+def _fold(
+    row: Relationship,
+    items: list[tuple[RelationshipFact, Read]],
+    source: str,
+    outcome: Outcome,
+    withdrawn: Iterable[tuple[RelationshipFact, Read]],
+    now: dt.datetime,
+) -> list[Change]:
     changes: list[Change] = []
+    taken = take_back(RELATIONSHIP, row, (read for _, read in withdrawn))
     for read in sorted((read for _, read in items), key=lambda item: (item.at, item.index)):
         found, written = merge(RELATIONSHIP, row, read, source)
         changes += found
         row.touched |= written  # type: ignore[attr-defined]
+    if taken:
+        row.touched = True  # type: ignore[attr-defined]
+        changes = changes_after(RELATIONSHIP, row, taken, changes, now)
     return changes
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts.facts.merge import Change, check_spans, log_changes
 from accounts.facts.money import lock_rates, price
 from accounts.facts.rows import write_rows
-from accounts.facts.shapes import CUSTOM, SUBSCRIPTION, Shape
+from accounts.facts.shapes import SUBSCRIPTION, Shape
 from accounts.facts.values import jsonable
 from accounts.models import AttributeChange, Relationship
 from core.intake import BadValue, clean_text
@@ -41,14 +41,6 @@ class Rewound:
     kept: list[tuple[int, str]] = field(default_factory=list)
 
 
-def stored_value(shape: Shape, key: str, value: Any) -> Any:
-    """The value of a column or custom attribute from its JSON form."""
-    if value is None or key.startswith(CUSTOM):
-        return value
-    column: Any = shape.model._meta.get_field(shape.columns[key].attribute)
-    return column.to_python(value)
-
-
 @transaction.atomic
 def rewind(shape: Shape, wanted: Mapping[int, Mapping[str, Earlier]], *, source: str) -> Rewound:
     """Give values back what they were, row by row; `wanted` names rows by primary key."""
@@ -62,7 +54,7 @@ def rewind(shape: Shape, wanted: Mapping[int, Mapping[str, Earlier]], *, source:
     for row in rows:
         ours = {key: item for key, item in wanted[row.pk].items() if row.stamps.get(key) == item.by}
         done.kept += [(row.pk, key) for key in wanted[row.pk] if key not in ours]
-        values = {key: stored_value(shape, key, item.value) for key, item in ours.items()}
+        values = {key: shape.stored(key, item.value) for key, item in ours.items()}
         try:
             together = {key: values.get(key, shape.read(row, key)) for span in shape.spans for key in span}
             check_spans(shape, together)

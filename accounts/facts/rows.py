@@ -12,7 +12,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.facts.base import Fact, Outcome, Reject
-from accounts.facts.merge import Change, Read, check_spans, log_changes, merge
+from accounts.facts.lending import take_back
+from accounts.facts.merge import Change, Read, changes_after, check_spans, log_changes, merge
 from accounts.facts.money import ensure_base_rate, price
 from accounts.facts.shapes import ACCOUNT, SUBSCRIPTION, USER, Shape
 from accounts.facts.values import Reader
@@ -60,9 +61,10 @@ def _is_orphan(fact: Fact, parents: dict[str, int], coming: set[str]) -> bool:
     return bool(parent) and _maybe_id(parent) not in parents.keys() | (coming - {""})
 
 
-def record_users(facts: Sequence[Fact], *, source: str) -> Outcome:
-    """Record facts about end users."""
-    return _record(USER, facts, source)
+def record_users(facts: Sequence[Fact], *, source: str, withdrawn: Sequence[Fact] = ()) -> Outcome:
+    """Record facts about end users. Lent ones that are withdrawn are taken back first; what else was lent to these
+    users must be told again."""
+    return _record(USER, facts, source, withdrawn=withdrawn)
 
 
 @transaction.atomic
@@ -163,7 +165,7 @@ def read_facts(reader: Reader, facts: Sequence[Fact], outcome: Outcome) -> dict[
         if problems:
             outcome.rejected += problems
         else:
-            found[external_id].append(Read(index, external_id, values, fact.at))
+            found[external_id].append(Read(index, external_id, values, fact.at, fact.lent))
     for items in found.values():
         items.sort(key=lambda item: (item.at, item.index))
     return found
@@ -178,6 +180,7 @@ def _record(
     start: Callable[[Any], None] | None = None,
     finish: Finish | None = None,
     check: Callable[[Any], None] | None = None,
+    withdrawn: Sequence[Fact] = (),
 ) -> Outcome:
     """Insert what is missing, lock the rest in the order of its ids, fold the facts in, write the rows that changed."""
     source, outcome, now = clean_text(source, 80), Outcome(), timezone.now()
@@ -186,12 +189,13 @@ def _record(
         if shape is not SUBSCRIPTION:
             _refuse_erased(shape, by_id, outcome)
         manager: Any = shape.model._default_manager  # of three models with the same columns
-        known = set(manager.filter(external_id__in=by_id).values_list("external_id", flat=True))
+        named = by_id.keys() | {fact.external_id for fact in withdrawn}
+        known = set(manager.filter(external_id__in=named).values_list("external_id", flat=True))
         new, changes = _new_rows(shape, by_id, known, source, start, outcome)
         if finish:
             finish(list(new.values()))
         manager.bulk_create([new[key] for key in sorted(new)], ignore_conflicts=True)
-        rows = list(manager.filter(external_id__in=by_id).select_for_update(no_key=True).order_by("external_id"))
+        rows = list(manager.filter(external_id__in=named).select_for_update(no_key=True).order_by("external_id"))
         log = []
         ours = {
             row.external_id
@@ -204,10 +208,12 @@ def _record(
                 outcome.created.add(row.pk)
                 log += [replace(change, row=row) for change in changes[row.external_id]]
                 continue
-            found, written = _fold_all(shape, row, by_id[row.external_id], source, outcome, check)
+            taken = take_back(shape, row, [fact for fact in withdrawn if fact.external_id == row.external_id])
+            found, written = _fold_all(shape, row, by_id.get(row.external_id, ()), source, outcome, check)
+            found = changes_after(shape, row, taken, found, now)
             log += found
             (outcome.updated if found else outcome.unchanged).add(row.pk)
-            if written:
+            if written or taken:
                 pending.append(row)
         if finish:
             finish(pending)

@@ -69,6 +69,13 @@ class Shape:
         value = getattr(row, column.attribute)
         return None if value == column.empty else value
 
+    def stored(self, key: str, value: Any) -> Any:
+        """The value of a column or custom attribute from its JSON form."""
+        if value is None or key.startswith(CUSTOM):
+            return value
+        column: Any = self.model._meta.get_field(self.columns[key].attribute)
+        return column.to_python(value)
+
     def write(self, row: Any, key: str, value: Any) -> None:
         """Set a column or custom attribute; None clears it."""
         if not key.startswith(CUSTOM):

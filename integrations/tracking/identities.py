@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from django.db import connection
+from django.db.models import Q, QuerySet
 
-from accounts.facts import Fact, RelationshipFact
+from accounts.facts import Fact, RelationshipFact, record_relationships, record_users
 from accounts.models import EndUser
 from core.waking import wake_evaluation
 from integrations.models import Identity, Outcome, PendingEvent, Source, VisitorLink
@@ -36,9 +37,10 @@ class Identities:
         self.visiting = {id(message) for message in messages if message.anonymous and not message.user}
         self.rows: dict[str, Identity] = {}
         self.links: dict[str, Link] = {}  # former ids
-        self.seen: Mapping[str, Sights] = {}  # with whom each visitor was seen before
+        self.seen: dict[str, Sights] = {}  # with whom each visitor was seen before
         self.sights: dict[str, Sights] = defaultdict(dict)  # and is in this batch
         self.told: list[Fact | RelationshipFact] = []
+        self.withdrawn: list[Fact | RelationshipFact] = []  # told to users who were somebody else then
         self.spans: dict[str, list[Span[str]]] = {}
         self.moved: list[Identity] = []  # visitors who say now that they belong elsewhere
         self.touched: set[int] = set()
@@ -51,12 +53,11 @@ class Identities:
         names.discard("")
         known = self._known(names)
         self._read_names(known)
-        wanted = sorted(self._to_lock())
+        wanted = sorted(self._to_lock(known))
         if wanted:
             new = [Identity(name=name) for name in wanted if name not in known]
             Identity.objects.bulk_create(new, ignore_conflicts=True)
-            locked = Identity.objects.filter(name__in=wanted).select_for_update(of=("self",), no_key=True)
-            self.rows = {row.name: row for row in locked.select_related("user").order_by("name")}
+            self._lock(wanted)
             self._read_names(known | self.rows)  # somebody else may have linked one meanwhile
         self._explain()
         self._keep_or_tell()
@@ -93,15 +94,33 @@ class Identities:
             if row.user.external_id == link.user or (row.linked_at is not None and row.linked_at >= link.at):
                 del self.links[name]  # nothing new
 
-    def _to_lock(self) -> set[str]:
-        """Names of which something new is said, and visitors about whom something is to be kept."""
+    def _lock(self, names: Iterable[str]) -> None:
+        locked = Identity.objects.filter(name__in=names).select_for_update(of=("self",), no_key=True)
+        self.rows |= {row.name: row for row in locked.select_related("user").order_by("name")}
+
+    def _to_lock(self, known: Mapping[str, Identity]) -> set[str]:
+        """Names of which something new is said, visitors about whom something is to be kept, and all names of users
+        from whom something is to be taken back."""
         wanted = {message.anonymous for message in self.messages if id(message) in self.visiting}
         wanted |= self.links.keys()
         for name, sights in self.sights.items():
             seen = self.seen.get(name, {})
             if any(user not in seen or at < seen[user] for user, at in sights.items()):
                 wanted.add(name)
-        return wanted
+        losers = {was for name in wanted & known.keys() for _, was, owner in self._owners(known[name]) if was != owner}
+        return wanted | set(self._lent_to(losers).values_list("name", flat=True)) if losers - {""} else wanted
+
+    @staticmethod
+    def _lent_to(users: Collection[str]) -> QuerySet[Identity]:
+        """The names under which something was told of these users (external ids)."""
+        theirs = Q(user__external_id__in=users) | Q(links__user__external_id__in=users)
+        return Identity.objects.filter(theirs).exclude(facts=[]).distinct()
+
+    def _owners(self, row: Identity) -> Iterator[tuple[Entry, str, str]]:
+        """What a visitor said, with whose it was and whose it is now, "" for nobody's."""
+        before, after = self.seen.get(row.name, {}), self._sights_of(row.name)
+        for fact in row.facts:
+            yield fact, owner_at(before, instant(fact)), owner_at(after, instant(fact))
 
     def _close_chains(self) -> None:
         """Let each name mean the last one of a chain of former ids. A link that would close a circle is left out."""
@@ -140,24 +159,45 @@ class Identities:
 
     def _keep_or_tell(self) -> None:
         """Keep what visitors say; of those who are known now, everything that was kept is told with its own time."""
+        for name in self.sights.keys() & self.rows.keys():
+            for fact, was, owner in self._owners(self.rows[name]):
+                if was != owner:
+                    self.told += told(owner, [fact])
+                    self.withdrawn += told(was, [fact]) if was else []
+        if self.withdrawn:
+            self._tell_again()
         said: dict[str, list[Entry]] = defaultdict(list)
         for message in self.messages:
-            if not message.user and message.anonymous in self.rows:
+            if id(message) in self.visiting and message.anonymous in self.rows:
                 said[message.anonymous] += stated(message)
         for name, entries in said.items():
             row = self.rows[name]
             kept = merged([*row.facts, *entries])
             if kept == row.facts:
                 continue
-            if spans(kept) != spans(row.facts):
+            if row.user is None and spans(kept) != spans(row.facts):
                 self.moved.append(row)
             row.facts = kept
             row.save(update_fields=["facts", "updated_at"])
-        for name in self.sights:
-            if name in self.rows and (facts := self.rows[name].facts):
-                sights = self._sights_of(name)
-                for fact in facts:
-                    self.told += told(owner_at(sights, instant(fact)), [fact])
+
+    def _tell_again(self) -> None:
+        """Whatever else was lent to users from whom something is taken back: one value may lie over another."""
+        losers = {fact.external_id if isinstance(fact, Fact) else fact.user for fact in self.withdrawn}
+        missing = set(self._lent_to(losers).values_list("name", flat=True)) - self.rows.keys()
+        if missing:  # somebody has become one of theirs since the names were looked up
+            self._lock(missing)
+            self.seen |= sights_of([self.rows[name] for name in missing])
+        for row in self.rows.values():
+            self.told += [one for fact, _, owner in self._owners(row) if owner in losers for one in told(owner, [fact])]
+
+    def take_back(self) -> None:
+        """Take from users what was told of them and was somebody else's."""
+        people = [fact for fact in self.withdrawn if isinstance(fact, Fact)]
+        belonging = [fact for fact in self.withdrawn if isinstance(fact, RelationshipFact)]
+        if people:
+            record_users([], source=self.source.key, withdrawn=people)
+        if belonging:
+            record_relationships([], source=self.source.key, withdrawn=belonging)
 
     def home_of(self, message: Tracked) -> str:
         """The account to which a visitor belonged at the time of an event that names none; "" for none."""
@@ -180,8 +220,8 @@ class Identities:
             user = link.user if link else owner_at(found, max(found.values()))
             if link or not row.former:
                 row.user, row.linked_at = users[user], found[user]
-            row.former, row.facts = row.former or link is not None, []
-            row.save(update_fields=["user", "linked_at", "former", "facts", "updated_at"])
+            row.former = row.former or link is not None
+            row.save(update_fields=["user", "linked_at", "former", "updated_at"])
             if len(found) > 1:
                 links = [VisitorLink(identity=row, user=users[user], at=at) for user, at in found.items()]
                 VisitorLink.objects.bulk_create(

@@ -68,7 +68,7 @@ def merge_slice(number: int) -> bool:
     people = EndUser.objects.filter(pk__in=[row.old_id, row.into_id])
     list(people.select_for_update().order_by("external_id").values_list("pk"))
     store.move_user(row.old_id, row.into_id)
-    touch(merge_users(EndUser.objects.get(pk=row.old_id), row.into, source=row.source))
+    touch(merge_users(EndUser.objects.get(pk=row.old_id), row.into, source=row.source, lent=False))
     theirs = Identity.objects.filter(Q(user=row.into_id) | Q(links__user=row.into_id))
     PendingEvent.objects.filter(identity__in=theirs, user_id=row.old_id).update(user_id=row.into_id)
     row.old.delete()

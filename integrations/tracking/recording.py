@@ -153,6 +153,7 @@ class Batch:
             self._collect(None, place)
         self._ensure_rows()
         self._write(self.accounts, record_accounts, touches=True)
+        self.identities.take_back()
         self._write(self.users, record_users)
         self._write(self.relationships, record_relationships)
         if self.departures:
@@ -201,15 +202,16 @@ class Batch:
         if message.kind == "group":
             back = {"archived_at": None} if message.restores and message.account not in self.archived else {}
             self.accounts.append((message, Fact(message.account, {**message.traits, **back}, message.at)))
-        if message.kind == "identify" and message.user:
-            self.users.append((message, Fact(message.user, message.traits, message.at)))
         if message.company:
             self.accounts.append((message, Fact(message.company, message.company_traits, message.at)))
-            if message.user:
-                self.relationships.append((message, RelationshipFact(message.user, message.company, message.at)))
-        if message.user and message.tells_belonging:
-            ended = message.at if message.leaves else None
-            fact = RelationshipFact(message.user, message.account, message.at, message.relationship, ended_at=ended)
+        user, at, lent = message.user, message.at, id(message) in self.identities.visiting
+        if message.kind == "identify" and user:
+            self.users.append((message, Fact(user, message.traits, at, lent)))
+        if message.company and user:
+            self.relationships.append((message, RelationshipFact(user, message.company, at, lent=lent)))
+        if user and message.tells_belonging:
+            ended, values = at if message.leaves else None, message.relationship
+            fact = RelationshipFact(user, message.account, at, values, ended_at=ended, lent=lent)
             self.relationships.append((message, fact))
 
     def _find_archived(self) -> None:

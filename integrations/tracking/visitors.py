@@ -1,7 +1,8 @@
-"""What is kept of a visitor until the user is known: per value the newest, per account the outermost instants.
+"""What is kept of a visitor: per value the newest ones, per account the first instant and the newest ones.
 
 An entry is `{"values": {...}, "at": instant}`, with `account` if it is about belonging, and `ended` if that ended then.
-So a page that repeats its calls adds nothing, and what is told in the end is what a known user would have been.
+It is told once the user is known: what is told in the end is what a known user would have been. It is kept beyond that,
+because of several users the one who was the visitor then may be heard of later; so what is told is lent.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from integrations.tracking.messages import Tracked
 from usage.placing.homes import Span
 
 MOST_ACCOUNTS = 1_000  # that one visitor can belong to, those named last
+MOST_TIMES = 10  # that one value, or the belonging to one account, is kept of, so that pages which repeat their calls
+# push nothing else out
 Entry = dict[str, Any]
 
 
@@ -38,21 +41,20 @@ def stated(message: Tracked) -> list[Entry]:
 
 def merged(entries: Iterable[Entry]) -> list[Entry]:
     """The same in as few entries as need be, whatever the order and repetition: by account and by time."""
-    newest: dict[tuple[str, str], tuple[Any, ...]] = {}
+    ranks: dict[tuple[str, str], dict[tuple[Any, ...], Any]] = defaultdict(dict)
     marks: dict[tuple[str, bool], list[dt.datetime]] = defaultdict(list)
     for entry in entries:
         account, ended = entry.get("account", ""), bool(entry.get("ended"))
         if account:
             marks[account, ended].append(instant(entry))
         for key, value in entry["values"].items():
-            rank = (instant(entry), canonical(value), ended, value)
-            if (account, key) not in newest or rank[:3] > newest[account, key][:3]:
-                newest[account, key] = rank
+            ranks[account, key][instant(entry), canonical(value), ended] = value
     kept: dict[tuple[str, dt.datetime, bool], dict[str, Any]] = defaultdict(dict)
-    for (account, key), (at, _, ended, value) in newest.items():
-        kept[account, at, ended][key] = value
+    for (account, key), values in ranks.items():
+        for at, told_as, ended in sorted(values)[-MOST_TIMES:]:
+            kept[account, at, ended][key] = values[at, told_as, ended]
     for (account, ended), ats in marks.items():
-        for at in (min(ats), max(ats)):
+        for at in {min(ats), *sorted(set(ats))[-MOST_TIMES:]}:
             kept.setdefault((account, at, ended), {})
     last: dict[str, dt.datetime] = {}
     for (account, _), ats in marks.items():
@@ -89,9 +91,9 @@ def told(user: str, entries: Sequence[Entry]) -> list[Fact | RelationshipFact]:
         }
         if "account" in entry:
             ended = at if entry.get("ended") else None
-            found.append(RelationshipFact(user, entry["account"], at, values, ended_at=ended))
+            found.append(RelationshipFact(user, entry["account"], at, values, ended_at=ended, lent=True))
         else:
-            found.append(Fact(user, values, at))
+            found.append(Fact(user, values, at, lent=True))
     return found
 
 

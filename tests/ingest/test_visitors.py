@@ -11,7 +11,7 @@ from accounts.models import EndUser, Relationship
 from csbox.pipeline import bring_in, is_to_bring_in
 from integrations.models import Identity, PendingEvent
 from integrations.tracking import settling
-from integrations.tracking.visitors import merged, spans, told
+from integrations.tracking.visitors import MOST_TIMES, merged, spans, told
 from tests.ingest.conftest import Send, batch, group, identify, track
 from usage.models import DailyUsage, Event
 
@@ -74,7 +74,7 @@ def test_a_page_that_repeats_its_calls_pushes_nothing_out(send: Send) -> None:
         calls.append(group(**VISITOR, timestamp=at))
         calls.append(identify(**VISITOR, traits={"email": f"{hour}@example.com"}, timestamp=at))
     send("/v1/batch", batch(*calls))
-    assert len(Identity.objects.get().facts) == 4
+    assert len(Identity.objects.get().facts) == 1 + MOST_TIMES + (1 + MOST_TIMES)
     send("/v1/batch", {"batch": [identify(anonymousId="v1", messageId="known")]})
     user, belonging = EndUser.objects.get(), Relationship.objects.get()
     assert (user.title, user.email) == ("CFO", "119@example.com")

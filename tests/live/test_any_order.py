@@ -75,18 +75,17 @@ def sayable(steps: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
     """The steps as messages, without those beyond the second sighting or end of a person in an account.
 
     Of more, a relationship keeps the first and the last one of a period, so an end that comes late and lies between
-    them tells where one period ends but not exactly where the next one begins. What a visitor who is two people says of
-    itself (and does not do) is told to the one who was known when it came.
+    them tells where one period ends but not exactly where the next one begins. A visitor who is two people counts for
+    both.
     """
     seen: Counter[tuple[Any, ...]] = Counter()
     found = []
     shared = {FAMILY[who] for kind, who, *_ in steps if kind == "logs in"} == {"u", "v"}
     for number, (kind, who, of, back, what) in enumerate(steps):
-        if shared and who == "x" and kind != "does":
-            continue
         if kind in ("joins", "works for", "leaves", "quits"):
             ends = kind in ("leaves", "quits")
-            places = [(FAMILY[who], place, ends) for place in (of or "ab")]
+            families = "uv" if shared and who == "x" else FAMILY[who]
+            places = [(family, place, ends) for family in families for place in (of or "ab")]
             seen.update(places)
             if any(seen[place] > 2 for place in places):
                 continue
