@@ -20,9 +20,10 @@ METER, WEEKLY = "active_licences", "weekly_users"
 BAND, DIMENSIONS, REASON = "health.band", "health_dimensions", "health_reason"
 SCORE = "health__score"  # as seen from an account
 DIMENSION, DIMENSION_BAND = "health.dimension.", "health.dimension_band."
+ALERTS = "alerts.open"
 DEFAULT = ("stage", "plan", "mrr", METER, WEEKLY, "team.csm", "renews_on", "last_seen_at")
 # Where accounts are scored, health and why come first.
-DEFAULT_SCORED = (BAND, DIMENSIONS, REASON, "mrr", METER, WEEKLY, "team.csm", "renews_on")
+DEFAULT_SCORED = (BAND, DIMENSIONS, REASON, "mrr", METER, WEEKLY, "team.csm", "renews_on", ALERTS)
 DEFAULT_SORT = "-mrr"
 _PUT_TOGETHER = {
     METER: ("Active / licences", "Usage"),

@@ -15,12 +15,15 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Account, TeamMember
+from alerts.editing import save_alert_rule
 from core.clock import Moment, moment
 from core.models import Workspace
+from csbox.pipeline import refresh_everything
 from health.editing import override_health, save_config
 from health.models import AccountHealth, HealthConfig
 from health.refresh import refresh_health
 from segments.models import AccountMembership
+from segments.refresh import refresh_due
 from tests import factories
 from tests.health.test_scores import BOTH
 from tests.query_counts import QueryCount
@@ -57,6 +60,19 @@ def test_the_list_says_why_in_one_line(manager: Client, scored: Company) -> None
     assert worst[-2:] == ["Birch", "Gum"] or worst[-1] == "Birch"
     plain = manager.get("/accounts/?cols=mrr").content.decode()
     assert "Main reason" not in plain.split("<tbody")[0].split('id="columns"')[0].split("<thead")[1]
+
+
+def test_open_alerts_are_a_bell_that_leads_to_them(manager: Client, scored: Company) -> None:
+    fir = scored.accounts["Fir"]
+    condition = {"match": "all", "rules": [{"field": "account.name", "op": "is", "value": "Fir"}]}
+    save_alert_rule(None, name="About Fir", condition=condition, include_existing=True)
+    refresh_due()
+    refresh_everything()
+    assert fir.alerts.count() == 1
+    page = manager.get("/accounts/").content.decode()
+    assert page.count('class="bell"') == 1
+    assert f'<a class="bell" href="/alerts/?account={fir.pk}">' in page
+    assert '<span class="vh">Open alerts</span><svg class="icon" aria-hidden="true"><use href="#i-bell"/>' in page
 
 
 def test_the_export_says_what_the_list_shows(manager: Client, scored: Company, query_count: QueryCount) -> None:

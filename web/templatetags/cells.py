@@ -14,6 +14,7 @@ from django.utils.html import conditional_escape, escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from health.models import Band
+from web.columns import ALERTS
 from web.templatetags.csbox import ago, count, day, from_today, money, percent_of, safe_link
 
 register = template.Library()
@@ -35,6 +36,8 @@ def cells_of(row: Any, shell: Any, why: str = "", dimensions: Sequence[tuple[str
             inner = _band_why(item, why)
         elif item.column.key == "health_dimensions":
             inner = _strip(item.value, dimensions)
+        elif item.column.key == ALERTS:
+            inner = _alerts(item.value, row.pk)
         else:
             inner = cell(item, shell)
         css = f"{item.column.css}{' num' if item.column.numeric else ''}"
@@ -63,7 +66,8 @@ def cell(found: Any, shell: Any) -> Html:
         return NOTHING
     if column.key == "health_reason":
         css = "reason ok" if value.fine else "reason"
-        return mark_safe(f'<span class="{css}">{escape(value.reason)}</span>')  # noqa: S308 - escaped
+        whole = escape(value.reason).replace(" %", "\u00a0%")  # a number keeps its sign
+        return mark_safe(f'<span class="{css}">{whole}</span>')  # noqa: S308 - escaped
     if column.key == "health.band":
         return pill(value)
     if column.key.startswith("health.change_"):
@@ -94,6 +98,17 @@ def _band_why(item: Any, why: str) -> Html:
         f'<a class="health-btn" href="{escape(why)}{pk}" data-why hx-get="{before}{pk}{after}">'
         f'{pill(item.value)}{number}<span class="vh">. Why?</span></a>'
     )
+
+
+def _alerts(open_ones: int | None, pk: int) -> Html:
+    """How many alerts are open, as a link to them; where all is quiet, nothing that draws the eye."""
+    if not open_ones:
+        return mark_safe('<span class="vh">0</span>')
+    return format_html(
+        '<a class="bell" href="{}?account={}"><svg class="icon" aria-hidden="true"><use href="#i-bell"/></svg>{}'
+        '<span class="vh"> open</span></a>',
+        reverse("alerts"), pk, open_ones,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1)
