@@ -64,6 +64,12 @@ def check_attribute(definition: AttributeDefinition, *, active: bool, choices: I
         raise NamedInRules(f"A choice of {definition.name} ({', '.join(gone[:5])})", uses)
 
 
+def retired_names() -> dict[str, str]:
+    """The names of custom attributes that are switched off, by the key that they had as fields."""
+    found = AttributeDefinition.objects.filter(active=False).values_list("subject", "key", "name")
+    return {f"{subject}.custom.{key}": name for subject, key, name in found}
+
+
 def check_team_name(team: Team, name: str) -> None:
     """Raises NamedInRules if rules name a team that is to be called otherwise."""
     uses = uses_in_rules(team) if fold(name) != fold(team.name) else []

@@ -126,6 +126,7 @@ class NotificationSettingsView(ApiView):
     """What you are told, how and when."""
 
     permission_classes: Any = [IsMember]
+    matched: ClassVar[tuple[str, ...]] = ("patch",)
 
     @extend_schema(responses=NotificationSettingsSerializer)
     def get(self, request: Request) -> Response:

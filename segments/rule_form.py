@@ -304,8 +304,7 @@ def _out(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
 def _negate(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
     """The exact opposite: the operator's twin where there is one, else a group of which none may match."""
     siblings, node = children(node_at(tree, at[:-1])), node_at(tree, at)
-    table: Mapping[str, Any] = SEGMENT_OPERATORS if "segment" in node else OPERATORS if "field" in node else {}
-    twin = _twin(str(node.get("op", "")), table)
+    twin = _opposite(node)
     if node.get("match") in ("any", "none"):
         node["match"] = "none" if node["match"] == "any" else "any"
     elif twin:
@@ -313,6 +312,16 @@ def _negate(tree: Tree, at: Place, key: str, vocabulary: Vocabulary) -> Place:
     else:
         siblings[at[-1]] = {"match": "none", "rules": [node]}
     return at
+
+
+def negates_in_place(node: Any) -> bool:
+    """Whether its opposite needs no group around it."""
+    return isinstance(node, dict) and (node.get("match") in ("any", "none") or bool(_opposite(node)))
+
+
+def _opposite(node: Tree) -> str:
+    table: Mapping[str, Any] = SEGMENT_OPERATORS if "segment" in node else OPERATORS if "field" in node else {}
+    return _twin(str(node.get("op", "")), table)
 
 
 def _twin(op: str, table: Mapping[str, Any]) -> str:

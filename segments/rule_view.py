@@ -11,11 +11,12 @@ from typing import Any
 from accounts.fields import Category, Choice, Field, Kind, Rows, Subject, Vocabulary
 from accounts.fields.operators import OPERATORS, Shape, operators_for
 from accounts.fields.properties import kind_meant, property_operators
+from accounts.in_rules import retired_names
 from segments.event_form import PROPERTY_FIELD
 from segments.event_view import EventView, event_view, operators
 from segments.questions import Reader
 from segments.rule_controls import Control, control_for, fill_span
-from segments.rule_form import OF, OF_PATH, Place, Tree, children
+from segments.rule_form import OF, OF_PATH, Place, Tree, children, negates_in_place
 from segments.rule_words import put_words
 from segments.rules.event_reader import owners_of_dates
 from segments.rules.operators import SEGMENT_OPERATORS
@@ -37,8 +38,9 @@ QUANTIFIERS = {
 @dataclass
 class NodeView:
     """One node. `kind` is condition, segment, event, property, group or quantified; `dom` is its path as an id, `days`
-    what a relative condition means today ("since 23 Oct 2026"). `in_group` says that it can move out to the level
-    above; it cannot leave a group about users or subscriptions, where it would come to mean something else."""
+    what a relative condition means today ("since 23 Oct 2026"), `depth` its level, 1 for the root. `in_group` says that
+    it can move out to the level above; it cannot leave a group about users or subscriptions, where it would come to
+    mean something else. `may_copy` and `may_negate` say what a screen offers of it."""
 
     kind: str
     path: str
@@ -48,6 +50,8 @@ class NodeView:
     first: bool = False
     last: bool = False
     in_group: bool = False
+    may_copy: bool = True
+    may_negate: bool = True
     depth: int = 1
     named: Field | None = None
     key: str = ""
@@ -86,6 +90,23 @@ class NodeView:
         """True if a screen offers another group inside; deeper ones made elsewhere are kept and shown."""
         return self.depth < OFFERED_LEVELS and not self.rows
 
+    @property
+    def may_wrap(self) -> bool:
+        """True if a screen offers a group around it, which would put it a level deeper."""
+        return self.depth + self.levels <= OFFERED_LEVELS
+
+    @property
+    def levels(self) -> int:
+        """How many levels of groups it is, itself included; 0 for a condition."""
+        grouped = self.kind in ("group", "quantified")
+        return 1 + max((node.levels for node in self.nodes), default=0) if grouped else 0
+
+    @property
+    def conditions(self) -> int:
+        """How many conditions it is, or has in it."""
+        below = [*self.nodes, self.of] if self.of else self.nodes
+        return (self.kind not in ("group", "quantified")) + sum(node.conditions for node in below)
+
 
 @dataclass
 class RuleView:
@@ -120,6 +141,8 @@ def rule_view(
     top = builder.group(tree if "rules" in tree else {"match": "all", "rules": []}, (), "", "", 1)
     view = RuleView(top, reader, [], builder.conditions)
     nodes = view.by_pointer()
+    for node in nodes.values():
+        node.may_copy = view.conditions + node.conditions <= OFFERED_CONDITIONS
     for problem in problems:
         pointer = problem.pointer
         while pointer and pointer not in nodes:
@@ -141,6 +164,11 @@ class _Builder:
     def properties(self) -> Mapping[str, Mapping[str, Kind]]:
         """The properties that events had lately; read when the first event is shown."""
         return self.vocabulary.events.properties()
+
+    @cached_property
+    def retired(self) -> Mapping[str, str]:
+        """The names of attributes that are fields no more; read when a condition names no field."""
+        return retired_names()
 
     def path(self, place: Place) -> str:
         """The form's path of a place."""
@@ -194,6 +222,8 @@ class _Builder:
             node = self.node(child, (*found.place, i), f"{pointer}/{i}", word if i else "When", depth + 1)
             node.first, node.last = i == 0, i == len(below) - 1
             node.in_group = found.kind == "group" and bool(found.place) and found.place[-1] != OF
+            node.depth = depth + 1
+            node.may_negate = node.may_wrap or negates_in_place(child)
             found.nodes.append(node)
 
     def segment(self, tree: Tree, place: Place, pointer: str, joiner: str) -> NodeView:
@@ -263,7 +293,7 @@ class _Builder:
         node = NodeView("condition", self.path(place), place, pointer, joiner, key=key)
         found = self.vocabulary.get(key)
         if found is None:
-            node.label = f"{key} (deleted)" if key else ""
+            node.label = f"{self.retired.get(key, key)} (deleted)" if key else ""
             node.op = str(tree.get("op", ""))
             node.control = Control("deleted", value="" if tree.get("value") is None else str(tree.get("value")))
             return node

@@ -25,7 +25,7 @@ class SubscriptionSerializer(FactSerializer):
     status = Via("status_id", max_length=80, required=False)
     mrr = Amount(required=False, min_value=0)
     currency = Text(max_length=3, required=False)
-    mrr_base = Amount(read_only=True)
+    mrr_base = Amount(read_only=True, allow_null=True)
     quantity = Whole(required=False, allow_null=True, min_value=0, max_value=2_147_483_647)
     billing_period = serializers.ChoiceField(
         Subscription.Period.choices, required=False, allow_null=True, allow_blank=True

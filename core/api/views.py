@@ -20,10 +20,12 @@ from core.api.problems import ApiProblem
 
 
 class ApiView(APIView):
-    """What views and viewsets have in common. `takes` names the query parameters of a view that is no viewset."""
+    """What views and viewsets have in common. `takes` names the query parameters of a view that is no viewset;
+    `matched` the actions (of a plain view, the methods) that are refused without If-Match, for the schema."""
 
     permission_classes: Any = [IsMember]
     takes: ClassVar[tuple[str, ...]] = ()
+    matched: ClassVar[tuple[str, ...]] = ()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Who asks, whether they may, how often; then whether every parameter is known."""
@@ -55,6 +57,7 @@ class ApiViewSet(ApiView, GenericViewSet[Any]):
     default_ordering = "id"
     parameters: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     reading_actions: ClassVar[tuple[str, ...]] = ()
+    matched: ClassVar[tuple[str, ...]] = ("partial_update", "destroy")
 
     def known_parameters(self) -> list[str]:
         """The query parameters of the present action."""

@@ -130,6 +130,7 @@ class SyncItemViewSet(ApiViewSet):
     serializer_class = SyncItemSerializer
     filterset_class = SyncItemFilters
     orderings: ClassVar[dict[str, str]] = {"id": "id", "key": "key"}
+    matched: ClassVar[tuple[str, ...]] = ()  # it is ended or not
     default_ordering = "id"
     lookup_value_regex = r"[0-9]{1,18}"
     http_method_names = ["get", "head", "options", "post", "delete"]

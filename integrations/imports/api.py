@@ -103,6 +103,7 @@ class ImportViewSet(ApiViewSet):
     serializer_class = ImportSerializer
     filterset_class = ImportFilters
     orderings: ClassVar[dict[str, str]] = {"id": "id", "created_at": "created_at"}
+    matched: ClassVar[tuple[str, ...]] = ()  # a draft is thrown away or not
     default_ordering = "-id"
     parameters: ClassVar[dict[str, tuple[str, ...]]] = {"rejects": PAGING}
     lookup_value_regex = r"[0-9]{1,18}"

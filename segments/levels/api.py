@@ -26,9 +26,9 @@ class LevelSerializer(StrictSerializer):
     name = serializers.CharField(read_only=True)
     position = serializers.IntegerField(read_only=True)
     rule = Rule(allow_null=True)
-    active = YesNo(required=False)
-    error = serializers.CharField(read_only=True)
-    decided_at = serializers.DateTimeField(read_only=True)
+    active = YesNo(required=False, allow_null=True)
+    error = serializers.CharField(read_only=True, allow_null=True)
+    decided_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
     def to_representation(self, instance: AccountLevel) -> dict[str, Any]:
         """The level, and its rule if it has one."""

@@ -14,6 +14,8 @@ from django.db import connection, models
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver
+from drf_spectacular.validation import validate_schema
+from jsonschema import Draft202012Validator
 from rest_framework import serializers
 
 from accounts.models import Account, AccountLevel, AttributeDefinition, DataExport, Erasure, Team, TeamMember
@@ -34,6 +36,7 @@ from integrations.models import (
 from segments.models import Segment
 from tests import factories
 from tests.api.conftest import ApiClient, Company, check_problem, code_of
+from tests.api.test_edits import EDITS, NOT_EDITED
 from tests.rows import any_row
 from usage.models import AccountUsage, EventName, Feed, Trait
 
@@ -179,7 +182,7 @@ OTHERS: dict[type[models.Model], dict[str, Any]] = {
     )
 } | {
     Message: {"outcome": "failed"},
-    Notice: {"member": lambda: TeamMember.objects.get(access="admin")},
+    Notice: {"member": lambda: TeamMember.objects.get(access="admin"), "kind": "alert"},
     Trait: {"kind": "number", "method": "count", "definition": {"event": "Export"}},
 }  # fmt: skip
 
@@ -240,10 +243,59 @@ def test_a_cursor_of_another_ordering_is_refused(company: Company, admin: ApiCli
     assert code_of(admin("GET", following + "&ordering=mrr")) == "invalid-cursor"
 
 
-def test_the_schema_is_openapi_and_names_every_address(company: Company, admin: ApiClient) -> None:
-    answer = admin("GET", "/api/v1/schema/", Accept="application/vnd.oai.openapi+json")
+SCHEMAS: list[dict[str, Any]] = []  # it is always the same, and takes a while to make
+
+
+def schema_of(client: ApiClient) -> dict[str, Any]:
+    """The OpenAPI document. What is only sent is no part of an answer, so its being required is taken out."""
+    if SCHEMAS:
+        return SCHEMAS[0]
+    answer = client("GET", "/api/v1/schema/", Accept="application/vnd.oai.openapi+json")
     assert answer.status_code == 200
-    schema = answer.json()
+    found: dict[str, Any] = answer.json()
+    for one in found["components"]["schemas"].values():
+        sent = {name for name, value in one.get("properties", {}).items() if value.get("writeOnly")}
+        if sent & set(one.get("required", ())):
+            one["required"] = sorted(set(one["required"]) - sent)
+    SCHEMAS.append(found)
+    return found
+
+
+def test_every_list_and_problem_is_answered_as_the_schema_says(company: Company, admin: ApiClient) -> None:
+    grow(1)
+    schema = schema_of(admin)
+    wrong = {}
+    for name in LISTS:
+        told = schema["paths"][f"/api/v1/{name}/"]["get"]["responses"]
+        asked = {"200": (f"{name}/", "application/json"), "default": (f"{name}/?no=1", "application/problem+json")}
+        for status, (address, kind) in asked.items():
+            judge = Draft202012Validator(told[status]["content"][kind]["schema"] | {"components": schema["components"]})
+            if found := [one.json_path + ": " + one.message[:99] for one in judge.iter_errors(admin(
+                "GET", address).json())]:  # fmt: skip
+                wrong[address] = found[:3]
+    assert not wrong
+
+
+def test_the_schema_says_which_edits_want_to_know_the_state(company: Company, admin: ApiClient) -> None:
+    wanted = {}
+    for address, operations in schema_of(admin)["paths"].items():
+        for method in {"put", "patch", "delete"} & operations.keys():
+            headers = [one for one in operations[method].get("parameters", ()) if one["name"] == "If-Match"]
+            wanted[method, address] = bool(headers and headers[0].get("required"))
+    people = {"users": "u-fjord-lines", "subscriptions": "s-fjord-lines", "accounts": "fjord-lines"}
+    for (method, address), required in wanted.items():
+        name = address.split("/")[3]
+        if method != "put" and address.count("/") == 5 and name in people:
+            answer = admin(method.upper(), f"{name}/{people[name]}/", {} if method == "patch" else None)
+            assert (answer.status_code == 428) is required, address
+    assert {address.split("/")[3] for (_, address), needed in wanted.items() if needed} == EDITS.keys()
+    free = {(method, address.split("/")[3]) for (method, address), needed in wanted.items() if not needed}
+    assert {method for method, name in free if name not in NOT_EDITED} == {"put"}
+
+
+def test_the_schema_is_openapi_and_names_every_address(company: Company, admin: ApiClient) -> None:
+    schema = schema_of(admin)
+    validate_schema(schema)
     assert schema["openapi"].startswith("3.1")
     assert {f"/api/v1/{name}/" for name in LISTS} <= schema["paths"].keys()
     names = {parameter["name"] for parameter in schema["paths"]["/api/v1/accounts/"]["get"]["parameters"]}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from html import unescape
 from typing import Any
 
 import pytest
@@ -229,3 +231,63 @@ def test_a_number_is_taken_as_people_type_it(reader: Reader) -> None:
         form = QueryDict(mutable=True)
         form.update({"n.0.field": "account.mrr", "n.0.op": "at_least", "n.0.value": typed})
         assert read_form(form, reader.vocabulary)[0]["rules"][0].get("value") == read, typed
+
+
+def levels(node: Tree) -> int:
+    """How many groups deep a tree is."""
+    below = [child for child in node.get("where", node).get("rules", []) if isinstance(child, dict)]
+    grouped = "rules" in node or ("where" in node and "event" not in node)
+    return 1 + max(map(levels, below), default=0) if grouped else 0
+
+
+def offered(html: str) -> list[str]:
+    """The steps that a drawn builder has buttons for."""
+    return re.findall(r'name="do" value="([^"]+)"', html)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tree=TREES)
+def test_no_step_that_is_offered_goes_deeper_than_three_levels(
+    drawn: Callable[[Tree], str], reader: Reader, tree: Tree
+) -> None:
+    html = drawn(tree)
+    form, before = fields(html), levels(tree)
+    for step in offered(html):
+        if step.startswith(("group:", "wrap:", "negate:", "copy:")):  # what can make a group
+            after, places = read_form(form, reader.vocabulary)
+            take_step(after, places, step, reader.vocabulary)
+            assert levels(after) <= max(before, 3), step
+
+
+def test_what_is_not_offered_for_its_depth_says_why_in_the_menu(drawn: Callable[[Tree], str]) -> None:
+    inner = {"match": "any", "rules": [A, B]}
+    html = drawn({"match": "all", "rules": [{"match": "any", "rules": [inner, C]}, A]})
+    steps = offered(html)
+    assert {"group:n", "group:n.0", "wrap:n.1", "wrap:n.0.1"} <= set(steps)
+    assert not {"group:n.0.0", "wrap:n.0", "wrap:n.0.0", "wrap:n.0.0.0"} & set(steps)
+    for row in ("n-0", "n-0-0", "n-0-0-0", "n-0-0-1"):
+        menu = html.split(f'id="more-{row}"')[1].split("</ul>")[0]
+        assert "No further group: this page offers three levels." in menu, row
+    assert "No further" not in html.split('id="more-n-1"')[1]
+
+
+def test_fifty_conditions_are_offered_and_no_more(drawn: Callable[[Tree], str]) -> None:
+    group = {"match": "any", "rules": [A, B]}
+    html = drawn({"match": "all", "rules": [*[A] * 47, group]})
+    assert {"add:n", "add:n.47", "copy:n.0"} <= set(offered(html))
+    assert "copy:n.47" not in offered(html)  # it would make 51
+    assert "No further condition: this page offers 50." in html.split('id="more-n-47"')[1].split("</ul>")[0]
+    html = drawn({"match": "all", "rules": [*[A] * 48, group]})
+    assert not [step for step in offered(html) if step.startswith(("add:", "group:", "copy:"))]
+    assert "50 conditions are the most that this page offers." in html
+
+
+def test_a_deleted_attribute_is_shown_by_its_name(drawn: Callable[[Tree], str], reader: Reader) -> None:
+    AttributeDefinition.objects.create(subject="account", key="region", name="Region", kind="text", active=False)
+    rules = [{"field": f"account.custom.{key}", "op": "is", "value": "EMEA"} for key in ("region", "never")]
+    html = drawn({"match": "all", "rules": rules})
+    shown = [unescape(re.sub("<[^>]+>", "", one)) for one in re.findall(r'data-field="n\.\d".*?</button>', html)]
+    assert [one.split(">")[-1] for one in shown] == ["Region (deleted)", "account.custom.never (deleted)"]
+    assert fields(html).getlist("n.0.value") == ["EMEA"]
+    with pytest.raises(RuleError):  # saving waits until it is removed
+        parse({"match": "all", "rules": rules[:1]}, reader.vocabulary)
