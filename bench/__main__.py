@@ -1,4 +1,4 @@
-"""`python -m bench refresh|list|admin|events|preview|ingest|live|health|alerts|foresight|alertquality|backtest|sync`."""
+"""`python -m bench refresh|list|admin|pages|events|preview|ingest|live|health|alerts|…|backtest|sync`: prints JSON."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ MEASURED = {
     "refresh": "refresh",
     "list": "listing",
     "admin": "backoffice",
+    "pages": "pages",
     "events": "events",
     "preview": "previewing",
     "ingest": "ingest",

@@ -32,6 +32,7 @@ GOALS: dict[str, tuple[Goal, ...]] = {
     "refresh": (Goal("*.ratio", at_most=3),),
     "list": (Goal("p95_ms", at_most=100),),
     "admin": (Goal("slowest_ms", at_most=1_000),),
+    "pages": (Goal("pages.*.p95_ms", at_most=300),),
     "events": tuple(Goal(f"conditions.typical, {one}.elapsed_ms", at_most=100) for one in (
         "at least 3 times", "at least once", "never", "at most 2 times", "2 users", "3 days", "down by half", "stopped",
     )),

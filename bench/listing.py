@@ -99,8 +99,8 @@ def states() -> dict[str, dict[str, Any]]:
     }
 
 
-def prepare(asked: argparse.Namespace) -> None:
-    """The company, some days of usage for the lines in the table, and a row of segments as tabs."""
+def company(asked: argparse.Namespace) -> None:
+    """The accounts, some days of usage for the lines in the table, and a row of segments as tabs."""
     data.fill(asked.accounts, asked.seed)
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO usage_eventname (name, first_seen_at) VALUES ('Opened', now()) RETURNING id")
@@ -110,6 +110,11 @@ def prepare(asked: argparse.Namespace) -> None:
     for position, (key, name, rule) in enumerate(rules):
         Segment.everything.create(key=key, name=name, rule=rule, version=1, position=position)
     refresh_segments()
+
+
+def prepare(asked: argparse.Namespace) -> None:
+    """The company with its health of today and of a month ago."""
+    company(asked)
     _score()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")

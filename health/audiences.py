@@ -42,7 +42,8 @@ def audiences(reader: Reader, seen: QuerySet[Account]) -> list[Audience]:
     stages = stages_of(everything, reader.vocabulary)
     mine = [
         one for one in everything
-        if one.subject == Segment.Subject.ACCOUNT and one.active and stages[one.key] < Stage.HEALTH
+        if one.subject == Segment.Subject.ACCOUNT and one.active and not one.internal
+        and stages[one.key] < Stage.HEALTH
     ]  # fmt: skip
     configs = {config.segment_id: config for config in HealthConfig.objects.all()}
     by_rule = {_written(one.rule): one for one in reversed(mine)}

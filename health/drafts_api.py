@@ -52,7 +52,7 @@ class FlowSerializer(StrictSerializer):
 
 
 class MoverSerializer(StrictSerializer):
-    """An account whose band would change."""
+    """An account whose band would change; `why` names the measure that decides, or what else does."""
 
     account = serializers.CharField()
     name = serializers.CharField()
@@ -60,6 +60,7 @@ class MoverSerializer(StrictSerializer):
     after = serializers.ChoiceField(Band.choices)
     score_before = Amount(allow_null=True)
     score_after = Amount(allow_null=True)
+    why = serializers.CharField()
 
 
 class SpreadSerializer(StrictSerializer):
@@ -139,7 +140,7 @@ def told(effect: Effect, definition: Definition, ids: dict[int, str]) -> dict[st
         "movers": [
             {
                 "account": ids[one.pk], "name": one.name, "before": one.before, "after": one.after,
-                "score_before": one.score_before, "score_after": one.score_after,
+                "score_before": one.score_before, "score_after": one.score_after, "why": one.why,
             }
             for one in effect.movers
         ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,8 +13,10 @@ from django.db.models import QuerySet
 from accounts.models import Account
 from core.deadline import TooSlow, time_limit
 from health.definition import Definition, Measure
+from health.differing import told
 from health.judging import in_segments, judged, without_failing
 from health.models import Band, HealthConfig
+from health.recalling import lenient, versions_of
 from health.scoring import fixed, plain, share_of
 from health.statements import EFFECT
 from segments.models import Segment
@@ -22,6 +24,7 @@ from segments.questions import Reader
 
 LIMIT_MS = 8_000  # of one statement
 BINS, SAMPLE = 20, 5
+NOT_BY_ANY = "No config scores it at present"
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class Flow:
 
 @dataclass(frozen=True)
 class Mover:
-    """An account whose band would change, with its score now and then; None where there is none."""
+    """An account whose band would change, with its score now and then (None where there is none), and what decides:
+    "Used gives 5 of 100, was 50"."""
 
     pk: int
     name: str
@@ -44,6 +48,7 @@ class Mover:
     after: str
     score_before: Decimal | None
     score_after: Decimal | None
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,12 +121,7 @@ def effect_of(
     flows, movers, scores, steps = row
     return Effect(
         tuple(Flow(one["before"], one["after"], one["n"], Decimal(one["mrr"])) for one in flows or ()),
-        tuple(
-            Mover(
-                one["id"], one["name"], one["before"], one["after"], _number(one["score_before"]), _number(one["score"])
-            )
-            for one in movers or ()
-        ),
+        tuple(_movers(movers or (), definition, reader)),
         tuple(
             _spread(measure, (scores or {}).get(str(i)), (steps or {}).get(str(i)))
             for i, measure in enumerate(definition.measures, start=1)
@@ -141,6 +141,17 @@ def accounts_of(config: HealthConfig | None, segment: Segment | None, seen: Quer
     taken = [one.segment_id for one in order if one.segment_id is not None and one.segment_id != _pk(segment)]
     found = seen.filter(in_segments([segment.pk])) if segment is not None else seen
     return found.exclude(in_segments(taken)) if taken else found
+
+
+def _movers(rows: Sequence[Mapping[str, Any]], definition: Definition, reader: Reader) -> Iterator[Mover]:
+    """Each with the reason, by what it was scored by until now; one statement for all of them."""
+    versions = versions_of({(row["config"], row["version"]) for row in rows})
+    until_now = {(one.config_id, one.number): lenient(one.definition, reader) for one in versions}
+    for row in rows:
+        was, now = (list(map(_number, row[side] or ())) for side in ("was", "now"))
+        old, bands = until_now.get((row["config"], row["version"])), (row["before"], row["after"])
+        why = told(old, definition, was, now, bands) if old else NOT_BY_ANY
+        yield Mover(row["id"], row["name"], *bands, _number(row["score_before"]), _number(row["score"]), why)
 
 
 def _pk(segment: Segment | None) -> int | None:

@@ -324,7 +324,8 @@ def number_in_words(value: Decimal | None, measure: Measure) -> str:
 
 def _plain(value: Decimal) -> str:
     rounded = value.quantize(Decimal(1)) if abs(value) >= 100 else value.quantize(Decimal("0.1"))
-    return f"{rounded:,f}".rstrip("0").rstrip(".") if "." in f"{rounded:f}" else f"{rounded:,f}"
+    text = f"{rounded:,f}".rstrip("0").rstrip(".") if "." in f"{rounded:f}" else f"{rounded:,f}"
+    return text.replace("-", "−")
 
 
 def _short(text: str) -> str:

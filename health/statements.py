@@ -66,9 +66,9 @@ flipped AS (
     INSERT INTO health_bandchange (account_id, at, before, after, score_before, score_after, config_id, version, cause)
     SELECT id, %(now)s, band_before, band, score_before, score, %(config)s, %(version)s,
            CASE WHEN fresh THEN 'first'
+                WHEN computed_before = computed THEN 'override'
                 WHEN config_before IS DISTINCT FROM %(config)s::bigint THEN 'config'
                 WHEN version_before <> %(version)s THEN 'version'
-                WHEN computed_before = computed THEN 'override'
                 ELSE %(cause)s END
     FROM differing WHERE band_before <> band
     RETURNING 1
@@ -124,12 +124,13 @@ EFFECT = """
 WITH {judged},
 compared AS MATERIALIZED (
     SELECT w.id, w.score, w.band, w.measures, w.shown, coalesce(old.band, 'none') AS band_before,
-           old.score AS score_before, a.mrr, a.name, a.name_folded
+           old.score AS score_before, old.config_id, old.version, old.measures AS measures_before,
+           a.mrr, a.name, a.name_folded
     FROM wanted AS w JOIN accounts_account AS a ON a.id = w.id
     LEFT JOIN health_accounthealth AS old ON old.account_id = w.id
 ),
 ranked AS (
-    SELECT id, name, band_before, band, score_before, score,
+    SELECT id, name, band_before, band, score_before, score, config_id, version, measures_before, measures,
            row_number() OVER (PARTITION BY band_before, band ORDER BY mrr DESC NULLS LAST, name_folded, id) AS place
     FROM compared WHERE band_before <> band
 ),
@@ -170,7 +171,8 @@ SELECT
         FROM compared GROUP BY band_before, band
     ) AS flow),
     (SELECT json_agg(mover ORDER BY place, name) FROM (
-        SELECT id, name, band_before AS before, band AS after, score_before::text, score::text, place
+        SELECT id, name, band_before AS before, band AS after, score_before::text, score::text, place,
+               config_id AS config, version, measures_before::text[] AS was, measures::text[] AS now
         FROM ranked WHERE place <= %(sample)s
     ) AS mover),
     (SELECT json_object_agg(place, json_build_object('good', good, 'average', average, 'poor', poor, 'none', none))

@@ -63,6 +63,31 @@ class Moved:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """How many accounts one definition gives a band and the other another one, or the same; None where a report from
+    before does not say."""
+
+    before: str
+    after: str
+    number: int | None
+
+    @property
+    def label(self) -> str:
+        """In words, for who hears the number alone."""
+        after = "stay" if self.before == self.after else f"would be {NAMES[self.after]}"
+        return f"{NAMES[self.before]} accounts that {after}"
+
+
+@dataclass(frozen=True)
+class GridRow:
+    """A band by the earlier definition, with the accounts by the band that the tested one gives them."""
+
+    band: str
+    label: str
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
 class Raised:
     """An alert: whose, when, the churn that followed (None: none so far), and whether that can be said already."""
 
@@ -84,7 +109,7 @@ class ReportView:
     sides: list[Side]
     rows: list[tuple[int, list[tuple[str, dict[str, Any]]]]]
     months: list[Month]
-    flows: list[tuple[str, str, str, str, int]]
+    grid: list[GridRow]
     moved: list[Moved]
     raised: list[Raised]
     gaps: list[dict[str, Any]]
@@ -106,15 +131,28 @@ def report_view(test: BackTest, viewer: Any) -> ReportView:
         for pk, day, churn, known in report["raised"]
         if pk in accounts
     ]
-    flows = [(*key.split(), *(NAMES[band] for band in key.split()), n) for key, n in report["moves"].items()]
     figures = [report["sides"][side.key]["horizons"] for side in sides]
     keys = [side.key for side in sides]
     rows = [(row[0]["days"], list(zip(keys, row, strict=True))) for row in zip(*figures, strict=True)]
     return ReportView(
-        sides, rows, _months(report, sides), sorted(flows, key=lambda flow: -flow[4]),  # type: ignore[misc]
-        moved[:FIRST], raised[:FIRST], [_gap(one) for one in report["gaps"]],
+        sides, rows, _months(report, sides), _grid(report), moved[:FIRST], raised[:FIRST],
+        [_gap(one) for one in report["gaps"]],
         report["accounts"], report["churns"], report["moved_total"], len(wanted) - len(accounts),
     )  # fmt: skip
+
+
+def _grid(report: dict[str, Any]) -> list[GridRow]:
+    """Old band by new band; Not scored only where some account is."""
+    stays: dict[str, int] | None = report.get("stays")
+    numbers = {tuple(pair.split()): number for pair, number in report["moves"].items()}
+    numbers |= {(band, band): number for band, number in (stays or {}).items()}
+    shown = [band for band in BANDS if band != "none" or any("none" in pair for pair in numbers)]
+
+    def cell(before: str, after: str) -> Cell:
+        unknown = before == after and stays is None
+        return Cell(before, after, None if unknown else numbers.get((before, after), 0))
+
+    return [GridRow(band, NAMES[band], [cell(band, after) for after in shown]) for band in shown]
 
 
 def side_names(test: BackTest) -> dict[str, str]:
@@ -170,11 +208,14 @@ class Behind:
 
 def behind(test: BackTest, asked: dict[str, str], viewer: Any) -> Behind | None:
     """What the address asks for: `of` moved (with `before` and `after`), alerts or left, with `side` and `days`, and
-    `right` or `caught` as yes, no or nothing. None where that is in no report."""
+    `right`, `caught` or `already` as yes. None where that is in no report."""
     report, of = test.report, asked.get("of", "")
     side, days = asked.get("side", ""), asked.get("days", "")
     if of == "moved":
         pair = (asked.get("before", ""), asked.get("after", ""))
+        if pair[0] == pair[1] and pair[0] in NAMES:
+            same = [(row[0], "") for row in report.get("stayed", ()) if row[1] == pair[0]]
+            return _behind(f"{NAMES.get(pair[0], '')} by both", same, report.get("stays", {}).get(pair[0], 0), viewer)
         found = [(row[0], row[3] if len(row) > 3 else "") for row in report["moved"] if tuple(row[1:3]) == pair]
         title = f"{NAMES.get(pair[0], '')} became {NAMES.get(pair[1], '')}"
         return _behind(title, found, report["moves"].get(" ".join(pair), 0), viewer)
@@ -184,17 +225,29 @@ def behind(test: BackTest, asked: dict[str, str], viewer: Any) -> Behind | None:
     name = side_names(test)[side]
     if of == "alerts":
         return _alerts(report, side, name, horizon, asked.get("right") == "yes", viewer)
-    caught = asked.get("caught") == "yes"
-    rows = [row for row in report.get("left", ()) if row[1] == side and row[2] == horizon["days"]]
-    told = [(row[0], f"left on {day_text(dt.date.fromisoformat(row[3]))}, {_caught(row[4])}") for row in rows
-            if row[4] or not caught]  # fmt: skip
-    title = f"{name}: left, and Poor in the {days} days before" if caught else f"{name}: left, within {days} days"
-    return _behind(title, told, horizon["caught"] if caught else horizon["churns"], viewer)
+    return _left(report, side, name, horizon, asked, viewer)
 
 
 def _horizons(report: dict[str, Any], side: str) -> list[dict[str, Any]]:
     found = report["sides"].get(side) if side in ("tested", "against") else None
     return list(found["horizons"]) if found else []
+
+
+def _left(
+    report: dict[str, Any], side: str, name: str, horizon: dict[str, Any], asked: dict[str, str], viewer: Any
+) -> Behind:
+    """Who left and counts at a horizon: all, those that were Poor in the days before, or so many days before."""
+    days = horizon["days"]
+    rows = [row for row in report.get("left", ()) if row[1] == side and row[2] == days]
+    total, title = horizon["churns"], f"{name}: left, within {days} days"
+    if asked.get("already") == "yes":
+        rows, total = [row for row in rows if len(row) > 5 and row[5]], horizon.get("already", 0)
+        title = f"{name}: left, and Poor already {days} days before"
+    elif asked.get("caught") == "yes":
+        rows, total = [row for row in rows if row[4]], horizon["caught"]
+        title = f"{name}: left, and Poor in the {days} days before"
+    told = [(row[0], f"left on {day_text(dt.date.fromisoformat(row[3]))}, {_caught(row[4])}") for row in rows]
+    return _behind(title, told, total, viewer)
 
 
 def _caught(was: bool) -> str:

@@ -10,7 +10,7 @@ account was not there, was scored by another config, or had churned. Definitions
 * **Precision** is the share of the right ones among the alerts; the **base rate** is that share among all days of all
   accounts, which a config must beat.
 * A churn counts for **recall** if its H days before lie within the span and the account has a letter in them; it is
-  caught if one of these is p.
+  caught if one of these is p. It was **Poor already** if the last day that lies the whole horizon before it is p.
 * **Lead time** is the median number of days from the alert that began the last Poor episode before a caught churn to
   the churn. Episodes that had begun before the first letter of the account have no alert and are counted apart.
 """
@@ -90,12 +90,14 @@ def at_horizon(history: History, alerts: Sequence[tuple[int, int]], horizon: int
     told = [history.is_right(account, place, horizon) for account, place in alerts if place < judged]
     days, before = _base(history, judged, horizon)
     churns, caught, leads, begun = _caught(history, span)
+    already = sum(one.already for one in left(history, span))
     return {
         "days": horizon,
         "alerts": len(told), "true": sum(told), "precision": _share(sum(told), len(told)),
         "too_late": len(alerts) - len(told),
         "base": _share(before, days),
         "churns": churns, "caught": caught, "recall": _share(caught, churns),
+        "already": already, "already_share": _share(already, churns),
         "lead_days": median(leads) if leads else None, "leads": len(leads), "poor_from_the_start": begun,
     }  # fmt: skip
 
@@ -120,24 +122,35 @@ def _caught(history: History, span: dt.timedelta) -> tuple[int, int, list[int], 
     """How many churns there were to catch, how many were, how many days ahead, and how many were Poor all along."""
     churns = caught = begun = 0
     leads: list[int] = []
-    for account, churn, was_caught in left(history, span):
+    for one in left(history, span):
         churns += 1
-        if not was_caught:
+        if not one.caught:
             continue
         caught += 1
-        row, first = history.letters[account], bisect_left(history.days, churn - span)
-        start = first + row[first : bisect_left(history.days, churn)].rindex(POOR)
+        row, first = history.letters[one.account], bisect_left(history.days, one.churn - span)
+        start = first + row[first : bisect_left(history.days, one.churn)].rindex(POOR)
         while start > 0 and row[start - 1] == POOR:
             start -= 1
         if start > 0 and row[start - 1] != ABSENT:
-            leads.append((churn - history.days[start]).days)
+            leads.append((one.churn - history.days[start]).days)
         else:
             begun += 1
     return churns, caught, leads, begun
 
 
-def left(history: History, span: dt.timedelta) -> Iterator[tuple[int, dt.date, bool]]:
-    """The churns that count for recall at a horizon: whose, when, and whether it was caught."""
+@dataclass(frozen=True)
+class Left:
+    """A churn that counts for recall at a horizon: whose, when, whether it was caught, and whether the account was Poor
+    already the whole horizon before."""
+
+    account: int
+    churn: dt.date
+    caught: bool
+    already: bool
+
+
+def left(history: History, span: dt.timedelta) -> Iterator[Left]:
+    """Every churn that counts for recall at a horizon."""
     for account, days in history.churns.items():
         row = history.letters.get(account, "")
         for churn in days:
@@ -145,7 +158,8 @@ def left(history: History, span: dt.timedelta) -> Iterator[tuple[int, dt.date, b
                 continue
             window = row[bisect_left(history.days, churn - span) : bisect_left(history.days, churn)]
             if window.strip():
-                yield account, churn, POOR in window
+                already = row[bisect_right(history.days, churn - span) - 1] == POOR
+                yield Left(account, churn, POOR in window, already)
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -3,9 +3,10 @@
 accounts  how many were looked at        churns  how many left within the span, `churned` of which by account
 sides     {"tested": figures, "against": figures or null} (see `health.backtest.figures`)
 moves     {"good poor": n, …} from `against` to `tested` on the last day, `moved` [[account, against, tested, why], …]
+stays     {"good": n, …} whose band is the same on the last day, `stayed` [[account, band], …]
 raised    the alerts of the tested definition, newest first: [[account, day, day of churn or null, known], …]
 raised_against  the same of the other definition
-left      who left, for recall: [[account, side, horizon in days, day, whether it was caught], …]
+left      who left, for recall: [[account, side, horizon in days, day, whether it was caught, Poor already], …]
 gaps      what could not be known (see `health.backtest.unknown`)
 known_until  the last day of which it was known whether a churn began on it
 """
@@ -25,9 +26,10 @@ from health.backtest.replay import Replay
 from health.backtest.unknown import find_gaps
 
 FORMAT = 1
-LISTS = ("moved", "raised", "raised_against", "left")  # those that begin with an account
+LISTS = ("moved", "stayed", "raised", "raised_against", "left")  # those that begin with an account
 MOST = 500
 ORDER = {letter: place for place, letter in enumerate("pang")}
+NO_MOVES: dict[str, Any] = {"moves": {}, "moved": [], "moved_total": 0, "stays": {}, "stayed": []}
 
 
 def make_report(test: BackTest, replay: Replay) -> dict[str, Any]:
@@ -43,7 +45,7 @@ def make_report(test: BackTest, replay: Replay) -> dict[str, Any]:
         "churns": sum(len(_within(test, days)) for days in churned.values()),
         "known_until": churn.known_until.isoformat(),
         "sides": sides,
-        **(_moves(test, replay, tested, against) if against else {"moves": {}, "moved": [], "moved_total": 0}),
+        **(_moves(test, replay, tested, against) if against else NO_MOVES),
         "raised": _raised(tested),
         "raised_against": _raised(against) if against else [],
         "left": _left("tested", tested) + (_left("against", against) if against else []),
@@ -81,26 +83,33 @@ def _within(test: BackTest, days: Any) -> list[dt.date]:
 
 
 def _moves(test: BackTest, replay: Replay, tested: History, against: History) -> dict[str, Any]:
-    """Who has another band on the last day, the gravest first."""
-    pairs = [
-        (account, against.letters[account][-1], row[-1])
-        for account, row in tested.letters.items()
-        if row[-1] != ABSENT and row[-1] != against.letters[account][-1]
+    """Who has which band by both on the last day; of those that differ the gravest first."""
+    every = [
+        (account, against.letters[account][-1], row[-1]) for account, row in tested.letters.items() if row[-1] != ABSENT
     ]
+    pairs = [pair for pair in every if pair[1] != pair[2]]
     pairs.sort(key=lambda item: (ORDER[item[2]], ORDER[item[1]], item[0]))
     moves = Counter(f"{BANDS[old]} {BANDS[new]}" for _, old, new in pairs)
     shown = [(account, BANDS[old], BANDS[new]) for account, old, new in pairs[:MOST]]
     why = reasons_of(replay, test.last_day, shown)
     moved = [[*row, reason] for row, reason in zip(shown, why, strict=True)]
-    return {"moves": dict(moves), "moved": moved, "moved_total": len(pairs)}
+    same: dict[str, list[int]] = {}
+    for account, old, new in every:
+        if old == new:
+            same.setdefault(BANDS[new], []).append(account)
+    return {
+        "moves": dict(moves), "moved": moved, "moved_total": len(pairs),
+        "stays": {band: len(accounts) for band, accounts in same.items()},
+        "stayed": [[account, band] for band, accounts in same.items() for account in accounts[:MOST]],
+    }  # fmt: skip
 
 
 def _left(side: str, history: History) -> list[list[Any]]:
     """Who left at each horizon, those that were missed first."""
     found: list[list[Any]] = []
     for days in HORIZONS:
-        gone = sorted(left(history, dt.timedelta(days=days)), key=lambda one: (one[2], one[1], one[0]))
-        found += [[account, side, days, day.isoformat(), caught] for account, day, caught in gone[:MOST]]
+        gone = sorted(left(history, dt.timedelta(days=days)), key=lambda one: (one.caught, one.churn, one.account))
+        found += [[one.account, side, days, one.churn.isoformat(), one.caught, one.already] for one in gone[:MOST]]
     return found
 
 

@@ -92,6 +92,7 @@ def test_the_effect_of_a_draft_is_what_saving_it_does(config: HealthConfig, admi
     refresh_health()
     after = dict(AccountHealth.objects.values_list("account__external_id", "band"))
     moved = {(one["account"], one["before"], one["after"]) for one in told["movers"]}
+    assert all(one["why"] for one in told["movers"])
     assert moved == {(key, before[key], band) for key, band in after.items() if band != before[key]} and moved
     flows = {(one["before"], one["after"]): one["accounts"] for one in told["flows"]}
     assert sum(flows.values()) == 3 and told["changed"] == len(moved)

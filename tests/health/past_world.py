@@ -188,7 +188,7 @@ def outcome(
     """Alerts, precision, recall and lead time, by going through days and customers one by one."""
     today, span = moment().today, dt.timedelta(days=horizon)
     until = today if silent is None else today - dt.timedelta(days=silent)
-    alerts = true = late = churns = caught = 0
+    alerts = true = late = churns = caught = already = 0
     leads = []
     for one in customers:
         left = one.churns(silent, today)
@@ -207,6 +207,7 @@ def outcome(
             if churn - span < days[0] or churn > days[-1] or not before:
                 continue
             churns += 1
+            already += bands[max(i for i, day in enumerate(days) if day <= churn - span)] == "poor"
             poor = [i for i in before if bands[i] == "poor"]
             if poor:
                 caught += 1
@@ -219,5 +220,6 @@ def outcome(
         "alerts": alerts, "true": true, "too_late": late, "churns": churns, "caught": caught,
         "precision": round(true / alerts, 4) if alerts else None,
         "recall": round(caught / churns, 4) if churns else None,
+        "already": already, "already_share": round(already / churns, 4) if churns else None,
         "lead_days": median(leads) if leads else None,
     }  # fmt: skip

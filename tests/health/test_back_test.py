@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -78,7 +79,9 @@ def test_bands_of_the_past_and_the_figures_are_those_of_plain_python(customers: 
     rows = [row for side in test.report["sides"].values() for row in side["horizons"]]
     for shown in ("alerts", "true", "too_late", "churns", "caught", "lead_days"):
         assert any(row[shown] for row in rows), f"the drawn world shows no {shown}"
-    assert any(row["caught"] < row["churns"] for row in rows) and any(row["true"] < row["alerts"] for row in rows)
+    assert any(row["already"] < row["caught"] < row["churns"] for row in rows) and any(
+        row["true"] < row["alerts"] for row in rows
+    )
     assert (AccountHealth.objects.count(), Account.objects.get(pk=customers[0].pk).industry) == before
     assert_who_moved(test, customers)
 
@@ -94,6 +97,9 @@ def assert_who_moved(test: BackTest, customers: list[Customer]) -> None:
     # The two definitions differ in their bands alone, so no measure can be the reason.
     assert {row[3] for row in test.report["moved"]} == {"Good begins at 50 (was 65), Poor below 40 (was 50)"}
     assert sum(test.report["moves"].values()) == len(wanted) == test.report["moved_total"]
+    same = {pk: old for pk, (old, new) in pairs.items() if old == new}
+    assert dict(test.report["stayed"]) == same and test.report["stays"] == Counter(same.values())
+    assert len(test.report["stayed"]) == len(same) > 0
 
 
 def test_cancelled_alone_is_churn_too(customers: list[Customer]) -> None:
@@ -101,9 +107,12 @@ def test_cancelled_alone_is_churn_too(customers: list[Customer]) -> None:
     work(test.pk)
     test.refresh_from_db()
     assert test.report["sides"]["against"] is None and test.report["moved"] == []
+    shown = []
     for row in test.report["sides"]["tested"]["horizons"]:
         wanted = outcome(customers, DEFINITION, test.days, None, row["days"])
         assert {key: row[key] for key in wanted} == wanted
+        shown.append(row["already"])
+    assert any(shown)
 
 
 def test_what_came_later_does_not_change_what_was_known_then(customers: list[Customer]) -> None:
@@ -315,4 +324,6 @@ def test_the_figures_of_a_history_by_hand() -> None:
     assert (by_days[30]["churns"], by_days[30]["caught"], by_days[30]["lead_days"]) == (2, 2, 65)
     assert by_days[30]["poor_from_the_start"] == 1
     assert (by_days[60]["churns"], by_days[60]["caught"]) == (1, 1)  # day 40 has no 60 days before it
+    # 30 days before leaving both were Poor; 90 days before, on day 5, the first was Good.
+    assert [by_days[h]["already"] for h in HORIZONS] == [2, 1, 0] and by_days[90]["already_share"] == 0
     assert found["mix"][0][1:] == [3, 0, 1, 0]

@@ -9,8 +9,8 @@ import pytest
 
 from accounts.models import Account, Assignment, AttributeChange, EndUser, Note, Relationship, Subscription
 from core.clock import moment
-from health.editing import override_health, save_config, take_pulse
-from health.models import BandChange, HealthConfig
+from health.editing import end_override, override_health, save_config, take_pulse
+from health.models import BandChange, HealthConfig, HealthOverride
 from health.moves import told_changes
 from health.refresh import refresh_health
 from segments.questions import Reader
@@ -121,6 +121,27 @@ def test_a_version_another_config_and_a_hand_are_told_with_their_reason() -> Non
     ]
     assert told[0].title == "Health rose from Poor to Average"
     assert told[0].line == "By hand: They promised to stay. (somebody who left)"
+
+
+def test_a_persons_word_is_the_cause_though_a_version_or_another_config_came_with_it() -> None:
+    """The score says the same as before, so that nothing but the word has changed the band."""
+    one = an_account(5, 100, name="Alder")
+    config = save_config(None, name="", definition=only(USED))
+    refresh_health(now=at(3))
+    override_health(one, band="average", reason="They promised to stay.")
+    HealthOverride.objects.update(created_at=at(3).now)
+    save_config(config, name="", definition=only(USED) | {"bands": {"good": 80, "poor": 50}}, reason="Stricter.")
+    refresh_health(now=at(2))
+    segment = factories.segment("Alders", {"field": "account.name", "op": "is", "value": "Alder"})
+    save_config(None, name="Strict ones", segment=segment, definition=only(USED))
+    end_override(one)
+    refresh_health(now=at(1))
+    told = told_changes(list(BandChange.objects.filter(account=one)), Reader.now())
+    assert [(row.change.cause, row.title, row.line) for row in told][:2] == [
+        ("override", "Health fell from Average to Poor", "By hand: left to the score again"),
+        ("override", "Health rose from Poor to Average",
+         "By hand: They promised to stay. (somebody who left)"),
+    ]  # fmt: skip
 
 
 def test_another_config_is_named_while_it_is_there() -> None:

@@ -84,6 +84,24 @@ def test_the_effect_is_what_saving_gives_and_nothing_is_written() -> None:
         assert dict(spread.bands) == {"good": 0, "average": 0, "poor": 0, "none": 0} | Counter(names)
 
 
+def test_whoever_changes_is_told_with_the_measure_that_decides() -> None:
+    one = an_account(65, 100, seen=0)
+    save_config(None, name="", definition=only(USED, SEEN))
+    refresh_health()
+    new, unscored = an_account(70, 100, seen=0), an_account(0, None)
+    more = only(by_number("used", "account.active_users_30d", share(200), share(10), weight=3), SEEN)
+    told = {mover.pk: (mover.before, mover.after, mover.why) for mover in look(more).movers}
+    # 55 of 60 points of the way before, 55 of 190 now.
+    assert told[one.pk] == ("good", "average", "Used gives 29 of 100, was 92")
+    assert told[new.pk] == ("none", "average", "No config scores it at present") and unscored.pk not in told
+    bands = look(only(USED, SEEN) | {"bands": {"good": 95, "poor": 94}})
+    assert {mover.why for mover in bands.movers if mover.pk == one.pk} == {
+        "Good begins at 95 (was 70), Poor below 94 (was 40)"
+    }
+    gone = look(only(by_number("new", "account.mrr", 5, 1)))
+    assert {mover.why for mover in gone.movers if mover.pk == one.pk} == {"Too few of its measures have data"}
+
+
 def test_a_spread_shows_values_on_the_scale_of_its_limits() -> None:
     the_company()
     used, seen, plan = look(BOTH).spreads

@@ -160,9 +160,27 @@ def test_the_report_shows_both_sides_the_moves_the_alerts_and_the_gaps(
         and f"{first['true']} of {first['alerts']}" in words
     )
     assert page.count('class="band-area') >= 8 and "Who would have another band" in words
+    table = page.split('class="table fits back-test-grid"')[1].split("</table>")[0]
+    cells = [[int(number) for number in re.findall(r">(\d+)<", row)] for row in table.split("<tr>")[2:]]
+    bands = ["good", "average", "poor", *(["none"] if len(cells) == 4 else [])]
+    moves, stays = finished.report["moves"], finished.report["stays"]
+    assert cells == [
+        [stays.get(old, 0) if old == new else moves.get(f"{old} {new}", 0) for new in bands] for old in bands
+    ]  # fmt: skip
+    assert "Rows: Version 1. Columns: Draft." in text(table) and sum(map(sum, cells)) > len(finished.report["moved"])
     account = finished.report["moved"][0][0]
     assert f'href="/accounts/{account}/"' in page
     assert "What could not be known" in words
+    # Beside a share stands of how many it is, and that twenty are needed to rely on it.
+    assert 0 < first["churns"] < 20 and f"{first['caught']} of {first['churns']} ; too few to rely on" in words
+    assert f"{first['already']} of {first['churns']} ; too few to rely on" in words
+    many = json.loads(json.dumps(finished.report))
+    for side in many["sides"].values():
+        side["horizons"] = [one | {"churns": 20, "alerts": 20} for one in side["horizons"]]
+    BackTest.objects.filter(pk=finished.pk).update(report=many)
+    enough = text(manager.get(f"/health/back-tests/{finished.pk}/").content.decode())
+    assert f"{first['caught']} of 20" in enough and "too few" not in enough
+    BackTest.objects.filter(pk=finished.pk).update(report=finished.report)
     with query_count("back-test list"):
         listed = text(manager.get("/health/back-tests/").content.decode())
     assert "Draft beside version 1" in listed and "Done" in listed
@@ -172,9 +190,10 @@ def test_every_number_of_the_report_leads_to_its_accounts(
     manager: Client, finished: BackTest, query_count: QueryCount
 ) -> None:
     page = manager.get(f"/health/back-tests/{finished.pk}/").content.decode()
-    links = re.findall(rf'href="(/health/back-tests/{finished.pk}/accounts/[^"]+)">(?:<b>)?(\d+)<', page)
+    behind = rf'href="(/health/back-tests/{finished.pk}/accounts/[^"]+)"(?: aria-label="[^"]+")?>(?:<b>)?(\d+)<'
+    links = re.findall(behind, page)
     kinds = {kind for link, _ in links for kind in ("of=moved", "of=alerts", "of=left") if kind in link}
-    assert len(links) >= 24 and len(kinds) == 3 and {"side=tested" in link for link, _ in links} == {True, False}
+    assert len(links) >= 30 and len(kinds) == 3 and {"side=tested" in link for link, _ in links} == {True, False}
     for link, number in {link: number for link, number in links}.items():
         shown = manager.get(html.unescape(link)).content.decode()
         assert shown.count('<th scope="row">') == int(number), link
@@ -192,8 +211,11 @@ def test_every_number_of_the_report_leads_to_its_accounts(
 
 def old_report(report: dict[str, Any]) -> dict[str, Any]:
     """As reports were stored without reasons and lists."""
-    kept = {key: value for key, value in report.items() if key not in ("raised_against", "left")}
-    return kept | {"moved": [row[:3] for row in report["moved"]]}
+    kept = {key: value for key, value in report.items() if key not in ("raised_against", "left", "stays", "stayed")}
+    sides = json.loads(json.dumps(report["sides"]))
+    for horizon in [one for side in sides.values() for one in side["horizons"]]:
+        del horizon["already"], horizon["already_share"]
+    return kept | {"moved": [row[:3] for row in report["moved"]], "sides": sides}
 
 
 def test_accounts_that_one_may_not_see_are_not_named(

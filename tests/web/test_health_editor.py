@@ -195,6 +195,7 @@ def test_the_effect_tells_who_changes_and_ends_when_a_newer_one_came(
         html = manager.post("/health/configs/preview/", sent).content.decode()
     before = AccountHealth.objects.filter(config=default, score__gte=2).exclude(band="good").count()
     assert f'id="pv-count">{before}<' in html and before and "→ Good" in html and "MRR at Poor" in html
+    assert "Good begins at 2 (was 70), Poor below 1 (was 40)" in html
     sent["d0.weight"] = "1"
     told = text(manager.post("/health/configs/preview/", sent).content.decode())
     assert "add to 41 %" in told and "weights scaled to 100 %" in told and "would change band" in told

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Account, TeamMember
+from alerts.editing import save_alert_rule
 from core.clock import moment
 from health.models import HealthConfig, HealthConfigVersion
 from health.stock import DEFAULT
@@ -42,6 +43,10 @@ def sent(page: str, **changes: Any) -> dict[str, Any]:
 def test_from_nothing_to_version_one(manager: Client, used: Company) -> None:
     assert 'href="/health/start/"' in manager.get("/health/").content.decode()
     whom = manager.get(START).content.decode()
+    save_alert_rule(
+        None, name="Quiet", condition=factories.rule({"field": "account.mrr", "op": "at_least", "value": 1})
+    )
+    assert "Alert rule: " not in manager.get(START).content.decode(), "its question is no segment of ours"
     assert "Everybody" in whom and 'value="stage:onboarding"' in whom and 'value="segment:growth-plan"' in whom
     page = manager.get(f"{START}?for=everybody").content.decode()
     said = text(page)

@@ -231,7 +231,8 @@ def _segments(config: HealthConfig | None, reader: Reader) -> list[Segment]:
     taken = set(_others(config).values_list("segment_id", flat=True))
     return [
         one for one in everything
-        if one.subject == Segment.Subject.ACCOUNT and one.pk not in taken and stages[one.key] < Stage.HEALTH
+        if one.subject == Segment.Subject.ACCOUNT and not one.internal and one.pk not in taken
+        and stages[one.key] < Stage.HEALTH
     ]  # fmt: skip
 
 
