@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from hypothesis import given, settings
 
+from accounts.facts import Fact, record_accounts
 from accounts.models import Account, AttributeDefinition
 from segments.explaining import explain_rule, explain_segments
 from segments.models import Segment
@@ -127,3 +130,32 @@ def test_segments_come_with_those_it_is_in_first_and_then_the_nearest() -> None:
     assert names == ["Broken", "Inside", "Near", "Far"], "Broken keeps its last member, so it is told first"
     assert found[0].headline.startswith("The rule cannot be read. There is no field")
     assert [item.near_miss for item in found] == [False, False, True, False]
+
+
+def test_the_command_line_tells_the_whole_tree(capsys: pytest.CaptureFixture[str]) -> None:
+    at = dt.datetime(2026, 5, 1, 9, tzinfo=dt.UTC)
+    record_accounts([Fact("alder", {"name": "Alder", "stated_mrr": 50, "domain": "alder.example"}, at)], source="crm")
+    account = Account.objects.get()
+    for name, title in (("Ada", "CTO"), ("Bo", "Clerk")):
+        factories.relationship(account, factories.end_user(name, title=title))
+    chiefs = {"users": "any", "where": rule({"field": "user.title", "op": "is", "value": "CTO"})}
+    domain = {"field": "account.domain", "op": "contains", "value": "alder"}
+    near = factories.segment("Near", domain, chiefs, {"field": "account.country", "op": "is", "value": "DE"})
+    factories.segment("Inside", rule(domain, chiefs, match="any"))
+    call_command("explain_account", "alder")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[: lines.index("Inside: A match. The condition is met.")] == [
+        "Near: Not a match. 2 of 3 conditions are met.",
+        "  yes  domain contains “alder” (alder.example, as of 2026-05-01)",
+        "  yes  at least one user for whom title is “CTO” (1 of 2)",
+        "    yes  Ada",
+        "      yes  title is “CTO” (CTO)",
+        "    no   Bo",
+        "      no   title is “CTO” (Clerk)",
+        "  no   country is “DE” (Country is not known)",
+    ]
+    call_command("explain_account", "alder", near.key)
+    assert "Inside" not in capsys.readouterr().out
+    for words, said in ((["birch"], "no live account “birch”"), (["alder", "gone"], "no segment of accounts gone")):
+        with pytest.raises(CommandError, match=said):
+            call_command("explain_account", *words)
