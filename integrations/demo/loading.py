@@ -89,6 +89,7 @@ def load_company(
     wanted = milestones.plan(members[0].user)
     say(f"{segments} segments, {traits} traits, {rules} alert rules and {wanted} milestones")
     playbooks, tasks = work.plan(customers, members, dice, present)
+    playbooks += alerting.follow(members)
     proving.try_out(customers, members[0].user, present)
     say(f"{playbooks} playbooks and {tasks} tasks")
     return {

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError
 from django.db import transaction
@@ -24,9 +25,12 @@ from accounts.models import (
     Subscription,
     TeamMember,
 )
-from alerts.models import Playbook, Task
+from alerts.consequences import consequences_of
+from alerts.models import Alert, AlertRule, Enrolment, Notice, Playbook, Task
+from alerts.playbooks.running import run_playbooks
 from core.clock import moment
-from integrations.demo import proving
+from csbox.pipeline import refresh_everything
+from integrations.demo import alerting, proving
 from integrations.demo.company import invent
 from integrations.demo.usage import happenings
 from integrations.models import Import, Message, Outcome, ScheduledImport, SourceTally
@@ -41,6 +45,7 @@ from usage.traits.models import Trait
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 NOW = dt.datetime(2026, 5, 20, 14, tzinfo=dt.UTC)
+LOADED = dt.datetime.now(dt.UTC)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -53,7 +58,9 @@ def _folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def company(_folder: None, django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
     """What loading it said. Loaded once; what a test does to it is taken back after the test."""
     with django_db_blocker.unblock(), transaction.atomic():
-        yield run("load_demo", "--accounts", "40")
+        with time_machine.travel(LOADED, tick=False):
+            said = run("load_demo", "--accounts", "40")
+        yield said
         transaction.set_rollback(True)
 
 
@@ -86,9 +93,28 @@ def test_there_is_something_for_every_page(company: str) -> None:
     assert Account.objects.filter(level="at-risk").exists() and LevelRule.objects.get().error == ""
     assert Pin.objects.get().segment.name == "At risk"
     assert set(Playbook.objects.values_list("name", "error")) == {
-        ("Renewal in 90 days", ""), ("Onboarding", ""), (proving.NAME, ""),
+        ("Renewal in 90 days", ""), ("Onboarding", ""), (proving.NAME, ""), ("Win back", ""),
+        ("Trial about to end: task", ""),
     }  # fmt: skip
     assert set(Task.objects.values_list("state", flat=True)) == {"open", "done"}
+
+
+def test_alerts_are_told_and_begin_something(company: str) -> None:
+    told = {rule.name: consequences_of(rule) for rule in AlertRule.objects.all()}
+    silent, trial = told[alerting.SILENT], told[alerting.TRIAL]
+    assert [one.name for one in silent.playbooks] == ["Win back"] and silent.members
+    assert [(one.name, one.active) for one in silent.channels] == [("Customer risks", False)], "nothing leaves the demo"
+    assert [one.name for one in trial.playbooks] == ["Trial about to end: task"]
+    refresh_everything()
+    run_playbooks()
+    for name, playbook in ((alerting.SILENT, "Win back"), (alerting.TRIAL, trial.playbooks[0].name)):
+        alerted = set(Alert.objects.open().filter(rule__name=name).values_list("account", flat=True))
+        began = set(Enrolment.objects.filter(playbook__name=playbook).values_list("account", flat=True))
+        assert began == alerted != set(), name
+    titles = set(Task.objects.filter(origin="playbook").values_list("title", flat=True))
+    assert any(title.startswith("Call ") for title in titles) and any(title.endswith("missing") for title in titles)
+    assert Notice.objects.filter(member=silent.members[0]).exists()
+    assert not Notice.objects.exclude(channel=None).exists()
 
 
 def test_every_segment_has_members_and_none_has_all(company: str) -> None:
@@ -108,7 +134,8 @@ def test_nobody_can_log_in_before_a_password_is_given(company: str) -> None:
 def test_a_second_load_does_nothing_and_force_adds_nothing_twice(company: str) -> None:
     counts = {model: model._default_manager.count() for model in (Account, EndUser, Subscription, Note, Event)}
     assert "nothing was loaded" in run("load_demo")
-    run("load_demo", "--accounts", "40", "--force")
+    with time_machine.travel(LOADED, tick=False):  # events happen up to the moment of the load
+        run("load_demo", "--accounts", "40", "--force")
     assert {model: model._default_manager.count() for model in counts} == counts
 
 
