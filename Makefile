@@ -32,6 +32,6 @@ foresight:  ## what the stock health config would have foreseen, beside baseline
 	$(PYTHON) -m pip install --quiet --require-hashes --no-deps -r requirements-bench.lock
 	$(PYTHON) -m bench foresight --data $(DATA)
 
-alert-quality:  ## how the ready-made alert rules would have done; writes docs/alert-quality.md
+alert-quality:  ## how the ready-made alert rules would have done; writes docs/alert-quality.md (WEEKS=4 only tries it)
 	python3 manage.py version
-	$(PYTHON) -m bench alertquality --data $(DATA)
+	$(PYTHON) -m bench alertquality --data $(DATA) $(if $(WEEKS),--weeks $(WEEKS))

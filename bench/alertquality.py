@@ -36,6 +36,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "alert-quality.md"
 WEEK = dt.timedelta(days=7)
 SWEPT = 13  # weeks after which dead rows are cleared, which a server does by itself where years do not pass in minutes
 LIVE = "live"
+RECENT = 30  # days without an event after which an account is not in use any more
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,13 @@ class Opened:
 @dataclass(frozen=True)
 class Truth:
     """When accounts were lost (sorted days), how far ahead an alert may come, up to when that is known, and whether an
-    account was there to lose on a day."""
+    account was there to lose on a day, and in use of late then."""
 
     lost: Mapping[str, Sequence[dt.date]]
     horizon: int
     known_until: dt.date
     there: Callable[[str, dt.date], bool]
+    in_use: Callable[[str, dt.date], bool]
 
     def lost_after(self, account: str, day: dt.date) -> dt.date | None:
         """The first loss after a day, if it comes within the horizon."""
@@ -103,13 +105,17 @@ def truth_of(history: History) -> Truth:
     event."""
     if isinstance(history, Nova):
         lost = {account: _silences(events, history.last) for account, events in history.events.items()}
-        return Truth(lost, SILENT, history.last, lambda account, day: _seen(history, account, day))
+        return Truth(
+            lost, SILENT, history.last, lambda account, day: _seen(history, account, day, SILENT),
+            lambda account, day: _seen(history, account, day, RECENT),
+        )  # fmt: skip
     assert isinstance(history, RavenStack)
     churned = {account: sorted(days) for account, days in history.churned.items()}
     running = _running(history)
     return Truth(
         churned, AHEAD, history.last,
         lambda account, day: any(start <= day < end for start, end in running.get(account, ())),
+        lambda account, day: _seen(history, account, day, RECENT),
     )  # fmt: skip
 
 
@@ -119,9 +125,9 @@ def _silences(events: Sequence[Any], last: dt.date) -> list[dt.date]:
     return [one + dt.timedelta(days=SILENT) for one, other in pairs if (other - one).days > SILENT]
 
 
-def _seen(history: History, account: str, day: dt.date) -> bool:
+def _seen(history: History, account: str, day: dt.date, within: int) -> bool:
     known = history.until(account, day)
-    return bool(known) and (day - known[-1][0]).days < SILENT
+    return bool(known) and (day - known[-1][0]).days < within
 
 
 def _running(history: RavenStack) -> dict[str, list[tuple[dt.date, dt.date]]]:
@@ -135,19 +141,25 @@ def _running(history: RavenStack) -> dict[str, list[tuple[dt.date, dt.date]]]:
 
 
 def judge(weeks: Sequence[dt.date], opened: Sequence[Opened], truth: Truth, accounts: Sequence[str]) -> dict[str, Any]:
-    """The figures of each rule, of all of them together, and the base rate that a rule must beat."""
+    """The figures of each rule, of all of them together, and the base rates that a rule must beat."""
     until = truth.known_until - dt.timedelta(days=truth.horizon)
     judged = [week for week in weeks if week <= until]
     days = [(account, week) for week in judged for account in accounts if truth.there(account, week)]
-    right = sum(truth.lost_after(account, week) is not None for account, week in days)
+    used = [(account, week) for account, week in days if truth.in_use(account, week)]
     losses = [(account, day) for account, all_ in truth.lost.items() for day in all_ if weeks[0] < day <= weeks[-1]]
     names = [stock.name for stock in STOCK]
     rules = {name: _figures([one for one in opened if one.rule == name], truth, until, losses) for name in names}
     return {
         "weeks": len(weeks), "first": weeks[0].isoformat(), "last": weeks[-1].isoformat(), "accounts": len(accounts),
-        "losses": len(losses), "horizon": truth.horizon, "base": round(right / len(days), 4) if days else None,
+        "losses": len(losses), "horizon": truth.horizon, "base": _share_lost(days, truth), "base_in_use": _share_lost(used, truth),
         "rules": rules, "together": _figures(list(opened), truth, until, losses),
     }  # fmt: skip
+
+
+def _share_lost(days: Sequence[tuple[str, dt.date]], truth: Truth) -> float | None:
+    """The share of accounts on days that are lost within the horizon."""
+    right = sum(truth.lost_after(account, day) is not None for account, day in days)
+    return round(right / len(days), 4) if days else None
 
 
 def _figures(

@@ -23,15 +23,17 @@ an alert, and every account counts as live, which neither data set says of all o
 An alert is **judged** if its horizon is over and its account was there to lose: with a running subscription that is no trial, or
 seen within 180 days. It is **right** if the account is lost after it, within the horizon; **precision** is the share of the right
 ones among the judged. The **base rate** is that share among all weeks of all accounts that were there to lose: a rule that draws
-its accounts by chance has it as its precision. **Lead time** is the median number of days from a right alert to the loss.
-**Caught** are the losses that had an alert within the horizon before. A rule that raises no alert here asks for something that the
-data set does not have.
+its accounts by chance has it as its precision. Beside it stands that share among the weeks of accounts that had an event within 30
+days: an alert opens when something begins, and says what was not plain before. **Lead time** is the median number of days from a
+right alert to the loss. **Caught** are the losses that had an alert within the horizon before. A rule that raises no alert here asks
+for something that the data set does not have: a renewal, a stage, a trial, licences with the people who use them.
 """
 WHAT = {
     "openstack-nova": "An account is lost on the day on which 180 days without any event are complete; the horizon is"
     " 180 days. So an alert about an account that falls silent is right if the silence lasts. The base rate counts every"
-    " week of a silence until it is complete, an alert only the week in which it begins; so the two are not alike here,"
-    " and a rule that notices silences early stands below it.",
+    " week of a silence until it is complete (weeks in which nobody needs to be told any more), an alert only the week in"
+    " which it begins; so the rate that an alert is to be held against is that of accounts in use. “Usage halved” opens"
+    " while there still is use, months before a silence can be complete.",
     "ravenstack": "An account is lost on the day of its churn event; the horizon is 90 days. This history is invented, and"
     " its usage seems to be drawn without regard to who leaves (see [foresight.md](foresight.md)): no rule can do better"
     " than the base rate, and none does by more than chance.",
@@ -56,7 +58,8 @@ def _section(name: str, one: dict[str, Any]) -> str:
     lines = [
         f"## {one['title'].partition(':')[0]}", "", WHAT[name], "",
         f"{one['accounts']:,} accounts over {one['weeks']:,} weeks from {one['first']} to {one['last']},"
-        f" {one['losses']:,} losses. Base rate: {_percent(one['base'])}.", "",
+        f" {one['losses']:,} losses. Base rate: {_percent(one['base'])},"
+        f" of accounts in use {_percent(one['base_in_use'])}.", "",
         "| Rule | Alerts | Judged | Right | Precision | Lead time | Caught |", "|---|---|---|---|---|---|---|",
         *(
             f"| {label} | {row['alerts']:,} | {row['judged']:,} | {row['right']:,} | {_percent(row['precision'])}"

@@ -1,8 +1,12 @@
-"""Replays: what would have fired is what fires when the same days are gone through for real."""
+"""Replays: what would have fired is what fires when the same days are gone through for real.
+
+CSBOX_REPLAYED_DAYS says of how many days (18 without it, for the time it takes; 90 are what a replay looks at).
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import os
 import random
 from typing import Any
 
@@ -27,7 +31,7 @@ from tests import factories
 from usage.store import EventFact, PostgresStore
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
-DAYS, ACCOUNTS = 18, 12
+DAYS, ACCOUNTS = int(os.environ.get("CSBOX_REPLAYED_DAYS", "18")), 12
 TODAY = dt.date(2026, 4, 4)  # the clocks changed within the days before
 HEALTH: dict[str, Any] = {
     "dimensions": [{"key": "use", "name": "Use", "weight": 100, "measures": [
