@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from alerts.definition import stored_definition
 from alerts.editing import save_alert_rule
-from alerts.models import AlertRule, AlertRuleVersion
+from alerts.models import AlertRule
+from core.versions import Change, VersionChange, tell_versions, version_of
 from segments.models import Segment
 from segments.questions import Reader
-from segments.versions import Change, differences
+from segments.versions import differences
 
 _TIMES = {"hold_days": "Hold", "cooldown_days": "Cool-down"}
 EMPTY = {"match": "all", "rules": []}
 
 
-@dataclass(frozen=True)
-class RuleVersionChange:
-    """A version, and how it differs from the one before it (the first one has no differences)."""
-
-    version: AlertRuleVersion
-    changes: list[Change]
-
-
-class UnknownVersion(LookupError):
-    """The rule never had a version of this number."""
-
-
-def versions_of(rule: AlertRule, reader: Reader) -> list[RuleVersionChange]:
+def versions_of(rule: AlertRule, reader: Reader) -> list[VersionChange]:
     """The versions of a rule, newest first, each with what changed in it."""
-    rows = list(rule.versions.select_related("author__member"))
-    before = {version.number: version.definition for version in rows}
     names = {key: name for key, (_, name) in reader.segments.items()}
-    return [
-        RuleVersionChange(row, changes_between(before[row.number - 1], row.definition, reader, names))
-        if row.number - 1 in before
-        else RuleVersionChange(row, [])
-        for row in rows
-    ]
+    return tell_versions(
+        rule.versions.select_related("author__member"),
+        lambda before, after: changes_between(before.definition, after.definition, reader, names),
+    )
 
 
 def changes_between(before: Any, after: Any, reader: Reader, names: dict[str, str]) -> list[Change]:
@@ -62,9 +46,7 @@ def changes_between(before: Any, after: Any, reader: Reader, names: dict[str, st
 def restore_version(rule: AlertRule, number: int, *, author: Any = None) -> AlertRule:
     """Make an earlier definition the present one, as a version of its own; the rest of the rule stays. Raises
     UnknownVersion, StaleRule, and RuleError if the definition names something that is gone."""
-    earlier = rule.versions.filter(number=number).first()
-    if earlier is None:
-        raise UnknownVersion(f"{rule.name} has no version {number}.")
+    earlier = version_of(rule, number)
     stored_definition(earlier.definition)
     data = dict(earlier.definition)
     data["segments"] = list(Segment.objects.filter(key__in=data["segments"]))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -14,12 +15,15 @@ from rest_framework.response import Response
 
 from core.api.problems import ApiProblem, Fault
 from core.api.strict import StrictSerializer, Text, YesNo
+from core.api.versions import VersionActions
+from core.versions import VersionChange
 from health.conflicts_api import ConflictActions
 from health.drafts_api import DefinitionField, DraftActions, segment_of
 from health.editing import clone_config, delete_config, reorder_configs, save_config
 from health.models import HealthConfig
 from health.problems_api import explained
-from health.versions_api import VersionActions
+from health.versions import restore_version, versions_of
+from segments.questions import Reader
 
 
 class ConfigSerializer(StrictSerializer):
@@ -60,7 +64,6 @@ class CloneSerializer(StrictSerializer):
     active = YesNo(required=False)
 
 
-@extend_schema_view(restore=extend_schema(request=None, responses=ConfigSerializer))
 class ConfigViewSet(ConflictActions, DraftActions, VersionActions):
     """Health configs. An account of several segments is scored by the first that fits; the default comes last."""
 
@@ -75,6 +78,18 @@ class ConfigViewSet(ConflictActions, DraftActions, VersionActions):
     def get_queryset(self) -> QuerySet[HealthConfig]:
         """All of them."""
         return HealthConfig.objects.select_related("segment")
+
+    def told(self, record: HealthConfig, numbers: list[int]) -> list[VersionChange]:
+        """The versions of these numbers."""
+        return versions_of(record, Reader.now(), numbers)
+
+    def restored(self, record: HealthConfig, number: int) -> HealthConfig:
+        """Every account is scored anew soon after."""
+        return restore_version(record, number, author=self.request.user)
+
+    def refusing(self) -> AbstractContextManager[None]:
+        """As every save of a config is refused."""
+        return explained()
 
     def create(self, request: Request) -> Response:
         """Make a config; every account is scored anew soon after."""

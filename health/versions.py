@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from core.versions import Change, VersionChange, tell_versions, version_of
 from health.definition import (
     GOOD_FROM,
     LEAST_COVERAGE,
@@ -18,53 +18,20 @@ from health.definition import (
 )
 from health.editing import save_config
 from health.explaining import limits_in_words
-from health.models import HealthConfig, HealthConfigVersion
+from health.models import HealthConfig
 from segments.questions import Reader
-
-
-@dataclass(frozen=True)
-class Change:
-    """One difference between two definitions: `kind` is added, removed, changed or moved."""
-
-    kind: str
-    words: str
-
-
-@dataclass(frozen=True)
-class VersionChange:
-    """A version, and how it differs from the one before it (the first one has no differences)."""
-
-    version: HealthConfigVersion
-    changes: list[Change]
-
-
-class UnknownVersion(LookupError):
-    """The config never had a version of this number."""
 
 
 def versions_of(config: HealthConfig, reader: Reader, numbers: Iterable[int] | None = None) -> list[VersionChange]:
     """The versions of a config (or those of some numbers), newest first, each with what changed in it."""
-    wanted = None if numbers is None else set(numbers)
-    found = HealthConfigVersion.objects.filter(config=config).select_related("author__member")
-    if wanted is not None:
-        found = found.filter(number__in=wanted | {number - 1 for number in wanted})
-    rows = list(found)
-    before = {row.number: row.definition for row in rows}
-    return [
-        VersionChange(row, differences(before[row.number - 1], row.definition, reader))
-        if row.number - 1 in before
-        else VersionChange(row, [])
-        for row in rows
-        if wanted is None or row.number in wanted
-    ]
+    rows = config.versions.select_related("author__member")
+    return tell_versions(rows, lambda before, after: differences(before.definition, after.definition, reader), numbers)
 
 
 def restore_version(config: HealthConfig, number: int, *, author: Any = None) -> HealthConfig:
     """Make an earlier definition the present one, as a version of its own. Raises UnknownVersion, and DefinitionError
     if it names something that is gone."""
-    earlier = HealthConfigVersion.objects.filter(config=config, number=number).first()
-    if earlier is None:
-        raise UnknownVersion(f"{config.name} has no version {number}.")
+    earlier = version_of(config, number)
     return save_config(
         config,
         name=config.name,

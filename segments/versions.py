@@ -5,53 +5,24 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from accounts.fields import Subject
+from core.versions import Change, VersionChange, tell_versions, version_of
 from segments.editing import save_segment
-from segments.models import Segment, SegmentVersion
+from segments.models import Segment
 from segments.questions import Reader
 from segments.rules.tree import RuleError
 
 _MATCH = {"all": "all conditions", "any": "any condition", "none": "none of the conditions"}
 
 
-@dataclass(frozen=True)
-class Change:
-    """One difference between two definitions: `kind` is added, removed, changed or regrouped."""
-
-    kind: str
-    words: str
-
-
-@dataclass(frozen=True)
-class VersionChange:
-    """A version, and how it differs from the one before it (the first one has no differences)."""
-
-    version: SegmentVersion
-    changes: list[Change]
-
-
-class UnknownVersion(LookupError):
-    """The segment never had a version of this number."""
-
-
 def versions_of(segment: Segment, reader: Reader, numbers: Iterable[int] | None = None) -> list[VersionChange]:
     """The versions of a segment (or those of some numbers), newest first, each with what changed in it."""
-    wanted = None if numbers is None else set(numbers)
-    rows = SegmentVersion.objects.filter(segment=segment).select_related("author", "segment").order_by("-number")
-    if wanted is not None:
-        rows = rows.filter(number__in=wanted | {number - 1 for number in wanted})
-    found = list(rows)
-    before = {version.number: version.rule for version in found}
-    return [
-        VersionChange(version, differences(before[version.number - 1], version.rule, reader, segment.subject))
-        if version.number - 1 in before
-        else VersionChange(version, [])
-        for version in found
-        if wanted is None or version.number in wanted
-    ]
+    rows = segment.versions.select_related("author__member", "segment")
+    return tell_versions(
+        rows, lambda before, after: differences(before.rule, after.rule, reader, segment.subject), numbers
+    )
 
 
 def differences(before: Any, after: Any, reader: Reader, subject: str = Subject.ACCOUNT) -> list[Change]:
@@ -82,9 +53,7 @@ def differences(before: Any, after: Any, reader: Reader, subject: str = Subject.
 def restore_version(segment: Segment, number: int, *, author: Any = None) -> Segment:
     """Make an earlier definition the present one, as a version of its own. Raises UnknownVersion, and RuleError if the
     definition names something that is gone."""
-    earlier = SegmentVersion.objects.filter(segment=segment, number=number).first()
-    if earlier is None:
-        raise UnknownVersion(f"{segment.name} has no version {number}.")
+    earlier = version_of(segment, number)
     return save_segment(
         segment,
         name=segment.name,

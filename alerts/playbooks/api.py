@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 import django_filters
@@ -20,13 +21,16 @@ from alerts.playbooks.editing import Coming, delete_playbook, save_playbook
 from alerts.playbooks.enrolling import enrol_by_hand
 from alerts.playbooks.problems_api import explained
 from alerts.playbooks.stopping import go_on, stop_enrolments
-from alerts.playbooks.versions_api import VersionActions
+from alerts.playbooks.versions import restore_version, versions_of
 from core.api.access import ColleaguesWrite, IsMember, may_manage
 from core.api.filters import StrictFilterSet
 from core.api.problems import ApiProblem, Fault
 from core.api.strict import StrictSerializer, Text, Whole, YesNo, plain
+from core.api.versions import VersionActions
 from core.api.views import ApiViewSet
+from core.versions import VersionChange
 from segments.models import Segment
+from segments.questions import Reader
 
 
 class StepsField(serializers.JSONField):
@@ -83,7 +87,7 @@ class EnrolledSerializer(StrictSerializer):
     enrolled = serializers.ListField(child=serializers.CharField())
 
 
-class PlaybookViewSet(VersionActions, ApiViewSet):
+class PlaybookViewSet(VersionActions):
     """Playbooks. Administrators and managers write; colleagues bring accounts in."""
 
     serializer_class = PlaybookSerializer
@@ -99,6 +103,18 @@ class PlaybookViewSet(VersionActions, ApiViewSet):
     def get_queryset(self) -> QuerySet[Playbook]:
         """All of them."""
         return Playbook.objects.select_related("segment", "milestone")
+
+    def told(self, record: Playbook, numbers: list[int]) -> list[VersionChange]:
+        """The versions of these numbers."""
+        return versions_of(record, Reader.now(), numbers)
+
+    def restored(self, record: Playbook, number: int) -> Playbook:
+        """What brings accounts in stays as it is."""
+        return restore_version(record, number, author=self.request.user)
+
+    def refusing(self) -> AbstractContextManager[None]:
+        """As every save of a playbook is refused."""
+        return explained()
 
     def create(self, request: Request) -> Response:
         """Make a playbook; accounts as they are come in only if `include_existing` is true."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
-from alerts.models import Playbook, PlaybookVersion
+from alerts.models import Playbook
 from alerts.playbooks.definition import words_of_steps
 from alerts.playbooks.editing import Coming, save_playbook
+from core.versions import Change, VersionChange, tell_versions, version_of
 from segments.questions import Reader
-from segments.versions import Change, differences
+from segments.versions import differences
 
 EMPTY = {"match": "all", "rules": []}
 RULES = {"goal": "Goal", "exit": "Leaves when"}
@@ -18,34 +18,12 @@ RULES = {"goal": "Goal", "exit": "Leaves when"}
 _UNSAID = {"text": "the text", "next": "what follows", "otherwise": "what follows otherwise", "rule": "the rule"}
 
 
-@dataclass(frozen=True)
-class PlaybookVersionChange:
-    """A version, and how it differs from the one before it (the first one has no differences)."""
-
-    version: PlaybookVersion
-    changes: list[Change]
-
-
-class UnknownVersion(LookupError):
-    """The playbook never had a version of this number."""
-
-
-def versions_of(
-    playbook: Playbook, reader: Reader, numbers: Iterable[int] | None = None
-) -> list[PlaybookVersionChange]:
+def versions_of(playbook: Playbook, reader: Reader, numbers: Iterable[int] | None = None) -> list[VersionChange]:
     """The versions of a playbook (or those of some numbers), newest first, each with what changed in it."""
     rows = playbook.versions.select_related("author__member")
-    wanted = None if numbers is None else set(numbers)
-    if wanted is not None:
-        rows = rows.filter(number__in=wanted | {number - 1 for number in wanted})
-    before = {row.number: row.definition for row in rows}
-    return [
-        PlaybookVersionChange(row, changes_between(before[row.number - 1], row.definition, reader))
-        if row.number - 1 in before
-        else PlaybookVersionChange(row, [])
-        for row in rows
-        if wanted is None or row.number in wanted
-    ]
+    return tell_versions(
+        rows, lambda before, after: changes_between(before.definition, after.definition, reader), numbers
+    )
 
 
 def changes_between(before: Any, after: Any, reader: Reader) -> list[Change]:
@@ -70,9 +48,7 @@ def restore_version(playbook: Playbook, number: int, *, author: Any = None) -> P
     """Make an earlier definition the present one, as a version of its own; what brings accounts in stays, and who is in
     it goes on as they came in. Raises UnknownVersion, StalePlaybook, and DefinitionError if the definition names
     something that is gone."""
-    earlier = playbook.versions.filter(number=number).first()
-    if earlier is None:
-        raise UnknownVersion(f"{playbook.name} has no version {number}.")
+    earlier = version_of(playbook, number)
     return save_playbook(
         playbook, name=playbook.name, description=playbook.description, active=playbook.active,
         definition=earlier.definition, coming=Coming.of(playbook), author=author, reason=f"Version {number} restored",

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, ClassVar
+from contextlib import AbstractContextManager
+from typing import ClassVar
 
-from django.db import transaction
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Account
-from core.api.filters import PAGING
 from core.api.problems import ApiProblem, Fault
 from core.api.strict import StrictSerializer
-from core.api.views import ApiViewSet
+from core.api.versions import VersionActions
 from core.clock import moment
+from core.versions import VersionChange
 from segments.api.problems import explained
-from segments.api.serializers import SegmentSerializer, VersionSerializer
+from segments.api.serializers import VersionSerializer
 from segments.history import CAUSES, Movement, movements, sizes
-from segments.models import Segment, SegmentVersion
+from segments.models import Segment
 from segments.questions import Reader
 from segments.subjects import members_of
-from segments.versions import UnknownVersion, restore_version, versions_of
+from segments.versions import restore_version, versions_of
 
 LONGEST = 1_100
 DAYS = OpenApiParameter("days", OpenApiTypes.INT, description=f"How far back, 1 to {LONGEST:,}; 90 if not given.")
@@ -59,36 +59,28 @@ class MovementSerializer(StrictSerializer):
         return None if isinstance(moved.member, Account) else str(moved.member.external_id)
 
 
-class HistoryActions(ApiViewSet):
+@extend_schema_view(versions=extend_schema(responses=VersionSerializer(many=True)))
+class HistoryActions(VersionActions):
     """What was: mixed into the view of segments."""
 
     parameters: ClassVar[dict[str, tuple[str, ...]]] = {
-        "versions": PAGING,
+        **VersionActions.parameters,
         "sizes": ("days",),
         "movements": ("days",),
     }
+    version_serializer = VersionSerializer
 
-    @extend_schema(responses=VersionSerializer(many=True))
-    @action(detail=True)
-    def versions(self, request: Request, key: str) -> Response:
-        """The definitions as they were saved, newest first, each with what changed in it."""
-        segment = self.get_object()
-        self.orderings, self.default_ordering = {"number": "number"}, "-number"  # type: ignore[misc]
-        rows: Any = self.paginate_queryset(SegmentVersion.objects.filter(segment=segment))
-        told = {item.version.number: item for item in versions_of(segment, Reader.now(), [row.number for row in rows])}
-        return self.get_paginated_response(VersionSerializer([told[row.number] for row in rows], many=True).data)
+    def told(self, record: Segment, numbers: list[int]) -> list[VersionChange]:
+        """The versions of these numbers."""
+        return versions_of(record, Reader.now(), numbers)
 
-    @extend_schema(request=None, responses=SegmentSerializer)
-    @action(detail=True, methods=["post"], url_path=r"versions/(?P<number>\d{1,6})/restore")
-    def restore(self, request: Request, key: str, number: str) -> Response:
-        """Make an earlier definition the present one, as a version of its own; needs the segment's ETag."""
-        with transaction.atomic(), explained():
-            found: Segment = self.matching()
-            try:
-                saved = restore_version(found, int(number), author=request.user)
-            except UnknownVersion as error:
-                raise ApiProblem("not-found", str(error), 404) from error
-        return self.answer(saved)
+    def restored(self, record: Segment, number: int) -> Segment:
+        """Its members follow within seconds."""
+        return restore_version(record, number, author=self.request.user)
+
+    def refusing(self) -> AbstractContextManager[None]:
+        """As every save of a segment is refused."""
+        return explained()
 
     @extend_schema(parameters=[DAYS], responses=SizeSerializer(many=True))
     @action(detail=True)

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from core.api.strict import Amount, StrictSerializer, Text, YesNo, plain
+from core.api.versions import SavedVersionSerializer
 from segments.models import RefreshRun, Segment
 
 
@@ -50,23 +51,11 @@ class SegmentSerializer(StrictSerializer):
     updated_at = serializers.DateTimeField(read_only=True)
 
 
-class ChangeSerializer(StrictSerializer):
-    """One difference from the version before: added, removed, changed or regrouped, and what in words."""
+class VersionSerializer(SavedVersionSerializer):
+    """A rule as somebody saved it with its words, and how it differs from the one before."""
 
-    kind = serializers.CharField(read_only=True)
-    words = serializers.CharField(read_only=True)
-
-
-class VersionSerializer(StrictSerializer):
-    """A definition as somebody saved it, and how it differs from the one before."""
-
-    number = serializers.IntegerField(read_only=True, source="version.number")
     rule = serializers.JSONField(read_only=True, source="version.rule")
     words = serializers.CharField(read_only=True, source="version.words")
-    author = serializers.CharField(read_only=True, source="version.author.username", default=None)
-    reason = serializers.CharField(read_only=True, source="version.reason")
-    created_at = serializers.DateTimeField(read_only=True, source="version.created_at")
-    changes = ChangeSerializer(read_only=True, many=True)
 
 
 class MembershipSerializer(StrictSerializer):

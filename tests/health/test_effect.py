@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import Account
 from core.clock import moment
 from core.deadline import TooSlow
+from core.versions import UnknownVersion
 from health import effect as looking
 from health.conflicts import Comparison, other_configs_of
 from health.definition import DefinitionError, read_definition
@@ -21,7 +22,7 @@ from health.editing import ConfigInUse, delete_config, override_health, reorder_
 from health.effect import Effect, effect_of
 from health.models import AccountHealth, BandChange, HealthConfig, HealthDay
 from health.refresh import refresh_health
-from health.versions import UnknownVersion, differences, restore_version, versions_of
+from health.versions import differences, restore_version, versions_of
 from segments.questions import Reader
 from tests import factories
 from tests.health import calculator

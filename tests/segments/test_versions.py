@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from core.versions import UnknownVersion
 from segments.editing import save_segment
 from segments.models import AccountMembership, Segment, SegmentVersion
 from segments.questions import Reader
 from segments.refresh import refresh_due
-from segments.versions import UnknownVersion, differences, restore_version, versions_of
+from segments.versions import differences, restore_version, versions_of
 from tests import factories
 from tests.factories import rule
 

@@ -1,4 +1,4 @@
-"""Alert rules: the list with what became of their alerts, copies, switching, deleting, versions, the gallery."""
+"""Alert rules: the list with what became of their alerts, copies, switching, deleting, the gallery."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from alerts.cloning import clone_alert_rule
-from alerts.editing import StaleRule, delete_alert_rule, set_rule_active
+from alerts.editing import delete_alert_rule, set_rule_active
 from alerts.models import AlertRule, AlertRuleVersion, Playbook
 from alerts.playbooks.editing import delete_playbook
 from alerts.proposing import Proposal, proposals_for
 from alerts.quality import DAYS, USUAL, Quality, quality_of
 from alerts.stock import offers, take_stock_rule
-from alerts.versions import UnknownVersion, restore_version, versions_of
 from core.intake import BadValue
-from segments.rules.tree import RuleError
 from web.filters import reader_for
 from web.notices import notify
 from web.pages import may_edit_segments, page
@@ -130,49 +128,6 @@ def alert_rule_delete(request: HttpRequest, pk: int) -> HttpResponse:
     kept = f" Its {number:,} alert{' is' if number == 1 else 's are'} kept." if number else ""
     notify(request, f"{rule.name} deleted.{kept}")
     return HttpResponseRedirect(reverse("alert_rules"))
-
-
-@login_required
-@require_GET
-def alert_rule_versions(request: HttpRequest, pk: int) -> HttpResponse:
-    """Every definition with its author, time and reason, and what changed in it."""
-    rule = _rule(pk)
-    versions = versions_of(rule, reader_for(request))
-    return page(
-        request,
-        "web/alerts/versions.html",
-        {"rule": rule, "versions": versions, "may_edit": may_edit_segments(request)},
-    )
-
-
-@login_required
-@require_POST
-def alert_rule_restore(request: HttpRequest, pk: int, number: int) -> HttpResponse:
-    """Make an earlier definition the present one, as a new version."""
-    editors_only(request)
-    rule = _rule(pk)
-    back = reverse("alert_rule_versions", args=[pk])
-    try:
-        saved = restore_version(rule, number, author=request.user)
-    except RuleError as error:
-        notify(request, f"Version {number} cannot be restored: {error.problems[0].message}")
-    except (UnknownVersion, StaleRule) as error:
-        notify(request, str(error))
-    else:
-        if saved.version == rule.version:
-            notify(request, f"Version {number} says what the present one says. Nothing was changed.")
-        else:
-            data = {"rule": pk, "number": rule.version}
-            token = keep_inverse(request, "alert-rule-restore", data, back=back)
-            notify(request, f"Version {number} restored as version {saved.version}.", undo=token)
-    return HttpResponseRedirect(back)
-
-
-@inverse("alert-rule-restore")
-def _restore_back(request: HttpRequest, data: dict[str, Any]) -> str:
-    rule = AlertRule.objects.get(pk=data["rule"])
-    saved = restore_version(rule, data["number"], author=request.user)
-    return f"Version {data['number']} is in use again, as version {saved.version}."
 
 
 @login_required

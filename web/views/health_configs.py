@@ -1,4 +1,4 @@
-"""What is done with a whole health config: delete it, go back to an earlier version, see whom several would score."""
+"""What is done with a whole health config: delete it, see whom several would score."""
 
 from __future__ import annotations
 
@@ -15,15 +15,12 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import Account
 from core.deadline import TooSlow
 from health.conflicts import LIMIT_MS, Comparison, Conflict
-from health.definition import DefinitionError
-from health.editing import StaleConfig, delete_config
+from health.editing import delete_config
 from health.models import HealthConfig
 from health.uses import ConfigInUse
-from health.versions import UnknownVersion, restore_version, versions_of
 from web.filters import reader_for
 from web.notices import notify
-from web.pages import may_edit_segments, page
-from web.undo import inverse, keep_inverse
+from web.pages import page
 from web.views.segments import editors_only
 
 PAGE, LAST_PAGE = 50, 1_000
@@ -42,53 +39,6 @@ def config_delete(request: HttpRequest, pk: int) -> HttpResponse:
         return HttpResponseRedirect(reverse("config_edit", args=[pk]))
     notify(request, f"{config.name} deleted. Its accounts are scored by the next config that fits.")
     return HttpResponseRedirect(reverse("health"))
-
-
-@login_required
-@require_GET
-def config_versions(request: HttpRequest, pk: int) -> HttpResponse:
-    """Every definition with its author, time and reason, and what changed in it."""
-    config = get_object_or_404(HealthConfig, pk=pk)
-    versions = versions_of(config, reader_for(request))
-    context = {"config": config, "versions": versions, "may_edit": may_edit_segments(request)}
-    return page(request, "web/health/versions.html", context)
-
-
-@login_required
-@require_POST
-def config_restore(request: HttpRequest, pk: int, number: int) -> HttpResponse:
-    """Make an earlier definition the present one, as a new version."""
-    editors_only(request)
-    config = get_object_or_404(HealthConfig, pk=pk)
-    back = reverse("config_versions", args=[pk])
-    try:
-        saved = restore_version(config, number, author=request.user)
-    except DefinitionError as error:
-        notify(request, f"Version {number} cannot be restored: {error.problems[0].message}")
-    except (UnknownVersion, StaleConfig) as error:
-        notify(request, str(error))
-    else:
-        if saved.version == config.version:
-            notify(request, f"Version {number} says what the present one says. Nothing was changed.")
-        else:
-            kept = {"config": pk, "number": config.version}
-            token = keep_inverse(request, "health-restore", kept, back=back)
-            text = f"Version {number} restored as version {saved.version}. Every account is being scored."
-            notify(request, text, undo=token)
-    return HttpResponseRedirect(back)
-
-
-@inverse("health-restore")
-def _restore_back(request: HttpRequest, data: dict[str, Any]) -> str:
-    editors_only(request)
-    config = HealthConfig.objects.filter(pk=data["config"]).first()
-    if config is None:
-        return "The config was deleted meanwhile."
-    try:
-        saved = restore_version(config, data["number"], author=request.user)
-    except DefinitionError as error:
-        return f"Version {data['number']} cannot be restored: {error.problems[0].message}"
-    return f"Version {data['number']} of {saved.name} is in use again, as version {saved.version}."
 
 
 @login_required

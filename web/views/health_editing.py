@@ -18,6 +18,7 @@ from accounts.models import Account
 from core.deadline import TooSlow, time_limit
 from core.intake import BadValue
 from core.superseding import Superseded
+from core.versions import Change
 from health.definition import Definition, DefinitionError, read_definition
 from health.editing import StaleConfig, save_config
 from health.effect import LIMIT_MS, effect_of
@@ -26,7 +27,7 @@ from health.overlap import overlaps
 from health.proposing import usable
 from health.stock import ready_made
 from health.uses import uses_of_config
-from health.versions import Change, differences
+from health.versions import differences
 from segments.models import Segment
 from segments.picker import catalogue
 from segments.questions import Reader
@@ -41,9 +42,9 @@ from web.health_trying import computable
 from web.notices import notify
 from web.pages import may_edit_segments, page, part
 from web.superseding import newest_asked
-from web.undo import keep_inverse
 from web.views.health import dimensions_of
 from web.views.segments import editors_only
+from web.views.versions import keep_version
 
 SHOWN_STEPS = ("update", "effect")  # without scripts, these show the effect of what was typed
 UNASKED = ("required", "empty-group")  # what is not there yet is no mistake until somebody saves
@@ -187,9 +188,7 @@ def _saved(request: HttpRequest, saved: HealthConfig, before: int) -> HttpRespon
     if before and saved.version == before:
         notify(request, f"{saved.name} saved. What it measures is the same, so version {before} stays.")
     else:
-        token = (
-            keep_inverse(request, "health-restore", {"config": saved.pk, "number": before}, back=back) if before else ""
-        )
+        token = keep_version(request, "config", saved.pk, before, back=back) if before else ""
         notify(request, f"{saved.name} saved as version {saved.version}. Every account is being scored.", undo=token)
     return HttpResponseRedirect(back)
 

@@ -1,0 +1,53 @@
+"""What has versions, through time: what changed from one to the next in words, whatever it is that was saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between two definitions: `kind` is added, removed, changed, regrouped or moved."""
+
+    kind: str
+    words: str
+
+
+@dataclass(frozen=True)
+class VersionChange:
+    """A version, and how it differs from the one before it (the first one has no differences)."""
+
+    version: Any
+    changes: list[Change]
+
+
+class UnknownVersion(LookupError):
+    """There never was a version of this number."""
+
+
+def tell_versions(
+    rows: QuerySet[Any], between: Callable[[Any, Any], list[Change]], numbers: Iterable[int] | None = None
+) -> list[VersionChange]:
+    """The versions among rows that come newest first (or those of some numbers), each with what changed in it since
+    the one before; `between` says what differs between two versions, the earlier one first."""
+    wanted = None if numbers is None else set(numbers)
+    if wanted is not None:
+        rows = rows.filter(number__in=wanted | {number - 1 for number in wanted})
+    before = {row.number: row for row in rows}
+    return [
+        VersionChange(row, between(before[row.number - 1], row) if row.number - 1 in before else [])
+        for row in rows
+        if wanted is None or row.number in wanted
+    ]
+
+
+def version_of(record: Any, number: int) -> Any:
+    """An earlier version of a record. Raises UnknownVersion."""
+    found = record.versions.filter(number=number).first()
+    if found is None:
+        raise UnknownVersion(f"{record.name} has no version {number}.")
+    return found
