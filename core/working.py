@@ -22,6 +22,10 @@ LOST_AFTER = dt.timedelta(minutes=2)
 GIVE_UP_AFTER = 5
 
 
+class NotNow(ValueError):
+    """The row is not in a state for what was asked; the message says why."""
+
+
 class Superseded(Exception):
     """The row was cancelled, or somebody else works on it."""
 

@@ -8,21 +8,21 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.privacy import erasing, exporting
-from alerts.comparing.running import wake_comparisons
 from alerts.milestones.backfilling import is_search_due
 from alerts.milestones.editing import TASK as LOOK_AT_MILESTONES
+from alerts.models import AlertReplay, Comparison
 from alerts.notifying import inbox
 from alerts.playbooks.running import wake_playbooks
-from alerts.replaying.running import wake_replays
 from core.api.idempotency import KEPT, forget_answers_before
 from core.clock import moment
 from core.daily import claimed, is_open, newest_slot
 from core.jobs import enqueue, forget_results_before
 from core.models import Workspace
+from core.reports import wake_reports
 from csbox.evaluating import evaluate_waiting, forget_empty_runs, is_waiting
 from csbox.pipeline import look_at_feeds, refresh_everything
 from health import requesting as scoring
-from health.backtest.running import wake_back_tests
+from health.backtest.models import BackTest
 from integrations.connections.running import wake_due
 from integrations.destinations import outgoing
 from integrations.destinations.filling import TASK as SYNC_OUT
@@ -75,10 +75,8 @@ def tick() -> None:
         enqueue(scoring.TASK)
     wake_due()
     wake_imports()
-    wake_back_tests()
+    wake_reports(BackTest, AlertReplay, Comparison)
     wake_playbooks()
-    wake_replays()
-    wake_comparisons()
     if is_search_due():
         enqueue(LOOK_AT_MILESTONES)
     if outgoing.is_due():

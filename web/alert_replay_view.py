@@ -51,7 +51,7 @@ class ReplayView:
     @property
     def running(self) -> bool:
         """Whether it has not ended."""
-        return self.replay.state == AlertReplay.State.RUNNING
+        return self.replay.running
 
     @property
     def a_week(self) -> float:

@@ -24,6 +24,8 @@ from core.models import Workspace
 from segments.models import RefreshRun
 from web.preferences import Preferences, read_preferences
 
+END_POLLING = 286  # htmx stops asking
+
 
 @dataclass(frozen=True)
 class Link:
@@ -101,6 +103,15 @@ def part(
     )
     patch_vary_headers(response, ["HX-Request"])
     response["Cache-Control"] = "no-store"
+    return response
+
+
+def progress_part(request: HttpRequest, template: str, context: Mapping[str, Any], *, running: bool) -> HttpResponse:
+    """How far some work is, for a page that looks every second; once it has ended 286, which ends the looking, and a
+    wish to be loaded anew."""
+    response = part(request, template, context, status=200 if running else END_POLLING)
+    if not running:
+        response["HX-Refresh"] = "true"
     return response
 
 

@@ -1,4 +1,4 @@
-"""Starting and cancelling comparisons: what may be asked, and the days whose end is to be looked at."""
+"""Starting comparisons: what may be asked, and the days whose end is to be looked at."""
 
 from __future__ import annotations
 
@@ -13,22 +13,14 @@ from alerts.comparing.outcomes import HORIZONS
 from alerts.models import Comparison, Milestone, Playbook
 from core.clock import Moment, moment
 from core.intake import BadValue
-from core.jobs import enqueue
+from core.reports import State, begin_report, close_report
 from core.spans import ONE_DAY
-from core.working import end
 from segments.models import Segment
 
-State = Comparison.State
-TASK = "alerts.tasks.work_on_comparison"
 CALIPERS = (Decimal("0.10"), Decimal("0.25"), Decimal("0.50"))
 USUAL = CALIPERS[1]
 SHORTEST, LONGEST = HORIZONS[0], 366  # days until something can be said, and days of entries
 MOST_USES = 10
-AT_ONCE = 3  # of one person
-
-
-class NotNow(ValueError):
-    """The comparison is not in a state for this; the message says why."""
 
 
 def newest_entry(now: Moment | None = None) -> dt.date:
@@ -61,11 +53,8 @@ def start_comparison(
     with transaction.atomic():
         same = Comparison.objects.filter(playbook=made.playbook, segment=made.segment, state=State.RUNNING)
         for other in same.select_for_update(of=("self",)):
-            close_comparison(other, State.CANCELLED)
-        if who is not None and Comparison.objects.filter(author=who, state=State.RUNNING).count() >= AT_ONCE:
-            raise NotNow(f"{AT_ONCE} of your comparisons are running. Wait for one, or cancel it.")
-        made.save()
-        enqueue(TASK, made.pk)
+            close_report(other, State.CANCELLED)
+        begin_report(made)
     return made
 
 
@@ -99,18 +88,3 @@ def _days(entries: Entries, last: dt.date) -> list[dt.date]:
     came = set(entries.counted.values())
     after = {day + ONE_DAY * number for day in came for number in HORIZONS}
     return sorted({day - ONE_DAY for day in came} | {day for day in after if day <= last})
-
-
-@transaction.atomic
-def cancel_comparison(comparison: Comparison) -> None:
-    """Stop after the day in hand; what was found is thrown away. Raises NotNow."""
-    current = Comparison.objects.select_for_update(of=("self",)).get(pk=comparison.pk)
-    if current.state != State.RUNNING:
-        raise NotNow("This comparison is not running.")
-    close_comparison(current, State.CANCELLED)
-
-
-def close_comparison(comparison: Comparison, state: str, error: str = "") -> None:
-    """End it, in the transaction that holds its row; the accounts of both sides are not needed any more."""
-    end(comparison, state, error)
-    comparison.compared.all().delete()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
@@ -12,12 +11,11 @@ from django.db.models import F, Q
 from accounts.models import Account
 from alerts.models.milestone import Milestone
 from alerts.models.playbook import Playbook
-from core.models import Timestamped
-from core.working import Worked
+from core.reports import Report
 from segments.models import Segment
 
 
-class Comparison(Timestamped, Worked):
+class Comparison(Report):
     """Whether a playbook (or being in a segment) was followed by something else than not being in it.
 
     Accounts count whose first entry lies from `first_day` to `last_day`. `among`: both sides are members of this
@@ -27,13 +25,10 @@ class Comparison(Timestamped, Worked):
     been chosen; `report` is the result (see `alerts.comparing.report`).
     """
 
-    class State(models.TextChoices):
-        """Where it stands; while it is running it waits, or works for whoever holds the claim."""
-
-        RUNNING = "running", "Running"
-        DONE = "done", "Done"
-        CANCELLED = "cancelled", "Cancelled"
-        FAILED = "failed", "Failed"
+    called = "comparison"
+    task = "alerts.tasks.work_on_comparison"
+    pieces = "compared"
+    simpler = "Try a later first day."
 
     playbook = models.ForeignKey(Playbook, models.CASCADE, null=True, related_name="comparisons")
     segment = models.ForeignKey(Segment, models.CASCADE, null=True, related_name="comparisons")
@@ -45,13 +40,8 @@ class Comparison(Timestamped, Worked):
     last_day = models.DateField()
     caliper = models.DecimalField(max_digits=3, decimal_places=2)
     uses = models.PositiveSmallIntegerField(default=1)
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
-    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
     days = ArrayField(models.DateField(), default=list)
-    done = models.PositiveIntegerField(default=0)
     pool: Any = models.JSONField(default=dict)
-    report: Any = models.JSONField(default=dict)
-    finished_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("-id",)
@@ -83,11 +73,6 @@ class Comparison(Timestamped, Worked):
     def steps(self) -> int:
         """How many days are looked at."""
         return len(self.days)
-
-    @property
-    def percent(self) -> int:
-        """How many of the days are done, 0 to 100."""
-        return min(100, self.done * 100 // max(1, self.steps))
 
 
 class ComparedAccount(models.Model):

@@ -5,42 +5,32 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
 from alerts.models.alert import AlertRule
-from core.models import Timestamped
+from core.reports import Report
 from core.spans import ONE_DAY
-from core.working import Worked
 
 
-class AlertReplay(Timestamped, Worked):
+class AlertReplay(Report):
     """A definition asked of past days, as if the rule had been saved on the evening before the first one.
 
     `definition` is what decides about alerts (see `alerts.definition`), `rule` the one that is edited, None for a new
     one; `report` is the result (see `alerts.replaying.report`).
     """
 
-    class State(models.TextChoices):
-        """Where a replay stands; while it is running it waits, or works for whoever holds the claim."""
-
-        RUNNING = "running", "Running"
-        DONE = "done", "Done"
-        CANCELLED = "cancelled", "Cancelled"
-        FAILED = "failed", "Failed"
+    called = "replay"
+    task = "alerts.tasks.work_on_replay"
+    pieces = "found"
+    simpler = "Try a simpler condition."
 
     rule = models.ForeignKey(AlertRule, models.SET_NULL, null=True, related_name="replays")
     definition: Any = models.JSONField()
     first_day = models.DateField()
     last_day = models.DateField()
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
-    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
     steps = models.PositiveIntegerField()
-    done = models.PositiveIntegerField(default=0)
-    report: Any = models.JSONField(default=dict)
-    finished_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("-id",)
@@ -57,11 +47,6 @@ class AlertReplay(Timestamped, Worked):
 
     def __str__(self) -> str:
         return f"{self.rule or 'New rule'}, {self.first_day:%d %b %Y} to {self.last_day:%d %b %Y}"
-
-    @property
-    def percent(self) -> int:
-        """How many of the days are done, 0 to 100."""
-        return min(100, self.done * 100 // max(1, self.steps))
 
     @property
     def days(self) -> list[dt.date]:

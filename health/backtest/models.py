@@ -5,16 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
-from core.models import Timestamped
-from core.working import Worked
+from core.reports import Report
 
 
-class BackTest(Timestamped, Worked):
+class BackTest(Report):
     """A definition replayed over a span of days, beside another one if there is one to compare with.
 
     `config` is None, with `is_new`, for one that nobody has saved yet. It is replayed over the accounts that it would
@@ -25,13 +23,10 @@ class BackTest(Timestamped, Worked):
     result (see `health.backtest.report`).
     """
 
-    class State(models.TextChoices):
-        """Where a back-test stands; while it is running it waits, or works for whoever holds the claim."""
-
-        RUNNING = "running", "Running"
-        DONE = "done", "Done"
-        CANCELLED = "cancelled", "Cancelled"
-        FAILED = "failed", "Failed"
+    called = "back-test"
+    task = "health.tasks.work_on_back_test"
+    pieces = "bands"
+    simpler = "Try a shorter span or fewer measures."
 
     config = models.ForeignKey("health.HealthConfig", models.SET_NULL, null=True, related_name="back_tests")
     is_new = models.BooleanField(default=False)
@@ -48,14 +43,9 @@ class BackTest(Timestamped, Worked):
     step_days = models.PositiveSmallIntegerField(default=7)
     cancelled = models.BooleanField(default=True)
     silent_days = models.PositiveSmallIntegerField(null=True, blank=True)
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
-    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
     steps = models.PositiveIntegerField()
-    done = models.PositiveIntegerField(default=0)
     problems: Any = models.JSONField(default=dict)
-    report: Any = models.JSONField(default=dict)
     started_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("-id",)
@@ -86,11 +76,6 @@ class BackTest(Timestamped, Worked):
         if self.against_version is None:
             return ""
         return f"{self.against_name}, version {self.against_version}".removeprefix(", ")
-
-    @property
-    def percent(self) -> int:
-        """How many of the days are done, 0 to 100."""
-        return min(100, self.done * 100 // max(1, self.steps))
 
     @property
     def days(self) -> list[dt.date]:

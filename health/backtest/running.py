@@ -1,24 +1,17 @@
-"""Starting, cancelling and working on back-tests: day by day in the background, each day in a transaction of its own.
-
-A worker that dies leaves the days that are done; the tick finds the back-test after two minutes and the next worker
-goes on with the day after them. One that cannot be finished says why.
-"""
+"""Starting and working on back-tests, day by day."""
 
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import time
-from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from core.clock import moment
-from core.jobs import enqueue
-from core.working import Superseded, end, free, give_sign, let_go, still_mine, take_one
+from core.reports import SLICE, begin_report, finish_report, take_report, working_on
+from core.working import give_sign, let_go, still_mine
 from health.backtest.models import BackTest, BackTestDay
 from health.backtest.replay import ConfigGone, Replay, replay_of
 from health.backtest.report import make_report
@@ -28,21 +21,11 @@ from segments.models import Segment
 from segments.questions import Reader
 from segments.rules.tree import Problem
 
-log = logging.getLogger(__name__)
-State = BackTest.State
-TASK = "health.tasks.work_on_back_test"
-SLICE = 90.0  # seconds of work for one wake-up, well below the time that a task may take
 DAILY_UP_TO = 62  # days of a span; a longer one is looked at week by week
 SHORTEST, LONGEST = 14, 1_100  # days
 SILENT = (7, 365)
-AT_ONCE = 3  # of one person
 DEFAULT = "Default"
 GONE = "The config or its segment was deleted while the back-test ran."
-GIVEN_UP = "The worker ended in the middle, five times. Try a shorter span or fewer measures."
-
-
-class NotNow(ValueError):
-    """The back-test is not in a state for this; the message says why."""
 
 
 def start_back_test(
@@ -85,10 +68,7 @@ def start_back_test(
     )  # fmt: skip
     test.steps = len(test.days)
     with transaction.atomic():
-        if who is not None and BackTest.objects.filter(author=who, state=State.RUNNING).count() >= AT_ONCE:
-            raise NotNow(f"{AT_ONCE} of your back-tests are running. Wait for one, or cancel it.")
-        test.save()
-        enqueue(TASK, test.pk)
+        begin_report(test)
     return test
 
 
@@ -151,55 +131,22 @@ def _churn_problems(cancelled: bool, silent_days: int | None) -> list[Problem]:
     return []
 
 
-@transaction.atomic
-def cancel_back_test(test: BackTest) -> None:
-    """Stop after the day in hand; what was found is thrown away. Raises NotNow."""
-    current = BackTest.objects.select_for_update().get(pk=test.pk)
-    if current.state != State.RUNNING:
-        raise NotNow("This back-test is not running.")
-    _close(current, State.CANCELLED)
-
-
-def due() -> QuerySet[BackTest]:
-    """Back-tests that wait for somebody to work on them, or whose worker was lost."""
-    return BackTest.objects.filter(free(), state=State.RUNNING)
-
-
-def wake_back_tests() -> None:
-    """Once a minute: wake what is due."""
-    for pk in due().order_by("next_attempt_at").values_list("pk", flat=True)[:20]:
-        enqueue(TASK, pk)
-
-
 def work(pk: int, seconds: float = SLICE) -> None:
     """Work on a back-test for a while; does nothing if somebody else does or nothing is to be done."""
-    test = _claim(pk)
+    test: BackTest | None = take_report(BackTest, pk)
     if test is None:
         return
-    try:
-        with replay_of(test) as replay:
-            if _walk(test, replay, time.monotonic() + seconds):
-                _finish(test, make_report(test, replay))
-            else:
-                let_go(test, TASK)
-    except Superseded:
-        return
-    except ConfigGone:
-        _fail(test, GONE)
-    except DefinitionError as error:
-        _fail(test, str(error))
-    except Exception:
-        log.exception("a back-test stopped", extra={"back_test": test.pk})
-        let_go(test, TASK, "Something failed on the server; it is tried again. The log says more.", test.attempts)
+    with working_on(test, _reason), replay_of(test) as replay:
+        if _walk(test, replay, time.monotonic() + seconds):
+            finish_report(test, make_report(test, replay))
+        else:
+            let_go(test, test.task)
 
 
-@transaction.atomic
-def _claim(pk: int) -> BackTest | None:
-    test: BackTest | None = take_one(due(), pk)
-    if test is not None and not test.claim:
-        _close(test, State.FAILED, test.error or GIVEN_UP)
-        return None
-    return test
+def _reason(error: Exception) -> str | None:
+    if isinstance(error, ConfigGone):
+        return GONE
+    return str(error) if isinstance(error, DefinitionError) else None
 
 
 def _walk(test: BackTest, replay: Replay, until: float) -> bool:
@@ -218,23 +165,3 @@ def _walk(test: BackTest, replay: Replay, until: float) -> bool:
             test.problems = replay.problems
             give_sign(test, number + 1, "problems")
     return True
-
-
-@transaction.atomic
-def _finish(test: BackTest, report: dict[str, Any]) -> None:
-    still_mine(test)
-    test.report = report
-    test.save(update_fields=["report"])
-    _close(test, State.DONE)
-
-
-def _fail(test: BackTest, reason: str) -> None:
-    with suppress(Superseded), transaction.atomic():
-        still_mine(test)
-        _close(test, State.FAILED, reason)
-
-
-def _close(test: BackTest, state: str, error: str = "") -> None:
-    """End it; the bands of its days are not needed any more."""
-    end(test, state, error)
-    test.bands.all().delete()

@@ -21,6 +21,7 @@ from core.api.parsing import StrictJSONParser, read_json
 from core.api.problems import ApiProblem, Fault, pointer_to
 from core.api.strict import StrictSerializer, Text
 from core.api.views import ApiViewSet
+from core.working import NotNow
 from integrations.imports import running
 from integrations.imports.guessing import FORMS
 from integrations.imports.mapping_form import ENCODINGS, FLAGS
@@ -180,7 +181,7 @@ class ImportViewSet(ApiViewSet):
         job = self.get_object()
         try:
             what(job)
-        except running.NotNow as error:
+        except NotNow as error:
             raise ApiProblem("conflict", str(error), 409) from error
         return self.answer(self.get_queryset().get(pk=job.pk))
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 from core.clock import moment
 from core.intake import short
 from core.jobs import enqueue
-from core.working import Superseded, free, later, take
+from core.working import NotNow, Superseded, free, later, take
 from integrations.imports.bookkeeping import NAMES_ERASED, ImportLedger
 from integrations.imports.storing import by_name, folder, path_of
 from integrations.imports.undoing import outlook, undo_batch
@@ -34,10 +34,6 @@ log = logging.getLogger(__name__)
 SLICE = 90.0  # seconds of work for one wake-up, well below the time that a task may take
 BATCH = 1_000
 TASK = "integrations.tasks.work_on_import"
-
-
-class NotNow(ValueError):
-    """The import is not in a state for this; the message says why."""
 
 
 class _Slice:

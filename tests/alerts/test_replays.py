@@ -18,10 +18,11 @@ from accounts.models import Account, Subject
 from alerts.definition import read_definition
 from alerts.editing import save_alert_rule
 from alerts.models import Alert, AlertReplay, AlertReplayDay, AlertRule
-from alerts.replaying import running
-from alerts.replaying.running import NotNow, cancel_replay, start_replay, wake_replays, work
+from alerts.replaying.running import start_replay, work
 from core.clock import Moment, moment
 from core.models import Workspace
+from core.reports import cancel_report, due_reports, take_report, wake_reports
+from core.working import NotNow
 from csbox.pipeline import refresh_everything
 from health.editing import save_config
 from segments.models import Segment
@@ -191,10 +192,10 @@ def test_a_replay_that_is_cut_off_goes_on_and_ends_the_same(rule: AlertRule) -> 
     work(cut.pk, seconds=0)  # its time is over after one day
     cut.refresh_from_db()
     assert (cut.done, cut.state, cut.claim) == (1, "running", "")
-    dead = running._claim(cut.pk)
-    assert dead is not None and not running.due().exists()
+    dead = take_report(AlertReplay, cut.pk)
+    assert dead is not None and not due_reports(AlertReplay).exists()
     AlertReplay.objects.filter(pk=cut.pk).update(beat_at=timezone.now() - dt.timedelta(minutes=3))
-    wake_replays()
+    wake_reports(AlertReplay)
     while cut.state == "running":
         work(cut.pk, seconds=0)
         cut.refresh_from_db()
@@ -210,12 +211,12 @@ def test_a_replay_is_cancelled_and_nobody_has_too_many(rule: AlertRule) -> None:
     first.refresh_from_db()
     assert (first.state, same.state) == ("cancelled", "running")
     work(same.pk, seconds=0)
-    cancel_replay(same)
+    cancel_report(same)
     work(same.pk)
     same.refresh_from_db()
     assert (same.state, same.report) == ("cancelled", {}) and not AlertReplayDay.objects.exists()
     with pytest.raises(NotNow):
-        cancel_replay(same)
+        cancel_report(same)
     for days in (7, 8, 9):
         AlertReplay.objects.filter(author=me).update(definition={})
         started(rule, author=me, days=days)

@@ -9,10 +9,12 @@ import pytest
 
 from accounts.models import Account
 from alerts.comparing import running
-from alerts.comparing.running import wake_comparisons, work
-from alerts.comparing.starting import NotNow, cancel_comparison, newest_entry, start_comparison
+from alerts.comparing.running import work
+from alerts.comparing.starting import newest_entry, start_comparison
 from alerts.models import AccountMilestone, ComparedAccount, Comparison, Enrolment, Milestone
 from core.intake import BadValue
+from core.reports import cancel_report, take_report, wake_reports
+from core.working import NotNow
 from health.models import HealthDay
 from segments.models import AccountMembership, SegmentRefresh
 from segments.refresh import refresh_due
@@ -149,17 +151,17 @@ def test_a_worker_that_dies_leaves_the_days_that_are_done(world: World, monkeypa
     work(cut.pk, seconds=0)  # one day for a wake-up
     cut.refresh_from_db()
     assert (cut.state, cut.done, cut.percent) == ("running", 1, 12)
-    dead = running._claim(cut.pk)
+    dead = take_report(Comparison, cut.pk)
     assert dead is not None
     work(cut.pk)  # somebody has it
     assert Comparison.objects.get(pk=cut.pk).done == 1
     Comparison.objects.filter(pk=cut.pk).update(beat_at=at(TODAY - days(1)))
-    wake_comparisons()
+    wake_reports(Comparison)
     assert done(cut) == whole
     other = start_comparison(world.playbook, first_day=CAME)
-    cancel_comparison(other)
+    cancel_report(other)
     with pytest.raises(NotNow):
-        cancel_comparison(other)
+        cancel_report(other)
     monkeypatch.setattr(running, "knowing", lambda: 1 / 0)
     failing = start_comparison(world.playbook, first_day=CAME)
     for _ in range(6):

@@ -14,12 +14,13 @@ from django.utils import timezone
 from accounts.facts import Fact, define_attribute, record_accounts
 from accounts.models import Account, AttributeChange, Subject
 from core.clock import moment
-from core.working import Superseded
+from core.reports import cancel_report, due_reports, take_report, wake_reports
+from core.working import NotNow, Superseded
 from health.backtest import running
 from health.backtest.figures import BANDS, History, figures
 from health.backtest.models import BackTest, BackTestDay
 from health.backtest.replay import replay_of
-from health.backtest.running import NotNow, cancel_back_test, start_back_test, wake_back_tests, work
+from health.backtest.running import start_back_test, work
 from health.definition import DefinitionError
 from health.editing import save_config
 from health.models import AccountHealth, HealthConfig
@@ -153,13 +154,13 @@ def test_a_run_that_is_cut_off_goes_on_and_ends_the_same(customers: list[Custome
     work(cut.pk, seconds=0)  # its time is over after one day
     cut.refresh_from_db()
     assert (cut.done, cut.state, cut.claim) == (1, "running", "")
-    dead = running._claim(cut.pk)
-    assert dead is not None and not running.due().exists()
+    dead = take_report(BackTest, cut.pk)
+    assert dead is not None and not due_reports(BackTest).exists()
     work(cut.pk)
     cut.refresh_from_db()
     assert cut.done == 1, "somebody has it"
     BackTest.objects.filter(pk=cut.pk).update(beat_at=timezone.now() - dt.timedelta(minutes=3))
-    wake_back_tests()
+    wake_reports(BackTest)
     work(cut.pk)
     for test in (whole, cut):
         test.refresh_from_db()
@@ -172,7 +173,7 @@ def test_a_run_that_kills_its_worker_is_given_up_with_a_reason() -> None:
     factories.account()
     test = a_test(a_config(), days=14)
     for _ in range(5):
-        assert running._claim(test.pk) is not None
+        assert take_report(BackTest, test.pk) is not None
         BackTest.objects.filter(pk=test.pk).update(beat_at=timezone.now() - dt.timedelta(minutes=3))
     work(test.pk)
     test.refresh_from_db()
@@ -183,12 +184,12 @@ def test_a_run_can_be_cancelled_half_way_and_leaves_nothing(customers: list[Cust
     test = a_test(a_config(), days=14)
     work(test.pk, seconds=0)
     assert BackTestDay.objects.filter(test=test).count() == 1
-    cancel_back_test(test)
+    cancel_report(test)
     work(test.pk)
     test.refresh_from_db()
     assert (test.state, test.done, test.report) == ("cancelled", 1, {}) and not BackTestDay.objects.exists()
     with pytest.raises(NotNow):
-        cancel_back_test(test)
+        cancel_report(test)
 
 
 def test_a_deleted_config_ends_its_run_with_a_reason() -> None:

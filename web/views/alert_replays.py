@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from alerts.models import AlertReplay
-from alerts.replaying.running import NotNow, cancel_replay
+from core.reports import cancel_report
+from core.working import NotNow
 from web.alert_replay_view import replay_view
 from web.notices import notify
 from web.pages import is_part, part
@@ -45,7 +46,7 @@ def alert_replay_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     editors_only(request)
     replay = _mine(request, pk)
     try:
-        cancel_replay(replay)
+        cancel_report(replay)
     except NotNow as error:
         notify(request, str(error))
     if not is_part(request):

@@ -20,9 +20,11 @@ from alerts.editing import RuleNameTaken, StaleRule, save_alert_rule
 from alerts.messages import sayable
 from alerts.models import AlertReplay, AlertRule
 from alerts.models.alert import Severity
-from alerts.replaying.running import NotNow, cancel_replay, start_replay
+from alerts.replaying.running import start_replay
 from core.intake import BadValue
+from core.reports import cancel_report
 from core.superseding import Superseded
+from core.working import NotNow
 from segments.models import Segment
 from segments.picker import catalogue
 from segments.questions import Reader
@@ -90,7 +92,7 @@ def _edit(request: HttpRequest, draft: RuleDraft) -> HttpResponse:
             replay = _start(request, draft, reader) or replay
         elif step == "cancel" and replay is not None:
             with suppress(NotNow):
-                cancel_replay(replay)
+                cancel_report(replay)
             replay.refresh_from_db()
         elif step:
             draft.step(step, reader.vocabulary)

@@ -19,6 +19,7 @@ from alerts.proposing import Proposal, proposals_for
 from alerts.quality import DAYS, USUAL, Quality, quality_of
 from alerts.stock import offers, take_stock_rule
 from core.intake import BadValue
+from segments.rules.tree import RuleError
 from web.filters import reader_for
 from web.notices import notify
 from web.pages import may_edit_segments, page

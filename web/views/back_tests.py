@@ -16,8 +16,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from core.clock import moment
 from core.intake import BadValue, check_depth, clean_date
+from core.reports import cancel_report
+from core.working import NotNow
 from health.backtest.models import BackTest
-from health.backtest.running import DAILY_UP_TO, SHORTEST, SILENT, NotNow, cancel_back_test, start_back_test
+from health.backtest.running import DAILY_UP_TO, SHORTEST, SILENT, start_back_test
 from health.definition import DefinitionError
 from health.models import Band, HealthConfig, HealthConfigVersion
 from segments.models import Segment
@@ -27,8 +29,7 @@ from web.back_test_view import behind, report_view, side_names
 from web.filters import reader_for
 from web.health_form import ConfigDraft, read_draft, same_definition
 from web.notices import notify
-from web.pages import is_part, may_edit_segments, page, part
-from web.views.refreshing import END_POLLING
+from web.pages import is_part, may_edit_segments, page, progress_part
 from web.views.segments import editors_only
 
 PAGE = 50
@@ -84,11 +85,7 @@ def back_test_progress(request: HttpRequest, pk: int) -> HttpResponse:
     test = get_object_or_404(BackTest.objects.defer("definition", "against", "report"), pk=pk)
     if not is_part(request):
         return HttpResponseRedirect(reverse("back_test", args=[pk]))
-    response = part(request, "web/health/_back_test_progress.html", {"test": test})
-    if test.state != BackTest.State.RUNNING:
-        response.status_code = END_POLLING
-        response["HX-Refresh"] = "true"
-    return response
+    return progress_part(request, "web/health/_back_test_progress.html", {"test": test}, running=test.running)
 
 
 @login_required
@@ -98,7 +95,7 @@ def back_test_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     editors_only(request)
     test = get_object_or_404(BackTest, pk=pk)
     try:
-        cancel_back_test(test)
+        cancel_report(test)
         notify(request, f"The back-test of {test.name} was cancelled.")
     except NotNow as error:
         notify(request, str(error))

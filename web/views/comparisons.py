@@ -19,20 +19,19 @@ from alerts.comparing.starting import (
     MOST_USES,
     SHORTEST,
     USUAL,
-    NotNow,
-    cancel_comparison,
     newest_entry,
     start_comparison,
 )  # fmt: skip
 from alerts.models import Comparison, Enrolment, Milestone, Playbook
 from core.clock import moment
 from core.intake import BadValue, clean_date
+from core.reports import cancel_report
 from core.spans import ONE_DAY
+from core.working import NotNow
 from segments.models import AccountMembership, Segment
 from web.comparison_view import comparison_view
 from web.notices import notify
-from web.pages import is_part, may_edit_segments, page, part
-from web.views.refreshing import END_POLLING
+from web.pages import is_part, may_edit_segments, page, progress_part
 from web.views.segments import editors_only
 
 LISTED = 20
@@ -145,11 +144,7 @@ def comparison(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Comparison.objects.defer("report", "pool"), pk=pk)
     if not is_part(request):
         return HttpResponseRedirect(_address(found))
-    response = part(request, "web/comparisons/_progress.html", {"chosen": found})
-    if found.state != Comparison.State.RUNNING:
-        response.status_code = END_POLLING
-        response["HX-Refresh"] = "true"
-    return response
+    return progress_part(request, "web/comparisons/_progress.html", {"chosen": found}, running=found.running)
 
 
 @login_required
@@ -159,7 +154,7 @@ def comparison_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     editors_only(request)
     found = get_object_or_404(Comparison, pk=pk)
     try:
-        cancel_comparison(found)
+        cancel_report(found)
         notify(request, "The comparison was cancelled.")
     except NotNow as error:
         notify(request, str(error))

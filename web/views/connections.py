@@ -19,11 +19,10 @@ from integrations.connections.opening import check
 from integrations.connections.running import cancel, request_run, resume
 from integrations.models import Connection, ConnectionLink, ConnectionRun
 from web.notices import notify
-from web.pages import page, part
+from web.pages import is_part, page, progress_part
 from web.views.pinning import account_named
 from web.views.segments import editors_only
 
-END_POLLING = 286
 RUNS, UNMATCHED = 20, 50
 
 
@@ -82,13 +81,10 @@ def connection_progress(request: HttpRequest, pk: int) -> HttpResponse:
     editors_only(request)
     found = get_object_or_404(Connection, pk=pk)
     run = open_run(found)
-    if request.headers.get("HX-Request") != "true":
+    if not is_part(request):
         return HttpResponseRedirect(reverse("connection", args=[pk]))
     context = {"connection": found, "run": run, "last": None if run else found.runs.first()}
-    answer = part(request, "web/connections/_progress.html", context, status=200 if run else END_POLLING)
-    if run is None:
-        answer["HX-Refresh"] = "true"
-    return answer
+    return progress_part(request, "web/connections/_progress.html", context, running=run is not None)
 
 
 @login_required

@@ -28,8 +28,8 @@ from integrations.destinations.testing import send_test
 from integrations.models import Destination, Outgoing, SyncItem
 from segments.models import Segment
 from web.notices import notify
-from web.pages import page, part
-from web.views.connections import END_POLLING, administrators_only
+from web.pages import is_part, page, progress_part
+from web.views.connections import administrators_only
 from web.views.segments import editors_only
 
 MESSAGES = 30
@@ -100,16 +100,13 @@ def destination_progress(request: HttpRequest, pk: int) -> HttpResponse:
     """How much still waits; ends the polling when nothing does."""
     editors_only(request)
     found = get_object_or_404(Destination.objects.known(), pk=pk)
-    if request.headers.get("HX-Request") != "true":
+    if not is_part(request):
         return HttpResponseRedirect(reverse("destination", args=[pk]))
     context = _progress(found)
     moves = found.active and (
         context["standing"].waiting or any(not row.item.first_done_at for row in context["items"])
     )
-    answer = part(request, "web/destinations/_progress.html", context, status=200 if moves else END_POLLING)
-    if not moves:
-        answer["HX-Refresh"] = "true"
-    return answer
+    return progress_part(request, "web/destinations/_progress.html", context, running=bool(moves))
 
 
 @login_required

@@ -25,9 +25,8 @@ from segments.questions import Reader
 from web.charts import Mix, mix
 from web.filters import reader_for
 from web.notices import notify
-from web.pages import is_part, may_edit_segments, page, part
+from web.pages import END_POLLING, is_part, may_edit_segments, page, part
 from web.undo import inverse, keep_inverse
-from web.views.refreshing import END_POLLING
 from web.views.segments import editors_only
 
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from core.working import NotNow
 from integrations.imports import guessing
 from integrations.imports.mapping_form import (
     ENCODINGS,
@@ -20,7 +21,7 @@ from integrations.imports.mapping_form import (
     read_mapping,
 )
 from integrations.imports.previewing import ROWS, preview
-from integrations.imports.running import NotNow, start
+from integrations.imports.running import start
 from integrations.imports.wording import on_screen
 from integrations.models import Import
 from integrations.models.importing import ImportKind

@@ -13,9 +13,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from core.download import csv_response
+from core.working import NotNow
 from integrations.imports.guessing import guess_rows_kind
 from integrations.imports.rejects import reject_head, reject_rows
-from integrations.imports.running import NotNow, ask_undo, cancel
+from integrations.imports.running import ask_undo, cancel
 from integrations.imports.storing import discard, store
 from integrations.imports.undoing import outlook
 from integrations.imports.wording import on_screen
@@ -23,8 +24,7 @@ from integrations.models import Import
 from integrations.models.importing import ImportKind
 from integrations.sources.files import NotReadable
 from web.notices import notify
-from web.pages import is_part, page, part
-from web.views.refreshing import END_POLLING
+from web.pages import is_part, page, progress_part
 from web.views.segments import editors_only
 
 PAGE, FIRST_REJECTS = 50, 20
@@ -108,11 +108,7 @@ def import_progress(request: HttpRequest, pk: int) -> HttpResponse:
     if not is_part(request):
         return HttpResponseRedirect(reverse("import", args=[pk]))
     working = job.state in Import.WORKING
-    response = part(request, "web/imports/_progress.html", {"job": job, "working": working}, status=200)
-    if not working:
-        response.status_code = END_POLLING
-        response["HX-Refresh"] = "true"
-    return response
+    return progress_part(request, "web/imports/_progress.html", {"job": job, "working": working}, running=working)
 
 
 @login_required

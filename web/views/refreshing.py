@@ -11,10 +11,8 @@ from django.views.decorators.http import require_GET, require_POST
 from segments.models import RefreshRun, Segment, SegmentRefresh
 from segments.refresh import request_refresh
 from web.notices import notify
-from web.pages import is_part, part
+from web.pages import END_POLLING, is_part, part
 from web.views.segments import editors_only
-
-END_POLLING = 286
 
 
 @login_required
