@@ -1,4 +1,4 @@
-"""Alert rules: the list with what became of their alerts, copies, switching, deleting, the gallery."""
+"""Alert rules: the list with what became of their alerts, copies, switching and deleting."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -17,7 +17,6 @@ from alerts.models import AlertRule, AlertRuleVersion, Playbook
 from alerts.playbooks.editing import delete_playbook
 from alerts.proposing import Proposal, proposals_for
 from alerts.quality import DAYS, USUAL, Quality, quality_of
-from alerts.stock import offers, take_stock_rule
 from core.intake import BadValue
 from segments.rules.tree import RuleError
 from web.filters import reader_for
@@ -129,26 +128,3 @@ def alert_rule_delete(request: HttpRequest, pk: int) -> HttpResponse:
     kept = f" Its {number:,} alert{' is' if number == 1 else 's are'} kept." if number else ""
     notify(request, f"{rule.name} deleted.{kept}")
     return HttpResponseRedirect(reverse("alert_rules"))
-
-
-@login_required
-@require_GET
-def alert_gallery(request: HttpRequest) -> HttpResponse:
-    """The ready-made rules, each with the accounts for which it holds now."""
-    context = {"offers": offers(request.user), "may_edit": may_edit_segments(request)}
-    return page(request, "web/alerts/gallery.html", context)
-
-
-@login_required
-@require_POST
-def alert_gallery_take(request: HttpRequest) -> HttpResponse:
-    """Make an ordinary rule of one; it watches from now on."""
-    editors_only(request)
-    try:
-        made = take_stock_rule(request.POST.get("key", ""), author=request.user)
-    except LookupError as error:
-        raise Http404 from error
-    back = reverse("alert_gallery")
-    token = keep_inverse(request, "alert-rule-clone", {"rule": made.pk}, back=back)
-    notify(request, f"{made.name} added. It watches from now on.", undo=token)
-    return HttpResponseRedirect(back)
