@@ -13,11 +13,11 @@ from accounts.reported import ReportOfAccounts
 from alerts.definition import stored_definition
 from alerts.models import AlertReplay, AlertRule
 from alerts.replaying.running import DAYS, LONGEST, SHORTEST, start_replay
-from alerts.rules_api import TreeField, explained
+from alerts.rules_api import explained
 from core.api.filters import StrictFilterSet, ValuesFilter
 from core.api.problems import ApiProblem, Fault
 from core.api.reports import ProgressSerializer, ReportViewSet
-from core.api.strict import Text, Whole, YesNo
+from core.api.strict import Text, Tree, Whole, YesNo
 
 
 class AlertReplaySerializer(ProgressSerializer):
@@ -27,8 +27,8 @@ class AlertReplaySerializer(ProgressSerializer):
 
     rule = Whole(source="rule_id", required=False, allow_null=True)
     days = Whole(required=False, min_value=SHORTEST, max_value=LONGEST, write_only=True)
-    condition = TreeField(required=False, write_only=True)
-    clear = TreeField(required=False, allow_null=True, write_only=True)
+    condition = Tree(required=False, write_only=True)
+    clear = Tree(required=False, allow_null=True, write_only=True)
     segments = serializers.ListField(child=Text(max_length=80), required=False, max_length=100, write_only=True)
     hold_days = Whole(required=False, min_value=0, max_value=365, write_only=True)
     cooldown_days = Whole(required=False, min_value=0, max_value=365, write_only=True)

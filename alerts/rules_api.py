@@ -19,8 +19,8 @@ from alerts.definition import LONGEST
 from alerts.editing import Assigning, RuleNameTaken, StaleRule, delete_alert_rule, save_alert_rule
 from alerts.models import AlertRule, Playbook
 from alerts.models.alert import Severity
-from core.api.problems import ApiProblem, Fault
-from core.api.strict import StrictSerializer, Text, Whole, YesNo, plain
+from core.api.problems import ApiProblem, Fault, faults_of, unusable
+from core.api.strict import StrictSerializer, Text, Tree, Whole, YesNo
 from core.api.views import ApiViewSet, taken
 from core.intake import BadValue
 from segments.models import Segment
@@ -37,23 +37,14 @@ def explained() -> Iterator[None]:
     try:
         yield
     except RuleError as error:
-        faults = [Fault(p.message, p.code, p.pointer, None, p.allowed[:100]) for p in error.problems]
-        code = faults[0].code if len(faults) == 1 else "invalid-rule"
-        raise ApiProblem(code, "The rule cannot be used; “errors” says where and why.", 422, faults) from error
+        text = "The rule cannot be used; “errors” says where and why."
+        raise unusable(faults_of(error.problems), "invalid-rule", text) from error
     except StaleRule as error:
         raise ApiProblem("stale", f"{error} Read it again and send its ETag.", 412) from error
     except RuleNameTaken as error:
         raise taken(str(error)) from error
     except BadValue as error:
         raise ApiProblem("validation", str(error), 400) from error
-
-
-class TreeField(serializers.JSONField):
-    """A rule of the one language; read by the engine, whose problems come back as 422."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """With plain numbers."""
-        return plain(data)
 
 
 class AlertTaskSerializer(StrictSerializer):
@@ -76,8 +67,8 @@ class AlertRuleSerializer(StrictSerializer):
     severity = serializers.ChoiceField(Severity.choices, required=False)
     active = YesNo(required=False)
     segments = serializers.ListField(child=Text(max_length=80), required=False, max_length=100)
-    condition = TreeField()
-    clear = TreeField(required=False, allow_null=True)
+    condition = Tree()
+    clear = Tree(required=False, allow_null=True)
     hold_days = serializers.IntegerField(required=False, min_value=0, max_value=365)
     cooldown_days = serializers.IntegerField(required=False, min_value=0, max_value=365)
     refire = serializers.ChoiceField(AlertRule.Refire.choices, required=False)

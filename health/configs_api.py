@@ -14,11 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.problems import ApiProblem, Fault
-from core.api.strict import StrictSerializer, Text, YesNo
+from core.api.strict import StrictSerializer, Text, Tree, YesNo
 from core.api.versions import VersionActions
 from core.versions import VersionChange
 from health.conflicts_api import ConflictActions
-from health.drafts_api import DefinitionField, DraftActions, segment_of
+from health.drafts_api import DraftActions, segment_of
 from health.editing import clone_config, delete_config, reorder_configs, save_config
 from health.models import HealthConfig
 from health.problems_api import explained
@@ -34,7 +34,7 @@ class ConfigSerializer(StrictSerializer):
     id = serializers.IntegerField(read_only=True)
     name = Text(max_length=120, required=False, allow_blank=True)
     segment = Text(max_length=80, required=False, allow_null=True, source="segment.key")
-    definition = DefinitionField()
+    definition = Tree()
     active = YesNo(required=False)
     reason = Text(max_length=255, required=False, allow_blank=True, write_only=True)
     position = serializers.IntegerField(read_only=True)

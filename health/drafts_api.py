@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from accounts.models import Account
 from core.api.problems import ApiProblem, Fault
-from core.api.strict import Amount, StrictSerializer, Text, Whole, plain
+from core.api.strict import Amount, StrictSerializer, Text, Tree, Whole
 from core.api.views import ApiViewSet
 from core.deadline import time_limit
 from health.definition import Definition, DefinitionError, read_definition
@@ -25,19 +25,11 @@ from segments.models import Segment
 from segments.questions import Reader
 
 
-class DefinitionField(serializers.JSONField):
-    """Dimensions, measures, bands; read by the health engine, whose problems come back as 422."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """With plain numbers."""
-        return plain(data)
-
-
 class DraftSerializer(StrictSerializer):
     """A definition to be tried; with `config`, at the place of that one, else after all others. Its segment is the
     config's where none is named."""
 
-    definition = DefinitionField()
+    definition = Tree()
     config = Whole(required=False, allow_null=True)
     segment = Text(max_length=80, required=False, allow_null=True)
 

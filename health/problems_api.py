@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError
 
-from core.api.problems import ApiProblem, Fault
+from core.api.problems import ApiProblem, Fault, in_use, unusable
+from core.api.problems import faults_of as faults_at
 from core.deadline import TooSlow
 from core.intake import BadValue
 from health.definition import DefinitionError
@@ -20,11 +21,10 @@ BESIDE = ("/name", "/segment")  # what a save checks that is no part of the defi
 
 def faults_of(problems: list[Problem]) -> list[Fault]:
     """Problems with their places in the body that was sent."""
-    found = []
+    found: list[Fault] = []
     for one in problems:
         beside = one.pointer in BESIDE and one.code != "unknown-key"
-        pointer = one.pointer if beside else f"/definition{one.pointer}"
-        found.append(Fault(one.message, one.code, pointer, None, one.allowed[:100]))
+        found += faults_at([one], "" if beside else "/definition")
     return found
 
 
@@ -34,12 +34,10 @@ def explained() -> Iterator[None]:
     try:
         yield
     except DefinitionError as error:
-        faults = faults_of(error.problems)
-        code = faults[0].code if len(faults) == 1 else "invalid-definition"
-        raise ApiProblem(code, "The config cannot be used; “errors” says where and why.", 422, faults) from error
+        text = "The config cannot be used; “errors” says where and why."
+        raise unusable(faults_of(error.problems), "invalid-definition", text) from error
     except ConfigInUse as error:
-        faults = [Fault(f"Used by the {use.kind} “{use.name}”.", "in-use") for use in error.uses]
-        raise ApiProblem("in-use", str(error), 409, faults) from error
+        raise in_use(error, error.uses) from error
     except StaleConfig as error:
         raise ApiProblem("stale", f"{error} Read it again and send its ETag.", 412) from error
     except OverrideRefused as error:

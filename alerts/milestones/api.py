@@ -31,8 +31,8 @@ from alerts.models import AccountMilestone, Milestone, MilestoneChange
 from alerts.models.milestone import State
 from core.api.access import ColleaguesWrite, IsMember
 from core.api.filters import StrictFilterSet
-from core.api.problems import ApiProblem, Fault
-from core.api.strict import StrictSerializer, Text, Whole, YesNo, plain
+from core.api.problems import ApiProblem, Fault, faults_of, unusable
+from core.api.strict import StrictSerializer, Text, Tree, Whole, YesNo
 from core.api.views import ApiViewSet, taken
 from core.intake import BadValue
 from segments.models import Segment
@@ -45,9 +45,8 @@ def explained() -> Iterator[None]:
     try:
         yield
     except RuleError as error:
-        faults = [Fault(p.message, p.code, p.pointer, None, p.allowed[:100]) for p in error.problems]
-        code = faults[0].code if len(faults) == 1 else "invalid-rule"
-        raise ApiProblem(code, "The rule cannot be used; “errors” says where and why.", 422, faults) from error
+        text = "The rule cannot be used; “errors” says where and why."
+        raise unusable(faults_of(error.problems), "invalid-rule", text) from error
     except StaleMilestone as error:
         raise ApiProblem("stale", f"{error} Read it again and send its ETag.", 412) from error
     except MilestoneNameTaken as error:
@@ -58,14 +57,6 @@ def explained() -> Iterator[None]:
         raise ApiProblem("validation", str(error), 400) from error
 
 
-class ConditionField(serializers.JSONField):
-    """A rule of the one language; read by the engine, whose problems come back as 422."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """With plain numbers."""
-        return plain(data)
-
-
 class MilestoneSerializer(StrictSerializer):
     """What accounts are to reach, whom it aims at (segments by key), by when, and whether it can be lost."""
 
@@ -73,7 +64,7 @@ class MilestoneSerializer(StrictSerializer):
     name = Text(max_length=80)
     description = Text(max_length=500, required=False, allow_blank=True)
     segments = serializers.ListField(child=Text(max_length=80), required=False, max_length=100)
-    condition = ConditionField()
+    condition = Tree()
     expected_days = Whole(required=False, allow_null=True, min_value=0, max_value=3_650)
     start = serializers.ChoiceField(Milestone.Start.choices, required=False)
     start_field = Text(max_length=120, required=False, allow_blank=True)

@@ -25,20 +25,12 @@ from alerts.playbooks.versions import restore_version, versions_of
 from core.api.access import ColleaguesWrite, IsMember, may_manage
 from core.api.filters import StrictFilterSet
 from core.api.problems import ApiProblem, Fault
-from core.api.strict import StrictSerializer, Text, Whole, YesNo, plain
+from core.api.strict import StrictSerializer, Text, Tree, Whole, YesNo
 from core.api.versions import VersionActions
 from core.api.views import ApiViewSet
 from core.versions import VersionChange
 from segments.models import Segment
 from segments.questions import Reader
-
-
-class StepsField(serializers.JSONField):
-    """Steps, goal and exit; read by the application, whose problems come back as 422."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """With plain numbers."""
-        return plain(data)
 
 
 class PlaybookSerializer(StrictSerializer):
@@ -58,7 +50,7 @@ class PlaybookSerializer(StrictSerializer):
     include_existing = YesNo(required=False)
     again = serializers.ChoiceField(Playbook.Again.choices, required=False)
     again_days = Whole(required=False, min_value=0, max_value=3650)
-    definition = StepsField()
+    definition = Tree()
     reason = Text(max_length=255, required=False, allow_blank=True, write_only=True)
     version = serializers.IntegerField(read_only=True)
     error = serializers.CharField(read_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from alerts.playbooks.editing import StalePlaybook
-from core.api.problems import ApiProblem, Fault
+from core.api.problems import ApiProblem, faults_of, unusable
 from core.intake import BadValue
 from health.definition import DefinitionError
 
@@ -17,9 +17,8 @@ def explained() -> Iterator[None]:
     try:
         yield
     except DefinitionError as error:
-        faults = [Fault(p.message, p.code, p.pointer, None, p.allowed[:100]) for p in error.problems]
-        code = faults[0].code if len(faults) == 1 else "invalid-definition"
-        raise ApiProblem(code, "The playbook cannot be used; “errors” says where and why.", 422, faults) from error
+        text = "The playbook cannot be used; “errors” says where and why."
+        raise unusable(faults_of(error.problems), "invalid-definition", text) from error
     except StalePlaybook as error:
         raise ApiProblem("stale", f"{error} Read it again and send its ETag.", 412) from error
     except BadValue as error:

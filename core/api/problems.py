@@ -78,6 +78,17 @@ class ApiProblem(exceptions.APIException):
         super().__init__(detail)
 
 
+def faults_of(problems: Iterable[Any], below: str = "", parameter: str | None = None) -> list[Fault]:
+    """Problems of something that was read (each has a pointer, a code, a message and what would do), with their places
+    below one in the body or in the JSON of a parameter."""
+    return [Fault(one.message, one.code, f"{below}{one.pointer}", parameter, one.allowed[:100]) for one in problems]
+
+
+def unusable(faults: list[Fault], code: str, detail: str) -> ApiProblem:
+    """422 with every place that is wrong; the code is that of the only one, if there is one."""
+    return ApiProblem(faults[0].code if len(faults) == 1 else code, detail, 422, faults)
+
+
 def in_use(error: Exception, uses: Iterable[Any]) -> ApiProblem:
     """409 with the list of what uses something (each has a kind and a name)."""
     faults = [Fault(f"Used by the {use.kind} “{use.name}”.", "in-use") for use in uses]

@@ -120,6 +120,15 @@ class Attributes(serializers.JSONField):
         return {str(key): value for key, value in data.items()}
 
 
+class Tree(serializers.JSONField):
+    """JSON of any depth, such as a rule or a definition; it is read and judged by those whose language it is in, and
+    what they find wrong comes back as 422."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The same with plain numbers."""
+        return plain(data)
+
+
 def plain(data: Any) -> Any:
     """The same JSON with decimals as the numbers that `json` itself would have read; for trees that are stored."""
     if isinstance(data, Decimal):

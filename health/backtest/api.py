@@ -11,14 +11,14 @@ from rest_framework import serializers
 
 from accounts.reported import ReportOfAccounts
 from core.api.filters import StrictFilterSet, ValuesFilter
-from core.api.problems import ApiProblem, Fault
+from core.api.problems import faults_of, unusable
 from core.api.reports import ProgressSerializer, ReportViewSet
-from core.api.strict import Text, Whole, YesNo
+from core.api.strict import Text, Tree, Whole, YesNo
 from health.backtest.models import BackTest
 from health.backtest.report import LISTS
 from health.backtest.running import start_back_test
 from health.definition import DefinitionError
-from health.drafts_api import DefinitionField, config_of, segment_of
+from health.drafts_api import config_of, segment_of
 
 
 class BackTestSerializer(ProgressSerializer):
@@ -32,7 +32,7 @@ class BackTestSerializer(ProgressSerializer):
     config = Whole(source="config_id", allow_null=True)
     name = Text(max_length=120, required=False)
     segment = Text(max_length=80, required=False, allow_null=True, source="segment.key")
-    definition = DefinitionField(required=False)
+    definition = Tree(required=False)
     compare_with = Whole(required=False, source="against_version", allow_null=True, min_value=1)
     version = serializers.IntegerField(read_only=True)
     first_day = serializers.DateField()
@@ -79,6 +79,5 @@ class BackTestViewSet(ReportViewSet):
                 draft=data.get("definition"), compare_with=data.get("against_version"), author=self.request.user,
             )  # fmt: skip
         except DefinitionError as error:
-            faults = [Fault(p.message, p.code, p.pointer, None, p.allowed[:100]) for p in error.problems]
-            code = faults[0].code if len(faults) == 1 else "invalid-back-test"
-            raise ApiProblem(code, "It cannot be tested; “errors” says where and why.", 422, faults) from error
+            text = "It cannot be tested; “errors” says where and why."
+            raise unusable(faults_of(error.problems), "invalid-back-test", text) from error

@@ -13,11 +13,10 @@ from rest_framework.response import Response
 
 from accounts.fields import Subject
 from core.api.problems import ApiProblem, Fault
-from core.api.strict import StrictSerializer, Text
+from core.api.strict import StrictSerializer, Text, Tree
 from core.api.views import ApiViewSet
 from core.intake import short
 from segments.api.problems import explained
-from segments.api.serializers import Rule
 from segments.explaining import Explanation, explain_rule, explain_segment
 from segments.models import Segment
 from segments.questions import Reader
@@ -28,7 +27,7 @@ from segments.subjects import ABOUT, Members, members_of
 class ExplainSerializer(StrictSerializer):
     """A rule, and the external id of the account to check against it; or of the user, for a rule about users."""
 
-    rule = Rule()
+    rule = Tree()
     account = Text(max_length=255, required=False)
     user = Text(max_length=255, required=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from core.api.problems import ApiProblem, Fault, in_use
+from core.api.problems import ApiProblem, Fault, faults_of, in_use, unusable
 from core.intake import BadValue
 from segments.editing import NameTaken, StaleSegment
 from segments.questions import PREVIEW_LIMIT_MS, PreviewTooSlow
@@ -20,13 +20,9 @@ TOO_SLOW = (
 
 def rule_problem(error: RuleError, below: str = "/rule", parameter: str | None = None) -> ApiProblem:
     """422 with every place that is wrong, as a pointer into the body (or into the parameter's own JSON)."""
-    faults = [
-        Fault(found.message, found.code, f"{below}{found.pointer}", parameter, found.allowed[:100])
-        for found in error.problems
-    ]
-    code = faults[0].code if len(faults) == 1 else "invalid-rule"
+    faults = faults_of(error.problems, below, parameter)
     some = "1 problem" if len(faults) == 1 else f"{len(faults)} problems"
-    return ApiProblem(code, f"The rule has {some}; “errors” says where and what would do.", 422, faults)
+    return unusable(faults, "invalid-rule", f"The rule has {some}; “errors” says where and what would do.")
 
 
 def use_problem(error: SegmentInUse) -> ApiProblem:

@@ -6,17 +6,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from core.api.strict import Amount, StrictSerializer, Text, YesNo, plain
+from core.api.strict import Amount, StrictSerializer, Text, Tree, YesNo
 from core.api.versions import SavedVersionSerializer
 from segments.models import RefreshRun, Segment
-
-
-class Rule(serializers.JSONField):
-    """A rule tree; read and judged by the rule engine, whose problems come back as 422."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """The tree with plain numbers."""
-        return plain(data)
 
 
 class SegmentSerializer(StrictSerializer):
@@ -34,7 +26,7 @@ class SegmentSerializer(StrictSerializer):
     subject = serializers.ChoiceField(Segment.Subject.choices, required=False)
     visible = YesNo(required=False)
     active = YesNo(required=False)
-    rule = Rule()
+    rule = Tree()
     reason = Text(max_length=255, required=False, allow_blank=True, write_only=True)
     words = serializers.CharField(read_only=True)
     position = serializers.IntegerField(read_only=True)
@@ -82,7 +74,7 @@ class PreviewSerializer(StrictSerializer):
     """A rule to count with, about accounts or users; with `segment`, joins and leaves are against its stored members,
     and the rule is about what that segment is."""
 
-    rule = Rule()
+    rule = Tree()
     subject = serializers.ChoiceField(Segment.Subject.choices, required=False)
     segment = Text(max_length=80, required=False, allow_null=True)
 

@@ -11,10 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import AccountLevel
-from core.api.strict import StrictSerializer, YesNo
+from core.api.strict import StrictSerializer, Tree, YesNo
 from core.api.views import ApiViewSet
 from segments.api.problems import explained
-from segments.api.serializers import Rule
 from segments.levels.deciding import remove_level_rule, save_level_rule
 from segments.levels.models import LevelRule
 
@@ -25,7 +24,7 @@ class LevelSerializer(StrictSerializer):
     key = serializers.CharField(read_only=True)
     name = serializers.CharField(read_only=True)
     position = serializers.IntegerField(read_only=True)
-    rule = Rule(allow_null=True)
+    rule = Tree(allow_null=True)
     active = YesNo(required=False, allow_null=True)
     error = serializers.CharField(read_only=True, allow_null=True)
     decided_at = serializers.DateTimeField(read_only=True, allow_null=True)

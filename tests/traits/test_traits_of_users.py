@@ -103,3 +103,9 @@ def test_the_file_and_the_api_have_them_and_a_preview_names_people(people: Any, 
     ).json()  # fmt: skip
     assert (preview["count"], preview["total"]) == (3, 4)
     assert preview["sample"][0]["value"] == 5 and preview["sample"][0]["user"] == people["Ann"].external_id
+    counted = {"event": "Export", "where": [{"property": "pages", "op": "more_than", "value": 0.5}]}
+    decimal = admin_client.post(
+        "/api/v1/traits/preview/", {"subject": "user", "method": "count", "definition": counted},
+        content_type="application/json",
+    )  # fmt: skip
+    assert decimal.status_code == 200, decimal.content

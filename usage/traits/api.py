@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import django_filters
 from django.db import transaction
@@ -21,7 +21,7 @@ from accounts.fields import Vocabulary, vocabulary
 from accounts.models import Account
 from core.api.filters import StrictFilterSet, YesNoFilter
 from core.api.problems import ApiProblem, Fault, in_use
-from core.api.strict import StrictSerializer, Text, YesNo, plain
+from core.api.strict import StrictSerializer, Text, Tree, YesNo
 from core.api.views import ApiViewSet
 from core.deadline import TooSlow
 from usage.traits.computing import PREVIEW_MS, check_author, compute_for_all, preview_trait
@@ -29,14 +29,6 @@ from usage.traits.definitions import METHODS, read_definition
 from usage.traits.editing import TraitInUse, delete_trait, save_trait
 from usage.traits.models import Trait
 from usage.traits.reading import TraitError, TraitFailed
-
-
-class DefinitionField(serializers.JSONField):
-    """What a trait is made of; its grammar depends on the method and is checked as a whole."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """The JSON with plain numbers."""
-        return plain(super().to_internal_value(data))
 
 
 class TraitSerializer(StrictSerializer):
@@ -49,7 +41,7 @@ class TraitSerializer(StrictSerializer):
     name = Text(max_length=120)
     description = Text(max_length=255, required=False, allow_blank=True, default="")
     method = Text(max_length=20)
-    definition = DefinitionField()
+    definition = Tree()
     active = YesNo(required=False, default=True)
     kind = serializers.CharField(read_only=True)
     words = serializers.SerializerMethodField()
@@ -75,7 +67,7 @@ class TraitPreviewSerializer(StrictSerializer):
 
     subject = serializers.ChoiceField(Trait.Subject.choices, default=Trait.Subject.ACCOUNT)
     method = Text(max_length=20)
-    definition = DefinitionField()
+    definition = Tree()
 
 
 class TraitFilters(StrictFilterSet):
