@@ -47,6 +47,7 @@ class VersionActions(ApiViewSet):
     goes back to one, and how what that refuses becomes a problem."""
 
     parameters: ClassVar[dict[str, tuple[str, ...]]] = {"versions": PAGING}
+    matched: ClassVar[tuple[str, ...]] = (*ApiViewSet.matched, "restore")
     version_serializer: ClassVar[type[SavedVersionSerializer]] = DefinitionVersionSerializer
 
     def told(self, record: Any, numbers: list[int]) -> list[VersionChange]:

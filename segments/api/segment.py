@@ -78,7 +78,7 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
     lookup_field = "key"
     lookup_value_regex = r"[-a-zA-Z0-9_]{1,80}"
     reading_actions: ClassVar[tuple[str, ...]] = ("preview", *ExplainActions.reading_actions)
-    matched: ClassVar[tuple[str, ...]] = (*HistoryActions.matched, "update", "restore")
+    matched: ClassVar[tuple[str, ...]] = (*HistoryActions.matched, "update")
     parameters: ClassVar[dict[str, tuple[str, ...]]] = {
         **ExplainActions.parameters,
         **HistoryActions.parameters,
