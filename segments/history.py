@@ -6,25 +6,19 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 from typing import Any
 
 from django.db.models import Count, Max, Min, Q, QuerySet
 from django.db.models.functions import TruncDate
 
 from accounts.fields import Category, Subject
-from accounts.models import Assignment, AttributeChange, Relationship, Subscription
 from core.clock import Moment
 from segments.models import RefreshRun, Segment, SegmentRefresh, SegmentVersion
 from segments.questions import Reader, named_in
+from segments.recorded import owners, recorded_between
 from segments.rules.nodes import changes_with_time, fields_of
 from segments.rules.tree import RuleError
 from segments.subjects import ABOUT, members_of
-from usage.models import Event
-
-# What a refresh may find late: an event that arrived now may have happened up to so many days before.
-LATE_DAYS = 31
 
 
 def on_day(day: dt.date, now: Moment) -> Q:
@@ -180,7 +174,8 @@ class _Causes:
         found: set[int] = set()
         for about in ABOUT.values():
             segments = [pk for pk, subject in self.below if subject == about.subject]
-            mine = self.owners(members, with_users=about.subject is Subject.USER)[about.column] if segments else {}
+            whose = owners(members_of(self.segment).subject, members, with_users=about.subject is Subject.USER)
+            mine = whose[about.column] if segments else {}
             at = refresh.run.now
             pinned = Q(entered_at=at, opened_pin__isnull=False) | Q(left_at=at, closed_pin__isnull=False)
             stays = about.memberships.objects.filter(pinned, segment__in=segments, **{f"{about.column}__in": mine})
@@ -215,54 +210,11 @@ class _Causes:
         return self.clocks[version]
 
     def recorded(self, refresh: SegmentRefresh, members: Collection[int]) -> set[int]:
-        """Those of the members about which anything was recorded since the refresh before: a value, an event, a user or
-        a subscription of the account, a change of the team. Of a user that is also what was recorded of their accounts.
-        """
+        """Those of the members about which anything was recorded since the refresh before."""
         earlier = SegmentRefresh.objects.filter(segment=self.segment, pk__lt=refresh.pk).order_by("-pk").first()
         if earlier is None:
             return set(members)
-
-        def since(*columns: str) -> Q:
-            spans = (Q(**{f"{column}__gt": earlier.at, f"{column}__lte": refresh.at}) for column in columns)
-            return reduce(or_, spans)
-
-        owners = self.owners(members)
-        found: set[int] = set()
-        for subject in ("account", "user", "relationship"):
-            mine = owners.get(subject, {})
-            told = AttributeChange.objects.filter(since("recorded_at"), subject=subject, object_id__in=mine)
-            for pk in told.order_by().values_list("object_id", flat=True).distinct():
-                found |= mine[pk]
-        rows: list[tuple[str, QuerySet[Any]]] = [
-            ("account", Subscription.objects.filter(since("updated_at"))),
-            ("account", Assignment.objects.filter(since("started_at", "ended_at"))),
-        ]
-        happened = Event.objects.filter(since("received_at"), at__gt=earlier.at - dt.timedelta(days=LATE_DAYS))
-        belong = Relationship.objects.filter(since("updated_at", "user__updated_at"))
-        column = members_of(self.segment).column
-        for owner, queried in [(column, happened), (column, belong), *rows]:
-            wanted = queried.filter(**{f"{owner}_id__in": owners[owner]}).order_by()
-            for pk in wanted.values_list(f"{owner}_id", flat=True).distinct():
-                found |= owners[owner][pk]
-        return found
-
-    def owners(self, members: Collection[int], *, with_users: bool = False) -> dict[str, dict[int, set[int]]]:
-        """What has the values that count: by subject, its ids with the members that each counts for. `with_users`: of
-        accounts, their users too."""
-        if self.segment.subject == Segment.Subject.ACCOUNT:
-            people: dict[int, set[int]] = defaultdict(set)
-            theirs = Relationship.objects.filter(account_id__in=members) if with_users else Relationship.objects.none()
-            for user, account in theirs.values_list("user_id", "account_id"):
-                people[user].add(account)
-            return {"account": {member: {member} for member in members}} | ({"user": people} if with_users else {})
-        found: dict[str, dict[int, set[int]]] = {"user": {member: {member} for member in members}}
-        accounts: dict[int, set[int]] = defaultdict(set)
-        places = Relationship.objects.filter(user_id__in=members).values_list("pk", "account_id", "user_id")
-        found["relationship"] = {}
-        for pk, account, user in places:
-            found["relationship"][pk] = {user}
-            accounts[account].add(user)
-        return found | {"account": dict(accounts)}
+        return recorded_between(members_of(self.segment).subject, members, earlier.at, refresh.at)
 
 
 def _rows(segment: Segment, seen: QuerySet[Any] | None) -> QuerySet[Any]:

@@ -32,6 +32,7 @@ from integrations.models import Destination, Outgoing, SyncedValue, SyncItem, Sy
 from segments.history import moves_of
 from segments.models import Segment, SegmentRefresh
 from segments.questions import Reader
+from segments.recorded import recorded_between
 from segments.rules.tree import RuleError
 from segments.subjects import members_of, subject_of
 from segments.uses import follow_moves_with
@@ -256,7 +257,7 @@ class _Look:
         only = None if ids is None else ids[desired.subject]
         known = cause or self.plain_cause(field, narrow=ids is not None)
         changes = remember(self.item, desired, only, cause=known, now=self.now.now, limit=BATCH)
-        whys = {} if cause or not changes else self.causes(desired.subject, changes, field)
+        whys = {} if cause or not changes else self.causes(desired.subject, changes, field, known)
         self.correct(desired.subject, whys, known)
         rows = [
             row for one in changes for row in self.messages(desired, one, *whys.get(one.member, (known, self.now.now)))
@@ -266,7 +267,7 @@ class _Look:
 
     def plain_cause(self, field: Field | None, *, narrow: bool) -> str:
         """Why values change where nothing is known of each: by a definition; by the clock, if they move with it and
-        nothing new was stored; else by new data."""
+        everybody is looked at; else by new data."""
         if self.item.redefined:
             return "definition"
         if field is None or narrow:
@@ -275,16 +276,18 @@ class _Look:
         return "time" if by_clock else "data"
 
     def causes(
-        self, subject: Subject, changes: Sequence[Change], field: Field | None
+        self, subject: Subject, changes: Sequence[Change], field: Field | None, known: str
     ) -> dict[int, tuple[str, dt.datetime]]:
         """Why and when each of the members moved: as its segment's history says; a user of an account by what moved
-        the account in this look. Of a field: why it has its value, where that is kept."""
+        the account in this look. Of a field: why it has its value, where that is kept; what would move with the clock
+        (`known` says so) is no such move where anything was recorded since the last look."""
         segment, members = self.item.segment, [one.member for one in changes]
         if self.item.redefined:
             return {}
         if segment is None:
             assert field is not None
-            return {pk: (why, self.now.now) for pk, why in reasons_of(field, members).items()}
+            found = dict.fromkeys(self.recorded(subject, members), "data") if known == "time" else {}
+            return {pk: (why, self.now.now) for pk, why in (found | reasons_of(field, members)).items()}
         if subject_of(segment) is subject:
             about = members_of(segment)
             column = f"{about.column}_id"
@@ -299,6 +302,11 @@ class _Look:
             users[account].append(user)
         moved = SyncedValue.objects.filter(item=self.item, account__in=list(users), at__gt=since).order_by("at", "pk")
         return {user: (row.cause, row.at) for row in moved for user in users[row.account_id or 0]}
+
+    def recorded(self, subject: Subject, members: Collection[int]) -> set[int]:
+        """Those about whom something came since the last look: it may have been of all, or come after a pause."""
+        after = self.item.answered_at
+        return recorded_between(subject, members, after, self.now.now) if after else set()
 
     def correct(self, subject: Subject, whys: dict[int, tuple[str, dt.datetime]], known: str) -> None:
         """Keep the causes that are others than was thought."""

@@ -19,7 +19,7 @@ from core.clock import moment
 from csbox.pipeline import refresh_everything, refresh_touched
 from health.editing import end_override, override_health, save_config, take_pulse
 from health.requesting import score_requested
-from integrations.destinations.editing import add_item
+from integrations.destinations.editing import add_item, go_on, pause
 from tests import factories
 from tests.destinations.conftest import Make, run
 from tests.destinations.endpoint import Endpoint
@@ -122,6 +122,30 @@ def test_a_figure_of_the_last_days_moves_with_time_and_a_fact_does_not(
     time_machine.shift(dt.timedelta(days=3))
     refresh_everything()
     assert told() == [("tenure", 22, "time"), ("worth", 7, "data")]
+
+
+def test_what_came_during_a_pause_or_for_very_many_is_data(make: Make, told: Told, time_machine: Any) -> None:
+    """Everybody is looked at then, as every day; only of those of whom nothing came it was the clock."""
+    time_machine.move_to(dt.datetime(2026, 5, 20, 12, tzinfo=dt.UTC))
+    since = dt.date(2026, 5, 1)
+    for key in ("a", "b"):
+        factories.account(external_id=key, customer_since=since)
+    tenure = save_trait(None, name="Tenure", method="tenure", definition={"since": "account.customer_since"})
+    to = make(events=False)
+    add_item(to, field=tenure.field_key)
+    told()
+    pause(to)
+    time_machine.shift(dt.timedelta(days=1))
+    changed("a", "crm", customer_since=since - dt.timedelta(days=9))
+    time_machine.shift(dt.timedelta(days=1))
+    refresh_everything()
+    go_on(to)
+    assert told() == [("tenure", 21, "time"), ("tenure", 30, "data")]
+    time_machine.shift(dt.timedelta(days=1))
+    facts = [Fact("b", {"customer_since": since - dt.timedelta(days=30)}, timezone.now())]
+    assert record_accounts(facts, source="crm").updated
+    refresh_everything()  # quicker than the evaluation of the one
+    assert told() == [("tenure", 31, "time"), ("tenure", 52, "data")]
 
 
 def test_a_milestone_says_whose_doing_it_was(make: Make, told: Told, time_machine: Any) -> None:
