@@ -149,7 +149,7 @@ def test_pages_are_built_for_everybody_and_lose_nothing_when_text_grows(
             for how in ("spaced", "twice as large") if size is WIDE else ("spaced",):
                 if found := page.evaluate(_LOST, how):
                     wrong[f"{name}, {how}, {size['width']}"] = found
-    assert not wrong, "\n".join(f"{one}: {wrong[one]}" if isinstance(wrong, dict) else one for one in wrong)
+    assert not wrong, "\n".join(f"{name}: {found}" for name, found in wrong.items())
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
@@ -168,7 +168,7 @@ def test_the_focus_is_always_seen(context_for: Callable[..., BrowserContext], si
             wrong += [f"{name}: {found[0]}: {what}" for what in found[1:]]
             page.keyboard.press("Tab")
         assert stops > 10, name
-    assert not wrong, "\n".join(f"{one}: {wrong[one]}" if isinstance(wrong, dict) else one for one in wrong)
+    assert not wrong, "\n".join(wrong)
 
 
 def test_targets_are_large_enough_for_fingers(context_for: Callable[..., BrowserContext]) -> None:
@@ -178,7 +178,7 @@ def test_targets_are_large_enough_for_fingers(context_for: Callable[..., Browser
         open_page(page, address)
         if found := page.evaluate(_TARGETS):
             wrong[name] = found
-    assert not wrong, "\n".join(f"{one}: {wrong[one]}" if isinstance(wrong, dict) else one for one in wrong)
+    assert not wrong, "\n".join(f"{name}: {found}" for name, found in wrong.items())
 
 
 def test_reduced_motion_and_high_contrast_are_honoured(context_for: Callable[..., BrowserContext]) -> None:

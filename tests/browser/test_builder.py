@@ -36,7 +36,7 @@ def pick(page: Page, words: str) -> None:
 
 
 class Hands:
-    """Does what a person does and counts it: keys (a letter, a Tab, Ctrl with S), and steps (a thing done with them)."""
+    """Does what a person does and counts it: keys (a letter, a Tab, Ctrl with S), clicks, and steps of the task."""
 
     def __init__(self, page: Page) -> None:
         self.page, self.keys, self.steps, self.clicks = page, 0, 0, 0
