@@ -16,6 +16,7 @@ from accounts.models import Account, TeamMember
 from alerts import handling
 from alerts.models import Alert, AlertEntry
 from alerts.models.alert import Severity
+from alerts.raising import explained_now
 from alerts.rules_api import by_key, explained
 from core.api.access import ColleaguesWrite, IsMember
 from core.api.filters import StrictFilterSet
@@ -23,6 +24,7 @@ from core.api.problems import ApiProblem
 from core.api.strict import StrictSerializer, Text, YesNo
 from core.api.views import ApiViewSet
 from core.clock import moment
+from segments.questions import Reader
 
 
 class AlertSerializer(StrictSerializer):
@@ -61,8 +63,13 @@ class WholeAlertSerializer(AlertSerializer):
     """With the explanation of the moment at which it was opened, the proof of its end, and its log."""
 
     why = serializers.DictField()
+    now = serializers.SerializerMethodField(help_text="The explanation as things are now, of one that is open.")
     proof = serializers.DictField()
     entries = EntrySerializer(many=True)
+
+    def get_now(self, alert: Alert) -> dict[str, Any]:
+        """Empty where it has ended or cannot be explained."""
+        return explained_now(alert, Reader.now())
 
 
 class AlertFilters(StrictFilterSet):

@@ -222,6 +222,14 @@ def _explained(watch: Segment | None, accounts: list[int], reader: Reader) -> di
     return {pk: _kept(one) for pk, one in told.items()}
 
 
+def explained_now(alert: Alert, reader: Reader) -> dict[str, Any]:
+    """The explanation of an open alert's condition by what is known now, as `why` is of the moment at which it was
+    opened; nothing of one that has ended, and where it cannot be had."""
+    if alert.ended_at is not None:
+        return {}
+    return _explained(alert.rule.watch, [alert.account_id], reader).get(alert.account_id, {})
+
+
 def _kept(outcome: Outcome) -> dict[str, Any]:
     """An explanation as it is kept: without the rows, which name people who may ask to be forgotten."""
     return vars(outcome) | {"rows": [], "outcomes": [_kept(one) for one in outcome.outcomes]}

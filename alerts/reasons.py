@@ -19,6 +19,12 @@ def reason_of(why: Mapping[str, Any]) -> str:
     return said[:1].upper() + said[1:]
 
 
+def say_the_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two explanations of the same conditions differ in nothing but the moment."""
+    first, second = ([(leaf.get("met"), _said(leaf)) for leaf in _leaves(why)] for why in (one, other))
+    return first == second
+
+
 def _leaves(outcome: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     below = outcome.get("outcomes") or ()
     if not below and outcome.get("needed"):

@@ -9,11 +9,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
+from accounts.facts import define_attribute
 from accounts.models import Account, TeamMember
 from alerts import handling
 from alerts.editing import Assigning, RuleNameTaken, StaleRule, delete_alert_rule, save_alert_rule, set_rule_active
 from alerts.models import Alert, AlertEntry, AlertRule
-from alerts.raising import raise_alerts
+from alerts.raising import explained_now, raise_alerts
+from alerts.reasons import reason_of, say_the_same
 from core.clock import moment
 from core.intake import BadValue
 from csbox.pipeline import refresh_everything
@@ -26,6 +28,7 @@ from segments.refresh import refresh_due
 from segments.rules.tree import RuleError
 from segments.uses import uses_of
 from tests import factories
+from usage.store import EventFact, PostgresStore
 
 pytestmark = pytest.mark.django_db
 FEW = {"match": "all", "rules": [{"field": "account.licences", "op": "at_most", "value": 5}]}
@@ -89,6 +92,78 @@ def test_the_alert_tells_why_in_words_and_whose_it_is() -> None:
     why = found["Quay"].why
     assert why["met"] and why["outcomes"][0]["outcomes"][0]["actual"] == "4"
     assert [entry.kind for entry in found["Quay"].entries.all()] == ["opened"]
+
+
+def test_turns_go_on_from_run_to_run_and_nobody_who_left_gets_one() -> None:
+    ann, bob, gone, last = (factories.member() for _ in range(4))
+    type(gone.user).objects.filter(pk=gone.user_id).update(is_active=False)
+    accounts = [factories.account(f"A {place}", stated_licences=30) for place in range(5)]
+    made(assigning=Assigning(round_robin=(ann, bob, gone), fallback=last))
+    for one in accounts[:4]:
+        has(one, 3)  # a run each
+    given = [Alert.objects.get(account=one).assignee for one in accounts[:4]]
+    assert given[:2] == given[2:] and {*given} == {ann, bob}
+    type(ann.user).objects.update(is_active=False)
+    has(accounts[4], 3)
+    assert Alert.objects.get(account=accounts[4]).assignee == last, "nobody is left to take a turn"
+
+
+def test_an_open_alert_tells_how_things_are_now_beside_how_they_were() -> None:
+    account = factories.account("Harbour", stated_licences=30)
+    made(clear={"match": "all", "rules": [{"field": "account.licences", "op": "at_least", "value": 20}]})
+    has(account, 3)
+    alert = Alert.objects.get()
+    assert say_the_same(alert.why, explained_now(alert, Reader.now()))
+    has(account, 5)
+    now = explained_now(alert, Reader.now())
+    assert reason_of(now) == "Licences is at most 5 (5)" and not say_the_same(alert.why, now) and now["met"]
+    has(account, 9)  # between the two thresholds: open, and the condition does not hold
+    alert.refresh_from_db()
+    now = explained_now(alert, Reader.now())
+    assert alert.ended_at is None and not now["met"] and reason_of(alert.why) == "Licences is at most 5 (3)"
+    has(account, 25)
+    alert.refresh_from_db()
+    assert explained_now(alert, Reader.now()) == {} and alert.proof["met"]
+
+
+def opened(account: Account, days: int, times: int) -> None:
+    """The account used the product so many times, so many days ago."""
+    at = moment().now - dt.timedelta(days=days)
+    facts = [EventFact(f"{account.pk}-{days}-{n}", "Opened", at, account.external_id, None, {}) for n in range(times)]
+    assert not PostgresStore().append(facts, source="test").rejected
+
+
+def test_every_kind_of_trigger_raises_for_whom_it_holds_and_for_nobody_else() -> None:
+    one, other = factories.account("Harbour", stated_licences=3), factories.account("Quay", stated_licences=30)
+    define_attribute("account", "review", kind="date")
+    Account.objects.update(attributes={"review": (moment().today + dt.timedelta(days=60)).isoformat()})
+    big = factories.segment("Big", {"field": "account.licences", "op": "at_least", "value": 20}, key="big")
+    for account in (one, other):
+        opened(account, 45, 4)
+    within, week = {"last": 30, "unit": "day"}, {"n": 7, "unit": "day"}
+    event = {"event": "Opened", "window": within}
+    triggers: dict[str, dict[str, Any]] = {
+        "events": event | {"op": "at_least", "value": 3},
+        "more than before": event | {"op": "increased_by", "value": {"percent": 10}},
+        "left": {"segment": big.key, "op": "left", "value": week},
+        "entered": {"segment": big.key, "op": "entered", "value": week},
+        "date ahead": {"field": "account.custom.review", "op": "within_next", "value": {"n": 30, "unit": "day"}},
+    }
+    triggers["all of them"] = {"match": "all", "rules": [triggers["events"], triggers["entered"]]}
+    refresh_everything()
+    for name, rule in triggers.items():
+        save_alert_rule(None, name=name, condition={"match": "all", "rules": [rule]})
+    refresh_due()
+    refresh_everything()
+    assert not Alert.objects.exists()
+    opened(one, 1, 6)
+    Account.objects.filter(pk=one.pk).update(
+        stated_licences=40, attributes={"review": (moment().today + dt.timedelta(days=30)).isoformat()}
+    )
+    Account.objects.filter(pk=other.pk).update(stated_licences=2)
+    refresh_everything()
+    raised = {(alert.rule.name, alert.account) for alert in Alert.objects.open()}
+    assert raised == {(name, one) for name in triggers if name != "left"} | {("left", other)}
 
 
 def test_what_is_not_known_opens_and_ends_nothing() -> None:

@@ -9,7 +9,8 @@ import pytest
 from django.core import mail
 from django.test import Client
 
-from accounts.models import Account, TeamMember
+from accounts.facts import define_attribute
+from accounts.models import Account, AttributeChange, TeamMember
 from alerts.editing import save_alert_rule
 from alerts.models import AlertRule, Enrolment, Playbook, StepRun, Task
 from alerts.playbooks import sending
@@ -160,6 +161,32 @@ def test_an_e_mail_goes_to_each_user_in_the_role_by_itself(small: Segment, time_
     assert mail.outbox[0].subject == "Hello Harbour"
     assert Enrolment.objects.get().state == "finished"
     assert "@" not in str(StepRun.objects.values())
+
+
+def test_attributes_are_set_and_cleared_and_only_a_free_part_is_given(small: Segment, time_machine: Any) -> None:
+    define_attribute("account", "region", kind="choice", choices=["EMEA", "APAC"])
+    first, second = factories.member(), factories.member()
+    taken, free = (factories.account(name, licences=30, attributes={"region": "APAC"}) for name in ("Taken", "Free"))
+    factories.assign(taken, first)
+    playbook(
+        {"kind": "set", "field": "custom.region", "value": "EMEA"}, {"kind": "set", "field": "stage", "value": "live"},
+        {"kind": "assign", "role": "csm", "to": [second.key], "only_free": True}, {"kind": "delay", "days": 1},
+        {"kind": "set", "field": "custom.region", "value": None}, segment=small,
+    )  # fmt: skip
+    for one in (taken, free):
+        has(one, 3, at(1))
+    run_playbooks(at(1))
+    for one, csm in ((taken, first), (free, second)):
+        one.refresh_from_db()
+        assert (one.attributes.get("region"), one.stage_id) == ("EMEA", "live")
+        assert [held.member for held in one.assignments.filter(role="csm", ended_at=None)] == [csm]
+    run_playbooks(at(3))
+    for one in (taken, free):
+        one.refresh_from_db()
+        assert not one.attributes.get("region") and one.stage_id == "live"
+    assert set(Enrolment.objects.values_list("state", flat=True)) == {"finished"}
+    changes = AttributeChange.objects.filter(object_id=free.pk, key__endswith="region").order_by("pk")
+    assert [(one.old, one.new) for one in changes] == [("APAC", "EMEA"), ("EMEA", None)]
 
 
 def test_a_step_that_cannot_be_taken_fails_and_says_why(small: Segment, time_machine: Any) -> None:

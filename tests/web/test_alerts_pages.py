@@ -66,6 +66,12 @@ def test_the_inbox_shows_why_and_lets_one_close_snooze_assign_and_undo(
     text = browser.get("/alerts/").content.decode()
     assert "Harbour is down" in text and "licences is at most 5" in text and 'Open <span class="n">2' in text
     first, second = Alert.objects.order_by("pk")
+    assert "How it is now" not in text
+    Account.objects.filter(pk=first.account_id).update(stated_licences=4)
+    refresh_everything()
+    later = browser.get(f"/alerts/?alert={first.pk}").content.decode()
+    assert "How it is now" in later.split("Why it was raised")[1]
+    assert browser.get(f"/api/v1/alerts/{first.pk}/").json()["now"]["met"] is True
     act: dict[str, Any] = {"alert": [first.pk, second.pk], "next": "/alerts/"}
     done = browser.post("/alerts/do/", act | {"do": "assign", "to": "me"}, follow=True).content.decode()
     assert "2 alerts: assigned to" in done and set(Alert.objects.values_list("assignee", flat=True)) == {me.pk}

@@ -19,9 +19,12 @@ from alerts import handling
 from alerts.models import Alert, AlertRule, Playbook
 from alerts.models.alert import AlertQuerySet, Severity
 from alerts.playbooks.enrolling import enrol_by_hand
+from alerts.raising import explained_now
+from alerts.reasons import say_the_same
 from core.clock import moment
 from core.intake import BadValue, clean_date
 from web.alert_inbox import narrowed, of_group, only_account, playable, rows_of
+from web.filters import reader_for
 from web.notices import back_to, notify
 from web.pages import may_change_accounts, may_edit_segments, member_of, page, part, workspace_of
 from web.undo import inverse, keep_inverse, kept_values
@@ -52,6 +55,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
     chosen = _one(rows, wanted)
     opened = chosen or (shown[0].alert if shown else None)
     counts = {"open": waiting.count(), "snoozed": rows.snoozed(moment().today).count()}
+    now = explained_now(opened, reader_for(request)) if opened else {}
     context = {
         "states": [(key, label, counts.get(key)) for key, label in STATES.items()], "state": state, "query": query,
         "mine": bool(request.GET.get("mine")), "severity": request.GET.get("severity", ""),
@@ -62,6 +66,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
         "chosen": opened, "is_chosen": chosen is not None, "previous": number - 1,
         "next": number + 1 if more and number < LAST_PAGE else 0,
         "entries": opened.entries.select_related("by__member") if opened else [],
+        "now": now if opened and not say_the_same(opened.why, now) else {},
         "playbooks": playable(opened) if opened else [],
         "member": member_of(request), "colleagues": TeamMember.objects.filter(user__is_active=True).order_by("name"),
         "may_change": may_change_accounts(request), "may_edit": may_edit_segments(request),
