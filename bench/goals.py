@@ -45,6 +45,11 @@ GOALS: dict[str, tuple[Goal, ...]] = {
     "alerts": (Goal("*.ratio", at_most=1.5),),
     "foresight": (Goal("openstack-nova.later.The stock config.auc", at_least=0.8),),
     "backtest": (Goal("seconds", at_most=300),),
+    "sync": (
+        Goal("first.ratio", at_most=6), Goal("nothing_changed.ratio", at_most=3),
+        Goal("one_percent_changed.ratio", at_most=3), Goal("one_percent_narrowed.ratio", at_most=3),
+        Goal("sent.ratio", at_most=4),
+    ),
 }  # fmt: skip
 
 

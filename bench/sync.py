@@ -69,7 +69,7 @@ SELECT count(*) FROM (
 ) AS different
 """
 _BODY = """
-WITH next AS (SELECT * FROM hand_message WHERE state = 'waiting' ORDER BY id LIMIT %s)
+WITH next AS (SELECT * FROM hand_message WHERE destination_id = %s AND state = 'waiting' ORDER BY id LIMIT %s)
 SELECT json_build_object('batch', json_agg(json_build_object(
         'type', next.call, 'messageId', md5(next.id::text), 'timestamp', next.at,
         'userId', u.external_id, 'groupId', a.external_id, 'traits', jsonb_build_object(i.key, next.value),
@@ -212,7 +212,7 @@ class Company:
         began = time.perf_counter()
         with connection.cursor() as cursor:
             while number > 0:
-                cursor.execute(_BODY, [min(BATCH, number)])
+                cursor.execute(_BODY, [self.to.pk, min(BATCH, number)])
                 body, ids = cursor.fetchone()
                 if pool.request("POST", url, body=body.encode(), headers=headers).status != 200:
                     raise SystemExit("The receiver did not take a batch.")
