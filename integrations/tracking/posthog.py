@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from integrations.models import Source
 from integrations.tracking.bodies import BadRequest
 from integrations.tracking.messages import MAX_MESSAGES, Envelope, Tracked, read_message
+from integrations.tracking.times import beforehand
 
 if TYPE_CHECKING:
     from integrations.tracking.requests import Received
@@ -28,6 +29,10 @@ def read_posthog(received: Received, source: Source) -> tuple[list[Tracked], Env
     for event in events:
         for said in _translated(event, source.group_type) if isinstance(event, Mapping) else [event]:
             made.append(read_message(said, envelope, len(made)))
+        once = _set_once(event) if isinstance(event, Mapping) else {}
+        if once:
+            made.append(read_message(once, envelope, len(made)))
+            made[-1].at = beforehand(made[-1].at)
     for message in made[MAX_MESSAGES:]:
         message.drop(f"A request may hold {MAX_MESSAGES:,} messages; this was one too many.")
     return made, envelope
@@ -38,17 +43,15 @@ def _translated(event: Mapping[str, Any], group_type: str) -> Iterator[dict[str,
     properties = _object(event.get("properties"))
     name, uuid = event.get("event"), event.get("uuid")
     who = event.get("distinct_id") or properties.get("distinct_id")
-    known = properties.get("$is_identified") is not False and properties.get("$process_person_profile") is not False
+    known = _is_known(properties)
     base = {
         "messageId": uuid,
         "timestamp": event.get("timestamp"),
         ("userId" if known else "anonymousId"): who,
         "context": {"groupId": _object(properties.get("$groups")).get(group_type)},
     }
-    traits = {
-        **_object(properties.get("$set_once")), **_object(event.get("$set_once")),
-        **_object(properties.get("$set")), **_object(event.get("$set")),
-    }  # fmt: skip
+    unset = [*_list(properties.get("$unset")), *_list(event.get("$unset"))]
+    traits = {**dict.fromkeys(unset), **_object(properties.get("$set")), **_object(event.get("$set"))}
     plain = {key: value for key, value in properties.items() if not key.startswith("$")}
     for kept in ("$current_url", "$pathname"):
         if kept in properties:
@@ -78,6 +81,29 @@ def _translated(event: Mapping[str, Any], group_type: str) -> Iterator[dict[str,
             if traits:
                 own = {"messageId": f"{uuid}:set"} if uuid else {"messageId": None}
                 yield base | own | {"type": "identify", "traits": traits}
+
+
+def _set_once(event: Mapping[str, Any]) -> dict[str, Any]:
+    """What an event sets of the person where nothing is known yet; empty if nothing."""
+    properties = _object(event.get("properties"))
+    traits = {**_object(properties.get("$set_once")), **_object(event.get("$set_once"))}
+    if not traits:
+        return {}
+    uuid, known = event.get("uuid"), _is_known(properties) or event.get("event") == "$identify"
+    return {
+        "type": "identify", "messageId": f"{uuid}:once" if uuid else None, "timestamp": event.get("timestamp"),
+        "userId" if known else "anonymousId": event.get("distinct_id") or properties.get("distinct_id"),
+        "traits": traits,
+    }  # fmt: skip
+
+
+def _is_known(properties: Mapping[str, Any]) -> bool:
+    """Whether the distinct id is a user's."""
+    return properties.get("$is_identified") is not False and properties.get("$process_person_profile") is not False
+
+
+def _list(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def _object(value: Any) -> Mapping[str, Any]:

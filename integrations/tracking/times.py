@@ -44,6 +44,13 @@ def happened_at(data: Mapping[str, Any], envelope: Envelope) -> tuple[dt.datetim
     return at, remark
 
 
+def beforehand(at: dt.datetime) -> dt.datetime:
+    """An instant before all others, for what stands only where nothing else is said: the earlier `at`, the later it is,
+    so that of several the first one stays.
+    """
+    return OLDEST - (at - OLDEST) / 1_000
+
+
 def time_of(name: str, data: Mapping[str, Any], received: dt.datetime) -> tuple[dt.datetime, str]:
     """The time in one member, as it is; that of receipt, and a remark, where there is none that can be taken."""
     found = read_time(data.get(name))

@@ -218,6 +218,26 @@ def test_posthog_batches_are_translated(capture: Any) -> None:
     assert not Event.objects.filter(user=None).exists()
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_what_posthog_sets_once_is_what_was_first(capture: Any, turn: int) -> None:
+    """And only where nothing else was set; what is unset goes."""
+    calls = [
+        {
+            "event": "A",
+            "timestamp": "2026-05-01T10:00:00Z",
+            "properties": {"$set_once": {"came_by": "ad", "title": "X"}},
+        },
+        {"event": "$set", "timestamp": "2026-05-02T10:00:00Z", "$set": {"title": "CFO", "seat": 1}, "properties": {}},
+        {"event": "$identify", "timestamp": "2026-05-03T10:00:00Z", "$set_once": {"came_by": "mail", "title": "Y"}},
+        {"event": "B", "timestamp": "2026-05-04T10:00:00Z", "properties": {"$unset": ["seat"]}},
+    ]
+    for place, call in list(enumerate(calls))[::turn]:
+        capture({"distinct_id": "u1", "uuid": f"o{place}"} | call)
+    user = EndUser.objects.get()
+    assert (user.title, user.attributes) == ("CFO", {"came_by": "ad"})
+    assert not Message.objects.filter(outcome=Outcome.DROPPED).exists()
+
+
 def test_posthog_single_events_and_flags(send: Send, source: Source) -> None:
     single = {"api_key": KEY, "event": "One", "distinct_id": "u1", "uuid": "s1", "properties": {}}
     for path in ("/capture/", "/i/v0/e/", "/e/", "/posthog/capture"):

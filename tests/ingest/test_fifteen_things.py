@@ -113,6 +113,14 @@ def test_7_gzip_is_unpacked_up_to_a_limit(send: Send) -> None:
     assert send("/v1/batch", gzip.compress(b'{"batch": []}')[:-4]).status_code == 400
 
 
+def test_7_nearly_four_megabytes_are_taken_packed_or_not(send: Send) -> None:
+    """Django's own limit is 2.5."""
+    for place, pack in enumerate((bytes, gzip.compress)):
+        raw = json.dumps({"batch": [track(messageId=f"l{place}")], "other": "x" * 4_100_000}).encode()
+        assert send("/v1/batch", pack(raw)).status_code == 200
+    assert Event.objects.count() == 2
+
+
 def test_9_what_postgresql_cannot_keep_is_put_right(send: Send) -> None:
     raw = (
         b'{"batch": [{"type": "track", "messageId": "p1", "userId": "u1", "event": "E\\u0000vent", "properties": '

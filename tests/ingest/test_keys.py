@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import io
 
@@ -54,6 +55,7 @@ def test_the_key_may_stand_in_several_places(send: Send) -> None:
     for path, body, header in [
         ("/v1/batch", batch(), basic()),
         ("/v1/batch", batch(), basic().rstrip("=")),
+        ("/v1/batch", batch(), "Basic " + base64.b64encode(KEY.encode()).decode()),  # without the colon
         ("/v1/batch", batch(writeKey=KEY), ""),
         ("/v1/batch", batch(writeKey=KEY), "Bearer something"),
         (f"/beacon/v1/batch?writeKey={KEY}", batch(), ""),

@@ -76,6 +76,14 @@ def test_the_context_decides_in_which_account_it_happened(send: Send) -> None:
     assert lost.message_id == "m3" and "several accounts" in lost.reason
 
 
+def test_the_account_may_stand_beside_the_context_and_what_is_null_is_not_said(send: Send) -> None:
+    page = {"type": "page", "userId": "u1", "name": None, "category": None, "properties": {"path": "/"}}
+    send("/v1/batch", batch(track(groupId="a1"), page | {"context": {"groupId": "a1"}}, page | {"name": "Home"}))
+    assert homes()["m0"] == homes()["m1"] == ("a1", "u1")
+    properties = dict(Event.objects.values_list("message_id", "properties"))
+    assert properties["m1"] == {"path": "/"} and properties["m2"] == {"path": "/", "page_name": "Home"}
+
+
 def test_the_events_of_a_user_wait_for_the_first_account(send: Send) -> None:
     """And the numbers are the same whichever came first."""
     send("/v1/batch", batch(track(), track()))
