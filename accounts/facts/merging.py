@@ -1,60 +1,69 @@
-"""Making two users one: what is known of the old one is told again about the present one, each value with its time."""
+"""Making two users one: what is known of the old one is told again about the present one, each value with its time.
+
+It is lent to the present one, because the same id may turn out to have become somebody else's.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from accounts.facts.base import Fact
-from accounts.facts.people import MARKS, NO_START, OUT, Departure, RelationshipFact, marks_of, record_relationships
+from accounts.facts.people import MARKS, OUT, Departure, RelationshipFact, marks_of, record_relationships
 from accounts.facts.rows import record_users
 from accounts.facts.shapes import RELATIONSHIP, USER, Shape
 from accounts.facts.values import jsonable
 from accounts.models import EndUser, Relationship
 
+Told = Fact | RelationshipFact
+
 
 def merge_users(old: EndUser, into: EndUser, *, source: str, lent: bool = True) -> set[int]:
     """Take over a user's values and relationships; the accounts (primary keys) that are concerned.
 
-    Per value the newer of the two stays. What was lent to the old user stays lent, or is left out without `lent`. The
-    old row is left to the caller, with what else refers to it.
+    Per value the newer of the two stays. What was itself lent to the old user is left out without `lent`. The old row
+    is left to the caller, with what else refers to it.
     """
-    facts = [
-        Fact(into.external_id, {key: value}, at, is_lent)
-        for key, value, at, is_lent in _values(USER, old)
-        if lent or not is_lent
-    ]
+    told = [_about(into.external_id, fact) for fact in facts_of(old) if lent or not fact.lent]
+    facts = [fact for fact in told if isinstance(fact, Fact)]
     if facts:
         record_users(facts, source=source)
+    belonging = [fact for fact in told if isinstance(fact, RelationshipFact)]
     left = [Departure(into.external_id, dt.datetime.fromisoformat(at)) for at in old.departed or ()]
+    if belonging or left:
+        record_relationships(belonging, source=source, departures=left)
+    return set(Relationship.objects.filter(user=old).values_list("account_id", flat=True))
+
+
+def facts_of(user: EndUser) -> Iterator[Told]:
+    """All that is known of a user, each value by itself; it is `lent` where it was lent to this user."""
+    for key, value, at, lent in _values(USER, user):
+        yield Fact(user.external_id, {key: value}, at, lent)
     by_account: dict[str, list[Relationship]] = defaultdict(list)
-    for row in Relationship.objects.filter(user=old).select_related("account").order_by("id"):
+    for row in Relationship.objects.filter(user=user).select_related("account").order_by("id"):
         by_account[row.account.external_id].append(row)
-    told = [
-        fact
-        for account, rows in by_account.items()
-        for fact in _belonging(into.external_id, account, rows)
-        if lent or not fact.lent
-    ]
-    if told or left:
-        record_relationships(told, source=source, departures=left)
-    return {rows[0].account_id for rows in by_account.values()}
+    for account, rows in by_account.items():
+        yield from _belonging(user.external_id, account, rows)
+
+
+def _about(user: str, fact: Told) -> Told:
+    if isinstance(fact, Fact):
+        return replace(fact, external_id=user, lent=True)
+    return replace(fact, user=user, lent=True)
 
 
 def _belonging(user: str, account: str, rows: Sequence[Relationship]) -> Iterator[RelationshipFact]:
     """The marks of a pair, and its values."""
-    for is_lent, marks in zip((False, True), marks_of(rows), strict=True):
-        for at, kind in marks:
-            yield RelationshipFact(user, account, at, {}, ended_at=at if kind == OUT else None, lent=is_lent)
+    for lent, marks in zip((False, True), marks_of(rows), strict=True):
+        for at, kind in sorted(marks):
+            yield RelationshipFact(user, account, at, {}, ended_at=at if kind == OUT else None, lent=lent)
     for row in rows:
-        start = None if NO_START in row.stamps else row.started_at
-        for key, value, at, is_lent in _values(RELATIONSHIP, row):
-            if is_lent:
-                yield RelationshipFact(user, account, at, {key: value}, lent=True)
-            else:
-                yield RelationshipFact(user, account, at, {key: value}, start, row.ended_at)
+        for key, value, at, lent in _values(RELATIONSHIP, row):
+            ended = at if row.ended_at == at else None
+            yield RelationshipFact(user, account, at, {key: value}, ended_at=ended, lent=lent)
 
 
 def _values(shape: Shape, row: Any) -> Iterator[tuple[str, Any, dt.datetime, bool]]:

@@ -71,13 +71,17 @@ class PendingEvent(models.Model):
     """An event of a visitor, by its time, source and message id.
 
     Once the visitor has a user, the event gets that user, and another one if it turns out that the visitor was somebody
-    else then. Before that the account of an event that named none (`inferred`) follows what the visitor says.
+    else then; one of a `former` id has the user of the last alias. Before that the account of an event that named none
+    (`inferred`) follows what the visitor says.
     """
 
     identity = models.ForeignKey(Identity, models.CASCADE, db_index=False, related_name="+")
     account_id = models.BigIntegerField(null=True, help_text="The account that the event has already.")
     user_id = models.BigIntegerField(null=True, help_text="The user whom the event was given.")
     inferred = models.BooleanField(default=False, help_text="The event named no account.")
+    former = models.BooleanField(
+        default=False, db_default=False, help_text="It named the id as a userId, which an alias call gave up."
+    )
     at = models.DateTimeField()
     source = models.CharField(max_length=80)
     message_id = models.CharField(max_length=255)

@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from accounts.facts import Fact, RelationshipFact, record_relationships, record_users
+from accounts.facts.merging import facts_of
 from accounts.models import EndUser
 from core.waking import wake_evaluation
 from integrations.models import Identity, Outcome, PendingEvent, Source, VisitorLink
@@ -18,7 +19,7 @@ from integrations.tracking.merging import begin_merge
 from integrations.tracking.messages import Tracked
 from integrations.tracking.owners import Sights, owner_at, sights_of, together
 from integrations.tracking.settling import settle_slice
-from integrations.tracking.visitors import Entry, instant, merged, spans, stated, told
+from integrations.tracking.visitors import Entry, entry_of, instant, merged, spans, stated, told
 from usage.placing.homes import Span, home_at
 
 
@@ -35,6 +36,7 @@ class Identities:
     def __init__(self, source: Source, messages: Sequence[Tracked], received_at: dt.datetime) -> None:
         self.source, self.messages, self.received_at = source, messages, received_at
         self.visiting = {id(message) for message in messages if message.anonymous and not message.user}
+        self.formerly: dict[int, str] = {}  # messages that name a former id as the user's
         self.rows: dict[str, Identity] = {}
         self.links: dict[str, Link] = {}  # former ids
         self.seen: dict[str, Sights] = {}  # with whom each visitor was seen before
@@ -78,6 +80,7 @@ class Identities:
         for message in self.messages:
             row = known.get(message.user)
             if row is not None and row.user is not None and row.former:
+                self.formerly.setdefault(id(message), row.name)
                 message.user = row.user.external_id
             other = message.previous if message.kind == "alias" else message.anonymous
             if not other or not message.user or other == message.user or id(message) in self.visiting:
@@ -102,7 +105,7 @@ class Identities:
         """Names of which something new is said, visitors about whom something is to be kept, and all names of users
         from whom something is to be taken back."""
         wanted = {message.anonymous for message in self.messages if id(message) in self.visiting}
-        wanted |= self.links.keys()
+        wanted |= self.links.keys() | self.formerly.values()
         for name, sights in self.sights.items():
             seen = self.seen.get(name, {})
             if any(user not in seen or at < seen[user] for user, at in sights.items()):
@@ -119,8 +122,12 @@ class Identities:
     def _owners(self, row: Identity) -> Iterator[tuple[Entry, str, str]]:
         """What a visitor said, with whose it was and whose it is now, "" for nobody's."""
         before, after = self.seen.get(row.name, {}), self._sights_of(row.name)
+        head, link = row.user.external_id if row.user and row.former else "", self.links.get(row.name)
         for fact in row.facts:
-            yield fact, owner_at(before, instant(fact)), owner_at(after, instant(fact))
+            if fact.get("former"):
+                yield fact, head, link.user if link else head
+            else:
+                yield fact, owner_at(before, instant(fact)), owner_at(after, instant(fact))
 
     def _close_chains(self) -> None:
         """Let each name mean the last one of a chain of former ids. A link that would close a circle is left out."""
@@ -151,7 +158,9 @@ class Identities:
             if id(message) in self.visiting:
                 message.user = owner_at(self._sights_of(message.anonymous), message.at)
             if message.user in self.links:
-                message.user = self.links[message.user].user
+                self.formerly.setdefault(id(message), message.user)
+            if (name := self.formerly.get(id(message), "")) in self.links:
+                message.user = self.links[name].user
 
     def _sights_of(self, name: str) -> Sights:
         """All first sights of a visitor, those of this batch too."""
@@ -170,6 +179,8 @@ class Identities:
         for message in self.messages:
             if id(message) in self.visiting and message.anonymous in self.rows:
                 said[message.anonymous] += stated(message)
+            elif (name := self.formerly.get(id(message), "")) in self.rows:
+                said[name] += [entry | {"former": True} for entry in stated(message)]
         for name, entries in said.items():
             row = self.rows[name]
             kept = merged([*row.facts, *entries])
@@ -189,6 +200,10 @@ class Identities:
             self.seen |= sights_of([self.rows[name] for name in missing])
         for row in self.rows.values():
             self.told += [one for fact, _, owner in self._owners(row) if owner in losers for one in told(owner, [fact])]
+
+    def lends(self, message: Tracked) -> bool:
+        """Whether what a message says is lent to its user."""
+        return id(message) in self.visiting or id(message) in self.formerly
 
     def take_back(self) -> None:
         """Take from users what was told of them and was somebody else's."""
@@ -248,6 +263,9 @@ class Identities:
         old = EndUser.objects.filter(external_id=name).exclude(pk=user.pk).first()
         if old is None:
             return
+        row = self.rows[name]
+        row.facts = merged([*row.facts, *(entry_of(fact) for fact in facts_of(old) if not fact.lent)])
+        row.save(update_fields=["facts", "updated_at"])
         self.touched |= begin_merge(old, user, source=self.source.key)
 
     def keep_pending(
@@ -255,13 +273,13 @@ class Identities:
     ) -> None:
         """Note where the events of visitors are, who may become users, or others, or say where they belong."""
         found = [(events[place], account) for place, account in accounts.items()]
-        lacking = [(event, account) for event, account in found if id(event) in self.visiting]
+        lacking = [(event, account, self.formerly.get(id(event))) for event, account in found if self.lends(event)]
         PendingEvent.objects.bulk_create(
             PendingEvent(
-                identity=self.rows[event.anonymous], account_id=account, user_id=users.get(event.user),
-                inferred=not event.account, at=event.at,
+                identity=self.rows[former or event.anonymous], account_id=account, user_id=users.get(event.user),
+                inferred=not event.account, former=former is not None, at=event.at,
                 source=self.source.key, message_id=event.message_id,
             )
-            for event, account in lacking
-            if event.outcome != Outcome.DROPPED and event.anonymous in self.rows
+            for event, account, former in lacking
+            if event.outcome != Outcome.DROPPED and (former or event.anonymous) in self.rows
         )  # fmt: skip

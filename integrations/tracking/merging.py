@@ -8,18 +8,24 @@ deletes the former user.
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
+
 from django.db import transaction
 from django.db.models import Q
 
 from accounts.facts.merging import merge_users
 from accounts.models import EndUser
 from accounts.touching import touch
+from core.clock import moment
 from core.locks import xact_lock
 from core.waking import wake_evaluation
 from integrations.models import Identity, PendingEvent, UserMerge, VisitorLink
-from usage.store import PostgresStore
+from usage.models import Event
+from usage.store import EventPlace, PostgresStore
 
 SLICE = 10_000  # events that one transaction moves
+GIVEN = dt.timedelta(days=90)  # after which an event stays with the user whom it was given
 
 
 def begin_merge(old: EndUser, into: EndUser, *, source: str) -> set[int]:
@@ -54,6 +60,26 @@ def continue_merges() -> None:
             pass
 
 
+def _note(row: UserMerge, events: Sequence[Event]) -> None:
+    """Note where events of the former id are, because it may turn out to have become somebody else. Those of visitors
+    are noted already."""
+    identity = Identity.objects.filter(name=row.old.external_id).first()
+    if identity is None:
+        return
+    theirs = Identity.objects.filter(Q(user=row.into_id) | Q(links__user=row.into_id))
+    noted = PendingEvent.objects.filter(identity__in=theirs.order_by().values("pk"), user_id=row.old_id)
+    known = set(noted.values_list("source", "message_id"))
+    since = moment().now - GIVEN
+    PendingEvent.objects.bulk_create(
+        PendingEvent(
+            identity=identity, account_id=event.account_id, user_id=row.into_id, former=True, at=event.at,
+            source=event.source, message_id=event.message_id,
+        )
+        for event in events
+        if event.at >= since and (event.source, event.message_id) not in known
+    )  # fmt: skip
+
+
 @transaction.atomic
 def merge_slice(number: int) -> bool:
     """One slice of a merge; False if it was the last one."""
@@ -62,7 +88,11 @@ def merge_slice(number: int) -> bool:
     if row is None:
         return False
     store = PostgresStore()
-    if store.move_user(row.old_id, row.into_id, SLICE) == SLICE:
+    events = list(Event.objects.filter(user_id=row.old_id).order_by()[:SLICE])
+    _note(row, events)
+    places = [EventPlace(event.at, event.source, event.message_id, event.account_id) for event in events]
+    store.give(places, [row.old_id], row.into_id)
+    if len(events) == SLICE:
         return True
     # Whoever stores something about the former user at this moment is waited for, and taken along.
     people = EndUser.objects.filter(pk__in=[row.old_id, row.into_id])

@@ -204,7 +204,7 @@ class Batch:
             self.accounts.append((message, Fact(message.account, {**message.traits, **back}, message.at)))
         if message.company:
             self.accounts.append((message, Fact(message.company, message.company_traits, message.at)))
-        user, at, lent = message.user, message.at, id(message) in self.identities.visiting
+        user, at, lent = message.user, message.at, self.identities.lends(message)
         if message.kind == "identify" and user:
             self.users.append((message, Fact(user, message.traits, at, lent)))
         if message.company and user:

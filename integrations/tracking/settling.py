@@ -14,13 +14,13 @@ from django.db import transaction
 from accounts.facts.rows import account_ids, user_ids
 from accounts.touching import touch
 from integrations.models import Identity, PendingEvent, UserMerge
+from integrations.tracking.merging import GIVEN
 from integrations.tracking.owners import owner_at, sights_of
 from integrations.tracking.visitors import spans
 from usage.placing.homes import home_at
 from usage.store import EventPlace, PostgresStore
 
 SLICE = 10_000  # events that one transaction takes
-GIVEN = dt.timedelta(days=90)  # after which an event stays with the user whom it was given
 
 
 def settle_slice(row: Identity, after: int = 0) -> tuple[set[int], int | None]:
@@ -51,10 +51,11 @@ def _place(row: Identity, events: list[PendingEvent]) -> set[int]:
 def _give(row: Identity, events: list[PendingEvent]) -> set[int]:
     """Give the events of a visitor the users whom the visitor was; the accounts concerned."""
     sights = sights_of([row])[row.name]
-    ids = user_ids(sights)
+    head = row.user.external_id if row.user else ""
+    ids = user_ids({*sights, head})
     changed: dict[tuple[int | None, int], list[PendingEvent]] = defaultdict(list)
     for event in events:
-        owner = ids[owner_at(sights, event.at)]
+        owner = ids[head if event.former else owner_at(sights, event.at)]
         if event.user_id != owner:
             changed[event.user_id, owner].append(event)
     store = PostgresStore()

@@ -1,6 +1,7 @@
 """What is kept of a visitor: per value the newest ones, per account the first instant and the newest ones.
 
-An entry is `{"values": {...}, "at": instant}`, with `account` if it is about belonging, and `ended` if that ended then.
+An entry is `{"values": {...}, "at": instant}`, with `account` if it is about belonging, `ended` if that ended then, and
+`former` if it was said by the id as a userId, before or after an alias call gave that up.
 It is told once the user is known: what is told in the end is what a known user would have been. It is kept beyond that,
 because of several users the one who was the visitor then may be heard of later; so what is told is lent.
 """
@@ -39,31 +40,40 @@ def stated(message: Tracked) -> list[Entry]:
     return found
 
 
+def entry_of(fact: Fact | RelationshipFact) -> Entry:
+    """What is known of a user who becomes another one, to be kept under the id that was given up."""
+    entry: Entry = {"values": _plain(fact.values), "at": fact.at.isoformat(), "former": True}
+    if isinstance(fact, RelationshipFact):
+        entry |= {"account": fact.account} | ({"ended": True} if fact.ended_at else {})
+    return entry
+
+
 def merged(entries: Iterable[Entry]) -> list[Entry]:
     """The same in as few entries as need be, whatever the order and repetition: by account and by time."""
-    ranks: dict[tuple[str, str], dict[tuple[Any, ...], Any]] = defaultdict(dict)
-    marks: dict[tuple[str, bool], list[dt.datetime]] = defaultdict(list)
+    ranks: dict[tuple[str, str, bool], dict[tuple[Any, ...], Any]] = defaultdict(dict)
+    marks: dict[tuple[str, bool, bool], list[dt.datetime]] = defaultdict(list)
     for entry in entries:
-        account, ended = entry.get("account", ""), bool(entry.get("ended"))
+        account, ended, former = entry.get("account", ""), bool(entry.get("ended")), bool(entry.get("former"))
         if account:
-            marks[account, ended].append(instant(entry))
+            marks[account, ended, former].append(instant(entry))
         for key, value in entry["values"].items():
-            ranks[account, key][instant(entry), canonical(value), ended] = value
-    kept: dict[tuple[str, dt.datetime, bool], dict[str, Any]] = defaultdict(dict)
-    for (account, key), values in ranks.items():
+            ranks[account, key, former][instant(entry), canonical(value), ended] = value
+    kept: dict[tuple[str, dt.datetime, bool, bool], dict[str, Any]] = defaultdict(dict)
+    for (account, key, former), values in ranks.items():
         for at, told_as, ended in sorted(values)[-MOST_TIMES:]:
-            kept[account, at, ended][key] = values[at, told_as, ended]
-    for (account, ended), ats in marks.items():
+            kept[account, at, ended, former][key] = values[at, told_as, ended]
+    for (account, ended, former), ats in marks.items():
         for at in {min(ats), *sorted(set(ats))[-MOST_TIMES:]}:
-            kept.setdefault((account, at, ended), {})
+            kept.setdefault((account, at, ended, former), {})
     last: dict[str, dt.datetime] = {}
-    for (account, _), ats in marks.items():
+    for (account, *_), ats in marks.items():
         last[account] = max(*ats, last.get(account, ats[0]))
     chosen = set(sorted(last, key=lambda account: (last[account], account))[-MOST_ACCOUNTS:]) | {""}
     return [
         {"values": kept[key], "at": key[1].isoformat()}
         | ({"account": key[0]} if key[0] else {}) | ({"ended": True} if key[2] else {})
-        for key in sorted(kept, key=lambda key: (key[1], key[0], key[2])) if key[0] in chosen
+        | ({"former": True} if key[3] else {})
+        for key in sorted(kept, key=lambda key: (key[1], key[0], *key[2:])) if key[0] in chosen
     ]  # fmt: skip
 
 

@@ -1,5 +1,5 @@
-"""A visitor who is several users in turn: what is said under it is each one's by its time, in whatever order it comes,
-in however many batches and however often."""
+"""A visitor who is several users in turn: what is said under it is each one's by its time. A former id of several: what
+is said under it is the last one's. In whatever order it comes, in however many batches and however often."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from django.db import transaction
 from accounts.models import EndUser, Relationship
 from accounts.privacy.erasing import continue_erasures, request_erasure
 from csbox.pipeline import bring_in
-from integrations.models import Identity, Outcome, Source
+from integrations.models import Identity, Outcome, Source, UserMerge
+from integrations.tracking import merging
 from integrations.tracking.messages import Envelope, read_batch
 from integrations.tracking.recording import record
 from tests.ingest.conftest import Send, group, identify, track
-from usage.models import Event
+from usage.models import DailyUsage, Event
+from usage.rollup import roll_up
 
 pytestmark = pytest.mark.django_db
 START = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
@@ -89,6 +91,41 @@ def test_what_somebody_said_who_is_erased_is_not_the_next_ones(send: Send) -> No
     send("/v1/batch", {"batch": [identify("u0", anonymousId="x", timestamp=on(1), messageId="late")]})
     assert titles() == {"u0": "", "u2": "Clerk"}
     assert [fact["values"] for fact in Identity.objects.get().facts] == [{"title": "Clerk"}]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_former_id_of_two_users_is_the_later_ones(send: Send, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """With all that was and is said by it, whichever alias comes first, and however far the first merge has got."""
+    monkeypatch.setattr(merging, "SLICE", 2)
+    now = dt.datetime.now(dt.UTC)
+    old: dict[str, Any] = {"user": "old"}
+    calls = [
+        (9, identify(**old, traits={"title": "Chief", "seat": 1})), (9, group("a1", **old)),
+        *[(8, track(f"E{number}", **old)) for number in range(5)], (2, identify(**old, traits={"title": "Later"})),
+        (2, track("E9", **old)), (5, {"type": "alias", "previousId": "old", "userId": "A"}),
+        (4, {"type": "alias", "previousId": "old", "userId": "B"}), (9, identify("A", traits={"title": "Own"})),
+        (9, group("a2", "A")), (9, group("a3", "B")), (8, identify("B", traits={"seat": 7})),
+    ]  # fmt: skip
+    dice = random.Random(seed)
+    order = [{"messageId": f"m{place}", "timestamp": (now - dt.timedelta(days=days)).isoformat()} | call
+             for place, (days, call) in enumerate(calls)]  # fmt: skip
+    dice.shuffle(order)
+    while order:
+        size = dice.randint(1, 4)
+        send("/v1/batch", {"batch": order[:size]})
+        order = order[size:]
+        if dice.random() < 0.4:
+            bring_in()
+        elif merge := UserMerge.objects.first():
+            merging.merge_slice(merge.pk)
+    bring_in()
+    people = {user.external_id: (user.title, user.attributes) for user in EndUser.objects.all()}
+    assert people == {"A": ("Own", {}), "B": ("Later", {"seat": 7})}
+    pairs = set(Relationship.objects.open().values_list("user__external_id", "account__external_id"))
+    assert pairs == {("A", "a2"), ("B", "a1"), ("B", "a3")}
+    assert set(Event.objects.values_list("user__external_id", flat=True)) == {"B"}
+    roll_up()
+    assert set(DailyUsage.objects.values_list("user__external_id", flat=True)) <= {"B"}
 
 
 def drawn(dice: random.Random, names: tuple[str, ...]) -> list[dict[str, Any]]:
