@@ -37,6 +37,13 @@ DAYS_AGO = (182, 120, 60, 31, 8, 3, 1, 0)  # of the scorings, oldest first
 OF_SEGMENTS = (ONBOARDING, STRATEGIC)
 TASKS, BY_HAND = 20_000, 60
 PART = {"HX-Request": "true"}
+# Half a year of refreshes would have kept the mixes of every day; here earlier days have those of the last two weeks.
+_COLUMNS = "segment_id, config_id, good, average, poor, none, scored, score, good_mrr, average_mrr, poor_mrr, none_mrr"
+_EARLIER = f"""
+INSERT INTO health_healthmix (day, {_COLUMNS})
+SELECT day - %(step)s * back, {_COLUMNS} FROM health_healthmix, generate_series(1, %(times)s) AS back
+ON CONFLICT DO NOTHING
+"""
 Ask = Callable[[Client], HttpResponse]
 
 
@@ -52,10 +59,10 @@ def prepare(asked: argparse.Namespace) -> None:
         if number:
             data.change(number)
         refresh_health(now=Moment(present.now - dt.timedelta(days=back), present.zone))
-    for _ in range(DAYS_AGO[0] // MOST_DAYS + 1):
-        keep_mixes(present)
+    keep_mixes(present)
     _work(present)
     with connection.cursor() as cursor:
+        cursor.execute(_EARLIER, {"step": MOST_DAYS, "times": DAYS_AGO[0] // MOST_DAYS})
         cursor.execute("VACUUM ANALYZE")
 
 

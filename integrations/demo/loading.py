@@ -27,7 +27,6 @@ from core.models import Workspace
 from integrations.demo import (
     alerting,
     computed,
-    connecting,
     facts,
     intake,
     milestones,
@@ -87,7 +86,6 @@ def load_company(
     rules = alerting.watch(members[0].user)
     told.talk(customers, members, present)
     told.connect_marketing(members[0].user)
-    connecting.connect_crm(customers, members[0].user, present)
     wanted = milestones.plan(members[0].user)
     say(f"{segments} segments, {traits} traits, {rules} alert rules and {wanted} milestones")
     playbooks, tasks = work.plan(customers, members, dice, present)

@@ -1,7 +1,7 @@
 """Every stored score beside plain Python over the rows of the tables.
 
-The figures of usage are counted here from the days on which something happened, the scores by the judge of
-tests/health; neither shares code with the application.
+The figures of usage are counted here from the events themselves, the scores by the judge of tests/health; neither
+shares code with the application.
 """
 
 from __future__ import annotations
@@ -122,13 +122,17 @@ def values(now: dt.datetime) -> dict[int, Row]:
     zone = zoneinfo.ZoneInfo(rows("SELECT time_zone FROM core_workspace")[0]["time_zone"])
     today = now.astimezone(zone).date()
     happened: dict[int, list[Row]] = defaultdict(list)
-    for row in rows("SELECT account_id, user_id, name_id, day FROM usage_dailyusage"):
+    last: dict[int, dt.datetime] = {}
+    for row in rows(
+        "SELECT account_id, user_id, name_id, (at AT TIME ZONE (SELECT time_zone FROM core_workspace))::date AS day,"
+        " max(at) AS at FROM usage_event WHERE active AND account_id IS NOT NULL GROUP BY 1, 2, 3, 4"
+    ):
         if row["day"] <= today:
             happened[row["account_id"]].append(row)
+        seen = row["at"].astimezone(zone)
+        last[row["account_id"]] = max(seen, last.get(row["account_id"], seen))
     spoken = rows("SELECT account_id, max(at) AS at FROM accounts_note WHERE kind <> 'note' GROUP BY account_id")
     touched = {row["account_id"]: row["at"].astimezone(zone) for row in spoken}
-    seen = rows("SELECT account_id, max(last_seen_at) AS at FROM usage_accountusage GROUP BY account_id")
-    last = {row["account_id"]: row["at"].astimezone(zone) for row in seen if row["at"]}
     felt = {row["account_id"]: row["value"] for row in rows("SELECT account_id, value FROM health_pulse ORDER BY at")}
     accounts = rows(
         "SELECT id, licences, renews_on, trial_ends_on, attributes::text FROM accounts_account"

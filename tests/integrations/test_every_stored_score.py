@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,25 @@ from core.clock import moment
 from csbox.pipeline import refresh_everything
 from health.models import HealthConfig, HealthOverride
 from integrations.demo.judging import know_better
+from tests.health import calculator
+from tests.integrations import judged
 from tests.integrations.judged import agree
 from tests.integrations.reading import run
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
+
+
+def test_the_judge_shares_no_code_with_the_application() -> None:
+    """Of all that is ours it imports the arithmetic of tests/health alone, which imports nothing; and it reads no score
+    and no figure of usage that the application computed."""
+    for module in (judged, calculator):
+        source = Path(str(module.__file__)).read_text()
+        nodes = list(ast.walk(ast.parse(source)))
+        named = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        named |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        ours = {name for name in named if name.partition(".")[0] not in sys.stdlib_module_names}
+        assert ours <= {"django.db", "tests.health"}, (module, ours)
+        assert "usage_dailyusage" not in source and "usage_accountusage" not in source
 
 
 @pytest.fixture

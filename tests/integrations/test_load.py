@@ -296,12 +296,6 @@ def test_a_mapping_file_says_it_all(tmp_path: Path) -> None:
     assert list(rows) == [("live", "", {"tier": "gold"}), ("cancelled", "tin", {"tier": "tin"})]
 
 
-@pytest.mark.parametrize("name", ["ravenstack", "openstack-nova"])
-def test_a_folder_that_holds_no_such_data_set_is_said(tmp_path: Path, name: str) -> None:
-    with pytest.raises(CommandError, match=rf"holds no .*accounts\.csv. Give the folder of the data set {name}\."):
-        run("load_dataset", name, tmp_path)
-
-
 @pytest.mark.parametrize("text", ["[]", "{", '{"colums": {}}', '{"when": [{"is": "x"}]}'])
 def test_a_mapping_file_with_a_mistake_is_refused(tmp_path: Path, text: str) -> None:
     path = write(tmp_path / "a.csv", "id\na\n")

@@ -67,8 +67,6 @@ def test_the_whole_life_of_a_demo(home: Home) -> None:
     user, password = shown(home, port).groups()
     assert user == "admin" and log_in(port, user, password) == 200
     assert "Traceback" not in home.output()
-    steps = ["PostgreSQL (embedded)", "Tables", "Demo company", "Segments, health and alerts"]
-    assert re.findall(rf"^✓ ({'|'.join(map(re.escape, steps))})", home.output(), re.MULTILINE) == steps
 
     second = home.manage("demo", "--port", str(free_port()))
     assert second.returncode == 1
@@ -91,7 +89,6 @@ def test_the_whole_life_of_a_demo(home: Home) -> None:
     demo = home.start("demo", "--port", str(port))
     assert shown(home, port, 30).groups() == (user, password)
     assert time.monotonic() - began < 20
-    assert re.findall(r"^✓ (\S+)", home.output(), re.MULTILINE) == ["PostgreSQL"]  # all else was done before
     assert counts(home) == accounts
     os.kill(demo.pid, signal.SIGINT)
     assert demo.wait(40) == 0

@@ -170,7 +170,9 @@ def test_the_report_shows_both_sides_the_moves_the_alerts_and_the_gaps(
     assert "Rows: Version 1. Columns: Draft." in text(table) and sum(map(sum, cells)) > len(finished.report["moved"])
     account = finished.report["moved"][0][0]
     assert f'href="/accounts/{account}/"' in page
-    assert "What could not be known" in words
+    assert "What could not be known" in words and finished.report["gaps"]
+    for gap in finished.report["gaps"]:
+        assert gap["what"] in words and gap["note"] in words
     # Beside a share stands of how many it is, and that twenty are needed to rely on it.
     assert 0 < first["churns"] < 20 and f"{first['caught']} of {first['churns']} ; too few to rely on" in words
     assert f"{first['already']} of {first['churns']} ; too few to rely on" in words

@@ -12,13 +12,16 @@ from django.test import Client
 
 from accounts.models import Account, TeamMember
 from core.clock import moment
-from health.editing import override_health, save_config
+from health.editing import override_health, save_config, take_pulse
 from health.models import AccountHealth, Band, HealthConfig, HealthOverride, Pulse
 from health.overlap import both_hold
 from health.refresh import refresh_health
 from health.requesting import score_requested
 from health.stock import DEFAULT, ONBOARDING
+from segments.refresh import refresh_segments
 from tests import factories
+from tests.health.test_scores import SEEN, only
+from tests.query_counts import QueryCount
 from tests.web.conftest import Company
 from tests.web.reading import text
 from usage.models import AccountUsage
@@ -83,6 +86,42 @@ def test_who_scores_the_accounts_of_a_segment_instead_is_said_and_why(manager: C
     HealthConfig.objects.filter(pk=first.pk).update(active=False)
     refresh_health()
     assert "scored by All , because Big ones is off." in said(first) and "comes first" not in said(first)
+
+
+def test_more_configs_accounts_and_history_need_no_more_statements(
+    manager: Client, scored: Company, query_count: QueryCount
+) -> None:
+    """Of Health 360, and of the account page with all that health has to say."""
+    account = scored.accounts["Birch"]
+
+    def looked_at() -> list[int]:
+        found = []
+        config = HealthConfig.objects.exclude(segment=None).latest("pk")
+        for name, path in (
+            ("health 360", f"/health/?config={config.pk}"),
+            ("account page, with health", f"/accounts/{account.pk}/"),
+        ):
+            manager.get(path)
+            with query_count(name) as queries:
+                assert manager.get(path).status_code == 200
+            found.append(len(queries))
+        return found
+
+    def grow(number: int) -> None:
+        segment = factories.segment(f"Over {number}", {"field": "account.mrr", "op": "at_least", "value": number})
+        save_config(None, name=f"Config {number}", segment=segment, definition=only(SEEN))
+        for more in range(6):
+            factories.account(f"More {number} {more}", mrr=Decimal(100), licences=5)
+        override_health(account, band=("good", "average", "poor")[number % 3], reason=f"Reason {number}.")
+        take_pulse(account, number % 5 + 1)
+        refresh_segments()
+        refresh_health()
+
+    for number in range(3):
+        grow(number)
+    few = looked_at()
+    grow(3)
+    assert all(more <= one for one, more in zip(few, looked_at(), strict=True))
 
 
 def test_the_order_moves_and_moves_back(manager: Client, scored: Company) -> None:

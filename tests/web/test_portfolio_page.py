@@ -229,6 +229,9 @@ class TestAccountPage:
         assert "The score fell from 90 to 10" in raw and "2 marks of configs and overrides" in raw
         birch = manager.get(f"/accounts/{moved.accounts['Birch'].pk}/?span=90d").content.decode()
         assert "Scored with Large ones" in birch and other.name == "Large ones"
+        marks = text(birch.split('class="course-marks"')[1].split("</ol>")[0])
+        assert "Version 2 of the config. Softer for everybody" in marks and "Scored with Large ones" in marks
+        assert birch.count('class="badge version"') == birch.count('class="badge config"') == 2
         part = manager.get(
             f"/accounts/{alder.pk}/?span=12m", headers={"HX-Request": "true", "HX-Target": "health-course"}
         )
