@@ -17,6 +17,7 @@ class ApiTokenAdmin(BackOffice):
     """Tokens of programs, by their last four characters. A new one is shown once; deleting one ends it."""
 
     fields = ("user", "name")
+    autocomplete_fields = ("user",)
     list_display = ("user", "name", "hint", "created_at")
     list_select_related = ("user",)
     list_filter = ("created_at",)

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.access import apply_access
+from accounts.admin.counts import accounts_having, having, owners_of, playing, rules_reading
 from accounts.facts import AssignmentFact, ensure_base_rate, record_assignments, set_rate
 from accounts.in_rules import NamedInRules, check_attribute, check_team_name, uses_in_rules
 from accounts.models import (
@@ -23,11 +24,13 @@ from accounts.models import (
     ExchangeRate,
     LifecycleStage,
     MrrDay,
+    Subscription,
     SubscriptionStatus,
     Team,
     TeamMember,
 )
 from core.backoffice import BackOffice, PresentFilter, ReadOnly
+from core.figures import Figure
 from core.intake import BadValue
 
 
@@ -203,8 +206,39 @@ class KindAdmin(TermAdmin):
     list_filter = ("kind",)
 
 
-admin.site.register([AccountLevel, AccountStatus, AssignmentRole], TermAdmin)
-admin.site.register([LifecycleStage, SubscriptionStatus], KindAdmin)
+@admin.register(AccountLevel)
+class LevelAdmin(TermAdmin):
+    """Levels, with the accounts at each."""
+
+    figures = (accounts_having("level"),)
+
+
+@admin.register(AccountStatus)
+class StatusAdmin(TermAdmin):
+    """Statuses, with the accounts of each."""
+
+    figures = (accounts_having("status"),)
+
+
+@admin.register(AssignmentRole)
+class RoleAdmin(TermAdmin):
+    """Roles, with the accounts for which somebody plays each."""
+
+    figures = (playing(),)
+
+
+@admin.register(LifecycleStage)
+class StageAdmin(KindAdmin):
+    """Stages, with the accounts in each."""
+
+    figures = (accounts_having("stage"),)
+
+
+@admin.register(SubscriptionStatus)
+class SubscriptionStatusAdmin(KindAdmin):
+    """Statuses of subscriptions, with how many have each."""
+
+    figures = (having("status", "Subscriptions", Subscription.objects.all()),)
 
 
 @admin.register(ExchangeRate)
@@ -235,6 +269,7 @@ class AttributeDefinitionAdmin(BackOffice):
     form = AttributeForm
     list_display = ("name", "subject", "key", "kind", "active")
     list_filter = ("subject", "kind", "active")
+    figures = (Figure("used_by", "Used by", rules_reading, "Nothing"),)
     search_fields = ("name", "key")
     prepopulated_fields = {"key": ("name",)}
 
@@ -255,7 +290,8 @@ class AttributeDefinitionAdmin(BackOffice):
 class AttributeChangeAdmin(ReadOnly):
     """The history of values."""
 
-    list_display = ("at", "subject", "object_id", "key", "old", "new", "source")
+    list_display = ("at", "subject", "key", "old", "new", "source")
+    figures = (Figure("owner", "Whose", owners_of),)
     list_filter = ("subject",)
     search_fields = ("key", "source")
     list_display_links = None

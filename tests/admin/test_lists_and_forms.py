@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.test import Client
@@ -204,12 +205,12 @@ def test_a_search_finds_or_finds_nothing_and_never_fails(furnished: Client, mode
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
-def test_every_form_opens(furnished: Client, model: Any) -> None:
+def test_every_form_opens_and_its_history(furnished: Client, model: Any) -> None:
     shown = admin.site._registry[model]
     row = model._default_manager.order_by().first()
     if row is not None and shown.list_display_links is not None:
-        address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[row.pk])
-        assert furnished.get(address).status_code == 200
+        for way in ("change", "history"):
+            assert furnished.get(f"{listing(model)}{quote(row.pk)}/{way}/").status_code == 200
     new = furnished.get(reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_add"))
     assert new.status_code in (200, 403)
 
