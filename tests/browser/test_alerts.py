@@ -98,6 +98,16 @@ def test_new_alerts_wait_above_the_list_and_narrow_screens_have_room(page: Page,
         page.keyboard.press("s")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.keyboard.press("Escape")
+    page.goto(f"/accounts/{Account.objects.get(name='Account 03').pk}/")
+    page.locator("#alerts summary", has_text="Assign").press("Enter")
+    page.locator("#alerts button", has_text="Cato Csm").wait_for()
+    assert findings(page) == []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.keyboard.press("Escape")
+    page.locator("#alerts button", has_text="Snooze 7 days").press("Enter")
+    told(page, "Account 03: snoozed until")
     assert trouble == []
 
 

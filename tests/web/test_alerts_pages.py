@@ -264,6 +264,24 @@ def test_what_cannot_be_done_changes_nothing_and_says_so(
     assert list(Alert.objects.values()) == before
 
 
+def test_alerts_are_handled_on_the_page_of_their_account(browser: Client, raised: AlertRule) -> None:
+    alert = Alert.objects.select_related("account").order_by("pk")[0]
+    here = f"/accounts/{alert.account_id}/"
+    text = browser.get(here).content.decode()
+    card = text.split('id="alerts"')[1].split("</section>")[0]
+    assert alert.message in card and card.count('name="alert"') == 1 and f'value="{here}#alerts"' in card
+    for do in ("close", "snooze:week", "snooze:tomorrow", "snooze:worse", "assign:me"):
+        assert f'value="{do}"' in card
+    closed = browser.post("/alerts/do/", {"alert": alert.pk, "do": "close", "next": f"{here}#alerts"}, follow=True)
+    assert closed.redirect_chain[-1][0] == f"{here}#alerts" and 'id="alerts"' not in closed.content.decode()
+    assert 'name="closed"' in closed.content.decode()
+    viewer = Client()
+    viewer.force_login(factories.member(TeamMember.Access.VIEWER).user)
+    other = Alert.objects.open().get()
+    shown = viewer.get(f"/accounts/{other.account_id}/").content.decode().split('id="alerts"')[1].split("</section>")[0]
+    assert other.message in shown and "<form" not in shown
+
+
 def test_a_viewer_reads_and_a_stranger_sees_nothing(raised: AlertRule) -> None:
     client = Client()
     client.force_login(factories.member(TeamMember.Access.VIEWER).user)

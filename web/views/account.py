@@ -121,7 +121,7 @@ def _whole(request: HttpRequest, found: Account, reader: Reader) -> dict[str, An
         "assignments": found.assignments.filter(ended_at__isnull=True)
         .select_related("member__team", "role")
         .order_by("role__position"),
-        "open_alerts": Alert.objects.open().filter(account=found).count(),
+        "open_alerts": list(Alert.objects.open().filter(account=found).select_related("rule", "assignee")),
         "family": family_of(found, Account.objects.visible_to(request.user)),
         "children_url": _children_url(found),
         "attributes": attributes_of(found, reader.vocabulary),
