@@ -51,8 +51,13 @@ class Server:
 
     @property
     def socket_dir(self) -> Path:
-        """The data directory, or a short private one when the path is too long for a socket's address."""
-        if len(str(self.data / ".s.PGSQL.5432")) <= 100:  # sockaddr_un: 108 bytes on Linux, 104 on macOS
+        """The data directory, or a short private one when its path cannot be a socket's address.
+
+        It may be too long (sockaddr_un has 108 bytes on Linux, 104 on macOS), or hold what would end it in the list of
+        addresses that the server is given.
+        """
+        path = str(self.data / ".s.PGSQL.5432")
+        if len(path.encode()) <= 100 and not set(path) & set(",'"):
             return self.data
         name = "csbox-" + hashlib.sha256(str(self.data).encode()).hexdigest()[:16]
         return Path("/tmp") / name  # noqa: S108  (made to be ours alone, see _private_socket_dir)
@@ -142,7 +147,9 @@ class Server:
         )
         deadline, failures = time.monotonic() + START_LIMIT, 0
         while True:
-            code, text = self._run("pg_ctl", "start", "-w", "-t", "60", "-D", self.data, "-l", self.log, "-o", options)
+            # pg_ctl hands these to a shell, which would read a path's dollars and quotation marks; “.” has none.
+            start = ("start", "-w", "-t", "60", "-D", ".", "-l", self.log.name, "-o", options)
+            code, text = self._run("pg_ctl", *start, cwd=self.data)
             if self.ready():
                 return
             tail = self._log_tail()
@@ -242,7 +249,7 @@ class Server:
                 os.kill(int(pid), 0)
                 time.sleep(0.05)
 
-    def _run(self, program: str, *args: object) -> tuple[int, str]:
+    def _run(self, program: str, *args: object, cwd: Path = Path("/")) -> tuple[int, str]:
         """One of PostgreSQL's programs, as the right account, with nothing of our surroundings."""
         env = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG"))}
         with tempfile.TemporaryFile("w+", errors="replace") as out:  # a pipe would stay open in the server and block us
@@ -252,7 +259,7 @@ class Server:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 env=env | {"LC_ALL": "C"},
-                cwd="/",
+                cwd=cwd,
                 start_new_session=True,
                 umask=0o077,
                 **places.account(self.data),

@@ -139,6 +139,17 @@ def _anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+# What csbox tells its own processes, and what only tests set.
+OF_OUR_OWN = {"IS_WORKER", "NO_RESTART", "Q_SYNC", "READY_FILE", "STATIC_FROM_APPS", "TEST_DATABASE"}
+
+
+def test_every_setting_of_the_environment_is_in_the_manual() -> None:
+    asked = {name for path in CODE for name in re.findall(r"CSBOX_([A-Z_]*[A-Z])\b", path.read_text())}
+    told = {name for page in MANUAL[2:] for name in re.findall(r"CSBOX_([A-Z_]*[A-Z])\b", page.read_text())}
+    assert len(asked) > 30
+    assert asked - OF_OUR_OWN - told == set()
+
+
 def test_the_readme_says_what_csbox_is_and_leads_to_everything() -> None:
     """A picture, the two commands, every folder on the map, and every page of the manual."""
     text = (ROOT / "README.md").read_text()

