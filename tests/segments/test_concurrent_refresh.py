@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import OperationalError, connection, connections
 
 from accounts.models import Account
@@ -79,17 +80,19 @@ def test_two_workers_answer_one_request_once(big: Segment) -> None:
     assert not Segment.objects.get(pk=big.pk).due
 
 
-def test_quick_saves_beside_a_working_worker_end_in_few_refreshes_and_the_newest_rule(big: Segment) -> None:
-    done = threading.Event()
+def test_ten_quick_saves_beside_a_working_worker_end_in_two_refreshes_and_the_newest_rule(big: Segment) -> None:
+    done, poll, took = threading.Event(), settings.Q_CLUSTER["poll"], [0.0]
 
     def save() -> None:
+        began = time.monotonic()
         for number in range(1, 11):
             save_segment(Segment.objects.get(pk=big.pk), name="Big", rule=mrr_from(number * 10))
+        took[0] = time.monotonic() - began
         done.set()
 
     def work() -> None:
         while not done.is_set():
-            time.sleep(0.2)  # the queue's own pause
+            time.sleep(poll)  # as the queue does between two looks
             refresh_due()
         refresh_due()
 
@@ -97,7 +100,8 @@ def test_quick_saves_beside_a_working_worker_end_in_few_refreshes_and_the_newest
     last = Segment.objects.get(pk=big.pk)
     assert (last.rule, last.live_version, last.due) == (mrr_from(100), 11, False)
     assert len(names_in(big)) == 40
-    assert SegmentRefresh.objects.count() <= 6
+    # One or two; more only where a slow machine did not save quickly, but over several looks of the queue.
+    assert SegmentRefresh.objects.count() <= 2 + int(took[0] / poll)
 
 
 def test_saves_from_many_people_at_once_lose_no_version(big: Segment) -> None:
