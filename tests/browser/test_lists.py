@@ -42,11 +42,13 @@ def test_a_tab_swaps_the_results_and_back_brings_the_whole_page_again(page: Page
 def test_search_narrows_while_typing_and_stays_in_the_field(page: Page) -> None:
     page.goto("/accounts/")
     page.keyboard.press("/")
+    before = page.evaluate("history.length")
     page.keyboard.type("count 07")
     until(page, "document.querySelectorAll('#rows tr').length === 1")
     assert page.evaluate("document.activeElement.id") == "q"
     assert "1 of 12 accounts" in page.inner_text("#result-count")
     assert page.url.endswith("q=count%2007")
+    assert page.evaluate("history.length") == before  # Back leads away from the list, not through what was typed
 
 
 def test_a_column_head_sorts_and_keeps_the_focus_and_the_state_travels(page: Page) -> None:
