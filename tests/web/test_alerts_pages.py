@@ -19,6 +19,7 @@ from csbox.pipeline import refresh_everything
 from segments.refresh import refresh_due
 from tests import factories
 from tests.playbooks.conftest import playbook
+from tests.query_counts import QueryCount
 from web.alert_inbox import rows_of
 
 pytestmark = pytest.mark.django_db
@@ -140,7 +141,9 @@ def test_snoozing_has_four_ways(browser: Client, raised: AlertRule) -> None:
         assert (one.snoozed_until, one.snoozed_till_worse, one.snooze_reason) == (until, worse, "Away"), sent
 
 
-def test_very_many_of_a_rule_in_a_day_are_one_row_that_opens(browser: Client, raised: AlertRule) -> None:
+def test_very_many_of_a_rule_in_a_day_are_one_row_that_opens(
+    browser: Client, raised: AlertRule, query_count: QueryCount
+) -> None:
     others = [factories.account(f"Pier {n:02}", stated_licences=3) for n in range(24)]
     twin, third = Alert.objects.order_by("pk")
     day, before = moment().start_of(moment().today), moment().start_of(moment().today) - dt.timedelta(minutes=1)
@@ -161,6 +164,8 @@ def test_very_many_of_a_rule_in_a_day_are_one_row_that_opens(browser: Client, ra
     alone = browser.get(f"/alerts/?rule={raised.pk}&on={moment().today.isoformat()}").content.decode()
     assert 'name="group"' not in alone and "Only Few licences," in alone and alone.count("data-alert>") == 21
     add(others[20:])
+    with query_count("alerts inbox"):  # of rows and of groups, however many there are
+        browser.get("/alerts/")
     low = Alert.objects.get(account=others[0])
     Alert.objects.filter(pk=low.pk).update(severity="low")
     asked = {"group": key, "query": "state=open&severity=high", "do": "assign:me"}

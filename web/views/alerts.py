@@ -26,7 +26,7 @@ from core.intake import BadValue, clean_date
 from web.alert_inbox import narrowed, of_group, only_account, playable, rows_of
 from web.filters import reader_for
 from web.notices import back_to, notify
-from web.pages import may_change_accounts, may_edit_segments, member_of, page, part, workspace_of
+from web.pages import may_change_accounts, may_edit_segments, member_of, moment_of, page, part, workspace_of
 from web.undo import inverse, keep_inverse, kept_values
 
 STATES = {"open": "Open", "snoozed": "Snoozed", "ended": "Closed"}
@@ -42,19 +42,19 @@ def alerts(request: HttpRequest) -> HttpResponse:
     state = _state(request.GET)
     rows, only = _chosen(request, request.GET)
     query = urlencode({key: value for key in FILTERS if (value := request.GET.get(key, ""))})
-    waiting = rows.waiting(moment().today)
+    waiting = rows.waiting(_today(request))
     if request.GET.get("after") and request.headers.get("HX-Target") == "new-alerts":
         after = _number(request.GET["after"])
         count = {"number": waiting.filter(pk__gt=after).count(), "told": _number(request.GET.get("told", ""))}
         return part(request, "web/alerts/_new.html", count | {"after": after, "query": query})
-    listed = _in_state(rows, state)
+    listed = _in_state(request, rows, state)
     number = min(LAST_PAGE, max(1, _number(request.GET.get("page", ""))))
     apart = state == "ended" or bool(request.GET.get("rule"))
     shown, more = rows_of(listed, workspace_of(request).zone, number, apart=apart)
     wanted = request.GET.get("alert", "")
     chosen = _one(rows, wanted)
     opened = chosen or (shown[0].alert if shown else None)
-    counts = {"open": waiting.count(), "snoozed": rows.snoozed(moment().today).count()}
+    counts = {"open": waiting.count(), "snoozed": rows.snoozed(_today(request)).count()}
     now = explained_now(opened, reader_for(request)) if opened else {}
     context = {
         "states": [(key, label, counts.get(key)) for key, label in STATES.items()], "state": state, "query": query,
@@ -84,8 +84,12 @@ def _state(data: QueryDict) -> str:
     return data.get("state", "") if data.get("state") in STATES else "open"
 
 
-def _in_state(rows: AlertQuerySet, state: str) -> AlertQuerySet:
-    today = moment().today
+def _today(request: HttpRequest) -> dt.date:
+    return moment_of(workspace_of(request)).today
+
+
+def _in_state(request: HttpRequest, rows: AlertQuerySet, state: str) -> AlertQuerySet:
+    today = _today(request)
     if state == "ended":
         return rows.filter(ended_at__isnull=False)
     return rows.snoozed(today) if state == "snoozed" else rows.waiting(today)
@@ -156,15 +160,16 @@ def _ticked(request: HttpRequest) -> list[Alert]:
         chosen = seen.filter(pk__in=list(told_of))
     elif data.get("scope") == "filter":
         asked = QueryDict(data.get("query", ""))
-        chosen = _in_state(_chosen(request, asked)[0], _state(asked))
+        chosen = _in_state(request, _chosen(request, asked)[0], _state(asked))
     else:
-        which = Q(pk__in=[_number(pk) for pk in data.getlist("alert")][:MOST])
-        groups = Q(pk__in=[])
-        for key in data.getlist("group"):
-            groups |= of_group(key, workspace_of(request).zone)
-        asked = QueryDict(data.get("query", ""))
-        within = _in_state(_chosen(request, asked)[0], _state(asked)).filter(groups) if data.getlist("group") else None
-        chosen = seen.filter(which | Q(pk__in=within.order_by().values("pk")) if within is not None else which)
+        which, groups = Q(pk__in=[_number(pk) for pk in data.getlist("alert")][:MOST]), data.getlist("group")
+        if groups:
+            asked, meant = QueryDict(data.get("query", "")), Q(pk__in=[])
+            for key in groups:
+                meant |= of_group(key, workspace_of(request).zone)
+            listed = _in_state(request, _chosen(request, asked)[0], _state(asked))
+            which |= Q(pk__in=listed.filter(meant).order_by().values("pk"))
+        chosen = seen.filter(which)
     return list(chosen.select_related("account").order_by("-opened_at", "-pk")[:MOST])
 
 
