@@ -12,9 +12,23 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
-from django.db.models import Case, DecimalField, F, Min, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import (
+    Case,
+    Count,
+    DecimalField,
+    F,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+    Window,
+)
 from django.db.models.functions import Coalesce
 
 from accounts.models import Account
@@ -24,7 +38,7 @@ from core.clock import Moment
 from health.models import Band, BandChange
 from health.moves import told_changes
 from health.portfolio import RENEWING, SILENT_DAYS, meant
-from segments.models import AccountMembership
+from segments.models import AccountMembership, Segment
 from segments.questions import Reader
 
 SHOWN, MOST_ITEMS = 8, 6
@@ -85,6 +99,11 @@ class Asked:
         """The present."""
         return self.reader.moment
 
+    @cached_property
+    def segments(self) -> list[int]:
+        """The segments whose members are told of."""
+        return list(Segment.objects.filter(visible=True, active=True).order_by().values_list("pk", flat=True))
+
     @property
     def first_day(self) -> dt.date:
         """The local day of the beginning, which does not count itself."""
@@ -106,11 +125,12 @@ def brief_of(accounts: QuerySet[Account], since: dt.datetime, reader: Reader, li
     any_of = Q(pk__in=[])
     for source in SOURCES:
         any_of |= source.changed(asked)
-    changed = accounts.order_by().filter(any_of)
-    ranked = _ranked(changed, asked)
-    chosen = list(ranked[: limit + 1])
-    total = changed.count() if len(chosen) > limit else len(chosen)
-    found = {account.pk: _of(account, asked.now) for account in chosen[:limit]}
+    # All of them are looked at once, for their number and their order; only those that are shown are read whole.
+    ranked = _ranked(accounts.order_by().filter(any_of), asked).annotate(of_all=Window(Count("pk")))
+    first = list(ranked.values_list("pk", "of_all")[:limit])
+    total = first[0][1] if first else 0
+    chosen = _ranked(Account.objects.filter(pk__in=[pk for pk, _ in first]), asked) if first else ()
+    found = {account.pk: _of(account, asked.now) for account in chosen}
     told: dict[int, list[Item]] = defaultdict(list)
     for source in SOURCES if found else ():
         for pk, item in source.items([one.account for one in found.values()], asked):
@@ -202,8 +222,10 @@ def _stays(asked: Asked) -> QuerySet[AccountMembership]:
     """Stays in public segments that began or ended, but for those that a new rule began or ended."""
     began = Q(entered_at__gt=asked.since) & ~Q(opened_by__new_definition=True)
     ended = Q(left_at__gt=asked.since) & ~Q(closed_by__new_definition=True)
-    rows = AccountMembership.objects.filter(segment__internal=False, segment__visible=True, segment__active=True)
-    return rows.filter(began | ended)
+    # Said once more of the stay and its segment alone, so that indexes find the few and no other is looked at.
+    mine = Q(segment__in=asked.segments)
+    lately = mine & Q(entered_at__gt=asked.since) | mine & Q(left_at__gt=asked.since)
+    return AccountMembership.objects.filter(lately).filter(began | ended)
 
 
 def _segment_moved(asked: Asked) -> Q:
