@@ -174,8 +174,10 @@ class _Causes:
         found: set[int] = set()
         for about in ABOUT.values():
             segments = [pk for pk, subject in self.below if subject == about.subject]
+            if not segments:
+                continue
             whose = owners(members_of(self.segment).subject, members, with_users=about.subject is Subject.USER)
-            mine = whose[about.column] if segments else {}
+            mine = whose[about.column]
             at = refresh.run.now
             pinned = Q(entered_at=at, opened_pin__isnull=False) | Q(left_at=at, closed_pin__isnull=False)
             stays = about.memberships.objects.filter(pinned, segment__in=segments, **{f"{about.column}__in": mine})

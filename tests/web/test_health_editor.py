@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from health.stock import DEFAULT, ONBOARDING
 from tests import factories
 from tests.health.test_scores import BOTH, definition
 from tests.query_counts import QueryCount
+from tests.sharing import shared_rows
 from tests.web.conftest import Company
 from tests.web.reading import fields, text
 from usage.models import AccountUsage
@@ -36,9 +39,19 @@ RULED = definition(
 )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def _scored(_company: Company, django_db_blocker: Any) -> Iterator[None]:
+    with shared_rows(django_db_blocker, partial(_score, _company)):
+        yield
+
+
 @pytest.fixture
-def scored(company: Company) -> Company:
+def scored(_scored: None, company: Company) -> Company:
     """Usage, the ready-made default, and a config for the large ones."""
+    return company
+
+
+def _score(company: Company) -> None:
     for number, account in enumerate(Account.objects.order_by("pk")):
         last = moment().now - dt.timedelta(days=5 * number)
         usage = {"active_users_30d": 5 - number, "active_users_90d": 5, "last_seen_at": last}
@@ -47,7 +60,6 @@ def scored(company: Company) -> Company:
     save_config(None, name="", definition=DEFAULT)
     save_config(None, name="Big ones", segment=company.segments["large"], definition=ONBOARDING)
     refresh_health()
-    return company
 
 
 @pytest.fixture

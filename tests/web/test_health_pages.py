@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -22,14 +24,25 @@ from segments.refresh import refresh_segments
 from tests import factories
 from tests.health.test_scores import SEEN, only
 from tests.query_counts import QueryCount
+from tests.sharing import shared_rows
 from tests.web.conftest import Company
 from tests.web.reading import text
 from usage.models import AccountUsage
 
 
+@pytest.fixture(scope="module")
+def _scored(_company: Company, django_db_blocker: Any) -> Iterator[None]:
+    with shared_rows(django_db_blocker, partial(_score, _company)):
+        yield
+
+
 @pytest.fixture
-def scored(company: Company) -> Company:
+def scored(_scored: None, company: Company) -> Company:
     """The default config, and one for a segment that comes first."""
+    return company
+
+
+def _score(company: Company) -> None:
     for account in Account.objects.all():
         AccountUsage.objects.update_or_create(
             account=account,
@@ -42,14 +55,6 @@ def scored(company: Company) -> Company:
     save_config(None, name="", definition=DEFAULT)
     save_config(None, name="Big ones", segment=company.segments["large"], definition=ONBOARDING)
     refresh_health()
-    return company
-
-
-def test_an_empty_page_leads_to_the_wizard(manager: Client, company: Company) -> None:
-    assert "Set up health" in text(manager.get("/health/").content.decode())
-    for _ in range(2):
-        manager.post("/health/start/", {"for": "everybody", "do": "ready"})
-        assert HealthConfig.objects.get().definition == DEFAULT
 
 
 def test_configs_stand_in_their_order_with_what_they_look_at(manager: Client, scored: Company) -> None:
