@@ -3,7 +3,8 @@
 A writer stores events as ingestion does, so many a second; a worker evaluates as the queue's does, woken and paced. Of
 each batch one event is the first that some account ever had: the account joins the segments that ask for it, and the
 delay is the time from the commit to the end of the whole evaluation that opened that membership: traits, levels,
-segments, health, and the segments that read health. The company has 90 days of usage behind it.
+segments, health, the segments that read health, milestones, alerts and playbooks. Each of those accounts must have its
+alert at the end. The company has 90 days of usage behind it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from accounts.models import Account
+from alerts.editing import save_alert_rule
+from alerts.milestones.editing import save_milestone
+from alerts.models import Alert, AlertRule
+from alerts.stock import STOCK, take_stock_rule
 from bench import events
 from bench.listing import Effort
 from bench.questions import questions
@@ -38,11 +43,12 @@ from usage.store import EventFact, PostgresStore
 from usage.traits.editing import save_trait
 
 RATE, BATCH, GOAL_S = 1_000, 100, 60
+BEGUN = "Begun"  # the alert rule about every account that the delays are of
 EVENTS = ("Report Exported", "Page Viewed", "Key Rotated", "Login")
 HISTORY = {"Report Exported": 1.5, "Key Rotated": 0.3}  # days with the event for each relationship in 90 days
 STEPS = (
     "roll_up", "read_touched", "roll_up_billing", "refresh_metrics", "refresh_traits", "decide_levels",
-    "refresh_segments", "refresh_health", "settle",
+    "refresh_segments", "refresh_health", "reach_for", "raise_alerts", "run_playbooks", "settle",
 )  # fmt: skip
 # What a narrowed refresh costs by hand, for the segments of the same rules: their conditions, the accounts, one diff.
 _BY_HAND = """
@@ -107,6 +113,15 @@ def _traits_and_health() -> None:
     Segment.everything.create(key="who", name="who", rule=often, subject="user", version=1, position=999)
     save_config(None, name="Default", definition=stock.DEFAULT)
     save_config(None, name="First", definition=stock.STRATEGIC, segment=Segment.everything.get(key="ours-0"))
+
+
+def _what_follows() -> None:
+    """The ready-made alert rules, and a milestone and an alert of those whose first event came."""
+    begun = {"match": "all", "rules": [_event_rules()["first"]]}
+    save_milestone(None, name="Begun", condition=begun)
+    save_alert_rule(None, name=BEGUN, condition=begun)
+    for one in STOCK:
+        take_stock_rule(one.key)
 
 
 def _named(sql: str, ids: dict[str, str]) -> str:
@@ -198,6 +213,7 @@ def _furnish(asked: argparse.Namespace) -> tuple[dict[str, int], list[str]]:
     prepare_ahead(moment().today)
     by_hand = _segments(asked.segments)
     _traits_and_health()
+    _what_follows()
     return rows, by_hand
 
 
@@ -231,6 +247,8 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         "measured": "live",
         "rows": rows,
         "segments": Segment.everything.count(),
+        "alert_rules": AlertRule.objects.count(),
+        "alerts": Alert.objects.count(),
         "events": writer.stored,
         "events_a_second": round(writer.stored / asked.seconds),
         "writer_latest_s": round(writer.late_s, 2),
@@ -252,6 +270,9 @@ def _delays(committed: dict[str, dt.datetime], steps: Steps) -> dict[str, Any]:
     joined = dict(rows.values_list("account__external_id", "opened_by__run_id"))
     if missing := committed.keys() - joined.keys():
         raise SystemExit(f"{len(missing)} accounts had their event and are not in the segment.")
+    alerted = Alert.objects.filter(rule__name=BEGUN, account__external_id__in=committed).distinct()
+    if (told := alerted.values("account").distinct().count()) != len(committed):
+        raise SystemExit(f"{len(committed)} accounts had their event, and {told} of them have their alert.")
     delays = sorted((steps.end_of(joined[key]) - at).total_seconds() for key, at in committed.items())
     place = {"p50": 0.5, "p95": 0.95, "max": 1.0}
     return {name: round(delays[min(len(delays) - 1, int(len(delays) * share))], 1) for name, share in place.items()}
