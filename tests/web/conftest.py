@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -55,6 +56,17 @@ ACCOUNTS: list[tuple[str, dict[str, Any]]] = [
 def _company(django_db_setup: None, django_db_blocker: Any) -> Iterator[Company]:
     with shared_rows(django_db_blocker, _founded) as founded:
         yield founded
+
+
+def beginning(write: Callable[[Company], None]) -> Any:
+    """A fixture of a module: what `write` makes of the company is there for all of its tests."""
+
+    @pytest.fixture(scope="module")
+    def written(_company: Company, django_db_blocker: Any) -> Iterator[None]:
+        with shared_rows(django_db_blocker, partial(write, _company)):
+            yield
+
+    return written
 
 
 @pytest.fixture

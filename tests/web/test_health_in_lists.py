@@ -6,7 +6,7 @@ import csv
 import datetime as dt
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -27,17 +27,10 @@ from segments.refresh import refresh_due
 from tests import factories
 from tests.health.test_scores import BOTH
 from tests.query_counts import QueryCount
-from tests.sharing import shared_rows
-from tests.web.conftest import Company
+from tests.web.conftest import Company, beginning
 from tests.web.reading import names, text
 from usage.models import AccountUsage
 from web import listing
-
-
-@pytest.fixture(scope="module")
-def _scored(_company: Company, django_db_blocker: Any) -> Iterator[None]:
-    with shared_rows(django_db_blocker, _score):
-        yield
 
 
 @pytest.fixture
@@ -46,7 +39,7 @@ def scored(_scored: None, company: Company) -> Company:
     return company
 
 
-def _score() -> None:
+def _score(company: Company) -> None:
     Account.objects.update(licences=100)
     config = save_config(None, name="", definition=BOTH, reason="To begin with")
     config.versions.update(created_at=moment().now - dt.timedelta(days=20))
@@ -56,6 +49,9 @@ def _score() -> None:
             figures = {"active_users_30d": used if account.name != "Birch" else 90, "last_seen_at": seen}
             AccountUsage.objects.update_or_create(account=account, defaults=figures)
         refresh_health(now=Moment(moment().now - dt.timedelta(days=back), moment().zone))
+
+
+_scored = beginning(_score)
 
 
 def test_the_list_says_why_in_one_line(manager: Client, scored: Company) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
-from functools import partial
-from typing import Any
 
 import pytest
 from django.test import Client
@@ -24,16 +22,9 @@ from segments.refresh import refresh_segments
 from tests import factories
 from tests.health.test_scores import SEEN, only
 from tests.query_counts import QueryCount
-from tests.sharing import shared_rows
-from tests.web.conftest import Company
+from tests.web.conftest import Company, beginning
 from tests.web.reading import text
 from usage.models import AccountUsage
-
-
-@pytest.fixture(scope="module")
-def _scored(_company: Company, django_db_blocker: Any) -> Iterator[None]:
-    with shared_rows(django_db_blocker, partial(_score, _company)):
-        yield
 
 
 @pytest.fixture
@@ -55,6 +46,9 @@ def _score(company: Company) -> None:
     save_config(None, name="", definition=DEFAULT)
     save_config(None, name="Big ones", segment=company.segments["large"], definition=ONBOARDING)
     refresh_health()
+
+
+_scored = beginning(_score)
 
 
 def test_configs_stand_in_their_order_with_what_they_look_at(manager: Client, scored: Company) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import html
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,8 +19,7 @@ from health.models import HealthConfig, HealthOverride
 from health.refresh import refresh_health
 from tests import factories
 from tests.health.test_scores import by_number, only
-from tests.sharing import shared_rows
-from tests.web.conftest import Company
+from tests.web.conftest import Company, beginning
 from tests.web.reading import names, text
 from usage.models import AccountUsage
 
@@ -43,19 +41,13 @@ def ago(days: float) -> Moment:
     return Moment(moment().now - DAY * days, moment().zone)
 
 
-@pytest.fixture(scope="module")
-def _moved(_company: Company, django_db_blocker: Any) -> Iterator[None]:
-    with shared_rows(django_db_blocker, _forty_days):
-        yield
-
-
 @pytest.fixture
 def moved(_moved: None, company: Company) -> Company:
     """Scores of forty days: Alder and Birch fell, Fir rose; a version and another config came on the way."""
     return company
 
 
-def _forty_days() -> None:
+def _forty_days(company: Company) -> None:
     users({"Alder": 45, "Birch": 45, "Cedar": 25, "Elän": 25, "Fir": 5, "Gum": 0})
     config = save_config(None, name="", definition=USERS)
     refresh_health(now=ago(40))
@@ -66,6 +58,9 @@ def _forty_days() -> None:
     today = moment().today
     Account.objects.filter(name__in=["Alder", "Birch"]).update(renews_on=today + DAY * 30)
     refresh_health()
+
+
+_moved = beginning(_forty_days)
 
 
 def page_of(client: Client, path: str) -> str:
