@@ -19,7 +19,6 @@ from core.api.strict import Amount, StrictSerializer
 from core.api.views import ApiView
 from core.deadline import TooSlow
 from core.intake import BadValue
-from core.models import Workspace
 from health.book_days import course_of
 from health.crossing import poor_crossings
 from health.models import Band, BandChange
@@ -167,7 +166,7 @@ class PortfolioCourseView(ApiView):
         """The accounts of today's book with the health and the MRR that they had then; of everybody those of then."""
         whose, now = asked_whose(request), Reader.now().moment
         member = member_of(request.user)
-        restricted = member is not None and member.is_restricted(Workspace.get())
+        restricted = member is not None and member.is_restricted()
         try:
             days = course_of(whose, Account.objects.visible_to(request.user), restricted, now)
         except TooSlow as error:

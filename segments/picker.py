@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import QuerySet
+
 from accounts.fields import Category, Choice, Field, Kind, Subject, Vocabulary
+from accounts.models import Account
 from segments.questions import Reader
 from segments.rule_view import ICONS
 from segments.samples import examples, few_values
@@ -71,10 +74,13 @@ class Catalogue:
         return sum(len(shelf.options) for shelf in self.shelves)
 
 
-def catalogue(reader: Reader) -> Catalogue:
-    """The picker for the present vocabulary; two statements per kind of row, for the examples and the shares."""
+def catalogue(reader: Reader, seen: QuerySet[Account]) -> Catalogue:
+    """The picker for the present vocabulary; two statements per kind of row, for the examples and the shares.
+
+    The examples are values of the accounts `seen`, those that whoever opens the picker may see.
+    """
     vocabulary = reader.vocabulary
-    found, few = examples(vocabulary), few_values(vocabulary)
+    found, few = examples(vocabulary, seen), few_values(vocabulary)
     # Fields that share a list of choices (the colleagues of every role) share its statement.
     lists = {function: function() for function in {item.choices for item in vocabulary.values()}}
     shelves = []

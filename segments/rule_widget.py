@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
 from accounts.fields import Subject, vocabulary
+from accounts.models import Account
 from segments.picker import catalogue
 from segments.questions import Reader
 from segments.rule_form import Tree, read_form, without_unset
@@ -49,7 +50,7 @@ class RuleWidget(forms.Widget):
             words = ""
         context = {
             "rule": rule_view(tree, reader, root=name, problems=self.problems),
-            "catalogue": catalogue(reader),
+            "catalogue": catalogue(reader, Account.objects.live()),
             "words": words,
             "subject_elsewhere": self.subject_elsewhere,
         }

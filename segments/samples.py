@@ -41,9 +41,9 @@ class _Source:
         return [item for item in vocabulary.values() if item.owner in self.owners]
 
 
-def _sources() -> list[_Source]:
-    accounts, people = Account.objects.live(), Relationship.objects.open()
-    subscriptions = Subscription.objects.all()
+def _sources(seen: QuerySet[Account]) -> list[_Source]:
+    accounts, theirs = seen.order_by(), {"account__in": seen.order_by().values("pk")}
+    people, subscriptions = Relationship.objects.open().filter(**theirs), Subscription.objects.filter(**theirs)
     return [
         _Source("accounts", {Owner.ACCOUNT: ""}, accounts, accounts.filter(Q(mrr__gt=0)).order_by("-mrr", "pk")),
         _Source("users", {Owner.USER: "user__", Owner.RELATIONSHIP: ""}, people, people.order_by("-pk")),
@@ -51,10 +51,13 @@ def _sources() -> list[_Source]:
     ]
 
 
-def examples(vocabulary: Vocabulary) -> dict[str, Any]:
-    """One real value for each field that has a free one, by its key, from the few rows likely to have most of them."""
+def examples(vocabulary: Vocabulary, seen: QuerySet[Account]) -> dict[str, Any]:
+    """One real value for each field that has a free one, by its key, from the few rows likely to have most of them.
+
+    Only accounts `seen`, their users and subscriptions give one: an example is a value of some account.
+    """
     found: dict[str, Any] = {}
-    for source in _sources():
+    for source in _sources(seen):
         fields = [item for item in source.fields(vocabulary) if item.kind not in (Kind.BOOLEAN, Kind.CHOICE)]
         named = {f"x{i}": (item.shown or item.value)(source.owners[item.owner]) for i, item in enumerate(fields)}
         for row in source.examples.annotate(**named).values(*named)[:3]:
@@ -67,10 +70,11 @@ def examples(vocabulary: Vocabulary) -> dict[str, Any]:
 def few_values(vocabulary: Vocabulary) -> dict[str, str]:
     """The fields that fewer than a quarter of the rows have, by key, with the share in words: "3% of accounts".
 
-    Counted over LOOKED_AT rows at most, spread over all there are; one statement per kind of row.
+    Counted over LOOKED_AT rows at most, spread over all there are, whoever asks: a share tells nothing of an account.
+    One statement per kind of row.
     """
     told: dict[str, str] = {}
-    for source in _sources():
+    for source in _sources(Account.objects.live()):
         fields = source.fields(vocabulary)
         filled = {
             f"n{i}": Count("pk", filter=Known((item.fed or item.value)(source.owners[item.owner])))

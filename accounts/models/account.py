@@ -11,7 +11,7 @@ from django.db.models.fields.json import KeyTextTransform
 
 from accounts.models.traits import Attributed, NameKeyField, SearchTextField
 from core.intake import fold
-from core.models import Timestamped, Workspace
+from core.models import Timestamped
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -80,7 +80,7 @@ class AccountQuerySet(models.QuerySet["Account"]):
             return self.live()
         if member is None:
             return self.none()
-        if not member.is_restricted(Workspace.get()):
+        if not member.is_restricted():
             return self.live()
         open_ones = Q(assignments__ended_at__isnull=True, assignments__isnull=False)
         mine = models.Exists(self.model.objects.filter(open_ones, pk=models.OuterRef("pk"), assignments__member=member))

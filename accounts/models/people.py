@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models.account import Account
 from accounts.models.traits import Attributed, NameKeyField
-from core.models import Timestamped, Workspace
+from core.models import Timestamped
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -93,7 +93,7 @@ class UserInAccountQuerySet(models.QuerySet["UserInAccount"]):
         if seen.query.is_empty():
             return self.none()
         member = getattr(user, "member", None)
-        if member is None or getattr(user, "is_superuser", False) or not member.is_restricted(Workspace.get()):
+        if member is None or getattr(user, "is_superuser", False) or not member.is_restricted():
             return self.live()
         return self.filter(account__in=seen.order_by().values("pk"))
 

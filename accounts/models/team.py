@@ -59,9 +59,11 @@ class TeamMember(models.Model):
         """Adding and changing segments is for administrators and managers; reading them is for everybody."""
         return self.access in (self.Access.ADMIN, self.Access.MANAGER)
 
-    def is_restricted(self, workspace: Workspace) -> bool:
-        """True if this person sees own and unassigned accounts only."""
-        return workspace.csm_reach == Workspace.Reach.OWN and self.access in (self.Access.CSM, self.Access.VIEWER)
+    def is_restricted(self, workspace: Workspace | None = None) -> bool:
+        """True if this person sees own and unassigned accounts only; the `workspace` is read where it is not given."""
+        if self.access not in (self.Access.CSM, self.Access.VIEWER):
+            return False
+        return (workspace or Workspace.get()).csm_reach == Workspace.Reach.OWN
 
 
 class AssignmentRole(Term):

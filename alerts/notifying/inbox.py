@@ -17,7 +17,6 @@ from alerts.notifying.sending import is_due
 from alerts.notifying.telling import TASK, mentions_wait
 from core.clock import moment
 from core.jobs import enqueue
-from core.models import Workspace
 
 MOST_COUNTED = 100
 
@@ -25,7 +24,7 @@ MOST_COUNTED = 100
 def inbox_of(member: TeamMember | None) -> NoticeQuerySet:
     """What a colleague was told, but for accounts that they may not see any more; nothing without a colleague."""
     rows = Notice.objects.inbox_of(member)
-    if member is None or not member.is_restricted(Workspace.get()):
+    if member is None or not member.is_restricted():
         return rows
     seen = Account.objects.visible_to(member.user).order_by()
     return rows.filter(Q(account__isnull=True) | Q(account__in=seen))

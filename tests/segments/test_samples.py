@@ -11,8 +11,8 @@ from django.utils import timezone
 from accounts.models import Account, AttributeDefinition
 from segments.picker import catalogue
 from segments.questions import Reader
-from segments.samples import few_values
-from tests.factories import account, end_user, relationship
+from segments.samples import examples, few_values
+from tests.factories import account, end_user, relationship, subscription
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +55,19 @@ def test_users_have_shares_of_their_own() -> None:
 def test_the_picker_says_the_share_instead_of_an_example() -> None:
     for number in range(40):
         account(f"No. {number}", plan="Team", mrr=10, country="Norway" if number == 0 else "")
-    html = render_to_string("ui/_picker.html", {"catalogue": catalogue(Reader.now())})
+    html = render_to_string("ui/_picker.html", {"catalogue": catalogue(Reader.now(), Account.objects.live())})
     shown = {key: example for key, example in re.findall(r'data-key="([^"]+)".*?class="eg clip">([^<]*)<', html)}
     assert (shown["account.country"], shown["account.plan"]) == ("2% of accounts", "Team")
+
+
+def test_examples_are_values_of_accounts_that_may_be_seen() -> None:
+    for name, mrr in (("Hidden", 900), ("Seen", 10)):
+        of = account(name, mrr=mrr, plan=f"Plan {name}")
+        relationship(of, end_user(f"{name.lower()}@mail.example", title=f"Title {name}"), role=f"Role {name}")
+        subscription(of, plan=f"Subscription {name}")
+    vocabulary = Reader.now().vocabulary
+    found = examples(vocabulary, Account.objects.filter(name="Seen"))
+    told = " ".join(str(value) for value in found.values())
+    assert "Title Seen" in told and "Subscription Seen" in told and found["account.name"] == "Seen"
+    assert "hidden" not in told.lower()
+    assert "hidden" in str(examples(vocabulary, Account.objects.live())).lower()

@@ -163,6 +163,8 @@ def test_a_restricted_csm_sees_own_and_unassigned_accounts_everywhere(csm: Clien
     assert csm.get(f"/accounts/{company.accounts['Birch'].pk}/").status_code == 404
     assert "Birch" not in b"".join(csm.get("/accounts/export/").streaming_content).decode()
     assert "Birch" not in csm.get("/jump/?q=birch").content.decode()
+    picker = csm.get("/accounts/filter/?do=add:").content.decode()
+    assert "account.name" in picker and "Birch" not in picker  # the dearest account, and so the first example
 
 
 def test_columns_are_chosen_kept_and_carried_by_a_link(manager: Client, company: Company) -> None:

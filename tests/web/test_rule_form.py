@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts.models import AttributeDefinition
+from accounts.models import Account, AttributeDefinition
 from segments.picker import catalogue
 from segments.questions import Reader
 from segments.rule_form import read_form, take_step, without_unset
@@ -105,7 +105,7 @@ def reader() -> Reader:
 @pytest.fixture
 def drawn(reader: Reader) -> Callable[[Tree], str]:
     """Draws the builder's HTML for a tree; the picker is made once for all of a test's."""
-    picker = catalogue(reader)
+    picker = catalogue(reader, Account.objects.live())
     return lambda tree: render_to_string("ui/_rule_editor.html", {"rule": rule_view(tree, reader), "catalogue": picker})
 
 

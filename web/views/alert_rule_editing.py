@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.fields import Stage
-from accounts.models import AssignmentRole, TeamMember
+from accounts.models import Account, AssignmentRole, TeamMember
 from alerts.consequences import consequences_of, free_playbooks, save_consequences, shared_channels
 from alerts.definition import Definition
 from alerts.editing import RuleNameTaken, StaleRule, save_alert_rule
@@ -152,7 +152,7 @@ def _context(
     views = _views(draft, reader)
     found: dict[str, Any] = {
         "draft": draft, "rule": draft.rule, "condition": views["n"], "clear": views["c"], "may_edit": True,
-        "catalogue": catalogue(_offered(reader)),
+        "catalogue": catalogue(_offered(reader), Account.objects.visible_to(request.user)),
     }  # fmt: skip
     if not whole:
         return found

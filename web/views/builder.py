@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.fields import Subject
+from accounts.models import Account
 from core.intake import BadValue
 from core.superseding import Superseded
 from health.models import Band
@@ -162,7 +163,7 @@ def _render(request: HttpRequest, draft: Draft, reader: Reader) -> HttpResponse:
         "checked": draft.checked,
         "rule": view,
         "words": _words(reader, draft.tree),
-        "catalogue": catalogue(reader) if may_edit else None,
+        "catalogue": catalogue(reader, Account.objects.visible_to(request.user)) if may_edit else None,
         "may_edit": may_edit,
         "uses": uses_of(draft.segment) if draft.segment else [],
         "versions": draft.segment.versions.select_related("author")[:10] if draft.segment else [],
@@ -266,7 +267,7 @@ def rule_part(request: HttpRequest) -> HttpResponse:
     context = {
         "rule": rule_view(tree, reader, root=root),
         "may_edit": True,
-        "catalogue": catalogue(reader),
+        "catalogue": catalogue(reader, Account.objects.visible_to(request.user)),
         "focus": "-".join([root, *map(str, at)]) if at is not None else "",
     }
     return part(request, "ui/_rule_editor.html", context)

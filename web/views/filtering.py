@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from accounts.fields import Subject
+from accounts.models import Account
 from core.intake import BadValue
 from segments.picker import catalogue
 from segments.rule_form import Tree, new_condition, read_form, take_step, wrapped
@@ -60,7 +61,7 @@ def _edit(request: HttpRequest, listed: str, subject: Subject) -> HttpResponse:
         "state": state,
         "place": place,
         "rule": rule_view(tree, reader, root=ROOT, problems=problems, personal=True),
-        "catalogue": catalogue(reader),
+        "catalogue": catalogue(reader, Account.objects.visible_to(request.user)),
         "carried": state.carried(),
         "many": subject.many,
         "filter_url": reverse(f"{listed}_filter"),

@@ -208,7 +208,7 @@ def _context(
     offered = replace(reader, vocabulary=before_health(reader.vocabulary))
     found: dict[str, Any] = {
         "editing": editing, "config": editing.config, "draft": editing.draft, "editor": editor, "may_edit": True,
-        "catalogue": catalogue(offered),
+        "catalogue": catalogue(offered, Account.objects.visible_to(request.user)),
     }  # fmt: skip
     if not whole:
         return found

@@ -86,8 +86,8 @@ def level_edit(request: HttpRequest, key: str) -> HttpResponse:
                 return HttpResponseRedirect(reverse("levels"))
     context: dict[str, Any] = {
         "level": level, "known": known, "active": active, "rule": rule_view(tree, reader, problems=problems),
-        "catalogue": catalogue(reader), "failed": bool(problems), "problems": problems,
-        "may_edit": True, "words": _read_back(tree, reader),
+        "catalogue": catalogue(reader, Account.objects.visible_to(request.user)), "failed": bool(problems),
+        "problems": problems, "may_edit": True, "words": _read_back(tree, reader),
     }  # fmt: skip
     return page(request, "web/levels/edit.html", context, status=422 if problems else 200)
 

@@ -124,7 +124,7 @@ def _render(request: HttpRequest, draft: MilestoneDraft, reader: Reader) -> Http
     dates = sorted(dates_to_count_from(reader.vocabulary).values(), key=lambda one: one.label.lower())
     context = {
         "draft": draft, "milestone": milestone, "rule": view, "words": _words(reader, draft),
-        "catalogue": catalogue(reader) if may_edit else None, "may_edit": may_edit, "dates": dates,
+        "catalogue": catalogue(reader, seen) if may_edit else None, "may_edit": may_edit, "dates": dates,
         "starts": Milestone.Start.choices, "segments": Segment.objects.filter(subject="account").in_tab_order(),
         "failed": bool(draft.errors or draft.problems or draft.theirs),
         "uses": uses_of_milestone(milestone) if milestone else [],

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.models import AssignmentRole, AttributeDefinition, TeamMember
+from accounts.models import Account, AssignmentRole, AttributeDefinition, TeamMember
 from alerts.milestones.progress import active_milestones
 from alerts.models import AlertRule, Milestone, Playbook
 from alerts.playbooks.definition import SETTABLE
@@ -72,7 +72,7 @@ def _edit(request: HttpRequest, playbook: Playbook | None, draft: PlaybookDraft)
                 notify(request, f"{saved.name} saved, version {saved.version}.")
                 return HttpResponseRedirect(reverse("playbook", args=[saved.pk]))
         draft.number()
-    context = _context(draft, reader, problems) | {"playbook": playbook, "stale": stale}
+    context = _context(request, draft, reader, problems) | {"playbook": playbook, "stale": stale}
     return page(request, "web/playbooks/edit.html", context, status=422 if problems or stale else 200)
 
 
@@ -94,7 +94,7 @@ def _save(request: HttpRequest, playbook: Playbook | None, draft: PlaybookDraft)
     )  # fmt: skip
 
 
-def _context(draft: PlaybookDraft, reader: Reader, problems: list[Problem]) -> dict[str, Any]:
+def _context(request: HttpRequest, draft: PlaybookDraft, reader: Reader, problems: list[Problem]) -> dict[str, Any]:
     keys = [(one.texts.get("key", ""), one.name) for one in draft.steps]
     steps = [
         {
@@ -112,7 +112,8 @@ def _context(draft: PlaybookDraft, reader: Reader, problems: list[Problem]) -> d
     }
     attributes = AttributeDefinition.objects.filter(subject="account", active=True).order_by("name")
     return {
-        "draft": draft, "steps": steps, "rules": rules, "catalogue": catalogue(reader), "kinds": LABELS.items(),
+        "draft": draft, "steps": steps, "rules": rules, "kinds": LABELS.items(),
+        "catalogue": catalogue(reader, Account.objects.visible_to(request.user)),
         "summary": [(_control(one), one.message) for one in problems], "units": UNITS.items(),
         "roles": AssignmentRole.objects.all(), "again": Playbook.Again.choices,
         "colleagues": TeamMember.objects.filter(user__is_active=True).order_by("name"),
@@ -166,4 +167,4 @@ def playbook_part(request: HttpRequest) -> HttpResponse:
     read_draft(request.POST, draft, reader.vocabulary)
     focus = take_step(draft, request.POST.get("do", ""), reader.vocabulary)
     draft.number()
-    return part(request, "web/playbooks/_editor.html", _context(draft, reader, []) | {"focus": focus})
+    return part(request, "web/playbooks/_editor.html", _context(request, draft, reader, []) | {"focus": focus})

@@ -152,7 +152,7 @@ def _builder(request: HttpRequest, draft: TraitDraft) -> dict[str, Any]:
     ]
     return {
         "rule": rule_view(tree, reader, problems=problems),
-        "catalogue": catalogue(reader),
+        "catalogue": catalogue(reader, Account.objects.visible_to(request.user)),
         "words": "",
         "subject_elsewhere": True,
     }
