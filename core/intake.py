@@ -14,6 +14,7 @@ from typing import Any
 
 MAX_ID, MAX_NAME, MAX_TEXT = 255, 255, 10_000
 MAX_DIGITS = 20
+MAX_KEY = 2**63 - 1  # of a row
 MAX_DEPTH, MAX_JSON = 32, 64 * 1024
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _HIDDEN = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
@@ -118,6 +119,15 @@ def clean_number(value: Any) -> Decimal:
     if number and (number.adjusted() >= MAX_DIGITS or number.adjusted() < -12):
         raise BadValue("The number is out of range: at most 20 digits before the point and 6 after it.")
     return number.quantize(Decimal("0.000001")) if -number.as_tuple().exponent > 6 else number  # type: ignore[operator]
+
+
+def whole(text: str | None, most: int = MAX_KEY) -> int | None:
+    """The number from 0 to `most` that plain digits in an address or a form say; None for whatever else is there."""
+    digits = (text or "").lstrip("0") or (text or "")[-1:]
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > len(str(most)):
+        return None
+    number = int(digits)
+    return number if number <= most else None
 
 
 def clean_boolean(value: Any) -> bool:

@@ -16,6 +16,7 @@ from django.http import QueryDict
 
 from accounts.fields import Kind, Owner, Vocabulary
 from accounts.fields.operators import OPERATORS, operators_for
+from core.intake import whole
 from segments.event_form import (
     EVENT_FIELD,
     PROPERTY_FIELD,
@@ -336,8 +337,8 @@ def _twin(op: str, table: Mapping[str, Any]) -> str:
 def _drop(tree: Tree, at: Place, number: str, vocabulary: Vocabulary) -> Place:
     """One of several values."""
     values = node_at(tree, at).get("value")
-    if isinstance(values, list) and number.isascii() and number.isdigit() and int(number) < len(values):
-        del values[int(number)]
+    if isinstance(values, list) and (place := whole(number, len(values) - 1)) is not None:
+        del values[place]
     return at
 
 

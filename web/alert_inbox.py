@@ -12,7 +12,7 @@ from django.db.models.functions import RowNumber, TruncDate
 
 from accounts.models import Account
 from alerts.models import Alert, AlertRule, Enrolment, Playbook
-from core.intake import BadValue, clean_date
+from core.intake import BadValue, clean_date, whole
 
 MANY = 20  # alerts of a rule on a local day that still have a row each
 A_PAGE = 50
@@ -52,7 +52,7 @@ def rows_of(listed: QuerySet[Alert], zone: ZoneInfo, page: int, *, apart: bool =
     """A page of rows, the newest first, and whether there are more. `apart` gives each alert a row of its own."""
     start = (page - 1) * A_PAGE
     if apart:
-        found = list(_whole(listed).order_by("-opened_at", "-pk")[start : start + A_PAGE + 1])
+        found = list(whole_alerts(listed).order_by("-opened_at", "-pk")[start : start + A_PAGE + 1])
         return [Row(one) for one in found[:A_PAGE]], len(found) > A_PAGE
     counted = _counted(listed, zone)
     heads = counted.filter(Q(number__lte=MANY) | Q(place=1)).order_by("-opened_at", "-pk")
@@ -64,7 +64,7 @@ def rows_of(listed: QuerySet[Alert], zone: ZoneInfo, page: int, *, apart: bool =
         for pk, rule, day in members.order_by("place", "pk").values_list("pk", "rule", "day"):
             inside.setdefault((rule, day), []).append(pk)
     wanted = {row[0] for row in shown[:A_PAGE]} | {pk for key in groups for pk in inside.get(key, ())}
-    alerts = {one.pk: one for one in _whole(Alert.objects.filter(pk__in=wanted))}
+    alerts = {one.pk: one for one in whole_alerts(Alert.objects.filter(pk__in=wanted))}
     rows = [
         Row(alerts[pk]) if (rule, day) not in groups
         else Row(alerts[pk], number, day, [alerts[one] for one in inside[rule, day] if one in alerts])
@@ -76,15 +76,16 @@ def rows_of(listed: QuerySet[Alert], zone: ZoneInfo, page: int, *, apart: bool =
 
 def of_group(key: str, zone: ZoneInfo) -> Q:
     """The alerts that a group's key means. Raises BadValue for what is no such key."""
-    rule, _, day = key.partition(":")
-    if not _is_id(rule):
+    of, _, day = key.partition(":")
+    rule = whole(of)
+    if rule is None:
         raise BadValue("That is no group of alerts.")
-    return _opened_on(clean_date(day), zone) & Q(rule=int(rule))
+    return _opened_on(clean_date(day), zone) & Q(rule=rule)
 
 
 def narrowed(rows: QuerySet[Alert], rule: str, day: str, zone: ZoneInfo) -> tuple[QuerySet[Alert], str]:
     """The alerts of a rule (of a local day, if one is given) and what that is called; all of them for no such rule."""
-    found = AlertRule.everything.filter(pk=rule).first() if _is_id(rule) else None
+    found = AlertRule.everything.filter(pk=number).first() if (number := whole(rule)) else None
     if found is None:
         return rows, ""
     try:
@@ -106,14 +107,11 @@ def playable(alert: Alert) -> list[Playable]:
 
 def only_account(pk: str, seen: QuerySet[Account]) -> Account | None:
     """The only account whose alerts are asked for; None for one that is not there or may not be seen."""
-    return seen.filter(pk=pk).first() if _is_id(pk) else None
+    return seen.filter(pk=whole(pk) or 0).first()
 
 
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
-
-
-def _whole(rows: Any) -> Any:
+def whole_alerts(rows: Any) -> Any:
+    """With all that a row of the list, or the page beside it, says of an alert."""
     return rows.select_related("account__health", "rule", "assignee").with_last_held()
 
 

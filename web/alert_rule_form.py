@@ -20,7 +20,7 @@ from alerts.editing import Assigning
 from alerts.messages import check_message
 from alerts.models import AlertRule, AlertRuleVersion
 from alerts.models.alert import Severity
-from core.intake import BadValue
+from core.intake import BadValue, whole
 from segments.models import Segment
 from segments.questions import Reader
 from segments.rule_form import Place, Tree, read_form, take_step, without_unset
@@ -99,7 +99,7 @@ class RuleDraft:
         self.segments, self.round_robin = data.getlist("segments"), data.getlist("round_robin")
         self.told, self.channels = data.getlist("told"), data.getlist("channels")
         self.playbooks = data.getlist("playbooks")
-        self.version = _whole(data.get("version", "")) or 0
+        self.version = whole(data.get("version")) or 0
         for root in ROOTS:
             self.trees[root], self.places[root] = read_form(data, vocabulary, root)
 
@@ -168,8 +168,8 @@ class RuleDraft:
         """Hold and cool-down in days."""
         found = {}
         for name, what in (("hold", "hold_days"), ("cooldown", "cooldown_days")):
-            number = _whole(getattr(self, name) or "0")
-            if number is None or number > LONGEST:
+            number = whole(getattr(self, name).strip() or "0", LONGEST)
+            if number is None:
                 self.errors[name] = f"Enter a number of days from 0 to {LONGEST}."
             found[what] = number or 0
         return found
@@ -200,7 +200,7 @@ class RuleDraft:
     def consequences(self) -> tuple[Consequences, NewTask | None]:
         """What follows from an alert. What was chosen and is gone, and a task without its days, are problems."""
         members = TeamMember.objects.filter(user__is_active=True, key__in=self.told)
-        channels = shared_channels().filter(pk__in=[pk for pk in self.channels if _whole(pk) is not None])
+        channels = shared_channels().filter(pk__in=[pk for pk in self.channels if whole(pk) is not None])
         playbooks = free_playbooks(self.rule).filter(key__in=self.playbooks)
         found = Consequences(tuple(members), tuple(channels), tuple(playbooks))
         if any(
@@ -210,8 +210,8 @@ class RuleDraft:
             )
         ):  # fmt: skip
             self.errors["follows"] = "What was chosen is not there any more. Look at the others and save again."
-        days = _whole(self.task_days)
-        if self.task.strip() and (days is None or days > LONGEST):
+        days = whole(self.task_days.strip(), LONGEST)
+        if self.task.strip() and days is None:
             self.errors["follows"] = f"The task is due in a number of days from 0 to {LONGEST}."
         return found, NewTask(self.task, days or 0) if self.task.strip() else None
 
@@ -235,8 +235,3 @@ class RuleDraft:
             "active": self.active, "include_existing": self.include_existing, "reason": self.reason,
             "assigning": self.assigning(),
         }  # fmt: skip
-
-
-def _whole(text: str) -> int | None:
-    text = text.strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else None

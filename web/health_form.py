@@ -18,7 +18,7 @@ from django.http import QueryDict
 from django.utils.text import slugify
 
 from accounts.fields import Vocabulary
-from core.intake import BadValue, check_depth
+from core.intake import BadValue, check_depth, whole
 from health.definition import GOOD_FROM, LEAST_COVERAGE, POOR_BELOW
 from segments.form_values import read_typed_number
 from segments.rule_form import Place, Tree, read_form, without_unset
@@ -194,8 +194,8 @@ def read_draft(data: QueryDict, draft: ConfigDraft, vocabulary: Vocabulary) -> N
     """Take over what was typed."""
     draft.name, draft.segment, draft.reason = data.get("name", ""), data.get("segment", ""), data.get("reason", "")
     draft.active = data.get("active") == "1"
-    version = data.get("version", "")
-    draft.version = int(version) if version.isascii() and version.isdigit() and len(version) < 9 else draft.version
+    version = whole(data.get("version"))
+    draft.version = draft.version if version is None else version
     draft.good, draft.poor, draft.least_coverage = (
         read_typed_number(data.get(name, "").strip()) for name in ("band.good", "band.poor", "least")
     )

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 
 from core.intake import BadValue, clean_text
+from web.pages import page_number
 
 PAGE_SIZE, LAST_PAGE, COUNT_CAP = 50, 100, 10_000
 KNOWN = {"segment", "f", "csm", "status", "q", "sort", "page", "cols", "next"}
@@ -77,7 +78,6 @@ def state_of(data: QueryDict, path: str, also: Iterable[str] = ()) -> tuple[List
         q = clean_text(data.get("q", ""), MAX_SEARCH)
     except BadValue:
         bad.append("q")
-    page = data.get("page", "1")
     cols = data.get("cols")
     return (
         ListState(
@@ -88,7 +88,7 @@ def state_of(data: QueryDict, path: str, also: Iterable[str] = ()) -> tuple[List
             status=_word(data, "status"),
             q=q,
             sort=_word(data, "sort"),
-            page=min(LAST_PAGE, max(1, int(page))) if page.isascii() and page.isdigit() and len(page) < 6 else 1,
+            page=page_number(data.get("page"), LAST_PAGE),
             cols=tuple(item for item in cols.split(",") if item)[:20] if cols else None,
         ),
         [item[:60] for item in bad],

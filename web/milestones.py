@@ -13,10 +13,10 @@ from accounts.models import Account, TeamMember
 from alerts.milestones.editing import Expected
 from alerts.milestones.progress import STALLED_DAYS
 from alerts.models import Milestone, MilestoneVersion
-from core.intake import short
+from core.intake import short, whole
 from segments.models import AccountMembership, Segment
 from segments.rule_form import Tree
-from web.pages import member_of
+from web.pages import member_of, page_number
 
 VIEWS = {"board": "Board", "table": "Table", "funnel": "Funnel", "stalled": "Stalled", "setup": "Set-up"}
 LAST_PAGE = 200
@@ -64,16 +64,11 @@ def asked_for(request: HttpRequest) -> Asked:
     if csm and whose is None:
         unknown.append(f"CSM {short(csm, 40)}")
     mine = csm == "me" and whose is not None
-    days = number_in(get.get("days", ""), STALLED_DAYS, 365)
+    days = min(365, max(1, STALLED_DAYS if (days := whole(get.get("days"))) is None else days))
     return Asked(
-        view if view in VIEWS else "board", segment, whose, mine, days, number_in(get.get("page", ""), 1, LAST_PAGE),
+        view if view in VIEWS else "board", segment, whose, mine, days, page_number(get.get("page"), LAST_PAGE),
         unknown,
     )  # fmt: skip
-
-
-def number_in(text: str, default: int, most: int) -> int:
-    """A whole number from 1 to a limit; the default for anything else."""
-    return min(most, max(1, int(text))) if text.isascii() and text.isdigit() and len(text) < 6 else default
 
 
 @dataclass
@@ -110,21 +105,21 @@ class MilestoneDraft:
     def read(self, data: QueryDict) -> None:
         """Take over what was typed, but for the condition."""
         self.name, self.description = data.get("name", ""), data.get("description", "")
-        self.segments = [int(pk) for pk in data.getlist("segments") if pk.isascii() and pk.isdigit() and len(pk) < 19]
+        self.segments = [pk for text in data.getlist("segments") if (pk := whole(text))]
         self.start, self.start_field = data.get("start", ""), data.get("start_field", "")[:120]
         self.days, self.reason = data.get("days", "").strip(), data.get("reason", "")
         self.sticky, self.active = data.get("sticky") == "1", data.get("active") == "1"
-        version = data.get("version", "")
-        self.version = int(version) if version.isascii() and version.isdigit() and len(version) < 9 else self.version
+        version = whole(data.get("version"))
+        self.version = self.version if version is None else version
 
     @property
     def expected(self) -> Expected | None:
         """What was typed about days; None, with the error noted, if it is no number."""
-        plain = self.days.isascii() and self.days.isdigit() and len(self.days) < 6
-        if self.days and not plain:
+        days = whole(self.days, 99_999)
+        if self.days and days is None:
             self.errors["days"] = "Enter a number of days, for example 14, or leave it empty."
             return None
-        return Expected(int(self.days) if self.days else None, self.start, self.start_field)
+        return Expected(days, self.start, self.start_field)
 
     def targets(self) -> list[Segment]:
         """The chosen segments that there are."""

@@ -20,6 +20,7 @@ from alerts.models import Notice
 from alerts.notifying.inbox import MOST_COUNTED, unread_number
 from core.api.access import is_administrator
 from core.clock import Moment
+from core.intake import whole
 from core.models import Workspace
 from segments.models import RefreshRun
 from web.preferences import Preferences, read_preferences
@@ -104,6 +105,11 @@ def part(
     patch_vary_headers(response, ["HX-Request"])
     response["Cache-Control"] = "no-store"
     return response
+
+
+def page_number(text: str | None, last: int) -> int:
+    """The page of a list that an address asks for, the nearest one there is of 1 to `last`; 1 for what is no number."""
+    return min(last, whole(text) or 1)
 
 
 def progress_part(request: HttpRequest, template: str, context: Mapping[str, Any], *, running: bool) -> HttpResponse:

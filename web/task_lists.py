@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from accounts.models import Account, TeamMember
 from alerts.models import Task
 from core.clock import Moment
-from web.pages import member_of
+from web.pages import member_of, page_number
 
 VIEWS = {"": "To do", "overdue": "Overdue", "today": "Due today", "later": "Later", "done": "Done"}
 A_PAGE, LAST_PAGE = 50, 200
@@ -86,8 +86,7 @@ def task_list(request: HttpRequest, now: Moment) -> TaskList:
         rows = rows.filter(assignee__team=int(who.removeprefix("team:")))
     elif who != "everybody":
         rows = rows.filter(assignee__key=who.replace("\x00", "")[:80])
-    number = min(LAST_PAGE, max(1, int(page))) if page.isascii() and page.isdigit() and len(page) < 6 else 1
-    return TaskList(view if view in VIEWS else "", who, number, rows, now.today)
+    return TaskList(view if view in VIEWS else "", who, page_number(page, LAST_PAGE), rows, now.today)
 
 
 def colleagues() -> list[TeamMember]:

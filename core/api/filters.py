@@ -15,7 +15,7 @@ from rest_framework.request import Request
 
 from core.api.problems import ApiProblem, Fault
 from core.api.strict import near
-from core.intake import short
+from core.intake import short, whole
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
@@ -88,7 +88,8 @@ class StrictFilterBackend(DjangoFilterBackend):
 
 def ascii_whole(text: str, name: str, low: int, high: int) -> int:
     """A whole number written in ASCII digits, within bounds; raises `out-of-range` otherwise."""
-    if text.isascii() and text.isdigit() and len(text) < 12 and low <= int(text) <= high:
-        return int(text)
+    number = whole(text, high)
+    if number is not None and number >= low:
+        return number
     detail = f"“{name}” is a whole number from {low} to {high:,}."
     raise ApiProblem("out-of-range", detail, 400, [Fault(detail, "out-of-range", parameter=name)])

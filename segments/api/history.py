@@ -18,6 +18,7 @@ from core.api.problems import ApiProblem, Fault
 from core.api.strict import StrictSerializer
 from core.api.versions import VersionActions
 from core.clock import moment
+from core.intake import whole
 from core.versions import VersionChange
 from segments.api.problems import explained
 from segments.api.serializers import VersionSerializer
@@ -105,8 +106,7 @@ class HistoryActions(VersionActions):
 
     @staticmethod
     def _days(request: Request) -> int:
-        text = request.query_params.get("days", "90")
-        if text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= LONGEST:
-            return int(text)
+        if days := whole(request.query_params.get("days", "90"), LONGEST):
+            return days
         detail = f"Give a whole number of days from 1 to {LONGEST:,}."
         raise ApiProblem("invalid-parameter", detail, 400, [Fault(detail, "invalid-value", parameter="days")])

@@ -23,7 +23,21 @@ from core.intake import (
     clean_text,
     fold,
     short,
+    whole,
 )
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "number"),
+    [
+        ("7", 9, 7), ("0", 9, 0), ("007", 9, 7), ("000", 9, 0), ("10", 9, None),
+        ("9223372036854775807", None, 2**63 - 1),
+        ("9223372036854775808", None, None), ("9" * 5_000, None, None), ("²", 9, None), ("٣", 9, None), ("", 9, None),
+        (None, 9, None), ("-1", 9, None), (" 1", 9, None), ("1.0", 9, None), ("0", -1, None),
+    ],
+)  # fmt: skip
+def test_a_whole_number_is_plain_digits_up_to_a_limit(text: str | None, most: int | None, number: int | None) -> None:
+    assert (whole(text) if most is None else whole(text, most)) == number
 
 
 @pytest.mark.parametrize(

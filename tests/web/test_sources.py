@@ -191,3 +191,8 @@ def test_only_editors_see_what_customers_send(csm: Client, sent: Source) -> None
     for name in ("source_key", "source_switch", "source"):
         assert csm.post(reverse(name, args=[sent.pk])).status_code == 403
     assert "Sources" not in text(csm.get(reverse("accounts")))
+
+
+@pytest.mark.parametrize("hours", ["²", "9" * 5_000, "2", ""])
+def test_hours_that_are_not_of_the_list_are_a_day(manager: Client, sent: Source, hours: str) -> None:
+    assert "good until" in text(manager.post(reverse("source_key", args=[sent.pk]), {"overlap": hours}))

@@ -42,7 +42,7 @@ from web.filters import reader_for
 from web.health_card import course_of, health_card
 from web.liststate import PAGE_SIZE
 from web.notices import notify
-from web.pages import may_change_accounts, may_edit_segments, member_of, page
+from web.pages import may_change_accounts, may_edit_segments, member_of, page, page_number
 from web.task_lists import colleagues
 from web.timeline import SHOW, timeline_of
 from web.trait_line import trait_line
@@ -50,6 +50,7 @@ from web.undo import inverse, keep_inverse
 from web.views.accounts import list_of
 from web.views.milestones import milestones_of
 
+LAST_PAGE = 10_000  # of its users and of its subscriptions
 PARTS = {
     "health-course": "web/account/_course.html",
     "usage": "web/account/_usage.html",
@@ -83,7 +84,7 @@ def account(request: HttpRequest, pk: int) -> HttpResponse:
     reader = reader_for(request)
     now = reader.moment
     people = users_of(found, now)
-    users_page = _number(request.GET.get("users"))
+    users_page = page_number(request.GET.get("users"), LAST_PAGE)
     score = course_of(found, request.GET.get("span", ""), reader)
     context = {
         "account": found,
@@ -107,7 +108,7 @@ def account(request: HttpRequest, pk: int) -> HttpResponse:
     }
     part = request.headers.get("HX-Target")
     if part not in PARTS or part == "subscriptions":
-        asked = _number(request.GET.get("subscriptions"))
+        asked = page_number(request.GET.get("subscriptions"), LAST_PAGE)
         context["subscriptions"] = subscriptions_of(found, asked, reader.vocabulary)
     if part not in PARTS:
         context |= _whole(request, found, reader) | {"health": health_card(found, score.points, reader)}
@@ -184,12 +185,6 @@ def _from(query: str) -> str:
 def _labels(reader: Reader) -> dict[str, str]:
     """Names for attribute keys as changes have them."""
     return {short_key(item): item.label for item in reader.vocabulary.values()}
-
-
-def _number(text: str | None) -> int:
-    return (
-        int(text) if text and text.isascii() and text.isdigit() and 0 < int(text[:5]) <= 10_000 and len(text) < 6 else 1
-    )
 
 
 @login_required

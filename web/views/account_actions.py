@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.assigning import assign, give_back
 from accounts.models import Account, TeamMember
+from core.intake import whole
 from web.liststate import COUNT_CAP
 from web.notices import back_to, notify
 from web.pages import may_change_accounts
@@ -46,7 +47,7 @@ def _chosen(request: HttpRequest, back: str) -> list[int]:
     if request.POST.get("scope") == "filter":
         query = QueryDict(back.partition("?")[2])
         return list(list_of(request, query, reverse("accounts")).accounts.values_list("pk", flat=True)[:COUNT_CAP])
-    ids = [int(pk) for pk in request.POST.getlist("account") if pk.isascii() and pk.isdigit() and len(pk) < 19]
+    ids = [pk for text in request.POST.getlist("account") if (pk := whole(text))]
     return list(seen.filter(pk__in=ids).values_list("pk", flat=True))
 
 

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET
 from accounts.models import Account, TeamMember
 from core.clock import moment
 from core.download import csv_response
+from core.intake import whole
 from health.explaining import health_lines
 from segments.models import Segment
 from segments.questions import Reader
@@ -161,7 +162,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
 @require_GET
 def accounts_export(request: HttpRequest) -> HttpResponseBase:
     """The same accounts and columns as a CSV file; with `account` parameters only those of them."""
-    chosen = [int(pk) for pk in request.GET.getlist("account") if pk.isascii() and pk.isdigit() and len(pk) < 19]
+    chosen = [pk for text in request.GET.getlist("account") if (pk := whole(text))]
     found = read_list(request, reverse("accounts"))
     columns = apart(_chosen(request, found), found.available)
     accounts = (

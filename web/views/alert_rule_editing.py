@@ -21,7 +21,7 @@ from alerts.messages import sayable
 from alerts.models import AlertReplay, AlertRule
 from alerts.models.alert import Severity
 from alerts.replaying.running import start_replay
-from core.intake import BadValue
+from core.intake import BadValue, whole
 from core.reports import cancel_report
 from core.superseding import Superseded
 from core.working import NotNow
@@ -208,10 +208,8 @@ def _copy(draft: RuleDraft) -> RuleDraft:
 
 def _posted(request: HttpRequest, reader: Reader) -> RuleDraft:
     """The form as it stands, of the rule that it names."""
-    pk = request.POST.get("rule", "")
     known = AlertRule.objects.select_related("watch", "clear_watch")
-    rule = known.filter(pk=int(pk)).first() if pk.isascii() and pk.isdigit() and len(pk) < 19 else None
-    draft = RuleDraft(rule)
+    draft = RuleDraft(known.filter(pk=pk).first() if (pk := whole(request.POST.get("rule"))) else None)
     draft.take(request.POST, reader.vocabulary)
     return draft
 
@@ -277,7 +275,5 @@ def _start(request: HttpRequest, draft: RuleDraft, reader: Reader) -> AlertRepla
 
 def _replay_named(request: HttpRequest) -> AlertReplay | None:
     """The replay of one's own that the form, or the address, names."""
-    pk = request.POST.get("replay") or request.GET.get("replay", "")
-    if not (pk.isascii() and pk.isdigit() and len(pk) < 19):
-        return None
-    return AlertReplay.objects.filter(pk=pk, author=request.user.pk).first()
+    pk = whole(request.POST.get("replay") or request.GET.get("replay"))
+    return AlertReplay.objects.filter(pk=pk, author=request.user.pk).first() if pk else None

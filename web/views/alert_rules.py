@@ -17,7 +17,7 @@ from alerts.models import AlertRule, AlertRuleVersion, Playbook
 from alerts.playbooks.editing import delete_playbook
 from alerts.proposing import Proposal, proposals_for
 from alerts.quality import DAYS, USUAL, Quality, quality_of
-from core.intake import BadValue
+from core.intake import BadValue, whole
 from segments.rules.tree import RuleError
 from web.filters import reader_for
 from web.notices import notify
@@ -40,8 +40,8 @@ class RuleRow:
 @require_GET
 def alert_rules(request: HttpRequest) -> HttpResponse:
     """The rules in words, with what became of their alerts in the last days (`days`), and what to change."""
-    text = request.GET.get("days", "")
-    days = int(text) if text.isascii() and text.isdigit() and text in map(str, DAYS) else USUAL
+    asked = whole(request.GET.get("days"))
+    days = asked if asked in DAYS else USUAL
     rules = list(AlertRule.objects.select_related("role", "fallback", "watch").prefetch_related("segments"))
     newest = AlertRuleVersion.objects.filter(rule__in=rules).order_by("rule_id", "-number").distinct("rule_id")
     versions = {version.rule_id: version for version in newest}

@@ -22,11 +22,20 @@ from alerts.playbooks.enrolling import enrol_by_hand
 from alerts.raising import explained_now
 from alerts.reasons import say_the_same
 from core.clock import moment
-from core.intake import BadValue, clean_date
-from web.alert_inbox import narrowed, of_group, only_account, playable, rows_of
+from core.intake import BadValue, clean_date, whole
+from web.alert_inbox import narrowed, of_group, only_account, playable, rows_of, whole_alerts
 from web.filters import reader_for
 from web.notices import back_to, notify
-from web.pages import may_change_accounts, may_edit_segments, member_of, moment_of, page, part, workspace_of
+from web.pages import (
+    may_change_accounts,
+    may_edit_segments,
+    member_of,
+    moment_of,
+    page,
+    page_number,
+    part,
+    workspace_of,
+)
 from web.undo import inverse, keep_inverse, kept_values
 
 STATES = {"open": "Open", "snoozed": "Snoozed", "ended": "Closed"}
@@ -44,11 +53,11 @@ def alerts(request: HttpRequest) -> HttpResponse:
     query = urlencode({key: value for key in FILTERS if (value := request.GET.get(key, ""))})
     waiting = rows.waiting(_today(request))
     if request.GET.get("after") and request.headers.get("HX-Target") == "new-alerts":
-        after = _number(request.GET["after"])
-        count = {"number": waiting.filter(pk__gt=after).count(), "told": _number(request.GET.get("told", ""))}
+        after, told = (whole(request.GET.get(name)) or 0 for name in ("after", "told"))
+        count = {"number": waiting.filter(pk__gt=after).count(), "told": told}
         return part(request, "web/alerts/_new.html", count | {"after": after, "query": query})
     listed = _in_state(request, rows, state)
-    number = min(LAST_PAGE, max(1, _number(request.GET.get("page", ""))))
+    number = page_number(request.GET.get("page"), LAST_PAGE)
     apart = state == "ended" or bool(request.GET.get("rule"))
     shown, more = rows_of(listed, workspace_of(request).zone, number, apart=apart)
     wanted = request.GET.get("alert", "")
@@ -116,14 +125,7 @@ def _chosen(request: HttpRequest, data: QueryDict) -> tuple[Any, str]:
 
 
 def _one(rows: AlertQuerySet, pk: str) -> Alert | None:
-    if not _number(pk):
-        return None
-    found = rows.select_related("account__health", "rule", "assignee")
-    return found.with_last_held().filter(pk=_number(pk)).first()
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+    return whole_alerts(rows).filter(pk=whole(pk)).first()
 
 
 @login_required
@@ -162,7 +164,8 @@ def _ticked(request: HttpRequest) -> list[Alert]:
         asked = QueryDict(data.get("query", ""))
         chosen = _in_state(request, _chosen(request, asked)[0], _state(asked))
     else:
-        which, groups = Q(pk__in=[_number(pk) for pk in data.getlist("alert")][:MOST]), data.getlist("group")
+        which = Q(pk__in=[pk for text in data.getlist("alert") if (pk := whole(text))][:MOST])
+        groups = data.getlist("group")
         if groups:
             asked, meant = QueryDict(data.get("query", "")), Q(pk__in=[])
             for key in groups:
@@ -224,7 +227,7 @@ def _comment(request: HttpRequest, chosen: list[Alert], choice: str) -> Done:
 
 
 def _start(request: HttpRequest, chosen: list[Alert], choice: str) -> Done:
-    found = Playbook.objects.filter(pk=_number(choice)).first()
+    found = Playbook.objects.filter(pk=whole(choice) or 0).first()
     if found is None:
         raise BadValue("There is no such playbook any more.")
     came = enrol_by_hand(found, {one.account_id: one.account for one in chosen}.values(), by=request.user)

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from core.clock import moment
-from core.intake import BadValue, check_depth, clean_date
+from core.intake import BadValue, check_depth, clean_date, whole
 from core.reports import cancel_report
 from core.working import NotNow
 from health.backtest.models import BackTest
@@ -44,7 +44,7 @@ def back_tests(request: HttpRequest) -> HttpResponse:
     rows = BackTest.objects.select_related("author__member").defer("definition", "against", "report")
     # Of the shortest horizon, of which a short span tells most.
     rows = rows.annotate(figures=F("report__sides__tested__horizons__0"))
-    config, before = _whole(request.GET.get("config")), _whole(request.GET.get("before"))
+    config, before = (whole(request.GET.get(name)) for name in ("config", "before"))
     rows = rows.filter(config=config) if config else rows
     found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
     context = {
@@ -174,15 +174,15 @@ def _start(request: HttpRequest, config: HealthConfig | None, tried: Tried, prob
         except BadValue as error:
             problems.append(Problem(f"/{name}", "invalid-date", str(error)))
     silent, compared = request.POST.get("silent_days", ""), request.POST.get("compare_with", "")
-    if request.POST.get("silent") and not _whole(silent):
+    if request.POST.get("silent") and not whole(silent):
         problems.append(Problem("/silent_days", "invalid-number", f"Give {SILENT[0]} to {SILENT[1]} days."))
     if problems:
         return None
     try:
         return start_back_test(
             config, segment=tried.segment, name=tried.name, **days, cancelled=bool(request.POST.get("cancelled")),
-            draft=tried.draft, author=request.user, silent_days=_whole(silent) if request.POST.get("silent") else None,
-            compare_with=None if tried.draft is not None else _whole(compared),
+            draft=tried.draft, author=request.user, silent_days=whole(silent) if request.POST.get("silent") else None,
+            compare_with=None if tried.draft is not None else whole(compared) or None,
         )  # fmt: skip
     except DefinitionError as error:
         problems += error.problems
@@ -210,7 +210,3 @@ def _form(request: HttpRequest, config: HealthConfig | None, tried: Tried, probl
         "versions": versions.values_list("number", "reason")[:20], "limits": {"daily": DAILY_UP_TO, "silent": SILENT},
         "seen": seen,
     }  # fmt: skip
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 and int(text) else None

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.fields import Subject
 from accounts.models import Account
-from core.intake import BadValue
+from core.intake import BadValue, whole
 from core.superseding import Superseded
 from health.models import Band
 from segments.editing import NameTaken, SegmentInUse, StaleSegment, save_segment
@@ -58,8 +58,8 @@ class Draft:
         self.name, self.description = data.get("name", ""), data.get("description", "")
         self.visible, self.active = data.get("visible") == "1", data.get("active") == "1"
         self.reason = data.get("reason", "")
-        version = data.get("version", "")
-        self.version = int(version) if version.isascii() and version.isdigit() and len(version) < 9 else self.version
+        version = whole(data.get("version"))
+        self.version = self.version if version is None else version
 
 
 @login_required
@@ -227,8 +227,7 @@ def _preview(
 def segment_preview(request: HttpRequest) -> HttpResponse:
     """The preview of the form as it stands: count, who would join and leave, each condition alone, the words."""
     editors_only(request)
-    pk = request.POST.get("segment", "")
-    segment = Segment.objects.filter(pk=int(pk)).first() if pk.isascii() and pk.isdigit() and len(pk) < 19 else None
+    segment = Segment.objects.filter(pk=pk).first() if (pk := whole(request.POST.get("segment"))) else None
     reader = reader_for(request).about(_subject(request, segment))
     tree, _ = read_form(request.POST, reader.vocabulary, _root(request))
     view = rule_view(tree, reader, root=_root(request), problems=_problems(reader, tree))

@@ -24,7 +24,7 @@ from alerts.comparing.starting import (
 )  # fmt: skip
 from alerts.models import Comparison, Enrolment, Milestone, Playbook
 from core.clock import moment
-from core.intake import BadValue, clean_date
+from core.intake import BadValue, clean_date, whole
 from core.reports import cancel_report
 from core.spans import ONE_DAY
 from core.working import NotNow
@@ -65,9 +65,8 @@ def _worked(request: HttpRequest, what: Playbook | Segment) -> HttpResponse:
             return HttpResponseRedirect(_address(made))
     of = "playbook" if isinstance(what, Playbook) else "segment"
     rows = Comparison.objects.filter(**{of: what}).select_related("author__member", "among", "milestone")
-    asked = request.GET.get("report", "")
-    wanted = rows.filter(pk=int(asked)) if asked.isascii() and asked.isdigit() and len(asked) < 19 else rows
-    chosen = wanted.first()
+    asked = whole(request.GET.get("report"))
+    chosen = (rows if asked is None else rows.filter(pk=asked)).first()
     context: dict[str, Any] = {
         "what": what, of: what, "of": of, "chosen": chosen, "problem": problem, "shortest": SHORTEST,
         "comparisons": rows.defer("report", "pool")[:LISTED], "may_edit": may_edit_segments(request),
@@ -89,14 +88,13 @@ def _start(request: HttpRequest, what: Playbook | Segment) -> Comparison:
     segment, reached = Segment.objects.filter(key=among).first(), Milestone.objects.filter(key=milestone).first()
     if (among and segment is None) or (milestone and reached is None):
         raise BadValue("What was chosen was deleted meanwhile. Look at the choices and start again.")
-    uses = data.get("uses", "1")
     try:
         caliper = Decimal(data.get("caliper", str(USUAL))[:8])
     except InvalidOperation as error:
         raise BadValue("Choose how alike two accounts must be.") from error
     return start_comparison(
         what, first_day=first, milestone=reached, among=segment, caliper=caliper, author=request.user,
-        uses=int(uses) if uses.isascii() and uses.isdigit() and len(uses) < 4 else 0,
+        uses=whole(data.get("uses", "1"), MOST_USES) or 0,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import Subject, SubscriptionStatus
 from core.api.access import is_administrator
-from core.intake import BadValue
+from core.intake import BadValue, whole
 from integrations.connections.editing import change, change_mapping, connect
 from integrations.connections.mapping import mapping_of, targets
 from integrations.connections.secrets import PREFIX
@@ -86,18 +86,18 @@ def connection_edit(request: HttpRequest, pk: int) -> HttpResponse:
 def _save(request: HttpRequest, found: Connection, mapping: dict[str, Any]) -> str:
     """Why it could not be saved; empty if it was."""
     post = request.POST
-    minutes = post.get("every_minutes", "").strip()
+    minutes = whole(post.get("every_minutes", "").strip(), 999_999)
     credential = variable = ""
     if is_administrator(request.user):
         credential, variable = post.get("credential", "").strip(), post.get("variable", "").strip()
         variable = "" if variable == found.secret_env else variable
     try:
-        if not (minutes.isascii() and minutes.isdigit() and len(minutes) < 7):
+        if minutes is None:
             raise BadValue("Minutes between runs: enter a whole number, for example 60.")
         change_mapping(found, mapping)
         change(
             found, name=post.get("name", ""), credential=credential, variable=variable,
-            active=post.get("active") == "1", every_minutes=int(minutes),
+            active=post.get("active") == "1", every_minutes=minutes,
         )  # fmt: skip
     except BadValue as error:
         found.refresh_from_db()

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.fields import vocabulary
 from core.api.access import is_administrator
-from core.intake import BadValue
+from core.intake import BadValue, whole
 from integrations.destinations.editing import (
     MOST_ITEMS,
     add_item,
@@ -142,8 +142,8 @@ def destination_retry(request: HttpRequest, pk: int) -> HttpResponse:
     editors_only(request)
     found = get_object_or_404(Destination.objects.known(), pk=pk)
     failed = Outgoing.objects.filter(destination=found, state=Outgoing.State.FAILED)
-    asked = request.POST.get("message", "")
-    chosen = failed.filter(pk=int(asked)) if asked.isascii() and asked.isdigit() and len(asked) < 19 else failed
+    asked = whole(request.POST.get("message"))
+    chosen = failed if asked is None else failed.filter(pk=asked)
     again, stale = retry(list(chosen.order_by("pk")[:1_000]))
     more = f" Of {stale} a newer value was written since; those are left." if stale else ""
     notify(request, f"{again} message{'' if again == 1 else 's'} will be sent again.{more}")

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.fields import Subject
 from accounts.models import Account
-from core.intake import BadValue, clean_text, fold, name_key, short, unaccented
+from core.intake import BadValue, clean_text, fold, name_key, short, unaccented, whole
 from segments.explaining import Explanation, explain_rule, explain_segments
 from segments.models import AccountMembership, Segment
 from segments.questions import PreviewTooSlow, Reader
@@ -85,12 +85,12 @@ def segment_check(request: HttpRequest) -> HttpResponse:
     reader, about = reader_for(request).about(subject), ABOUT[subject]
     tree, _ = read_form(request.POST, reader.vocabulary)
     seen = about.seen_by(request.user)
-    pk = request.GET.get(about.column, "")
-    if pk.isascii() and pk.isdigit() and len(pk) < 19:
-        checked = _explained("", tree, seen.filter(**{about.pk: int(pk)}), reader)
+    pk = whole(request.GET.get(about.column))
+    if pk is not None:
+        checked = _explained("", tree, seen.filter(**{about.pk: pk}), reader)
     else:
         checked = check_typed(request, request.POST, tree, reader)
-    return part(request, "web/explain/_checked.html", {"checked": checked, "announce": not pk})
+    return part(request, "web/explain/_checked.html", {"checked": checked, "announce": pk is None})
 
 
 def check_typed(request: HttpRequest, data: QueryDict, tree: Tree, reader: Reader) -> Checked:

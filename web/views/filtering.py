@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.fields import Subject
 from accounts.models import Account
-from core.intake import BadValue
+from core.intake import BadValue, whole
 from segments.picker import catalogue
 from segments.rule_form import Tree, new_condition, read_form, take_step, wrapped
 from segments.rule_view import rule_view
@@ -71,8 +71,7 @@ def _edit(request: HttpRequest, listed: str, subject: Subject) -> HttpResponse:
 
 
 def _place(request: HttpRequest, state: ListState) -> int | None:
-    text = request.GET.get("place", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 3 and int(text) < len(state.filters) else None
+    return whole(request.GET.get("place"), len(state.filters) - 1)
 
 
 def _stored(state: ListState, place: int) -> Tree:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from accounts.models import Account
-from core.intake import BadValue, clean_date
+from core.intake import BadValue, clean_date, whole
 from health.editing import end_override, override_health, take_pulse
 from web.notices import notify
 from web.pages import may_change_accounts
@@ -56,10 +56,10 @@ def account_override(request: HttpRequest, pk: int) -> HttpResponse:
 def account_pulse(request: HttpRequest, pk: int) -> HttpResponse:
     """Note how the account feels."""
     account = _account(request, pk)
-    value = request.POST.get("value", "")
     try:
-        number = int(value) if value.isascii() and value.isdigit() and len(value) < 3 else 0
-        take_pulse(account, number, note=request.POST.get("note", ""), author=request.user)
+        take_pulse(
+            account, whole(request.POST.get("value")) or 0, note=request.POST.get("note", ""), author=request.user
+        )
     except BadValue as error:
         notify(request, f"The pulse was not noted. {error}")
     else:

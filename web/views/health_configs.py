@@ -14,13 +14,14 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Account
 from core.deadline import TooSlow
+from core.intake import whole
 from health.conflicts import LIMIT_MS, Comparison, Conflict
 from health.editing import delete_config
 from health.models import HealthConfig
 from health.uses import ConfigInUse
 from web.filters import reader_for
 from web.notices import notify
-from web.pages import page
+from web.pages import page, page_number
 from web.views.segments import editors_only
 
 PAGE, LAST_PAGE = 50, 1_000
@@ -50,13 +51,11 @@ def health_conflicts(request: HttpRequest) -> HttpResponse:
     chosen = next((one for one in comparison.configs if str(one.pk) == request.GET.get("config")), None)
     seen = Account.objects.visible_to(request.user)
     account = None
-    if (pk := request.GET.get("account", "")) and pk.isascii() and pk.isdigit() and len(pk) < 19:
-        account = get_object_or_404(seen, pk=int(pk))
+    if (pk := whole(request.GET.get("account"))) is not None:
+        account = get_object_or_404(seen, pk=pk)
         seen = seen.filter(pk=account.pk)
     differing = request.GET.get("differ") == "1"
-    number = request.GET.get("page", "")
-    at = min(LAST_PAGE, int(number)) if number.isascii() and number.isdigit() and 0 < len(number) < 6 else 1
-    at = max(1, at)
+    at = page_number(request.GET.get("page"), LAST_PAGE)
     problem, total, rows = "", 0, list[Conflict]()
     try:
         accounts = comparison.accounts(seen, config=chosen, differing=differing)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.fields import Stage
 from accounts.models import Account
 from core.deadline import TooSlow, time_limit
-from core.intake import BadValue
+from core.intake import BadValue, whole
 from core.superseding import Superseded
 from core.versions import Change
 from health.definition import Definition, DefinitionError, read_definition
@@ -78,7 +78,7 @@ def config_new(request: HttpRequest) -> HttpResponse:
     editors_only(request)
     draft = ConfigDraft()
     source = request.GET.get("from", "")
-    original = HealthConfig.objects.filter(pk=int(source)).first() if _is_id(source) else None
+    original = HealthConfig.objects.filter(pk=pk).first() if (pk := whole(source)) else None
     if source == "empty":
         draft.take({})
         draft.dimensions = [DimensionDraft(name="Product adoption", weight=100, measures=[MeasureDraft()])]
@@ -108,10 +108,6 @@ def config_edit(request: HttpRequest, pk: int) -> HttpResponse:
         draft.segment = config.segment.key if config.segment else ""
         draft.take(config.definition)
     return _edit(request, Editing(config, draft, gone=config is None))
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 def _edit(request: HttpRequest, editing: Editing) -> HttpResponse:
@@ -277,8 +273,8 @@ def _effect(
 
 def _posted(request: HttpRequest, reader: Reader) -> Editing:
     """The form as it stands, of the config that it names."""
-    pk = request.POST.get("config", "")
-    config = HealthConfig.objects.select_related("segment").filter(pk=int(pk)).first() if _is_id(pk) else None
+    known = HealthConfig.objects.select_related("segment")
+    config = known.filter(pk=pk).first() if (pk := whole(request.POST.get("config"))) else None
     draft = ConfigDraft()
     read_draft(request.POST, draft, reader.vocabulary)
     return Editing(config, draft)

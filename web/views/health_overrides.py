@@ -10,7 +10,7 @@ from accounts.models import Account
 from health.models import HealthOverride
 from health.overrides import records, told_overrides
 from web.filters import reader_for
-from web.pages import page
+from web.pages import page, page_number
 
 A_PAGE, LAST_PAGE = 50, 100
 
@@ -24,9 +24,7 @@ def health_overrides(request: HttpRequest) -> HttpResponse:
     mine = HealthOverride.objects.filter(account__in=seen.order_by())
     if request.GET.get("show") == "now":
         mine = mine.in_force(now.today)
-    text = request.GET.get("page", "")
-    number = int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 4 else 1
-    number = min(max(number, 1), LAST_PAGE)
+    number = page_number(request.GET.get("page"), LAST_PAGE)
     rows = told_overrides(mine, now, A_PAGE + 1, (number - 1) * A_PAGE)
     context = {
         "records": records(seen, now),

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.models import Account
 from core.deadline import TooSlow
+from core.intake import whole
 from health.models import AccountHealth, HealthConfig
 from health.trends import trend_of, version_days
 from segments.models import Segment
@@ -61,8 +62,7 @@ def _asked(request: HttpRequest) -> tuple[Segment | None, HealthConfig | None]:
     """The segment or the config that the address names; one that is gone is said, and everybody shown."""
     key, pk = request.GET.get("segment", "").replace("\x00", "")[:120], request.GET.get("config", "")
     segment = Segment.objects.filter(key=key, subject=Segment.Subject.ACCOUNT).first() if key else None
-    known = pk.isascii() and pk.isdigit() and len(pk) < 19
-    config = HealthConfig.objects.filter(pk=int(pk)).first() if known and segment is None else None
+    config = HealthConfig.objects.filter(pk=whole(pk) or 0).first() if pk and segment is None else None
     gone = (
         [f"segment {key}"]
         if key and segment is None

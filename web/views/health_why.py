@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from accounts.models import Account
+from core.intake import whole
 from segments.questions import Reader
 from web.filters import reader_for
 from web.health_card import HealthWhy, health_why
@@ -33,10 +34,10 @@ def account_why(request: HttpRequest, pk: int) -> HttpResponse:
 def peeked(request: HttpRequest, reader: Reader) -> tuple[Account, HealthWhy] | None:
     """The account whose drawer the list's address says is open, if this person may see it. Parts of a list leave the
     drawer alone."""
-    asked = request.GET.get("peek", "")
-    if is_part(request) or not (asked.isascii() and asked.isdigit() and len(asked) < 19):
+    asked = whole(request.GET.get("peek"))
+    if is_part(request) or asked is None:
         return None
-    account = Account.objects.visible_to(request.user).filter(pk=int(asked)).first()
+    account = Account.objects.visible_to(request.user).filter(pk=asked).first()
     return (account, health_why(account, reader)) if account else None
 
 

@@ -26,9 +26,9 @@ from segments.questions import Reader
 from segments.subjects import members_of
 from web.charts import size_chart
 from web.filters import reader_for
-from web.pages import page
+from web.pages import page, page_number
 
-PAGE, MOVES = 50, 50
+PAGE, LAST_PAGE, MOVES = 50, 99_999, 50
 RANGES = {"30": "30 days", "90": "90 days", "365": "12 months"}
 
 
@@ -49,7 +49,7 @@ def segment_members(request: HttpRequest, pk: int) -> HttpResponse:
     now, seen = reader.moment, members_of(segment).seen_in_the_past_by(request.user)
     chosen = _day(request.GET.get("on", ""), now)
     members = members_on(segment, chosen.day, now, seen)
-    total, number = members.count(), _page(request.GET.get("page", ""))
+    total, number = members.count(), page_number(request.GET.get("page"), LAST_PAGE)
     days = request.GET.get("days", "") if request.GET.get("days", "") in RANGES else "90"
     points = sizes(segment, int(days), now, seen)
     moves = movements(segment, reader, seen, before=_instant(request.GET.get("before", "")), limit=MOVES)
@@ -121,10 +121,6 @@ def _day(text: str, now: Moment) -> Day:
     if day > now.today:
         return Day(now.today, "That day lies ahead. The members of today are shown.")
     return Day(day)
-
-
-def _page(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 6 and int(text) else 1
 
 
 def _instant(text: str) -> dt.datetime | None:

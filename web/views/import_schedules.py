@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from core.intake import whole
 from integrations.imports.scheduling import BadSchedule, run_now, save_schedule
 from integrations.models import Import, ScheduledImport
 from web.notices import notify
@@ -50,9 +51,7 @@ def _edit(request: HttpRequest, schedule: ScheduledImport) -> HttpResponse:
     errors: dict[str, str] = {}
     done = Import.objects.filter(state=Import.State.DONE).exclude(mapping={})
     wanted = request.POST.get("example", request.GET.get("from", ""))
-    example = (
-        done.filter(pk=int(wanted)).first() if wanted.isascii() and wanted.isdigit() and len(wanted) < 19 else None
-    )
+    example = done.filter(pk=whole(wanted) or 0).first() if wanted else None
     if request.method == "POST":
         for name in TEXTS:
             setattr(schedule, name, request.POST.get(name, "").replace("\x00", "").strip()[:2_000])

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from core.download import csv_response
+from core.intake import whole
 from core.working import NotNow
 from integrations.imports.guessing import guess_rows_kind
 from integrations.imports.rejects import reject_head, reject_rows
@@ -42,9 +43,9 @@ def imports(request: HttpRequest) -> HttpResponse:
     """The newest imports first, fifty a page."""
     editors_only(request)
     rows = Import.objects.select_related("author__member", "schedule").defer("mapping", "header")
-    before = request.GET.get("before", "")
-    if before.isascii() and before.isdigit() and len(before) < 19:
-        rows = rows.filter(pk__lt=int(before))
+    before = whole(request.GET.get("before"))
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
     found = list(rows[: PAGE + 1])
     context = {"imports": found[:PAGE], "older": found[PAGE - 1].pk if len(found) > PAGE else None, "before": before}
     return page(request, "web/imports/page.html", context)

@@ -26,7 +26,7 @@ from alerts.milestones.progress import (
 from alerts.models import AccountMilestone, Milestone, MilestoneChange
 from alerts.models.milestone import State
 from core.clock import Moment, moment
-from core.intake import BadValue, clean_date
+from core.intake import BadValue, clean_date, whole
 from segments.models import Segment
 from web.filters import dropped_notice
 from web.milestones import VIEWS, Asked, asked_for
@@ -123,8 +123,8 @@ def milestones_do(request: HttpRequest) -> HttpResponse:
     if not may_change_accounts(request):
         raise PermissionDenied
     back = back_to(request, reverse("milestones"))
-    account = get_object_or_404(Account.objects.visible_to(request.user), pk=_pk(request, "account"))
-    milestone = get_object_or_404(Milestone, pk=_pk(request, "milestone"), active=True)
+    account = get_object_or_404(Account.objects.visible_to(request.user), pk=whole(request.POST.get("account")))
+    milestone = get_object_or_404(Milestone, pk=whole(request.POST.get("milestone")), active=True)
     do, reason, on = (request.POST.get(name, "") for name in ("do", "reason", "on"))
     try:
         if do == "reach":
@@ -151,8 +151,3 @@ def milestones_do(request: HttpRequest) -> HttpResponse:
 def _put_back(request: HttpRequest, data: dict[str, Any]) -> str:
     number = marking.undo(marking.Before(**data), by=request.user)
     return "Put back." if number else "Something happened to it since, so it was left as it is."
-
-
-def _pk(request: HttpRequest, name: str) -> int:
-    text = request.POST.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0

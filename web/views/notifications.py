@@ -21,7 +21,7 @@ from alerts.models.notice import Via, Way
 from alerts.notifying.choosing import save_settings, settings_of
 from alerts.notifying.inbox import inbox_of, mark
 from alerts.notifying.kinds import KINDS
-from core.intake import BadValue, fold
+from core.intake import BadValue, fold, whole
 from segments.holding.telling import mail_is_set_up
 from web.notices import back_to, notify
 from web.pages import member_of, page
@@ -43,7 +43,7 @@ def notifications(request: HttpRequest) -> HttpResponse:
     mine = inbox_of(member)
     rows = mine.unread() if show else mine
     rows = rows.filter(kind=kind) if kind else rows
-    before = _number(request.GET.get("before", ""))
+    before = whole(request.GET.get("before"))
     rows = rows.filter(pk__lt=before) if before else rows
     found = list(rows.select_related("account")[: A_PAGE + 1])
     context = {
@@ -68,7 +68,7 @@ def notifications_mark(request: HttpRequest) -> HttpResponse:
     """Mark the ticked ones, one, or all as read or unread; opening one from the list goes to its page."""
     rows = inbox_of(member_of(request))
     back = back_to(request, reverse("notifications"))
-    if go := _number(request.POST.get("go", "")):
+    if go := whole(request.POST.get("go")):
         notice = get_object_or_404(rows, pk=go)
         mark(rows, read=True, ids=[notice.pk])
         return HttpResponseRedirect(notice.path or back)
@@ -93,11 +93,7 @@ def _mark_back(request: HttpRequest, data: dict[str, Any]) -> str:
 
 
 def _ticked(request: HttpRequest) -> list[int]:
-    return [number for text in request.POST.getlist("notice")[:MOST] if (number := _number(text))]
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+    return [number for text in request.POST.getlist("notice")[:MOST] if (number := whole(text))]
 
 
 @login_required
@@ -122,15 +118,14 @@ def _save(request: HttpRequest, member: TeamMember) -> NoticeSettings:
     data = request.POST
     ways = {kind: data[f"way-{kind}"] for kind, one in KINDS.items() if one.choosable and f"way-{kind}" in data}
     rules = {
-        _number(name.removeprefix("rule-")): str(value) for name, value in data.items() if name.startswith("rule-")
+        whole(name.removeprefix("rule-")) or 0: str(value) for name, value in data.items() if name.startswith("rule-")
     }  # fmt: skip
-    cap = data.get("cap", "20")
     values = {
         "by_email": "by_email" in data, "digest": "digest" in data, "weekly": "weekly" in data,
         "time_zone": data.get("time_zone", "").replace("\x00", "").strip()[:64],
         "quiet_from": _time(data.get("quiet_from", "")), "quiet_to": _time(data.get("quiet_to", "")),
         "digest_at": _time(data.get("digest_at", "")) or dt.time(7, 30),
-        "cap": int(cap) if cap.isascii() and cap.isdigit() and len(cap) < 6 else 0,
+        "cap": whole(data.get("cap", "20"), 99_999) or 0,
     }  # fmt: skip
     return save_settings(member, values, ways=ways, rules=rules)
 
@@ -169,7 +164,7 @@ def notification_channel(request: HttpRequest) -> HttpResponse:
     if member is None:
         raise PermissionDenied
     back = HttpResponseRedirect(reverse("notification_settings") + "#channels")
-    if gone := _number(request.POST.get("delete", "")):
+    if gone := whole(request.POST.get("delete")):
         mine: QuerySet[NoticeChannel] = NoticeChannel.objects.filter(member=member, pk=gone)
         notify(request, "Channel deleted." if mine.delete()[0] else "The channel was deleted already.")
         return back

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.fields import Subject
 from accounts.models import Account
 from core.clock import moment
-from core.intake import BadValue, clean_date, fold, short
+from core.intake import BadValue, clean_date, fold, short, whole
 from segments.models import Pin, PinQuerySet, Segment
 from segments.pinning import pin_member, restore_pin, unpin_member
 from segments.subjects import ABOUT, Members, members_of
@@ -81,7 +81,7 @@ def _said(pin: Pin) -> str:
 
 def _segment(request: HttpRequest) -> Segment:
     given = request.POST.get("segment", "")
-    found = Segment.objects.filter(pk=int(given)).first() if _is_id(given) else None
+    found = Segment.objects.filter(pk=whole(given) or 0).first()
     if found is None:
         raise BadValue("Choose a segment.")
     return found
@@ -117,10 +117,6 @@ def _seen(request: HttpRequest) -> PinQuerySet:
 def _until(request: HttpRequest) -> dt.date | None:
     given = request.POST.get("until", "").strip()
     return clean_date(given) if given else None
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 @login_required

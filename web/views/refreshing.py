@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from core.intake import whole
 from segments.models import RefreshRun, Segment, SegmentRefresh
 from segments.refresh import request_refresh
 from web.notices import notify
@@ -35,7 +36,7 @@ def refresh_progress(request: HttpRequest) -> HttpResponse:
     """How far the watched refresh has come; ends the polling with status 286 when it is done."""
     if request.GET.get("segment"):
         return _segment_progress(request)
-    after = _whole(request.GET.get("after"))
+    after = whole(request.GET.get("after")) or 0
     run = RefreshRun.objects.filter(pk__gt=after).order_by("-total", "pk").first()
     if run is None or run.state == RefreshRun.State.RUNNING:
         return part(request, "web/segments/_progress.html", {"watch": f"after={after}", "run": run})
@@ -48,7 +49,7 @@ def refresh_progress(request: HttpRequest) -> HttpResponse:
 
 
 def _segment_progress(request: HttpRequest) -> HttpResponse:
-    pk, rev = _whole(request.GET.get("segment")), _whole(request.GET.get("rev"))
+    pk, rev = (whole(request.GET.get(name)) or 0 for name in ("segment", "rev"))
     segment = Segment.objects.filter(pk=pk).first()
     if segment is not None and segment.live_rev < rev:
         watch = f"segment={pk}&rev={rev}"
@@ -77,7 +78,3 @@ def _finished(request: HttpRequest, text: str) -> HttpResponse:
     response = part(request, "web/segments/_progress_done.html", {"text": text}, status=END_POLLING)
     response["HX-Trigger"] = "segments-changed"
     return response
-
-
-def _whole(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else 0

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from core.intake import fold
+from core.intake import fold, whole
 from segments.editing import clone_segment, delete_segment, move_segment, place_segment, set_active, set_visible
 from segments.holding.telling import unseen
 from segments.holding.telling import words_of as words_of_notice
@@ -112,10 +112,8 @@ def segments(request: HttpRequest) -> HttpResponse:
 def _watched(request: HttpRequest) -> str:
     """The query of the refresh that this page should watch; empty if there is none."""
     names = ("segment", "rev", "after")
-    pairs = [(name, request.GET.get(name, "")) for name in names]
-    return "&".join(
-        f"{name}={value}" for name, value in pairs if value.isascii() and value.isdigit() and len(value) < 19
-    )
+    pairs = [(name, whole(request.GET.get(name))) for name in names]
+    return "&".join(f"{name}={value}" for name, value in pairs if value is not None)
 
 
 def _after(request: HttpRequest, pk: int | None = None) -> HttpResponse:
@@ -139,9 +137,9 @@ def segment_move(request: HttpRequest, pk: int) -> HttpResponse:
     segment = get_object_or_404(Segment, pk=pk)
     order = list(Segment.objects.in_tab_order().values_list("pk", flat=True))
     before = order.index(segment.pk) + 1
-    place = request.POST.get("place", "")
-    if place.isascii() and place.isdigit() and len(place) < 6:
-        now = place_segment(segment, int(place))
+    place = whole(request.POST.get("place"))
+    if place is not None:
+        now = place_segment(segment, place)
     else:
         now = move_segment(segment, -1 if request.POST.get("dir") == "-1" else 1)
     if now != before:

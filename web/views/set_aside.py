@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from core.intake import whole
 from integrations.models import Message
 from integrations.tracking import spool
 from integrations.tracking.setting_aside import discard, reasons, retry, set_aside, take_back
@@ -40,7 +41,7 @@ def messages_decide(request: HttpRequest) -> HttpResponse:
     editors_only(request)
     pk = request.POST.get("message", "")
     if pk:
-        rows = set_aside().filter(pk=int(pk) if pk.isascii() and pk.isdigit() and len(pk) < 19 else 0)
+        rows = set_aside().filter(pk=whole(pk) or 0)
     else:
         asked = _asked(request.POST)
         rows = set_aside(**asked) if all(asked.values()) else Message.objects.none()

@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from core.intake import BadValue, clean_text, fold
+from core.intake import BadValue, clean_text, fold, whole
 from integrations.models import Message, Outcome, Source
 from integrations.tracking.keys import OVERLAPS, create_source, rotate_key, set_disabled
 from integrations.tracking.messages import KINDS
@@ -110,8 +110,8 @@ def source_key(request: HttpRequest, pk: int) -> HttpResponse:
     """Replace the key; the old one stays good for the chosen hours."""
     editors_only(request)
     found = get_object_or_404(Source, pk=pk)
-    hours = request.POST.get("overlap", "24")
-    overlap = int(hours) if hours.isdigit() and int(hours) in OVERLAPS else 24
+    hours = whole(request.POST.get("overlap"))
+    overlap = hours if hours in OVERLAPS else 24
     return _shown(request, found, rotate_key(found, overlap=dt.timedelta(hours=overlap)))
 
 
@@ -159,8 +159,7 @@ def debugger(request: HttpRequest) -> HttpResponse:
 def _chosen(request: HttpRequest) -> dict[str, Any]:
     """The message that is open, laid out to be read."""
     pk = request.GET.get("message", "")
-    known = pk.isascii() and pk.isdigit() and len(pk) < 18
-    found = Message.objects.select_related("source").filter(pk=int(pk)).first() if known else None
+    found = Message.objects.select_related("source").filter(pk=whole(pk) or 0).first() if pk else None
     if found is None:
         return {"message": None, "gone": bool(pk)}
     try:

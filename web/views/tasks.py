@@ -16,7 +16,7 @@ from accounts.models import Account, TeamMember
 from alerts.models import Alert, Task
 from alerts.work import doing
 from core.clock import Moment, moment
-from core.intake import BadValue, clean_date
+from core.intake import BadValue, clean_date, whole
 from web.notices import back_to, notify
 from web.pages import may_change_accounts, member_of, page
 from web.task_lists import A_PAGE, LAST_PAGE, colleagues, seen_tasks, task_list, when
@@ -66,16 +66,11 @@ def _with_headings(rows: list[Task], now: Moment) -> list[tuple[str, Task]]:
 
 def _chosen(request: HttpRequest, shown: list[Task]) -> Task | None:
     """The one that the address names, else the first of the list."""
-    asked = request.GET.get("task", "")
-    pk = int(asked) if _is_id(asked) else None
-    whole = ("account", "assignee", "alert__rule", "created_by__member", "done_by__member")
-    rows = seen_tasks(request).select_related(*whole)
+    pk = whole(request.GET.get("task"))
+    related = ("account", "assignee", "alert__rule", "created_by__member", "done_by__member")
+    rows = seen_tasks(request).select_related(*related)
     found = rows.filter(pk=pk).first() if pk else None
     return found or (rows.filter(pk=shown[0].pk).first() if shown else None)
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 @login_required
@@ -103,8 +98,7 @@ def task_add(request: HttpRequest) -> HttpResponse:
 
 def _account(request: HttpRequest) -> Account:
     seen = Account.objects.visible_to(request.user)
-    pk = request.POST.get("account_id", "")
-    found = seen.filter(pk=int(pk)).first() if _is_id(pk) else None
+    found = seen.filter(pk=pk).first() if (pk := whole(request.POST.get("account_id"))) else None
     if found is not None:
         return found
     if not request.POST.get("account", "").strip():
@@ -114,10 +108,9 @@ def _account(request: HttpRequest) -> Account:
 
 
 def _alert(request: HttpRequest) -> Alert | None:
-    pk = request.POST.get("alert_id", "")
     seen = Account.objects.visible_to(request.user).order_by()
     rows = Alert.objects.filter(account__in=seen).select_related("account")
-    return rows.filter(pk=int(pk)).first() if _is_id(pk) else None
+    return rows.filter(pk=pk).first() if (pk := whole(request.POST.get("alert_id"))) else None
 
 
 def _colleague(request: HttpRequest, key: str) -> TeamMember | None:
@@ -145,7 +138,7 @@ def tasks_do(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     back = back_to(request, reverse("tasks"))
     one = request.POST.get("one", "")
-    ids = [int(pk) for pk in ([one] if one else request.POST.getlist("task")) if _is_id(pk)][:MOST]
+    ids = [pk for text in ([one] if one else request.POST.getlist("task")) if (pk := whole(text))][:MOST]
     chosen = list(seen_tasks(request).filter(pk__in=ids))
     if not chosen:
         notify(request, "No task is chosen. Tick at least one.")
