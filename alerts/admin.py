@@ -22,7 +22,7 @@ from alerts.consequences import (
     shared_channels,
 )  # fmt: skip
 from alerts.definition import LONGEST
-from alerts.editing import Assigning, RuleNameTaken, delete_alert_rule, save_alert_rule, set_rule_active
+from alerts.editing import Assigning, delete_alert_rule, save_alert_rule, set_rule_active
 from alerts.milestones import admin as milestones  # noqa: F401  # registers its forms
 from alerts.models import Alert, AlertEntry, AlertRule, AlertRuleVersion, NoticeChannel, Playbook
 from alerts.notices_admin import NoticeAdmin
@@ -31,7 +31,7 @@ from alerts.raising import raise_alerts
 from alerts.replay_admin import AlertReplayAdmin, AlertReplayDayAdmin
 from alerts.work.admin import TaskAdmin, TaskCalendarAdmin
 from core.backoffice import BackOffice, ReadOnly, TriedForm, VersionsAdmin
-from core.intake import BadValue
+from core.intake import BadValue, NameTaken
 from segments.rule_widget import RuleField
 from segments.rules.tree import RuleError
 
@@ -61,7 +61,7 @@ class Boxes(forms.ModelMultipleChoiceField):
 class AlertRuleForm(TriedForm):
     """A rule; what saving refuses is said in the form, each with its place."""
 
-    refuses = (RuleError, BadValue, RuleNameTaken)
+    refuses = (RuleError, BadValue, NameTaken)
     condition = RuleField()
     clear = OptionalRuleField(required=False, help_text="Ends an alert, besides the condition no longer holding.")
     told = Boxes(TeamMember.objects.none(), label="colleagues", help_text="Besides the assignee.")

@@ -17,7 +17,7 @@ from alerts import handling
 from alerts.models import Alert, AlertEntry
 from alerts.models.alert import Severity
 from alerts.raising import explained_now
-from alerts.rules_api import by_key, explained
+from alerts.rules_api import by_key
 from core.api.access import ColleaguesWrite, IsMember
 from core.api.filters import StrictFilterSet
 from core.api.problems import ApiProblem
@@ -187,8 +187,7 @@ class AlertViewSet(ApiViewSet):
     def comment(self, request: Request, pk: str) -> Response:
         """Say something about it."""
         found = self.get_object()
-        with explained():
-            handling.comment(found, self.body(CommentBody)["text"], by=request.user)
+        handling.comment(found, self.body(CommentBody)["text"], by=request.user)
         return Response(WholeAlertSerializer(self.get_object()).data)
 
     def body(self, serializer: type[StrictSerializer]) -> dict[str, Any]:
@@ -202,6 +201,5 @@ class AlertViewSet(ApiViewSet):
         found = self.get_object()
         if found.ended_at is not None:
             raise ApiProblem("ended", "The alert has ended. Nothing was changed.", 409)
-        with explained():
-            work([found], by=self.request.user, **given)
+        work([found], by=self.request.user, **given)
         return Response(WholeAlertSerializer(self.get_object()).data)

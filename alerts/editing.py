@@ -17,27 +17,16 @@ from alerts.messages import check_message
 from alerts.models import Alert, AlertEntry, AlertRule, AlertRuleVersion
 from alerts.models.alert import Severity
 from alerts.raising import OF_ALERTS
-from core.intake import BadValue, clean_text, fold
+from core.intake import BadValue, NameTaken, clean_text, fold
 from core.jobs import enqueue
 from core.locks import xact_lock
+from core.versions import Stale
 from segments.editing import free_key, save_segment
 from segments.models import Segment
 from segments.questions import named_in
 from segments.uses import Consequence, Use, find_uses_with, foresee_with
 
 TASK = "alerts.tasks.raise_alerts"
-
-
-class RuleNameTaken(ValueError):
-    """Another alert rule has this name (compared without case)."""
-
-
-class StaleRule(Exception):
-    """Somebody saved the rule since it was read; `current` is what they saved."""
-
-    def __init__(self, current: AlertRule) -> None:
-        self.current = current
-        super().__init__(f"{current.name} was changed meanwhile (version {current.version}).")
 
 
 @dataclass(frozen=True)
@@ -71,7 +60,7 @@ def save_alert_rule(
 ) -> AlertRule:
     """Make or change a rule and have its questions refreshed. A version is kept whenever its definition differs.
 
-    Raises RuleError (pointers begin with /condition, /clear or /segments), BadValue, RuleNameTaken, and StaleRule if
+    Raises RuleError (pointers begin with /condition, /clear or /segments), BadValue, NameTaken, and Stale if
     `expected_version` is not the present one.
     """
     with transaction.atomic():
@@ -80,7 +69,7 @@ def save_alert_rule(
             AlertRule() if rule is None else AlertRule.objects.select_related("watch", "clear_watch").get(pk=rule.pk)
         )
         if expected_version is not None and found.version != expected_version:
-            raise StaleRule(found)
+            raise Stale(found)
         found.name, found.message = _name(name), check_message(message)
         found.type, found.severity = clean_text(type, 40) or "Risk", str(Severity(severity))
         found.include_existing, found.active = include_existing, active
@@ -181,7 +170,7 @@ def _store(rule: AlertRule, read: Definition, author: Any, reason: str) -> None:
             rule.save()
     except IntegrityError as error:
         if "alert_rule_name_unique" in str(error):
-            raise RuleNameTaken(f"There is already an alert rule named “{rule.name}”. Choose another name.") from error
+            raise NameTaken(f"There is already an alert rule named “{rule.name}”. Choose another name.") from error
         raise
     rule.segments.set(read.segments)
     if different:

@@ -12,8 +12,8 @@ from rest_framework import serializers
 from accounts.reported import ReportOfAccounts
 from alerts.definition import stored_definition
 from alerts.models import AlertReplay, AlertRule
+from alerts.problems_api import explained
 from alerts.replaying.running import DAYS, LONGEST, SHORTEST, start_replay
-from alerts.rules_api import explained
 from core.api.filters import StrictFilterSet, ValuesFilter
 from core.api.problems import ApiProblem, Fault
 from core.api.reports import ProgressSerializer, ReportViewSet

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -16,35 +14,18 @@ from rest_framework.response import Response
 from accounts.models import AssignmentRole, TeamMember
 from alerts.consequences import NewTask, consequences_of, save_consequences, shared_channels
 from alerts.definition import LONGEST
-from alerts.editing import Assigning, RuleNameTaken, StaleRule, delete_alert_rule, save_alert_rule
+from alerts.editing import Assigning, delete_alert_rule, save_alert_rule
 from alerts.models import AlertRule, Playbook
 from alerts.models.alert import Severity
-from core.api.problems import ApiProblem, Fault, faults_of, unusable
+from alerts.problems_api import explained
+from core.api.problems import ApiProblem, Fault
 from core.api.strict import StrictSerializer, Text, Tree, Whole, YesNo
-from core.api.views import ApiViewSet, taken
-from core.intake import BadValue
+from core.api.views import ApiViewSet
 from segments.models import Segment
-from segments.rules.tree import RuleError
 
 TASK_DAYS = 2  # working days, if nothing is said
 # What follows from an alert, with what one of each is called in a problem.
 FOLLOWS = {"members": "colleague", "channels": "channel", "playbooks": "playbook"}
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turn what alerts refuse into problems."""
-    try:
-        yield
-    except RuleError as error:
-        text = "The rule cannot be used; “errors” says where and why."
-        raise unusable(faults_of(error.problems), "invalid-rule", text) from error
-    except StaleRule as error:
-        raise ApiProblem("stale", f"{error} Read it again and send its ETag.", 412) from error
-    except RuleNameTaken as error:
-        raise taken(str(error)) from error
-    except BadValue as error:
-        raise ApiProblem("validation", str(error), 400) from error
 
 
 class AlertTaskSerializer(StrictSerializer):

@@ -45,7 +45,7 @@ def changes_between(before: Any, after: Any, reader: Reader, names: dict[str, st
 
 def restore_version(rule: AlertRule, number: int, *, author: Any = None) -> AlertRule:
     """Make an earlier definition the present one, as a version of its own; the rest of the rule stays. Raises
-    UnknownVersion, StaleRule, and RuleError if the definition names something that is gone."""
+    UnknownVersion, Stale, and RuleError if the definition names something that is gone."""
     earlier = version_of(rule, number)
     stored_definition(earlier.definition)
     data = dict(earlier.definition)

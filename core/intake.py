@@ -25,6 +25,10 @@ class BadValue(ValueError):
     """A value from outside that cannot be taken; the message is written for the person who sent it."""
 
 
+class NameTaken(ValueError):
+    """Another record of the kind has this name (compared without case); the message is written for whoever gave it."""
+
+
 def short(value: object, limit: int = 60) -> str:
     """A value as it may be repeated in a message: one line, bounded, without control characters and lone surrogates."""
     sendable = str(value)[: limit + 1].encode("utf-8", "replace").decode()

@@ -25,6 +25,14 @@ class VersionChange:
     changes: list[Change]
 
 
+class Stale(Exception):
+    """Somebody saved the record since it was read; `current` is what they saved."""
+
+    def __init__(self, current: Any) -> None:
+        self.current = current
+        super().__init__(f"{current.name} was changed meanwhile (version {current.version}).")
+
+
 class UnknownVersion(LookupError):
     """There never was a version of this number."""
 

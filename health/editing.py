@@ -16,6 +16,7 @@ from accounts.models import Account
 from core.clock import moment
 from core.intake import BadValue, clean_text
 from core.locks import xact_lock
+from core.versions import Stale
 from health.definition import DefinitionError, read_definition
 from health.models import AccountHealth, Band, HealthConfig, HealthConfigVersion, HealthOverride, Pulse
 from health.overlap import overlaps
@@ -29,14 +30,6 @@ from segments.uses import Use, find_uses_with, follow_moves_with
 
 DEFAULT_NAME = "Default"
 OVERRIDE_DAYS = 30  # how long a band by hand counts where nobody says how long
-
-
-class StaleConfig(Exception):
-    """Somebody saved the config since it was read; `current` is what they saved."""
-
-    def __init__(self, current: HealthConfig) -> None:
-        self.current = current
-        super().__init__(f"{current.name} was changed meanwhile (version {current.version}).")
 
 
 class OverrideRefused(BadValue):
@@ -61,13 +54,13 @@ def save_config(
     """Make or change a config, and have all accounts scored; a version is kept whenever the definition differs.
 
     Without a segment it is the default config, of which there is one. Raises DefinitionError with every problem (Good
-    and Poor rules that hold for one account among them), StaleConfig if `expected_version` is not the present one.
+    and Poor rules that hold for one account among them), Stale if `expected_version` is not the present one.
     """
     with transaction.atomic():
         xact_lock("health configs")
         found = HealthConfig(author=author) if config is None else HealthConfig.objects.get(pk=config.pk)
         if expected_version is not None and found.version != expected_version:
-            raise StaleConfig(found)
+            raise Stale(found)
         reader = Reader.now()
         problems = _named(found, name, segment, reader)
         try:

@@ -10,9 +10,8 @@ from django.db import DatabaseError
 from core.api.problems import ApiProblem, Fault, in_use, unusable
 from core.api.problems import faults_of as faults_at
 from core.deadline import TooSlow
-from core.intake import BadValue
 from health.definition import DefinitionError
-from health.editing import OverrideRefused, StaleConfig
+from health.editing import OverrideRefused
 from health.uses import ConfigInUse
 from segments.rules.tree import Problem
 
@@ -38,12 +37,8 @@ def explained() -> Iterator[None]:
         raise unusable(faults_of(error.problems), "invalid-definition", text) from error
     except ConfigInUse as error:
         raise in_use(error, error.uses) from error
-    except StaleConfig as error:
-        raise ApiProblem("stale", f"{error} Read it again and send its ETag.", 412) from error
     except OverrideRefused as error:
         raise ApiProblem("validation", str(error), 400, [Fault(str(error), "invalid", f"/{error.place}")]) from error
-    except BadValue as error:
-        raise ApiProblem("validation", str(error), 400) from error
 
 
 @contextmanager

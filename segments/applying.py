@@ -10,8 +10,8 @@ from typing import Any
 from django.db import transaction
 
 from accounts.fields import Subject
-from core.intake import BadValue
-from segments.editing import NameTaken, SegmentInUse, delete_segment, save_segment
+from core.intake import BadValue, NameTaken
+from segments.editing import SegmentInUse, delete_segment, save_segment
 from segments.models import Segment
 from segments.ordering import CircularSegments, in_order, topological
 from segments.questions import Reader, named_in

@@ -9,8 +9,9 @@ from django.db.models import Max
 from django.utils.text import slugify
 
 from accounts.fields import Subject
-from core.intake import BadValue, clean_text, fold
+from core.intake import BadValue, NameTaken, clean_text, fold
 from core.locks import xact_lock
+from core.versions import Stale
 from segments.models import Segment, SegmentVersion
 from segments.ordering import CircularSegments, edges_of, topological
 from segments.questions import Reader
@@ -19,9 +20,7 @@ from segments.rules.tree import Problem, RuleError, segments_of, to_json
 from segments.uses import SegmentInUse, uses_of
 
 __all__ = [
-    "NameTaken",
     "SegmentInUse",
-    "StaleSegment",
     "clone_segment",
     "delete_segment",
     "move_segment",
@@ -31,18 +30,6 @@ __all__ = [
     "set_active",
     "set_visible",
 ]
-
-
-class NameTaken(ValueError):
-    """Another segment has this name (compared without case)."""
-
-
-class StaleSegment(Exception):
-    """Somebody saved the segment since it was read; `current` is what they saved."""
-
-    def __init__(self, current: Segment) -> None:
-        self.current = current
-        super().__init__(f"{current.name} was changed meanwhile (version {current.version}).")
 
 
 def save_segment(
@@ -63,7 +50,7 @@ def save_segment(
     """Make or change a segment and ask for its refresh, also when nothing changed.
 
     A version is kept when the rule differs from the saved one. `expected_version` is the version the editor started
-    from; another one stored meanwhile raises StaleSegment. `key` names a new segment in place of a slug of its name,
+    from; another one stored meanwhile raises Stale. `key` names a new segment in place of a slug of its name,
     `subject` says what a new one is about; it never changes. An `internal` one is the saved question of something
     else (an alert, a milestone) and appears among no segments.
     Raises RuleError, NameTaken, SegmentInUse (when switching off) and BadValue (an empty or endless name).
@@ -73,7 +60,7 @@ def save_segment(
         xact_lock("segments")
         current = None if segment is None else Segment.everything.select_for_update().get(pk=segment.pk)
         if current is not None and expected_version is not None and expected_version != current.version:
-            raise StaleSegment(current)
+            raise Stale(current)
         target = current or _new(key or free_key(name), subject, author, internal)
         question = Reader.now().read(rule, subject=target.subject)
         _refuse_circle(target, segments_of(question.rule))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.cache import cache
+from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest
 
 KEPT_SECONDS = 30 * 60
@@ -57,4 +58,8 @@ def undo(request: HttpRequest, token: str) -> Undone:
     kept = cache.get(f"undo:{token}")
     if kept is None or kept["user"] != request.user.pk or not cache.delete(f"undo:{token}"):
         raise UndoGone(token)
-    return Undone(_inverses[kept["kind"]](request, kept["data"]), kept["back"])
+    try:
+        said = _inverses[kept["kind"]](request, kept["data"])
+    except ObjectDoesNotExist as error:  # deleted since
+        raise UndoGone(token) from error
+    return Undone(said, kept["back"])

@@ -12,14 +12,13 @@ from django.http import HttpRequest
 from alerts.milestones.editing import (
     Expected,
     MilestoneInUse,
-    MilestoneNameTaken,
     delete_milestone,
     save_milestone,
     set_milestone_active,
 )  # fmt: skip
 from alerts.models import AccountMilestone, Milestone, MilestoneChange, MilestoneVersion
 from core.backoffice import BackOffice, ReadOnly, TriedForm, VersionsAdmin
-from core.intake import BadValue
+from core.intake import BadValue, NameTaken
 from segments.rule_widget import RuleField
 from segments.rules.tree import RuleError
 
@@ -27,7 +26,7 @@ from segments.rules.tree import RuleError
 class MilestoneForm(TriedForm):
     """A milestone; what saving refuses is said in the form, each with its place."""
 
-    refuses = (RuleError, BadValue, MilestoneNameTaken)
+    refuses = (RuleError, BadValue, NameTaken)
     condition = RuleField()
     reason = forms.CharField(max_length=255, required=False, help_text="One line for the history of the milestone.")
 

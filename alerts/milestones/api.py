@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import django_filters
@@ -20,8 +18,6 @@ from alerts.milestones import marking
 from alerts.milestones.editing import (
     Expected,
     MilestoneInUse,
-    MilestoneNameTaken,
-    StaleMilestone,
     delete_milestone,
     move_milestone,
     save_milestone,
@@ -29,32 +25,13 @@ from alerts.milestones.editing import (
 from alerts.milestones.progress import progress_of, times_by_segment
 from alerts.models import AccountMilestone, Milestone, MilestoneChange
 from alerts.models.milestone import State
+from alerts.problems_api import explained
 from core.api.access import ColleaguesWrite, IsMember
 from core.api.filters import StrictFilterSet
-from core.api.problems import ApiProblem, Fault, faults_of, unusable
+from core.api.problems import ApiProblem, Fault, in_use
 from core.api.strict import StrictSerializer, Text, Tree, Whole, YesNo
-from core.api.views import ApiViewSet, taken
-from core.intake import BadValue
+from core.api.views import ApiViewSet
 from segments.models import Segment
-from segments.rules.tree import RuleError
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turn what milestones refuse into problems."""
-    try:
-        yield
-    except RuleError as error:
-        text = "The rule cannot be used; “errors” says where and why."
-        raise unusable(faults_of(error.problems), "invalid-rule", text) from error
-    except StaleMilestone as error:
-        raise ApiProblem("stale", f"{error} Read it again and send its ETag.", 412) from error
-    except MilestoneNameTaken as error:
-        raise taken(str(error)) from error
-    except MilestoneInUse as error:
-        raise ApiProblem("in-use", str(error), 409) from error
-    except BadValue as error:
-        raise ApiProblem("validation", str(error), 400) from error
 
 
 class MilestoneSerializer(StrictSerializer):
@@ -143,8 +120,11 @@ class MilestoneViewSet(ApiViewSet):
 
     def destroy(self, request: Request, key: str) -> Response:
         """Delete a milestone with what accounts reached; 409 while a rule reads it."""
-        with transaction.atomic(), explained():
-            delete_milestone(self.matching())
+        try:
+            with transaction.atomic():
+                delete_milestone(self.matching())
+        except MilestoneInUse as error:
+            raise in_use(error, error.uses) from error
         return Response(status=204)
 
     @extend_schema(request=MoveBody, responses=MilestoneSerializer)
@@ -277,8 +257,7 @@ class AccountMilestoneViewSet(ApiViewSet):
         """Do it to the addressed record."""
         found, made = self.get_object(), body(data=self.request.data)
         made.is_valid(raise_exception=True)
-        with explained():
-            before = work(found.milestone, [found.account], by=self.request.user, **made.validated_data)
+        before = work(found.milestone, [found.account], by=self.request.user, **made.validated_data)
         if not before.values:
             raise ApiProblem("unchanged", f"{else_} Nothing was changed.", 409)
         return Response(AccountMilestoneSerializer(self.get_object()).data)

@@ -17,9 +17,10 @@ from alerts.milestones.redefined import field_keys, tell_redefined
 from alerts.milestones.starting import dates_to_count_from
 from alerts.models import AccountMilestone, Milestone, MilestoneVersion
 from alerts.models.milestone import State
-from core.intake import BadValue, clean_text
+from core.intake import BadValue, NameTaken, clean_text
 from core.jobs import enqueue
 from core.locks import xact_lock
+from core.versions import Stale
 from segments.editing import free_key, save_segment
 from segments.models import Segment
 from segments.questions import Question, Reader, named_in
@@ -31,18 +32,6 @@ from segments.uses import Consequence, Use, find_uses_with, foresee_with
 TASK = "alerts.milestones.tasks.look_at_milestones"
 LONGEST = 3_650
 TAKEN_KEYS = ("new", "do", "preview")  # addresses of the pages
-
-
-class MilestoneNameTaken(ValueError):
-    """Another milestone has this name (compared without case)."""
-
-
-class StaleMilestone(Exception):
-    """Somebody saved the milestone since it was read; `current` is what they saved."""
-
-    def __init__(self, current: Milestone) -> None:
-        self.current = current
-        super().__init__(f"{current.name} was changed meanwhile (version {current.version}).")
 
 
 class MilestoneInUse(Exception):
@@ -81,14 +70,14 @@ def save_milestone(
     """Make or change a milestone and have its question refreshed. A version is kept whenever its definition differs.
 
     A new one gets the last place, and a key from its name where none is given; the key never changes. Raises RuleError
-    (pointers begin with /condition or /segments), BadValue, MilestoneNameTaken, and StaleMilestone if
+    (pointers begin with /condition or /segments), BadValue, NameTaken, and Stale if
     `expected_version` is not the present one.
     """
     with transaction.atomic():
         xact_lock("milestones")
         found = Milestone() if milestone is None else Milestone.objects.select_related("watch").get(pk=milestone.pk)
         if expected_version is not None and found.version != expected_version:
-            raise StaleMilestone(found)
+            raise Stale(found)
         found.name, found.description = _name(name), clean_text(description, 500)
         switched = found.active != active
         if switched:
@@ -235,7 +224,7 @@ def _store(milestone: Milestone, targets: list[Segment], words: str, author: Any
     except IntegrityError as error:
         if "milestone_name_unique" in str(error):
             text = f"There is already a milestone named “{milestone.name}”. Choose another name."
-            raise MilestoneNameTaken(text) from error
+            raise NameTaken(text) from error
         raise
     milestone.segments.set(targets)
     if different:

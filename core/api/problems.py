@@ -18,8 +18,9 @@ from django.http import Http404, HttpRequest, JsonResponse
 from django.utils.encoding import iri_to_uri
 from rest_framework import exceptions, status
 
-from core.intake import BadValue, short
+from core.intake import BadValue, NameTaken, short
 from core.logs import request_id
+from core.versions import Stale
 
 log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
@@ -166,6 +167,10 @@ def translate(error: Exception) -> ApiProblem | None:
         return ApiProblem(code, f"{some} not valid; “errors” says which and why.", 400, faults)
     if isinstance(error, BadValue):
         return ApiProblem("validation", str(error), 400)
+    if isinstance(error, NameTaken):
+        return ApiProblem("name-taken", str(error), 409, [Fault(str(error), "name-taken", "/name")])
+    if isinstance(error, Stale):
+        return ApiProblem("stale", f"{error} Read it again and send its ETag.", 412)
     if isinstance(error, Http404):
         return ApiProblem("not-found", _WORDS[404], 404)
     if isinstance(error, PermissionDenied):

@@ -9,8 +9,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts.fields import Subject, vocabulary
-from core.intake import BadValue
-from segments.editing import NameTaken, SegmentInUse, StaleSegment, save_segment
+from core.intake import BadValue, NameTaken
+from core.versions import Stale
+from segments.editing import SegmentInUse, save_segment
 from segments.models import Segment
 from segments.rule_form import read_form, take_step
 from segments.rule_widget import RuleField, RuleWidget
@@ -64,7 +65,7 @@ class SegmentForm(forms.ModelForm):
                 with transaction.atomic():
                     self.store(author=None)
                     transaction.set_rollback(True)
-            except (RuleError, NameTaken, BadValue, SegmentInUse, StaleSegment) as error:
+            except (RuleError, NameTaken, BadValue, SegmentInUse, Stale) as error:
                 self.add_error(*_place_of(error))
         return cleaned
 
@@ -93,7 +94,7 @@ def _place_of(error: Exception) -> tuple[str | None, ValidationError]:
         return "rule", ValidationError([problem.message for problem in error.problems[:5]])
     if isinstance(error, SegmentInUse):
         return "active", ValidationError(str(error))
-    if isinstance(error, StaleSegment):
+    if isinstance(error, Stale):
         text = f"{error} Open the form again to see it; what you typed is still below."
         return None, ValidationError(text)
     return "name", ValidationError(str(error))

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from core.api.problems import ApiProblem, Fault, faults_of, in_use, unusable
-from core.intake import BadValue
-from segments.editing import NameTaken, StaleSegment
+from core.api.problems import ApiProblem, faults_of, in_use, unusable
 from segments.questions import PREVIEW_LIMIT_MS, PreviewTooSlow
 from segments.rules.tree import RuleError
 from segments.uses import SegmentInUse
@@ -37,13 +35,7 @@ def explained() -> Iterator[None]:
         yield
     except RuleError as error:
         raise rule_problem(error) from error
-    except NameTaken as error:
-        raise ApiProblem("name-taken", str(error), 409, [Fault(str(error), "name-taken", "/name")]) from error
     except SegmentInUse as error:
         raise use_problem(error) from error
-    except StaleSegment as error:
-        raise ApiProblem("stale", f"{error} Read it again and send its ETag.", 412) from error
     except PreviewTooSlow as error:
         raise ApiProblem("preview-too-slow", TOO_SLOW, 503, headers={"Retry-After": "60"}) from error
-    except BadValue as error:
-        raise ApiProblem("validation", str(error), 400) from error

@@ -12,12 +12,13 @@ from django.db import IntegrityError, transaction
 from accounts.facts import define_attribute
 from accounts.models import Account, TeamMember
 from alerts import handling
-from alerts.editing import Assigning, RuleNameTaken, StaleRule, delete_alert_rule, save_alert_rule, set_rule_active
+from alerts.editing import Assigning, delete_alert_rule, save_alert_rule, set_rule_active
 from alerts.models import Alert, AlertEntry, AlertRule
 from alerts.raising import explained_now, raise_alerts
 from alerts.reasons import reason_of, say_the_same
 from core.clock import moment
-from core.intake import BadValue
+from core.intake import BadValue, NameTaken
+from core.versions import Stale
 from csbox.pipeline import refresh_everything
 from health.models import AccountHealth
 from segments.editing import SegmentInUse, delete_segment
@@ -276,9 +277,9 @@ def test_bad_rules_are_refused_with_the_place() -> None:
         with pytest.raises(BadValue):
             save_alert_rule(None, **{"name": "x", "condition": FEW} | given)
     rule = made()
-    with pytest.raises(RuleNameTaken):
+    with pytest.raises(NameTaken):
         made("FEW LICENCES")
-    with pytest.raises(StaleRule):
+    with pytest.raises(Stale):
         save_alert_rule(rule, name="x", condition=FEW, expected_version=7)
     assert AlertRule.objects.count() == 1 and Segment.everything.filter(internal=True).count() == 1
     delete_alert_rule(rule)

@@ -15,8 +15,6 @@ from alerts.milestones.backfilling import date_reached, is_search_due
 from alerts.milestones.editing import (
     Expected,
     MilestoneInUse,
-    MilestoneNameTaken,
-    StaleMilestone,
     delete_milestone,
     move_milestone,
     save_milestone,
@@ -28,7 +26,8 @@ from alerts.milestones.reaching import reach_for
 from alerts.milestones.tasks import look_at_milestones
 from alerts.models import AccountMilestone, Alert, Milestone, MilestoneChange
 from core.clock import moment
-from core.intake import BadValue
+from core.intake import BadValue, NameTaken
+from core.versions import Stale
 from csbox.pipeline import refresh_accounts, refresh_everything
 from segments.editing import SegmentInUse, delete_segment
 from segments.models import AccountMembership, Segment
@@ -312,9 +311,9 @@ def test_bad_definitions_are_refused_with_the_place() -> None:
     ):  # fmt: skip
         with pytest.raises(BadValue):
             save_milestone(None, **{"name": "x", "condition": MANY} | given)
-    with pytest.raises(MilestoneNameTaken):
+    with pytest.raises(NameTaken):
         made("MANY LICENCES")
-    with pytest.raises(StaleMilestone):
+    with pytest.raises(Stale):
         save_milestone(milestone, name="x", condition=MANY, expected_version=7)
     assert save_milestone(None, name="New", condition=MANY).key == "new-2"
     assert [milestone.position, move_milestone(milestone, 5)] == [1, 2]

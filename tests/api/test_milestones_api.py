@@ -13,7 +13,9 @@ from alerts.milestones.tasks import look_at_milestones
 from alerts.models import Milestone
 from core.clock import moment
 from csbox.pipeline import refresh_everything
-from tests.api.conftest import ApiClient
+from segments.editing import delete_segment
+from tests import factories
+from tests.api.conftest import ApiClient, code_of
 
 pytestmark = pytest.mark.django_db
 MANY = {"match": "all", "rules": [{"field": "account.licences", "op": "at_least", "value": 10}]}
@@ -38,7 +40,12 @@ def test_a_milestone_from_making_to_deleting(company: Any, as_: Callable[[str], 
         told = answer.json()
         codes = [told["type"].rsplit("/", 1)[-1], *(fault["code"] for fault in told.get("errors", []))]
         assert answer.status_code in (400, 422) and code in codes, (wrong, answer.content)
-    assert manager("POST", "milestones/", body).status_code == 409
+    taken = manager("POST", "milestones/", body)
+    assert (taken.status_code, code_of(taken), taken.json()["errors"][0]["pointer"]) == (409, "name-taken", "/name")
+    late = factories.segment("Late", {"field": "milestone.many-licences", "op": "is", "value": "overdue"})
+    used = manager("DELETE", at, match=manager.etag(at))
+    assert (used.status_code, used.json()["errors"][0]["detail"]) == (409, "Used by the segment “Late”.")
+    delete_segment(late)
     assert manager("POST", f"{at}move/", {"by": -1}).json()["position"] == 1
     assert manager("DELETE", at, match=manager.etag(at)).status_code == 204
     assert not Milestone.objects.exists()

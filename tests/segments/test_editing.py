@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 
-from core.intake import BadValue
+from core.intake import BadValue, NameTaken
+from core.versions import Stale
 from segments.editing import (
-    NameTaken,
     SegmentInUse,
-    StaleSegment,
     clone_segment,
     delete_segment,
     move_segment,
@@ -57,7 +56,7 @@ def test_a_save_without_a_change_makes_no_version_and_still_refreshes(segment: A
 def test_an_older_editor_cannot_overwrite_a_newer_save(segment: Any) -> None:
     big = segment("Big", mrr_from(500))
     save_segment(big, name="Big", rule=mrr_from(800), expected_version=1)
-    with pytest.raises(StaleSegment) as stale:
+    with pytest.raises(Stale) as stale:
         save_segment(big, name="Big", rule=mrr_from(100), expected_version=1)
     assert stale.value.current.rule == mrr_from(800)
     assert Segment.objects.get(pk=big.pk).rule == mrr_from(800)

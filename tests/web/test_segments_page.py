@@ -86,6 +86,33 @@ def test_a_clone_stands_under_the_original_hidden_and_opens(manager: Client, com
     assert order() == ["Growth plan", "Large", "Hidden one"]
 
 
+def test_a_copy_that_is_used_since_stays_and_says_by_what(manager: Client, company: Company) -> None:
+    token = undo_token(manager.post(f"/segments/{company.segments['growth'].pk}/clone/"))
+    copy = Segment.objects.latest("pk")
+    factories.segment("Built on it", {"segment": copy.key, "op": "in"})
+    page = text(manager.post(f"/undo/{token}/", follow=True).content.decode())
+    assert f"{copy.name} is used by segment “Built on it”. Remove it there first." in page
+    assert Segment.objects.filter(pk=copy.pk).exists()
+
+
+def test_a_segment_is_not_switched_off_by_undo_while_something_uses_it(manager: Client, company: Company) -> None:
+    growth = company.segments["growth"]
+    manager.post(f"/segments/{growth.pk}/active/", {"active": "0"})
+    token = undo_token(manager.post(f"/segments/{growth.pk}/active/", {"active": "1"}))
+    factories.segment("Built on it", {"segment": growth.key, "op": "in"})
+    page = text(manager.post(f"/undo/{token}/", follow=True).content.decode())
+    assert f"{growth.name} is used by segment “Built on it”." in page
+
+
+def test_a_segment_that_names_what_is_gone_is_not_cloned_and_says_so(manager: Client, company: Company) -> None:
+    growth = company.segments["growth"]
+    Segment.objects.filter(pk=growth.pk).update(
+        rule={"match": "all", "rules": [{"field": "account.gone", "op": "is_set"}]}
+    )
+    page = text(manager.post(f"/segments/{growth.pk}/clone/", follow=True).content.decode())
+    assert f"{growth.name} cannot be cloned: There is no field “account.gone”." in page
+
+
 def test_a_segment_in_use_is_neither_deleted_nor_switched_off(manager: Client, company: Company) -> None:
     growth = company.segments["growth"]
     factories.segment("Uses it", {"segment": growth.key, "op": "in"})

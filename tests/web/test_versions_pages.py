@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from django.test import Client
 
+from alerts.editing import save_alert_rule
+from alerts.models import AlertRule
 from segments.models import Segment, SegmentVersion
 from segments.refresh import refresh_due
 from tests import factories
 from tests.playbooks.conftest import playbook
 from tests.web.conftest import Company
 from tests.web.reading import text
+from tests.web.test_actions import undo_token
 from tests.web.test_builder import opened, send
+
+FEW = {"match": "all", "rules": [{"field": "account.licences", "op": "at_most", "value": 5}]}
 
 
 def changed(client: Client, segment: Segment, value: str, reason: str) -> None:
@@ -58,6 +63,32 @@ def test_a_version_that_names_what_is_gone_cannot_be_restored(manager: Client, c
         manager.post(f"/segments/{large.pk}/versions/9/restore/", follow=True).content.decode()
     )
     assert csm.post(f"/segments/{large.pk}/versions/1/restore/").status_code == 403
+
+
+def test_a_restore_is_not_undone_over_what_somebody_saved_since(manager: Client, company: Company) -> None:
+    large = company.segments["large"]
+    changed(manager, large, "5000", "")
+    token = undo_token(manager.post(f"/segments/{large.pk}/versions/1/restore/"))
+    changed(manager, large, "7000", "")
+    page = text(manager.post(f"/undo/{token}/", follow=True).content.decode())
+    assert f"{large.name} was changed again since (version 4), so it was left as it is." in page
+    assert Segment.objects.get(pk=large.pk).rule["rules"][0]["value"] == 7000
+
+
+def test_a_restore_of_what_was_deleted_since_is_not_undone(manager: Client, company: Company) -> None:
+    made = factories.segment("Short-lived", {"field": "account.mrr", "op": "at_least", "value": 1})
+    changed(manager, made, "2", "")
+    token = undo_token(manager.post(f"/segments/{made.pk}/versions/1/restore/"))
+    manager.post(f"/segments/{made.pk}/delete/")
+    assert "This can no longer be undone." in text(manager.post(f"/undo/{token}/", follow=True).content.decode())
+
+
+def test_a_rule_whose_message_names_what_is_gone_is_not_restored_and_says_so(manager: Client) -> None:
+    rule = save_alert_rule(None, name="Few licences", condition=FEW, segments=[])
+    save_alert_rule(rule, name="Few licences", condition=FEW, segments=[], hold_days=3)
+    AlertRule.objects.filter(pk=rule.pk).update(message="{{ account.gone }} fell")
+    page = text(manager.post(f"/alerts/rules/{rule.pk}/versions/1/restore/", follow=True).content.decode())
+    assert "Version 1 cannot be restored: The message names “account.gone”, and there is no such field." in page
 
 
 def test_the_builder_says_what_saving_changes_elsewhere(manager: Client, company: Company) -> None:

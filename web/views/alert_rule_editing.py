@@ -16,14 +16,15 @@ from accounts.fields import Stage
 from accounts.models import Account, AssignmentRole, TeamMember
 from alerts.consequences import consequences_of, free_playbooks, save_consequences, shared_channels
 from alerts.definition import Definition
-from alerts.editing import RuleNameTaken, StaleRule, save_alert_rule
+from alerts.editing import save_alert_rule
 from alerts.messages import sayable
 from alerts.models import AlertReplay, AlertRule
 from alerts.models.alert import Severity
 from alerts.replaying.running import start_replay
-from core.intake import BadValue, whole
+from core.intake import BadValue, NameTaken, whole
 from core.reports import cancel_report
 from core.superseding import Superseded
+from core.versions import Stale
 from core.working import NotNow
 from segments.models import Segment
 from segments.picker import catalogue
@@ -123,13 +124,13 @@ def _save(request: HttpRequest, draft: RuleDraft, reader: Reader) -> HttpRespons
             save_consequences(saved, follow, task=task, author=request.user)
     except RuleError as error:
         draft.problems = error.problems
-    except RuleNameTaken as error:
+    except NameTaken as error:
         draft.errors["name"] = str(error)
     except BadValue as error:
         draft.errors["general"] = str(error)
     except AlertRule.DoesNotExist:
         draft.rule, draft.errors["general"] = None, GONE
-    except StaleRule as stale:
+    except Stale as stale:
         draft.theirs = stale.current.versions.select_related("author__member").first()
         draft.version = stale.current.version
     else:

@@ -13,10 +13,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.fields import Subject
 from accounts.models import Account
-from core.intake import BadValue, whole
+from core.intake import BadValue, NameTaken, whole
 from core.superseding import Superseded
+from core.versions import Stale
 from health.models import Band
-from segments.editing import NameTaken, SegmentInUse, StaleSegment, save_segment
+from segments.editing import SegmentInUse, save_segment
 from segments.impact import knock_on
 from segments.linting import TITLES, note_preview
 from segments.models import Segment, SegmentVersion
@@ -138,7 +139,7 @@ def _save(request: HttpRequest, draft: Draft) -> HttpResponse | None:
         draft.errors["name"] = str(error)
     except SegmentInUse as error:
         draft.errors["active"] = str(error)
-    except StaleSegment as stale:
+    except Stale as stale:
         draft.theirs = SegmentVersion.objects.filter(segment=stale.current).select_related("author").first()
         draft.version = stale.current.version
     else:

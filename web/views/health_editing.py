@@ -18,9 +18,9 @@ from accounts.models import Account
 from core.deadline import TooSlow, time_limit
 from core.intake import BadValue, whole
 from core.superseding import Superseded
-from core.versions import Change
+from core.versions import Change, Stale
 from health.definition import Definition, DefinitionError, read_definition
-from health.editing import StaleConfig, save_config
+from health.editing import save_config
 from health.effect import LIMIT_MS, effect_of
 from health.models import HealthConfig, HealthConfigVersion
 from health.overlap import overlaps
@@ -167,7 +167,7 @@ def _save(request: HttpRequest, editing: Editing, reader: Reader) -> HttpRespons
         editing.problems = [Problem("/reason", "invalid-text", str(error))]
     except HealthConfig.DoesNotExist:
         editing.config, editing.gone = None, True
-    except StaleConfig as stale:
+    except Stale as stale:
         current = stale.current
         versions = HealthConfigVersion.objects.filter(config=current).select_related("author__member")
         editing.theirs = versions.first()
@@ -184,7 +184,7 @@ def _saved(request: HttpRequest, saved: HealthConfig, before: int) -> HttpRespon
     if before and saved.version == before:
         notify(request, f"{saved.name} saved. What it measures is the same, so version {before} stays.")
     else:
-        token = keep_version(request, "config", saved.pk, before, back=back) if before else ""
+        token = keep_version(request, "config", saved, back=back) if before else ""
         notify(request, f"{saved.name} saved as version {saved.version}. Every account is being scored.", undo=token)
     return HttpResponseRedirect(back)
 

@@ -17,8 +17,6 @@ from accounts.models import Account
 from alerts.milestones.backfilling import asks_events_only
 from alerts.milestones.editing import (
     MilestoneInUse,
-    MilestoneNameTaken,
-    StaleMilestone,
     delete_milestone,
     move_milestone,
     save_milestone,
@@ -28,8 +26,9 @@ from alerts.milestones.previewing import preview_milestone
 from alerts.milestones.progress import progress_of, times_by_segment
 from alerts.milestones.starting import dates_to_count_from
 from alerts.models import Milestone
-from core.intake import BadValue
+from core.intake import BadValue, NameTaken
 from core.superseding import Superseded
+from core.versions import Stale
 from segments.models import Segment
 from segments.picker import catalogue
 from segments.questions import PreviewTooSlow, Reader, preview
@@ -104,11 +103,11 @@ def _save(request: HttpRequest, draft: MilestoneDraft) -> Milestone | None:
             else:
                 at = problem.pointer.removeprefix("/condition")
                 draft.problems.append(Problem(at, problem.code, problem.message, problem.allowed))
-    except MilestoneNameTaken as error:
+    except NameTaken as error:
         draft.errors["name"] = str(error)
     except BadValue as error:
         draft.errors["name" if not draft.name.strip() else "days"] = str(error)
-    except StaleMilestone as stale:
+    except Stale as stale:
         draft.theirs = stale.current.versions.select_related("author").first()
         draft.version = stale.current.version
     return None

@@ -19,6 +19,7 @@ from segments.holding.telling import unseen
 from segments.holding.telling import words_of as words_of_notice
 from segments.models import Segment
 from segments.questions import Reader
+from segments.rules.tree import RuleError
 from segments.trends import joined_left
 from segments.uses import SegmentInUse
 from web.charts import Mix
@@ -200,7 +201,10 @@ def segment_active(request: HttpRequest, pk: int) -> HttpResponse:
 @inverse("active")
 def _active_back(request: HttpRequest, data: dict[str, Any]) -> str:
     segment = Segment.objects.get(pk=data["segment"])
-    set_active(segment, data["active"])
+    try:
+        set_active(segment, data["active"])
+    except SegmentInUse as used:
+        return str(used)
     return f"{segment.name} switched {'on' if data['active'] else 'off'} again."
 
 
@@ -210,7 +214,11 @@ def segment_clone(request: HttpRequest, pk: int) -> HttpResponse:
     """Copy a segment under the original, hidden, and open the copy for editing."""
     editors_only(request)
     original = get_object_or_404(Segment, pk=pk)
-    copy = clone_segment(original, author=request.user)
+    try:
+        copy = clone_segment(original, author=request.user)
+    except RuleError as error:
+        notify(request, f"{original.name} cannot be cloned: {error.problems[0].message}")
+        return HttpResponseRedirect(reverse("segment_edit", args=[pk]))
     token = keep_inverse(request, "clone", {"segment": copy.pk}, back=reverse("segments"))
     notify(request, f"{original.name} cloned. The copy is hidden until you show it.", undo=token)
     return HttpResponseRedirect(reverse("segment_edit", args=[copy.pk]))
@@ -221,7 +229,10 @@ def _unclone(request: HttpRequest, data: dict[str, Any]) -> str:
     segment = Segment.objects.filter(pk=data["segment"]).first()
     if segment is None:
         return "The copy was deleted already."
-    delete_segment(segment)
+    try:
+        delete_segment(segment)
+    except SegmentInUse as used:
+        return str(used)
     return f"{segment.name} removed."
 
 

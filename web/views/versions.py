@@ -15,17 +15,15 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from alerts import versions as of_rules
-from alerts.editing import StaleRule
 from alerts.models import AlertRule, Playbook
 from alerts.playbooks import versions as of_playbooks
 from alerts.playbooks.editing import StalePlaybook
-from core.versions import UnknownVersion, VersionChange
+from core.intake import BadValue
+from core.versions import Stale, UnknownVersion, VersionChange
 from health import versions as of_configs
 from health.definition import DefinitionError
-from health.editing import StaleConfig
 from health.models import HealthConfig
 from segments import versions as of_segments
-from segments.editing import StaleSegment
 from segments.models import Segment
 from segments.questions import Reader
 from segments.rules.tree import RuleError
@@ -94,37 +92,40 @@ def restore(request: HttpRequest, kind: str, pk: int, number: int) -> HttpRespon
     back = reverse(f"{kind}_versions", args=[pk])
     try:
         saved = of.restore(record, number, author=request.user)
-    except (RuleError, DefinitionError) as error:
-        notify(request, _refused(number, error))
-    except (UnknownVersion, StaleSegment, StaleConfig, StaleRule, StalePlaybook) as error:
+    except (UnknownVersion, Stale, StalePlaybook) as error:
         notify(request, str(error))
+    except (RuleError, DefinitionError, BadValue) as error:
+        notify(request, _refused(number, error))
     else:
         if saved.version == record.version:
             notify(request, f"Version {number} says what the present one says. Nothing was changed.")
         else:
-            token = keep_version(request, kind, record.pk, record.version, back=back)
+            token = keep_version(request, kind, saved, back=back)
             notify(request, f"Version {number} restored as version {saved.version}.{of.then}", undo=token)
     return HttpResponseRedirect(back)
 
 
-def keep_version(request: HttpRequest, kind: str, pk: int, number: int, *, back: str) -> str:
-    """Keep that a version can be brought back by undoing; the token for the notice."""
-    return keep_inverse(request, UNDO, {"kind": kind, "pk": pk, "number": number}, back=back)
+def keep_version(request: HttpRequest, kind: str, saved: Any, *, back: str) -> str:
+    """Keep that the version before the one that was just saved can be brought back; the token for the notice."""
+    return keep_inverse(request, UNDO, {"kind": kind, "pk": saved.pk, "by": saved.version}, back=back)
 
 
 @inverse(UNDO)
 def _restore_back(request: HttpRequest, data: dict[str, Any]) -> str:
     editors_only(request)
-    of, number = VERSIONED[data["kind"]], data["number"]
-    record = of.rows().filter(pk=data["pk"]).first()
-    if record is None:
-        return "It was deleted meanwhile."
+    of, number = VERSIONED[data["kind"]], data["by"] - 1
+    record = of.rows().get(pk=data["pk"])
+    if record.version != data["by"]:
+        return f"{record.name} was changed again since (version {record.version}), so it was left as it is."
     try:
         saved = of.restore(record, number, author=request.user)
-    except (RuleError, DefinitionError) as error:
+    except (Stale, StalePlaybook) as error:
+        return str(error)
+    except (RuleError, DefinitionError, BadValue) as error:
         return _refused(number, error)
     return f"Version {number} is in use again, as version {saved.version}."
 
 
-def _refused(number: int, error: RuleError | DefinitionError) -> str:
-    return f"Version {number} cannot be restored: {error.problems[0].message}"
+def _refused(number: int, error: RuleError | DefinitionError | BadValue) -> str:
+    why = str(error) if isinstance(error, BadValue) else error.problems[0].message
+    return f"Version {number} cannot be restored: {why}"
