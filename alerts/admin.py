@@ -14,6 +14,7 @@ from accounts.models import TeamMember
 from alerts import handling
 from alerts.comparing.admin import ComparedAccountAdmin, ComparisonAdmin
 from alerts.consequences import (
+    TASK_DAYS,
     Consequences,
     NewTask,
     consequences_of,
@@ -72,7 +73,7 @@ class AlertRuleForm(TriedForm):
         help_text="Its title, such as Call {{ account.name }}. Makes a playbook of one step.",
     )  # fmt: skip
     task_days = forms.IntegerField(
-        min_value=0, max_value=LONGEST, initial=2, required=False, label="due in working days"
+        min_value=0, max_value=LONGEST, initial=TASK_DAYS, required=False, label="due in working days"
     )
     reason = forms.CharField(max_length=255, required=False, help_text="One line for the history of the rule.")
 
@@ -96,9 +97,9 @@ class AlertRuleForm(TriedForm):
             self.initial.setdefault(name, [one.pk for one in chosen])
 
     def clean_task_days(self) -> int:
-        """Two days if nothing is said."""
+        """The usual ones if nothing is said."""
         days = self.cleaned_data["task_days"]
-        return 2 if days is None else int(days)
+        return TASK_DAYS if days is None else int(days)
 
     def saved(self, author: Any = None) -> AlertRule:
         """Save through the one way in which rules change, and what follows from their alerts."""

@@ -7,8 +7,9 @@ from typing import Any
 from django.db import transaction
 
 from alerts.consequences import copy_consequences
-from alerts.editing import Assigning, free_rule_name, save_alert_rule
+from alerts.editing import Assigning, save_alert_rule
 from alerts.models import AlertRule
+from core.names import free_name
 
 
 def clone_alert_rule(rule: AlertRule, *, author: Any = None) -> AlertRule:
@@ -19,7 +20,7 @@ def clone_alert_rule(rule: AlertRule, *, author: Any = None) -> AlertRule:
     with transaction.atomic():
         made = save_alert_rule(
             None,
-            name=free_rule_name(f"{rule.name[:105]} (copy)"),
+            name=free_name(f"{rule.name[:105]} (copy)", AlertRule.objects.all()),
             segments=list(rule.segments.all()),
             active=False,
             include_existing=rule.include_existing,

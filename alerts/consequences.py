@@ -11,9 +11,12 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import TeamMember
 from alerts.models import AlertRule, NoticeChannel, Playbook, RuleNotices
-from alerts.playbooks.editing import Coming, free_playbook_name, save_playbook
+from alerts.playbooks.editing import Coming, save_playbook
 from core.intake import BadValue, clean_text
+from core.names import free_name
 from health.definition import DefinitionError
+
+TASK_DAYS = 2  # working days, if nothing is said
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class NewTask:
     """A task that is to be made with every alert, in so many working days, for whoever the alerts are given to."""
 
     title: str
-    days: int
+    days: int = TASK_DAYS
 
 
 def shared_channels() -> QuerySet[NoticeChannel]:
@@ -52,7 +55,7 @@ def copy_consequences(of: AlertRule, to: AlertRule, *, author: Any = None) -> No
     now = consequences_of(of)
     save_consequences(to, replace(now, playbooks=()), author=author)
     for playbook in now.playbooks:
-        copy = free_playbook_name(f"{playbook.name[:105]} (copy)")
+        copy = free_name(f"{playbook.name[:105]} (copy)", Playbook.objects.all())
         _begin(playbook, to, author, copy=copy)
 
 
@@ -121,7 +124,7 @@ def _steps(rule: AlertRule, task: NewTask) -> dict[str, Any]:
 
 def _add_task(rule: AlertRule, steps: dict[str, Any], author: Any) -> None:
     coming = Coming(rule=rule, again=Playbook.Again.ALWAYS)
-    name = free_playbook_name(f"{rule.name}: task")
+    name = free_name(f"{rule.name[:112]}: task", Playbook.objects.all())
     try:
         save_playbook(None, name=name, definition=steps, coming=coming, author=author)
     except DefinitionError as error:

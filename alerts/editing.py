@@ -17,7 +17,7 @@ from alerts.messages import check_message
 from alerts.models import Alert, AlertEntry, AlertRule, AlertRuleVersion
 from alerts.models.alert import Severity
 from alerts.raising import OF_ALERTS
-from core.intake import BadValue, NameTaken, clean_text, fold
+from core.intake import BadValue, NameTaken, clean_text
 from core.jobs import enqueue
 from core.locks import xact_lock
 from core.versions import Stale
@@ -122,15 +122,6 @@ def delete_alert_rule(rule: AlertRule, *, author: Any = None) -> None:
         changes = {"deleted_at": now, "active": False, "watch": None, "clear_watch": None}
         AlertRule.objects.filter(pk=found.pk).update(**changes)
         Segment.everything.filter(pk__in=watches).delete()
-
-
-def free_rule_name(name: str) -> str:
-    """The name, or the name with the first number that is not taken."""
-    taken = set(AlertRule.objects.values_list("name_folded", flat=True))
-    found, number = name[:120], 2
-    while fold(found) in taken:
-        found, number = f"{name[:112]} {number}", number + 1
-    return found
 
 
 def _take(rule: AlertRule, definition: Definition) -> None:

@@ -21,9 +21,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accounts.models import AssignmentRole
-from alerts.editing import Assigning, free_rule_name, save_alert_rule
+from alerts.editing import Assigning, save_alert_rule
 from alerts.models import AlertRule
 from alerts.models.alert import Severity
+from core.names import free_name
 from segments.questions import Reader
 from segments.written import Rule, days, either, every, is_, number_now, share
 
@@ -142,7 +143,7 @@ def take_stock_rule(key: str, *, author: Any = None, include_existing: bool = Fa
         raise LookupError(key)
     return save_alert_rule(
         None,
-        name=free_rule_name(stock.name),
+        name=free_name(stock.name, AlertRule.objects.all()),
         message=stock.message,
         type=stock.type,
         severity=stock.severity,

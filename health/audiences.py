@@ -13,8 +13,9 @@ from django.db.models import Count, QuerySet
 
 from accounts.fields import Stage
 from accounts.models import Account, AccountLevel, LifecycleStage
+from core.names import free_name
 from health.models import HealthConfig
-from segments.editing import free_name, save_segment
+from segments.editing import save_segment
 from segments.models import Segment
 from segments.questions import Reader
 from segments.stages import stages_of
@@ -74,7 +75,7 @@ def segment_for(audience: Audience, author: Any = None) -> Segment | None:
         return audience.segment
     return save_segment(
         None,
-        name=free_name(audience.name),
+        name=free_name(audience.name, Segment.objects.all()),
         rule=audience.rule,
         description=f"Made with the health config of {audience.name}.",
         author=author,

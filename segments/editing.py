@@ -9,8 +9,9 @@ from django.db.models import Max
 from django.utils.text import slugify
 
 from accounts.fields import Subject
-from core.intake import BadValue, NameTaken, clean_text, fold
+from core.intake import BadValue, NameTaken, clean_text
 from core.locks import xact_lock
+from core.names import free_name
 from core.versions import Stale
 from segments.models import Segment, SegmentVersion
 from segments.ordering import CircularSegments, edges_of, topological
@@ -99,7 +100,7 @@ def clone_segment(segment: Segment, *, author: Any = None) -> Segment:
         original = Segment.everything.get(pk=segment.pk)
         copy = save_segment(
             None,
-            name=free_name(f"{original.name} (copy)"),
+            name=free_name(f"{original.name[:105]} (copy)", Segment.objects.all()),
             rule=original.rule,
             subject=original.subject,
             description=original.description,
@@ -167,17 +168,6 @@ def reorder_segments(ids: list[int]) -> None:
             raise ValueError("The order names a segment twice, or one that does not exist.")
         given = iter(ids)
         _write_order([next(given) if pk in set(ids) else pk for pk in order])
-
-
-def free_name(name: str) -> str:
-    """The name, or the name with the first number that is not taken."""
-    taken = set(Segment.objects.values_list("name_folded", flat=True))
-    found, number = name[:120], 2
-    while fold(found) in taken:
-        head = name.removesuffix(")") if name.endswith("(copy)") else name
-        found = f"{head[:110]} {number})" if head != name else f"{head[:110]} {number}"
-        number += 1
-    return found
 
 
 def free_key(name: str) -> str:

@@ -15,7 +15,8 @@ from django.utils.text import slugify
 
 from accounts.fields import Subject
 from accounts.models import Account, AccountLevel, Relationship
-from segments.editing import free_name, save_segment
+from core.names import free_name
+from segments.editing import save_segment
 from segments.models import Segment
 from segments.questions import Reader
 from segments.rules.tree import to_json
@@ -232,7 +233,7 @@ def take_preset(key: str, *, author: Any = None) -> Segment:
         raise LookupError(key)
     return save_segment(
         None,
-        name=free_name(preset.name),
+        name=free_name(preset.name, Segment.objects.all()),
         rule=preset.rule,
         subject=preset.subject,
         description=preset.description,

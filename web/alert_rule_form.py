@@ -14,7 +14,7 @@ from django.http import QueryDict
 
 from accounts.fields import Vocabulary
 from accounts.models import AssignmentRole, TeamMember
-from alerts.consequences import Consequences, NewTask, consequences_of, free_playbooks, shared_channels
+from alerts.consequences import TASK_DAYS, Consequences, NewTask, consequences_of, free_playbooks, shared_channels
 from alerts.definition import LONGEST, Definition, read_definition
 from alerts.editing import Assigning
 from alerts.messages import check_message
@@ -61,7 +61,7 @@ class RuleDraft:
     channels: list[str] = field(default_factory=list)
     playbooks: list[str] = field(default_factory=list)
     task: str = ""
-    task_days: str = "2"
+    task_days: str = str(TASK_DAYS)
     trees: dict[str, Tree] = field(default_factory=lambda: {root: empty() for root in ROOTS})
     places: dict[str, dict[str, Place]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)

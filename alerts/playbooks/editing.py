@@ -140,15 +140,6 @@ def delete_playbook(playbook: Playbook) -> None:
         Playbook.objects.filter(pk=playbook.pk).delete()
 
 
-def free_playbook_name(name: str) -> str:
-    """The name, or the name with the first number that is not taken."""
-    taken = set(Playbook.objects.values_list("name_folded", flat=True))
-    found, number = name[:120], 2
-    while fold(found) in taken:
-        found, number = f"{name[:112]} {number}", number + 1
-    return found
-
-
 def free_key(name: str) -> str:
     """A slug of the name that no playbook has."""
     base = slugify(name)[:70] or "playbook"

@@ -8,8 +8,9 @@ from django.db.models import F
 
 from accounts.models import Account
 from core.clock import moment
+from core.names import free_name
 from integrations.demo.questions import SEGMENTS
-from segments.editing import free_name, save_segment
+from segments.editing import save_segment
 from segments.explaining import explain_accounts, explain_members
 from segments.models import AccountMembership, RefreshRun, Segment
 from segments.presets import presets, take_preset
@@ -25,7 +26,7 @@ def take_every_segment() -> None:
         take_preset(preset.key)
     for title, _, rule, _ in SEGMENTS:
         try:
-            save_segment(None, name=free_name(title), rule=rule)
+            save_segment(None, name=free_name(title, Segment.objects.all()), rule=rule)
         except RuleError:
             continue  # it is about an attribute that only the demo company has
     assert Segment.objects.count() >= len(presets()) + 6
