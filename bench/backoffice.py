@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Iterator
 from statistics import median
 from typing import Any
@@ -11,11 +10,11 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
-from django.db import connection
-from django.test import Client, RequestFactory
+from django.test import RequestFactory
 from django.urls import reverse
 
-from bench.listing import Watch, prepare
+from bench.asking import Ask, asked_in_turn, signed_in
+from bench.listing import prepare
 
 GOAL_MS = 1_000  # people wait for a list of the back office as for any page; the whole of it, nothing kept from before
 
@@ -23,28 +22,14 @@ GOAL_MS = 1_000  # people wait for a list of the back office as for any page; th
 def measure(asked: argparse.Namespace) -> dict[str, Any]:
     """Ask for every page in turn; milliseconds of the whole view, the slowest pages first."""
     prepare(asked)
-    person = get_user_model().objects.create_superuser("bench")
-    client = Client(SERVER_NAME="localhost", raise_request_exception=True)
-    client.force_login(person, "django.contrib.auth.backends.ModelBackend")
-    pages = dict(_pages(person))
-    times: dict[str, list[float]] = {name: [] for name in pages}
-    notes: dict[str, Watch] = {}
-    for number in range(asked.rounds + 1):
-        for name, address in pages.items():
-            notes[name] = watch = Watch()
-            with connection.execute_wrapper(watch):
-                began = time.perf_counter()
-                answer = client.get(address, secure=True, follow=True)  # what exists once has no list
-                took = (time.perf_counter() - began) * 1000
-            if answer.status_code != 200:
-                raise SystemExit(f"“{name}” was answered with {answer.status_code}.")
-            if number:  # the first round fills caches
-                times[name].append(took)
+    client = signed_in()
+    addresses = dict(_pages(get_user_model().objects.get(username="bench")))
+    times, _, notes = asked_in_turn({name: _asking(one) for name, one in addresses.items()}, client, asked.rounds)
     slowest = sorted(times, key=lambda name: -median(times[name]))
     return {
         "measured": "admin",
         "accounts": asked.accounts,
-        "pages": len(pages),
+        "pages": len(addresses),
         "p50_ms": round(median(one for values in times.values() for one in values), 1),
         "slowest_ms": round(median(times[slowest[0]]), 1),
         "goal_slowest_ms": GOAL_MS,
@@ -58,6 +43,10 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
             for name in slowest[:10]
         },
     }
+
+
+def _asking(address: str) -> Ask:
+    return lambda client: client.get(address, secure=True, follow=True)  # what exists once has no list
 
 
 def _pages(person: User) -> Iterator[tuple[str, str]]:

@@ -5,18 +5,14 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
-import time
-from collections.abc import Callable
-from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db import connection
-from django.test import Client
 from django.urls import reverse
 
 from bench import data
+from bench.asking import Ask, asked_in_turn, signed_in, summary
 from bench.questions import all_, is_, questions
 from core.clock import Moment, moment
 from health.editing import save_config
@@ -33,46 +29,6 @@ FROM accounts_relationship AS r, generate_series(0, 11) AS week
 WHERE draw(r.account_id, 'chart', 5) = 0 AND draw(r.id, 'week' || week, 2) = 0
 ON CONFLICT DO NOTHING
 """
-
-
-class Watch:
-    """Counts the statements of a request and keeps the slowest."""
-
-    def __init__(self) -> None:
-        self.number, self.slowest, self.text = 0, 0.0, ""
-
-    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        began = time.perf_counter()
-        try:
-            return execute(sql, params, many, context)
-        finally:
-            took = (time.perf_counter() - began) * 1000
-            self.number += 1
-            if took > self.slowest:
-                self.slowest, self.text = took, str(sql)
-
-
-class Effort:
-    """Processor time of this thread and of its database session: what neighbours on the machine do not stretch.
-
-    The session's is known where the server runs on the same Linux machine; parallel workers of it are not counted.
-    """
-
-    def __init__(self) -> None:
-        connection.ensure_connection()
-        self.pid, self.before, self.sessions = 0, 0.0, 0.0
-
-    def spent(self) -> float:
-        """Milliseconds so far; a connection that was opened anew counts on."""
-        if connection.connection is not None:
-            pid = connection.connection.info.backend_pid
-            try:
-                now = int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e6
-            except (OSError, ValueError):
-                now = 0.0
-            self.sessions += now - (self.before if pid == self.pid else 0.0)
-            self.pid, self.before = pid, now
-        return time.thread_time() * 1000 + self.sessions
 
 
 def states() -> dict[str, dict[str, Any]]:
@@ -131,26 +87,8 @@ def _score() -> None:
 def measure(asked: argparse.Namespace) -> dict[str, Any]:
     """Ask for every state in turn, so that none profits from its own last answer; milliseconds of the whole view."""
     prepare(asked)
-    client = Client(SERVER_NAME="localhost", raise_request_exception=True)
-    client.force_login(get_user_model().objects.create_superuser("bench"), "django.contrib.auth.backends.ModelBackend")
-    times: dict[str, list[float]] = {name: [] for name in states()}
-    efforts: dict[str, list[float]] = {name: [] for name in states()}
-    effort = Effort()
-    notes: dict[str, Watch] = {}
-    for number in range(asked.rounds * 10 + 1):
-        for name, query in states().items():
-            watch = Watch()
-            with connection.execute_wrapper(watch):
-                began, before = time.perf_counter(), effort.spent()
-                answer = client.get(reverse("accounts"), {"segment": HALF} | query, secure=True)
-                took = (time.perf_counter() - began) * 1000
-            if answer.status_code != 200:
-                raise SystemExit(f"“{name}” was answered with {answer.status_code}.")
-            if number:  # the first round fills caches
-                times[name].append(took)
-                efforts[name].append(effort.spent() - before)
-                if name not in notes or watch.slowest > notes[name].slowest:
-                    notes[name] = watch
+    asks: dict[str, Ask] = {name: _asking(query) for name, query in states().items()}
+    times, efforts, notes = asked_in_turn(asks, signed_in(), asked.rounds * 10)
     every = [one for values in times.values() for one in values]
     effort_of_all = [one for values in efforts.values() for one in values]
     half = Segment.objects.get(key=HALF).member_count
@@ -168,13 +106,5 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def summary(values: list[float], efforts: list[float], watch: Watch) -> dict[str, Any]:
-    """The figures of one state, with its slowest statement."""
-    return {
-        "p50_ms": round(median(values), 1),
-        "p95_ms": round(quantiles(values, n=20)[-1], 1),
-        "cpu_p50_ms": round(median(efforts), 1),
-        "statements": watch.number,
-        "slowest_statement_ms": round(watch.slowest, 1),
-        "slowest_statement": watch.text[:300],
-    }
+def _asking(query: dict[str, Any]) -> Ask:
+    return lambda client: client.get(reverse("accounts"), {"segment": HALF} | query, secure=True)

@@ -29,7 +29,7 @@ from alerts.milestones.editing import save_milestone
 from alerts.models import Alert, AlertRule
 from alerts.stock import STOCK, take_stock_rule
 from bench import events
-from bench.listing import Effort
+from bench.asking import Effort
 from bench.questions import questions
 from core.clock import moment
 from csbox import pipeline

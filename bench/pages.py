@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
-import time
 from collections.abc import Callable
 from statistics import median, quantiles
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
@@ -21,7 +19,8 @@ from alerts.editing import save_alert_rule
 from alerts.models import Task
 from alerts.raising import raise_alerts
 from bench import data
-from bench.listing import Effort, Watch, company, summary
+from bench.asking import asked_in_turn, signed_in, summary
+from bench.listing import company
 from bench.questions import all_, is_
 from core.clock import Moment, moment
 from health.editing import override_health, save_config, take_pulse
@@ -140,27 +139,8 @@ def _default() -> int:
 def measure(asked: argparse.Namespace) -> dict[str, Any]:
     """Ask for every page in turn; milliseconds of the whole view, and how many statements it sends."""
     prepare(asked)
-    client = Client(SERVER_NAME="localhost", raise_request_exception=True)
-    client.force_login(get_user_model().objects.create_superuser("bench"), "django.contrib.auth.backends.ModelBackend")
-    every, effort = pages(), Effort()
-    times: dict[str, list[float]] = {name: [] for name in every}
-    efforts: dict[str, list[float]] = {name: [] for name in every}
-    notes: dict[str, Watch] = {}
-    for number in range(asked.rounds * 5 + 1):
-        for name, ask in every.items():
-            watch = Watch()
-            with connection.execute_wrapper(watch):
-                began, before = time.perf_counter(), effort.spent()
-                answer = ask(client)
-                took = (time.perf_counter() - began) * 1000
-            if answer.status_code != 200:
-                raise SystemExit(f"“{name}” was answered with {answer.status_code}.")
-            if number:  # the first round fills caches
-                times[name].append(took)
-                efforts[name].append(effort.spent() - before)
-                if name not in notes or watch.slowest > notes[name].slowest:
-                    notes[name] = watch
-    told = {name: summary(times[name], efforts[name], notes[name]) for name in every}
+    times, efforts, notes = asked_in_turn(pages(), signed_in(), asked.rounds * 5)
+    told = {name: summary(times[name], efforts[name], notes[name]) for name in times}
     return {
         "measured": "pages",
         "accounts": asked.accounts,

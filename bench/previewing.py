@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 
 from bench import events
-from bench.listing import Effort
+from bench.asking import Effort
 from bench.questions import all_, any_, is_, questions, span
 from segments.models import Segment
 from segments.refresh import refresh_segments
