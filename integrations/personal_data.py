@@ -48,7 +48,6 @@ SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM receipts)
 """
 
 
-# Events of a visitor who is this person, that do not have their user yet.
 def _messages(subject: Subject) -> QuerySet[Message]:
     if subject.kind == ACCOUNT:
         return Message.objects.filter(account_ref=subject.external_id)

@@ -189,26 +189,26 @@ def _record(
         if shape is not SUBSCRIPTION:
             _refuse_erased(shape, by_id, outcome)
         manager: Any = shape.model._default_manager  # of three models with the same columns
-        named = by_id.keys() | {fact.external_id for fact in withdrawn}
+        back = _by_id(withdrawn)
+        named = by_id.keys() | back.keys()
         known = set(manager.filter(external_id__in=named).values_list("external_id", flat=True))
         new, changes = _new_rows(shape, by_id, known, source, start, outcome)
         if finish:
             finish(list(new.values()))
         manager.bulk_create([new[key] for key in sorted(new)], ignore_conflicts=True)
         rows = list(manager.filter(external_id__in=named).select_for_update(no_key=True).order_by("external_id"))
-        log = []
+        log, pending = [], []
         ours = {
             row.external_id
             for row in rows
             if row.external_id in new and row.created_at == new[row.external_id].created_at
         }
-        pending = []
         for row in rows:
             if row.external_id in ours:
                 outcome.created.add(row.pk)
                 log += [replace(change, row=row) for change in changes[row.external_id]]
                 continue
-            taken = take_back(shape, row, [fact for fact in withdrawn if fact.external_id == row.external_id])
+            taken = take_back(shape, row, back[row.external_id])
             found, written = _fold_all(shape, row, by_id.get(row.external_id, ()), source, outcome, check)
             found = changes_after(shape, row, taken, found, now)
             log += found
@@ -221,6 +221,13 @@ def _record(
         log_changes(shape, log, source, now)
         _touch(shape, rows, log, outcome)
     return outcome
+
+
+def _by_id(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
+    found: dict[str, list[Fact]] = defaultdict(list)
+    for fact in facts:
+        found[fact.external_id].append(fact)
+    return found
 
 
 def _refuse_erased(shape: Shape, by_id: dict[str, list[Read]], outcome: Outcome) -> None:

@@ -8,6 +8,7 @@ over the accounts that have reached the milestone on a known day.
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -165,13 +166,14 @@ def board_of(progress: Sequence[Progress], accounts: QuerySet[Account], now: Mom
     shown = list(rows.annotate(place=place).filter(place__lte=CARDS).select_related("account__health"))
     order = [one.milestone.pk for one in progress]
     won = AccountMilestone.objects.filter(milestone__in=order, account__in=[row.account_id for row in shown])
-    before: dict[tuple[int, int], AccountMilestone] = {}
+    place_of = {pk: place for place, pk in enumerate(order)}
+    reached: dict[int, list[AccountMilestone]] = defaultdict(list)
     for row in won.filter(state=State.REACHED).select_related("milestone"):
-        before[row.account_id, order.index(row.milestone_id)] = row
+        reached[row.account_id].append(row)
     cards: dict[int, list[Card]] = {}
     for row in sorted(shown, key=lambda one: one.place):
-        places = [place for pk, place in before if pk == row.account_id and place < order.index(row.milestone_id)]
-        last = before[row.account_id, max(places)] if places else None
+        earlier = [one for one in reached[row.account_id] if place_of[one.milestone_id] < place_of[row.milestone_id]]
+        last = max(earlier, key=lambda one: place_of[one.milestone_id], default=None)
         cards.setdefault(row.milestone_id, []).append(replace(card_of(row, now.today), before=last))
     return [Column(one, counts.get(one.milestone.pk, 0), cards.get(one.milestone.pk, [])) for one in progress]
 

@@ -16,6 +16,7 @@ from integrations.models import Identity, PendingEvent, UserMerge, VisitorLink
 from integrations.tracking.owners import owner_at, sights_of
 from integrations.tracking.visitors import instant
 
+# Events of a visitor who is this person, that do not have their user yet.
 _ERASE_PENDING = """
 WITH chosen AS (SELECT id FROM integrations_pendingevent WHERE id = ANY(%s)),
 pending AS (

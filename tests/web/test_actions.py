@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.messages import get_messages
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client
 
@@ -113,6 +114,12 @@ def test_a_name_of_ten_megabytes_is_refused_in_plain_words(admin_client: Client,
 def test_more_fields_than_a_form_may_have_are_refused_in_plain_words(manager: Client) -> None:
     answer = manager.post("/segments/new/", {f"field{number}": "" for number in range(2_001)})
     assert answer.status_code == 413 and "A form may have 2,000 fields" in text(answer.content.decode())
+
+
+def test_more_files_than_a_form_may_bring_are_refused_as_files(manager: Client) -> None:
+    files = {f"file{number}": SimpleUploadedFile(f"{number}.csv", b"x") for number in range(101)}
+    answer = manager.post("/segments/new/", files)
+    assert answer.status_code == 413 and "A form may bring 100 files." in text(answer.content.decode())
 
 
 def test_a_name_of_the_server_that_is_not_ours_and_a_broken_address_say_so(manager: Client) -> None:

@@ -22,9 +22,12 @@ def _words(exception: Exception) -> tuple[str, str] | None:
         case RequestDataTooBig():
             most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
             return "This is too large", f"A form may hold {most} MB. Nothing was changed; go back and shorten it."
-        case TooManyFieldsSent() | TooManyFilesSent():
+        case TooManyFieldsSent():
             most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
             return "This is too much at once", f"A form may have {most:,} fields. Nothing was changed; go back."
+        case TooManyFilesSent():
+            most = settings.DATA_UPLOAD_MAX_NUMBER_FILES
+            return "These are too many files", f"A form may bring {most:,} files. Nothing was changed; go back."
         case DisallowedHost():
             why = "The administrator of csbox lists the names under which it answers in CSBOX_ALLOWED_HOSTS."
             return "csbox does not answer to this name", why
