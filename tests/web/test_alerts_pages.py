@@ -28,20 +28,6 @@ pytestmark = pytest.mark.django_db
 FEW = {"match": "all", "rules": [{"field": "account.licences", "op": "at_most", "value": 5}]}
 
 
-@pytest.fixture
-def me() -> TeamMember:
-    """A colleague."""
-    return factories.member(TeamMember.Access.MANAGER)
-
-
-@pytest.fixture
-def browser(me: TeamMember) -> Client:
-    """The colleague's."""
-    client = Client()
-    client.force_login(me.user)
-    return client
-
-
 @pytest.fixture(scope="module")
 def _raised(django_db_setup: None, django_db_blocker: Any) -> Iterator[AlertRule]:
     with shared_rows(django_db_blocker, _two_alerts) as rule:
@@ -180,6 +166,18 @@ def test_very_many_of_a_rule_in_a_day_are_one_row_that_opens(
     for odd in ("x", "1:", f"{raised.pk}:yesterday", ":", "1" * 30 + ":2026-01-01"):
         assert browser.post("/alerts/do/", {"group": odd, "do": "close"}, follow=True).status_code == 200
         assert browser.get(f"/alerts/?rule={odd}&on={odd}").status_code == 200
+
+
+def test_what_is_done_to_more_than_go_at_once_says_that_some_are_left(
+    browser: Client, raised: AlertRule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Alert.objects.open().count() == 2
+    monkeypatch.setattr("web.views.alerts.MOST", 1)
+    every = {"scope": "filter", "query": "state=open", "do": "close"}
+    page = browser.post("/alerts/do/", every, follow=True).content.decode()
+    assert "That was the newest 1 of them; press it again for the next." in page
+    assert "press it again" not in browser.post("/alerts/do/", every, follow=True).content.decode()
+    assert not Alert.objects.open().exists()
 
 
 def test_pages_of_rows_go_on_after_groups(browser: Client, raised: AlertRule) -> None:

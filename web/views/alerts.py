@@ -56,6 +56,8 @@ def alerts(request: HttpRequest) -> HttpResponse:
         after, told = (whole(request.GET.get(name)) or 0 for name in ("after", "told"))
         count = {"number": waiting.filter(pk__gt=after).count(), "told": told}
         return part(request, "web/alerts/_new.html", count | {"after": after, "query": query})
+    # Read before the list, so that an alert that is opened meanwhile is told of twice rather than never.
+    newest = Alert.objects.aggregate(newest=Max("pk"))["newest"] or 0 if state == "open" else None
     listed = _in_state(request, rows, state)
     number = page_number(request.GET.get("page"), LAST_PAGE)
     apart = state == "ended" or bool(request.GET.get("rule"))
@@ -84,7 +86,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
         "back": f"{reverse('alerts')}?{urlencode({'state': state, 'page': number})}{'&' if query else ''}{query}",
         "is_apart": chosen is not None and chosen.pk not in {one.pk for row in shown for one in row.alerts},
         "kept": [(name, value) for name in FILTERS[3:] if (value := request.GET.get(name, ""))],
-        "after": Alert.objects.aggregate(newest=Max("pk"))["newest"] or 0 if state == "open" else None,
+        "after": newest,
     }  # fmt: skip
     return page(request, "web/alerts/page.html", context)
 
@@ -136,7 +138,8 @@ def alerts_do(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     back = back_to(request, reverse("alerts"))
     try:
-        chosen = _ticked(request)
+        ticked = _ticked(request)
+        chosen = ticked[:MOST]
         if not chosen:
             raise BadValue("No alert is chosen. Tick at least one.")
         do, _, choice = request.POST.get("do", "").partition(":")
@@ -149,13 +152,15 @@ def alerts_do(request: HttpRequest) -> HttpResponse:
     kept = {"kind": before.kind, "values": before.values}
     token = keep_inverse(request, "alerts", kept, back=back) if number and before.kind != SAID else ""
     ask = "outcome" if do == "close" and not (choice or request.POST.get("outcome")) else ""
-    notify(request, f"{which}: {said}." if number else "Nothing was changed.", undo=token, ask=ask if token else "")
+    more = f" That was the newest {MOST:,} of them; press it again for the next." if len(ticked) > MOST else ""
+    text = f"{which}: {said}.{more}" if number else "Nothing was changed."
+    notify(request, text, undo=token, ask=ask if token else "")
     return HttpResponseRedirect(back)
 
 
 def _ticked(request: HttpRequest) -> list[Alert]:
     """The alerts that are ticked, one by one or as groups; all of the list, with `scope` and its address; or those that
-    were closed by what a notice told of."""
+    were closed by what a notice told of. One more than are dealt with at once, if there are more."""
     data, seen = request.POST, _seen(request)
     if data.get("closed"):
         told_of = kept_values(request, data["closed"], "alerts").get("values", {})
@@ -173,7 +178,7 @@ def _ticked(request: HttpRequest) -> list[Alert]:
             listed = _in_state(request, _chosen(request, asked)[0], _state(asked))
             which |= Q(pk__in=listed.filter(meant).order_by().values("pk"))
         chosen = seen.filter(which)
-    return list(chosen.select_related("account").order_by("-opened_at", "-pk")[:MOST])
+    return list(chosen.select_related("account").order_by("-opened_at", "-pk")[: MOST + 1])
 
 
 Done = tuple[handling.Before, str]
