@@ -29,33 +29,19 @@ from segments.refresh import refresh_due
 from segments.rules.tree import RuleError
 from segments.uses import uses_of
 from tests import factories
+from tests.alerts.making import FEW, has, made_rule
 from usage.store import EventFact, PostgresStore
 
 pytestmark = pytest.mark.django_db
-FEW = {"match": "all", "rules": [{"field": "account.licences", "op": "at_most", "value": 5}]}
-
-
-def made(name: str = "Few licences", **given: Any) -> AlertRule:
-    """A saved rule whose questions are answered."""
-    rule = save_alert_rule(None, name=name, condition=given.pop("condition", FEW), **given)
-    refresh_due()
-    rule.refresh_from_db()
-    return rule
-
-
-def has(account: Account, licences: int) -> None:
-    """The account has so many licences, and everything is refreshed."""
-    Account.objects.filter(pk=account.pk).update(stated_licences=licences)
-    refresh_everything()
 
 
 def test_a_definition_alone_opens_nothing_unless_asked() -> None:
     small = factories.account("Small", stated_licences=3)
     refresh_everything()
-    rule = made()
+    rule = made_rule()
     refresh_everything()
     assert not Alert.objects.exists()
-    made("Asked", include_existing=True)
+    made_rule("Asked", include_existing=True)
     refresh_everything()
     assert [alert.rule.name for alert in Alert.objects.all()] == ["Asked"]
     # A changed condition that holds for it opens none either; what it no longer holds for ends as such.
@@ -79,7 +65,7 @@ def test_the_alert_tells_why_in_words_and_whose_it_is() -> None:
     factories.assign(account, csm)
     other = factories.account("Quay", stated_licences=30)
     third = factories.account("Pier", stated_licences=30)
-    rule = made(
+    rule = made_rule(
         message="{{ account.name }} has {{account.licences}} licences",
         assigning=Assigning(role=account.assignments.get().role, round_robin=(ann, bob)),
     )
@@ -99,7 +85,7 @@ def test_turns_go_on_from_run_to_run_and_nobody_who_left_gets_one() -> None:
     ann, bob, gone, last = (factories.member() for _ in range(4))
     type(gone.user).objects.filter(pk=gone.user_id).update(is_active=False)
     accounts = [factories.account(f"A {place}", stated_licences=30) for place in range(5)]
-    made(assigning=Assigning(round_robin=(ann, bob, gone), fallback=last))
+    made_rule(assigning=Assigning(round_robin=(ann, bob, gone), fallback=last))
     for one in accounts[:4]:
         has(one, 3)  # a run each
     given = [Alert.objects.get(account=one).assignee for one in accounts[:4]]
@@ -111,7 +97,7 @@ def test_turns_go_on_from_run_to_run_and_nobody_who_left_gets_one() -> None:
 
 def test_an_open_alert_tells_how_things_are_now_beside_how_they_were() -> None:
     account = factories.account("Harbour", stated_licences=30)
-    made(clear={"match": "all", "rules": [{"field": "account.licences", "op": "at_least", "value": 20}]})
+    made_rule(clear={"match": "all", "rules": [{"field": "account.licences", "op": "at_least", "value": 20}]})
     has(account, 3)
     alert = Alert.objects.get()
     assert say_the_same(alert.why, explained_now(alert, Reader.now()))
@@ -169,7 +155,7 @@ def test_every_kind_of_trigger_raises_for_whom_it_holds_and_for_nobody_else() ->
 
 def test_what_is_not_known_opens_and_ends_nothing() -> None:
     account = factories.account("Harbour", stated_licences=30)
-    rule = made()
+    rule = made_rule()
     has(account, 3)
     Segment.everything.filter(pk=rule.watch_id).update(error="The rule took longer than 60 s.")
     account.memberships.update(left_at=dt.datetime.now(dt.UTC))
@@ -181,7 +167,7 @@ def test_what_is_not_known_opens_and_ends_nothing() -> None:
 
 def test_the_database_holds_one_open_alert_of_a_rule_and_account() -> None:
     account = factories.account("Harbour", stated_licences=30)
-    made()
+    made_rule()
     has(account, 3)
     alert = Alert.objects.get()
     alert.pk = None
@@ -192,7 +178,7 @@ def test_the_database_holds_one_open_alert_of_a_rule_and_account() -> None:
 def test_sleeping_until_a_day_and_until_it_gets_worse(time_machine: Any) -> None:
     time_machine.move_to(dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC))
     account = factories.account("Harbour", stated_licences=30)
-    made()
+    made_rule()
     has(account, 3)
     alert, today = Alert.objects.get(), moment().today
     health, _ = AccountHealth.objects.update_or_create(
@@ -214,7 +200,7 @@ def test_sleeping_until_a_day_and_until_it_gets_worse(time_machine: Any) -> None
 
 def test_what_was_done_can_be_undone_but_never_to_two_open_alerts() -> None:
     account, member = factories.account("Harbour", stated_licences=30), factories.member()
-    rule = made()
+    rule = made_rule()
     has(account, 3)
     alert = Alert.objects.get()
     assigned = handling.assign([alert], member)
@@ -233,7 +219,7 @@ def test_what_was_done_can_be_undone_but_never_to_two_open_alerts() -> None:
 
 def test_undoing_an_assignment_opens_nothing_that_was_closed_since() -> None:
     account, member = factories.account("Harbour", licences=30, stated_licences=30), factories.member()
-    made()
+    made_rule()
     has(account, 3)
     alert = Alert.objects.get()
     assigned = handling.assign([alert], member)
@@ -246,7 +232,7 @@ def test_undoing_an_assignment_opens_nothing_that_was_closed_since() -> None:
 
 def test_a_rule_that_is_switched_off_ends_its_alerts_and_comes_back_quietly() -> None:
     account = factories.account("Harbour", stated_licences=30)
-    rule = made()
+    rule = made_rule()
     has(account, 3)
     set_rule_active(rule, False)
     refresh_due()
@@ -276,9 +262,9 @@ def test_bad_rules_are_refused_with_the_place() -> None:
     ):  # fmt: skip
         with pytest.raises(BadValue):
             save_alert_rule(None, **{"name": "x", "condition": FEW} | given)
-    rule = made()
+    rule = made_rule()
     with pytest.raises(NameTaken):
-        made("FEW LICENCES")
+        made_rule("FEW LICENCES")
     with pytest.raises(Stale):
         save_alert_rule(rule, name="x", condition=FEW, expected_version=7)
     assert AlertRule.objects.count() == 1 and Segment.everything.filter(internal=True).count() == 1
@@ -290,7 +276,7 @@ def test_a_segment_that_a_rule_aims_at_stays_and_its_editor_tells_what_a_change_
     small = factories.account("Small", stated_licences=3)
     refresh_everything()
     target = factories.segment("Everybody", {"field": "account.name", "op": "is_set"})
-    rule = made("Adoption drop", segments=[target])
+    rule = made_rule("Adoption drop", segments=[target])
     with pytest.raises(SegmentInUse, match="used by alert rule “Adoption drop”"):
         delete_segment(target)
     nobody = read_rule(factories.rule({"field": "account.name", "op": "is", "value": "Nobody"}))
@@ -302,7 +288,7 @@ def test_a_segment_that_a_rule_aims_at_stays_and_its_editor_tells_what_a_change_
 def test_an_archived_account_has_no_open_alert_and_segments_read_alerts() -> None:
     account = factories.account("Harbour", stated_licences=30)
     worried = factories.segment("Worried", {"field": "alerts.open", "op": "at_least", "value": 1})
-    made()
+    made_rule()
     has(account, 3)
     worried.refresh_from_db()
     assert worried.member_count == 1
@@ -313,7 +299,7 @@ def test_an_archived_account_has_no_open_alert_and_segments_read_alerts() -> Non
 
 def test_a_comment_is_kept_with_its_author() -> None:
     account, user = factories.account("Harbour", stated_licences=30), User.objects.create_user("ann")
-    made()
+    made_rule()
     has(account, 3)
     handling.comment(Alert.objects.get(), "Called them.", by=user)
     with pytest.raises(BadValue):

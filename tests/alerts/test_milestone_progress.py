@@ -11,10 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from accounts.models import Account
-from alerts.milestones.editing import Expected, save_milestone
+from alerts.milestones.editing import Expected
 from alerts.milestones.previewing import preview_milestone
 from alerts.milestones.progress import Times, board_of, progress_of, stalled_accounts, times_by_segment
-from alerts.milestones.tasks import look_at_milestones
 from alerts.models import AccountMilestone, Milestone
 from core.clock import moment
 from core.models import Workspace
@@ -22,30 +21,16 @@ from csbox.pipeline import refresh_everything
 from segments.models import AccountMembership, Segment
 from segments.questions import read_rule
 from tests import factories
+from tests.alerts.making import MANY, has, made_milestone
 
 pytestmark = pytest.mark.django_db
 TODAY = dt.date(2026, 5, 20)
 NOW = dt.datetime(2026, 5, 20, 12, tzinfo=dt.UTC)
-MANY = {"match": "all", "rules": [{"field": "account.licences", "op": "at_least", "value": 10}]}
 
 
 @pytest.fixture(autouse=True)
 def _a_day(time_machine: Any) -> None:
     time_machine.move_to(dt.datetime(2026, 5, 20, 12, tzinfo=dt.UTC))
-
-
-def made(name: str = "Many licences", **given: Any) -> Milestone:
-    """A saved milestone whose accounts were looked at."""
-    milestone = save_milestone(None, name=name, condition=given.pop("condition", MANY), **given)
-    look_at_milestones()
-    milestone.refresh_from_db()
-    return milestone
-
-
-def has(account: Account, licences: int) -> None:
-    """The account has so many licences, and everything is refreshed."""
-    Account.objects.filter(pk=account.pk).update(stated_licences=licences)
-    refresh_everything()
 
 
 def test_the_preview_is_what_saving_then_finds() -> None:
@@ -57,7 +42,7 @@ def test_the_preview_is_what_saving_then_finds() -> None:
     draft = Milestone(expected_days=5, sticky=True)
     question = read_rule(MANY)
     seen = preview_milestone(draft, [target], question, Account.objects.live(), moment())
-    found = progress_of([made(segments=[target], expected=Expected(5))], Account.objects.live())[0]
+    found = progress_of([made_milestone(segments=[target], expected=Expected(5))], Account.objects.live())[0]
     assert (seen.aimed, seen.reached, seen.pending, seen.overdue) == (
         found.aimed, found.reached, found.pending, found.overdue
     )  # fmt: skip
@@ -72,7 +57,7 @@ def test_the_board_shows_each_account_at_its_next_milestone_and_the_stalled_are_
                         (("Old", 40), ("Young", 3), ("Done", 50)))  # fmt: skip
     refresh_everything()
     some = {"match": "all", "rules": [{"field": "account.licences", "op": "at_least", "value": 5}]}
-    first, second = made("Some", condition=some, expected=Expected(10)), made(expected=Expected(20))
+    first, second = made_milestone("Some", condition=some, expected=Expected(10)), made_milestone(expected=Expected(20))
     has(done, 30)
     has(old, 7)
     accounts = Account.objects.live()
@@ -107,7 +92,7 @@ def drawn_world(dice: random.Random) -> tuple[list[Milestone], list[Segment]]:
     workspace = Workspace.get()
     workspace.time_zone = "Pacific/Auckland"
     workspace.save()
-    milestones = [made("One", expected=Expected(9)), made("Two", expected=Expected(20))]
+    milestones = [made_milestone("One", expected=Expected(9)), made_milestone("Two", expected=Expected(20))]
     AccountMilestone.objects.all().delete()
     nobody = {"field": "account.name", "op": "is", "value": "nobody"}
     segments = [factories.segment(name, nobody) for name in ("North", "South", "Empty")]

@@ -35,31 +35,17 @@ from segments.questions import Reader, read_rule
 from segments.refresh import refresh_due, refresh_segments
 from segments.rules.tree import RuleError
 from tests import factories
+from tests.alerts.making import MANY, has, made_milestone
 from usage.rollup import roll_up
 from usage.store import EventFact, PostgresStore
 
 pytestmark = pytest.mark.django_db
 TODAY = dt.date(2026, 5, 20)
-MANY = {"match": "all", "rules": [{"field": "account.licences", "op": "at_least", "value": 10}]}
 
 
 @pytest.fixture(autouse=True)
 def _a_day(time_machine: Any) -> None:
     time_machine.move_to(dt.datetime(2026, 5, 20, 12, tzinfo=dt.UTC))
-
-
-def made(name: str = "Many licences", **given: Any) -> Milestone:
-    """A saved milestone whose accounts were looked at."""
-    milestone = save_milestone(None, name=name, condition=given.pop("condition", MANY), **given)
-    look_at_milestones()
-    milestone.refresh_from_db()
-    return milestone
-
-
-def has(account: Account, licences: int) -> None:
-    """The account has so many licences, and everything is refreshed."""
-    Account.objects.filter(pk=account.pk).update(stated_licences=licences)
-    refresh_everything()
 
 
 def state(account: Account, milestone: Milestone) -> str:
@@ -75,7 +61,7 @@ def told() -> list[tuple[str, str]]:
 def test_what_a_definition_finds_is_not_the_customers_doing() -> None:
     large, small = factories.account(stated_licences=20), factories.account(stated_licences=2)
     refresh_everything()
-    milestone = made(sticky=False)
+    milestone = made_milestone(sticky=False)
     assert told() == [("reached", "definition")]
     assert not AccountMilestone.objects.get(account=large).dated
     has(small, 12)
@@ -99,7 +85,7 @@ def test_what_a_definition_finds_is_not_the_customers_doing() -> None:
 def test_the_clock_alone_makes_an_account_overdue(time_machine: Any) -> None:
     account = factories.account(stated_licences=1, customer_since=TODAY)
     refresh_everything()
-    milestone = made(expected=Expected(2))
+    milestone = made_milestone(expected=Expected(2))
     time_machine.shift(dt.timedelta(days=2))
     refresh_everything()
     assert state(account, milestone) == "pending"
@@ -120,8 +106,8 @@ def test_days_are_counted_from_the_subscription_or_from_a_date_that_is_chosen() 
     factories.subscription(account, trial_starts_on=TODAY - dt.timedelta(days=8))
     none = factories.account()
     refresh_everything()
-    first = made(expected=Expected(3, Milestone.Start.SUBSCRIPTION))
-    dated = made("Dated", expected=Expected(3, Milestone.Start.FIELD, "account.churned_on"))
+    first = made_milestone(expected=Expected(3, Milestone.Start.SUBSCRIPTION))
+    dated = made_milestone("Dated", expected=Expected(3, Milestone.Start.FIELD, "account.churned_on"))
     starts = dict(AccountMilestone.objects.filter(account=account).values_list("milestone", "starts_on"))
     assert starts == {first.pk: TODAY - dt.timedelta(days=8), dated.pk: TODAY - dt.timedelta(days=9)}
     assert {state(account, first), state(account, dated), state(none, first)} == {"overdue", "pending"}
@@ -133,7 +119,7 @@ def test_who_leaves_the_target_keeps_what_it_reached_and_is_waited_for_no_longer
     reached, waiting = (factories.account(stated_mrr=500, stated_licences=n) for n in (1, 1))
     outside = factories.account(stated_mrr=1, stated_licences=50)
     refresh_everything()
-    milestone = made(segments=[target], sticky=False, expected=Expected(0))
+    milestone = made_milestone(segments=[target], sticky=False, expected=Expected(0))
     has(reached, 30)
     assert not AccountMilestone.objects.filter(account=outside).exists()
     Account.objects.exclude(pk=outside.pk).update(stated_mrr=1)
@@ -154,7 +140,7 @@ def test_who_leaves_the_target_keeps_what_it_reached_and_is_waited_for_no_longer
 def test_a_stay_that_no_run_looked_at_while_it_lasted_is_found() -> None:
     account = factories.account(stated_licences=1)
     refresh_everything()
-    good, lost = made("For good"), made("Can be lost", sticky=False)
+    good, lost = made_milestone("For good"), made_milestone("Can be lost", sticky=False)
     for licences in (12, 1, 12, 1):  # a worker is killed after the segments, four times
         Account.objects.filter(pk=account.pk).update(licences=licences)
         refresh_segments()
@@ -169,7 +155,7 @@ def test_a_stay_that_no_run_looked_at_while_it_lasted_is_found() -> None:
 def test_what_is_not_known_changes_nothing() -> None:
     account = factories.account(stated_licences=1)
     refresh_everything()
-    milestone = made(sticky=False)
+    milestone = made_milestone(sticky=False)
     has(account, 12)
     Segment.everything.filter(pk=milestone.watch_id).update(error="The rule took longer than 60 s.")
     AccountMembership.objects.update(left_at=moment().now)
@@ -182,7 +168,7 @@ def test_what_is_not_known_changes_nothing() -> None:
 def test_some_accounts_come_to_the_state_that_all_would() -> None:
     some, other = factories.account(stated_licences=1), factories.account(stated_licences=1)
     refresh_everything()
-    milestone = made()
+    milestone = made_milestone()
     seen = factories.segment("Has it", {"field": f"milestone.{milestone.key}", "op": "is", "value": "reached"})
     Account.objects.update(stated_licences=40)
     refresh_accounts([some.pk])
@@ -195,7 +181,7 @@ def test_some_accounts_come_to_the_state_that_all_would() -> None:
 def test_segments_and_alert_rules_read_milestones() -> None:
     account = factories.account(stated_licences=1, customer_since=TODAY - dt.timedelta(days=9))
     refresh_everything()
-    milestone = made(expected=Expected(30))
+    milestone = made_milestone(expected=Expected(30))
     key = f"milestone.{milestone.key}"
     rule = save_alert_rule(None, name="Late", condition=factories.rule({"field": key, "op": "is", "value": "overdue"}))
     late = factories.segment("Late", {"field": "milestones.overdue", "op": "at_least", "value": 1})
@@ -229,7 +215,9 @@ def test_the_day_is_found_in_the_events_of_the_past() -> None:
     PostgresStore().append(facts, source="app")
     roll_up()
     refresh_everything()
-    milestone = made(condition={"match": "all", "rules": [{"event": "Signed In", "op": "at_least", "value": 2}]})
+    milestone = made_milestone(
+        condition={"match": "all", "rules": [{"event": "Signed In", "op": "at_least", "value": 2}]}
+    )
     rows = {row.account: row for row in AccountMilestone.objects.select_related("account")}
     found = {one: row.reached_at.date() for one, row in rows.items() if row.reached_at}
     assert found == {early: TODAY - dt.timedelta(days=40), late: TODAY - dt.timedelta(days=2)}
@@ -246,7 +234,7 @@ def test_a_person_marks_resets_and_takes_it_back() -> None:
     account, other = factories.account("Harbour", stated_licences=1), factories.account(stated_licences=30)
     user = factories.member().user
     refresh_everything()
-    milestone = made(sticky=False)
+    milestone = made_milestone(sticky=False)
     with pytest.raises(BadValue, match="why"):
         mark_reached(milestone, [account], reason=" ")
     with pytest.raises(BadValue, match="ahead"):
@@ -277,7 +265,7 @@ def test_a_person_marks_resets_and_takes_it_back() -> None:
 def test_the_database_refuses_two_states_and_dates_out_of_order() -> None:
     account = factories.account(stated_licences=30)
     refresh_everything()
-    made()
+    made_milestone()
     row = AccountMilestone.objects.get(account=account)
     wrong: list[dict[str, Any]] = [
         {"pk": None}, {"won_at": row.since - dt.timedelta(days=1)}, {"state": "lost"}, {"state": "pending"},
@@ -293,7 +281,7 @@ def test_the_database_refuses_two_states_and_dates_out_of_order() -> None:
 
 def test_bad_definitions_are_refused_with_the_place() -> None:
     users = factories.segment("Users", {"field": "user.name", "op": "is_set"}, subject="user")
-    milestone = made()
+    milestone = made_milestone()
     reading = factories.segment("Reads", {"field": f"milestone.{milestone.key}", "op": "is", "value": "reached"})
     condition = factories.rule({"field": "milestones.reached", "op": "at_least", "value": 1})
     condition["rules"].append({"segment": reading.key, "op": "in"})
@@ -312,7 +300,7 @@ def test_bad_definitions_are_refused_with_the_place() -> None:
         with pytest.raises(BadValue):
             save_milestone(None, **{"name": "x", "condition": MANY} | given)
     with pytest.raises(NameTaken):
-        made("MANY LICENCES")
+        made_milestone("MANY LICENCES")
     with pytest.raises(Stale):
         save_milestone(milestone, name="x", condition=MANY, expected_version=7)
     assert save_milestone(None, name="New", condition=MANY).key == "new-2"

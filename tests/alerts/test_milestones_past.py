@@ -17,7 +17,7 @@ from csbox.pipeline import refresh_everything
 from health.models import AccountHealth, HealthDay
 from segments.models import RefreshRun
 from segments.refresh import refresh_segments
-from tests.alerts.test_milestones import made
+from tests.alerts.making import made_milestone
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +42,7 @@ def test_the_day_is_found_in_all_that_was_known(time_machine: Any) -> None:
     time_machine.move_to(begin + dt.timedelta(days=7))
     sent("grows", 14)
     refresh_everything()
-    milestone = made(sticky=False)
+    milestone = made_milestone(sticky=False)
     assert milestone.known_from == begin.date()
     rows = AccountMilestone.objects.filter(state="reached").select_related("account")
     assert {row.account.external_id: row.reached_at.date() for row in rows if row.dated and row.reached_at} == {
@@ -59,7 +59,7 @@ def test_the_day_is_found_in_all_that_was_known(time_machine: Any) -> None:
     AccountHealth.objects.update_or_create(account=grows, defaults=values)
     refresh_segments(RefreshRun.Trigger.DAILY, moment())
     good = {"match": "all", "rules": [{"field": "health.band", "op": "is", "value": "good"}]}
-    well = made("Healthy", condition=good)
+    well = made_milestone("Healthy", condition=good)
     assert (well.known_from, AccountMilestone.objects.get(milestone=well, account=grows).reached_at) == (
         begin.date(), moment().start_of(begin.date() + dt.timedelta(days=2)),
     )  # fmt: skip

@@ -16,7 +16,7 @@ from alerts.milestones.editing import Expected, save_milestone
 from alerts.milestones.marking import mark_reached, undo
 from alerts.milestones.reaching import reach_for
 from alerts.milestones.tasks import look_at_milestones
-from alerts.models import Delivery, Milestone, MilestoneNotices, Notice, Task
+from alerts.models import Delivery, MilestoneNotices, Notice, Task
 from alerts.notifying.choosing import save_settings
 from alerts.notifying.digests import make_digests
 from alerts.notifying.folding import MOST, folded
@@ -32,12 +32,12 @@ from core.intake import BadValue
 from csbox.pipeline import refresh_everything
 from segments.questions import Reader
 from tests import factories
+from tests.alerts.making import has, made_milestone
 from tests.alerts.receiving import Receiver, receiving
 from tests.alerts.test_notices import inbox, person
 
 pytestmark = pytest.mark.django_db
 NOON = dt.datetime(2026, 5, 6, 12, tzinfo=dt.UTC)  # a Wednesday
-MANY = {"match": "all", "rules": [{"field": "account.licences", "op": "at_least", "value": 10}]}
 
 FEWER = {"match": "all", "rules": [{"field": "account.licences", "op": "at_least", "value": 1}]}
 
@@ -55,20 +55,6 @@ def receiver(settings: Any) -> Iterator[Receiver]:
         yield found
 
 
-def made(**given: Any) -> Milestone:
-    """A milestone that was looked at."""
-    milestone = save_milestone(None, name="Rolled out", condition=MANY, **given)
-    look_at_milestones()
-    milestone.refresh_from_db()
-    return milestone
-
-
-def has(account: Account, licences: int) -> None:
-    """So many licences, refreshed."""
-    Account.objects.filter(pk=account.pk).update(stated_licences=licences)
-    refresh_everything()
-
-
 def test_who_looks_after_an_account_is_told_of_its_milestones_once(time_machine: Any) -> None:
     csm, stranger, listener = person(), person(), person()
     account = factories.account("Harbour", stated_licences=3, customer_since=NOON.date())
@@ -76,7 +62,7 @@ def test_who_looks_after_an_account_is_told_of_its_milestones_once(time_machine:
     for one in (account, old):
         factories.assign(one, csm)
     refresh_everything()
-    milestone = made(sticky=False, expected=Expected(days=2))
+    milestone = made_milestone("Rolled out", sticky=False, expected=Expected(days=2))
     assert inbox(csm) == [], "what a new milestone finds is no change of the customer"
     MilestoneNotices.objects.create(milestone=milestone).members.set([listener])
     time_machine.move_to(NOON + dt.timedelta(days=3), tick=False)
@@ -109,7 +95,7 @@ def test_a_milestone_marked_by_hand_is_told_to_the_others_and_its_undo_to_nobody
     for one, role in ((csm, "csm"), (lead, "account-manager")):
         factories.assign(account, one, role)
     refresh_everything()
-    milestone = made()
+    milestone = made_milestone("Rolled out")
     slack, _ = save_channel(None, name="Team", kind="slack", address=receiver.slack)
     MilestoneNotices.objects.create(milestone=milestone).channels.set([slack])
     before = mark_reached(milestone, [account], reason="They told me", by=lead.user)

@@ -14,7 +14,7 @@ from alerts.raising import raise_alerts
 from core.clock import Moment, moment
 from segments.refresh import refresh_segments
 from tests import factories
-from tests.alerts.test_alerts import made
+from tests.alerts.making import made_rule
 
 pytestmark = pytest.mark.django_db
 PLENTY = {"match": "all", "rules": [{"field": "account.licences", "op": "at_least", "value": 10}]}
@@ -38,7 +38,7 @@ def _raised(day: int, licences: dict[int, int]) -> list[str]:
 def test_statements_do_not_grow_with_alerts_and_a_day_without_change_writes_nothing() -> None:
     names = ['Say "hi" \\ 5 % {{', "Ångström 🚢", *(f"Quay {n}" for n in range(8))]
     first, *others = [factories.account(name, stated_licences=30).pk for name in names]
-    made(message="{{ account.name }} has {{ account.licences }}", clear=PLENTY)
+    made_rule(message="{{ account.name }} has {{ account.licences }}", clear=PLENTY)
     rest = others[:1]
     one = _raised(1, {first: 3})
     many = _raised(2, dict.fromkeys(others, 4))
@@ -57,7 +57,7 @@ def test_statements_do_not_grow_with_alerts_and_a_day_without_change_writes_noth
 
 def test_when_an_alert_was_last_found_to_hold_is_read_from_the_stay() -> None:
     account = factories.account("Harbour", stated_licences=30)
-    made(clear=PLENTY)
+    made_rule(clear=PLENTY)
     _raised(1, {account.pk: 3})
     _raised(2, {})
     (alert,) = Alert.objects.with_last_held()

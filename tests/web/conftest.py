@@ -107,6 +107,18 @@ def browse() -> Callable[[TeamMember | User], Client]:
 
 
 @pytest.fixture
+def me(db: None) -> TeamMember:
+    """A colleague who may edit."""
+    return factories.member(TeamMember.Access.MANAGER)
+
+
+@pytest.fixture
+def browser(me: TeamMember, browse: Callable[[TeamMember], Client]) -> Client:
+    """The colleague's client."""
+    return browse(me)
+
+
+@pytest.fixture
 def manager(company: Company, browse: Callable[[TeamMember], Client]) -> Client:
     """The manager's client."""
     return browse(company.manager)

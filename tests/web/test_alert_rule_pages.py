@@ -32,20 +32,6 @@ FORM: dict[str, Any] = {
 
 
 @pytest.fixture
-def me() -> TeamMember:
-    """A colleague who may."""
-    return factories.member(TeamMember.Access.MANAGER)
-
-
-@pytest.fixture
-def browser(me: TeamMember) -> Client:
-    """The colleague's."""
-    client = Client()
-    client.force_login(me.user)
-    return client
-
-
-@pytest.fixture
 def harbour() -> Account:
     """An account with few licences, among one with many."""
     factories.account("Quay", stated_licences=30)

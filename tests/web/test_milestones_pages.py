@@ -29,20 +29,6 @@ FORM = {
 
 
 @pytest.fixture
-def me() -> TeamMember:
-    """A colleague who may edit."""
-    return factories.member(TeamMember.Access.MANAGER)
-
-
-@pytest.fixture
-def browser(me: TeamMember) -> Client:
-    """The colleague's."""
-    client = Client()
-    client.force_login(me.user)
-    return client
-
-
-@pytest.fixture
 def reached(me: TeamMember) -> list[Milestone]:
     """Two milestones and five accounts: two have reached both, one the first, two none and one of them is late."""
     factories.segment("Paying", {"field": "account.mrr", "op": "at_least", "value": 1})

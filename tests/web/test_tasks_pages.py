@@ -26,14 +26,6 @@ def me() -> TeamMember:
 
 
 @pytest.fixture
-def browser(me: TeamMember) -> Client:
-    """The colleague's."""
-    client = Client()
-    client.force_login(me.user)
-    return client
-
-
-@pytest.fixture
 def account(me: TeamMember) -> Account:
     """An account with a task of every kind."""
     found = factories.account("Harbour")
