@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -12,18 +13,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import AssignmentRole, TeamMember
-from alerts.consequences import NewTask, consequences_of, save_consequences, shared_channels
+from alerts.consequences import TASK_DAYS, NewTask, consequences_of, save_consequences, shared_channels
 from alerts.definition import LONGEST
 from alerts.editing import Assigning, delete_alert_rule, save_alert_rule
 from alerts.models import AlertRule, Playbook
 from alerts.models.alert import Severity
 from alerts.problems_api import explained
+from alerts.versions import restore_version, versions_of
 from core.api.problems import ApiProblem, Fault
 from core.api.strict import StrictSerializer, Text, Tree, Whole, YesNo
-from core.api.views import ApiViewSet
+from core.api.versions import VersionActions
+from core.versions import VersionChange
 from segments.models import Segment
+from segments.questions import Reader
 
-TASK_DAYS = 2  # working days, if nothing is said
 # What follows from an alert, with what one of each is called in a problem.
 FOLLOWS = {"members": "colleague", "channels": "channel", "playbooks": "playbook"}
 
@@ -80,7 +83,7 @@ class AlertRuleSerializer(StrictSerializer):
         }
 
 
-class AlertRuleViewSet(ApiViewSet):
+class AlertRuleViewSet(VersionActions):
     """Alert rules. Administrators and managers write."""
 
     serializer_class = AlertRuleSerializer
@@ -93,6 +96,18 @@ class AlertRuleViewSet(ApiViewSet):
         """All of them."""
         found = AlertRule.objects.select_related("fallback", "notices")
         return found.prefetch_related("segments", "round_robin", "playbooks", "notices__members", "notices__channels")
+
+    def told(self, record: AlertRule, numbers: list[int]) -> list[VersionChange]:
+        """The versions of these numbers."""
+        return versions_of(record, Reader.now(), numbers)
+
+    def restored(self, record: AlertRule, number: int) -> AlertRule:
+        """What it decides about accounts as they are opens no alert."""
+        return restore_version(record, number, author=self.request.user)
+
+    def refusing(self) -> AbstractContextManager[None]:
+        """As every save of a rule is refused."""
+        return explained()
 
     def create(self, request: Request) -> Response:
         """Make a rule; accounts for which it holds already are left alone unless `include_existing` is true."""

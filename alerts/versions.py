@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from alerts.definition import stored_definition
@@ -16,12 +17,13 @@ _TIMES = {"hold_days": "Hold", "cooldown_days": "Cool-down"}
 EMPTY = {"match": "all", "rules": []}
 
 
-def versions_of(rule: AlertRule, reader: Reader) -> list[VersionChange]:
-    """The versions of a rule, newest first, each with what changed in it."""
+def versions_of(rule: AlertRule, reader: Reader, numbers: Iterable[int] | None = None) -> list[VersionChange]:
+    """The versions of a rule (or those of some numbers), newest first, each with what changed in it."""
     names = {key: name for key, (_, name) in reader.segments.items()}
     return tell_versions(
         rule.versions.select_related("author__member"),
         lambda before, after: changes_between(before.definition, after.definition, reader, names),
+        numbers,
     )
 
 
@@ -30,7 +32,7 @@ def changes_between(before: Any, after: Any, reader: Reader, names: dict[str, st
     found = differences(before["condition"], after["condition"], reader)
     old, new = before.get("clear") or EMPTY, after.get("clear") or EMPTY
     found += [Change(one.kind, f"To clear: {one.words}") for one in differences(old, new, reader)]
-    was, now = (_aimed(one.get("segments") or [], names) for one in (before, after))
+    was, now = (aimed(one.get("segments") or [], names) for one in (before, after))
     if was != now:
         found.append(Change("changed", f"For: {was} → {now}"))
     for name, label in _TIMES.items():
@@ -65,5 +67,6 @@ def restore_version(rule: AlertRule, number: int, *, author: Any = None) -> Aler
     )
 
 
-def _aimed(keys: list[str], names: dict[str, str]) -> str:
+def aimed(keys: list[str], names: dict[str, str]) -> str:
+    """The names of the segments with these keys, in a row."""
     return ", ".join(names.get(key, key) for key in keys) or "all accounts"

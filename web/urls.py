@@ -211,6 +211,13 @@ urlpatterns = [
     path("milestones/new/", milestone_editing.milestone_new, name="milestone_new"),
     path("milestones/preview/", milestone_editing.milestone_preview, name="milestone_preview"),
     path("milestones/<slug:key>/", milestone_editing.milestone_edit, name="milestone_edit"),
+    path("milestones/<slug:key>/versions/", versions.versions, {"kind": "milestone"}, name="milestone_versions"),
+    path(
+        "milestones/<slug:key>/versions/<int:number>/restore/",
+        versions.restore,
+        {"kind": "milestone"},
+        name="milestone_restore",
+    ),
     path("milestones/<slug:key>/move/", milestone_editing.milestone_move, name="milestone_move"),
     path("milestones/<slug:key>/delete/", milestone_editing.milestone_delete, name="milestone_delete"),
     path("connections/", connections.connections, name="connections"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 import django_filters
@@ -23,6 +24,7 @@ from alerts.milestones.editing import (
     save_milestone,
 )  # fmt: skip
 from alerts.milestones.progress import progress_of, times_by_segment
+from alerts.milestones.versions import restore_version, versions_of
 from alerts.models import AccountMilestone, Milestone, MilestoneChange
 from alerts.models.milestone import State
 from alerts.problems_api import explained
@@ -30,8 +32,11 @@ from core.api.access import ColleaguesWrite, IsMember
 from core.api.filters import StrictFilterSet
 from core.api.problems import ApiProblem, Fault, in_use
 from core.api.strict import StrictSerializer, Text, Tree, Whole, YesNo
+from core.api.versions import VersionActions
 from core.api.views import ApiViewSet
+from core.versions import VersionChange
 from segments.models import Segment
+from segments.questions import Reader
 
 
 class MilestoneSerializer(StrictSerializer):
@@ -87,7 +92,7 @@ class MoveBody(StrictSerializer):
     by = Whole(min_value=-1_000, max_value=1_000)
 
 
-class MilestoneViewSet(ApiViewSet):
+class MilestoneViewSet(VersionActions):
     """Milestones in their order. Administrators and managers write."""
 
     serializer_class = MilestoneSerializer
@@ -100,6 +105,18 @@ class MilestoneViewSet(ApiViewSet):
     def get_queryset(self) -> QuerySet[Milestone]:
         """All of them, those that are off too."""
         return Milestone.objects.prefetch_related("segments")
+
+    def told(self, record: Milestone, numbers: list[int]) -> list[VersionChange]:
+        """The versions of these numbers."""
+        return versions_of(record, Reader.now(), numbers)
+
+    def restored(self, record: Milestone, number: int) -> Milestone:
+        """Its accounts are looked at again soon after."""
+        return restore_version(record, number, author=self.request.user)
+
+    def refusing(self) -> AbstractContextManager[None]:
+        """As every save of a milestone is refused."""
+        return explained()
 
     def create(self, request: Request) -> Response:
         """Make a milestone, in the last place. What accounts have reached already is told as the definition’s doing."""

@@ -108,7 +108,7 @@ def _save(request: HttpRequest, draft: MilestoneDraft) -> Milestone | None:
     except BadValue as error:
         draft.errors["name" if not draft.name.strip() else "days"] = str(error)
     except Stale as stale:
-        draft.theirs = stale.current.versions.select_related("author").first()
+        draft.theirs = stale.current.versions.select_related("author__member").first()
         draft.version = stale.current.version
     return None
 
@@ -127,7 +127,7 @@ def _render(request: HttpRequest, draft: MilestoneDraft, reader: Reader) -> Http
         "starts": Milestone.Start.choices, "segments": Segment.objects.filter(subject="account").in_tab_order(),
         "failed": bool(draft.errors or draft.problems or draft.theirs),
         "uses": uses_of_milestone(milestone) if milestone else [],
-        "versions": milestone.versions.select_related("author")[:10] if milestone else [],
+        "versions": milestone.versions.select_related("author__member")[:10] if milestone else [],
         "times": times_by_segment(milestone, seen) if milestone else [],
         "progress": progress_of([milestone], seen)[0] if milestone else None,
         **_preview(request, reader, draft, view),

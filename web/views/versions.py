@@ -1,5 +1,5 @@
-"""The versions of what has them (segments, health configs, alert rules, playbooks): what changed in each, and going
-back to one."""
+"""The versions of what has them (segments, health configs, alert rules, milestones, playbooks): what changed in each,
+and going back to one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from alerts import versions as of_rules
-from alerts.models import AlertRule, Playbook
+from alerts.milestones import versions as of_milestones
+from alerts.models import AlertRule, Milestone, Playbook
 from alerts.playbooks import versions as of_playbooks
 from alerts.playbooks.editing import StalePlaybook
 from core.intake import BadValue
@@ -48,7 +49,7 @@ class Versioned:
     then: str = ""
 
 
-# By what the names of their addresses begin with.
+# By what the names of their addresses begin with; an address names a record by its primary key, or a milestone's key.
 VERSIONED = {
     "segment": Versioned(
         Segment.objects.all, of_segments.versions_of, of_segments.restore_version, "web/segments/versions.html",
@@ -62,6 +63,10 @@ VERSIONED = {
         lambda: AlertRule.objects.select_related("watch", "clear_watch", "role", "fallback"),
         of_rules.versions_of, of_rules.restore_version, "web/alerts/versions.html",
     ),
+    "milestone": Versioned(
+        Milestone.objects.all, of_milestones.versions_of, of_milestones.restore_version,
+        "web/milestones/versions.html", " Its accounts are being looked at.",
+    ),
     "playbook": Versioned(
         lambda: Playbook.objects.select_related("segment", "rule", "milestone"),
         of_playbooks.versions_of, of_playbooks.restore_version, "web/playbooks/versions.html",
@@ -71,25 +76,25 @@ VERSIONED = {
 
 @login_required
 @require_GET
-def versions(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
+def versions(request: HttpRequest, kind: str, **named: Any) -> HttpResponse:
     """Every definition with its author, time and reason, and what changed in it."""
     of = VERSIONED[kind]
-    record = get_object_or_404(of.rows(), pk=pk)
+    record = get_object_or_404(of.rows(), **named)
     context = {
         "record": record, "versions": of.told(record, reader_for(request)), "restoring": f"{kind}_restore",
-        "may_edit": may_edit_segments(request),
+        "name": next(iter(named.values())), "may_edit": may_edit_segments(request),
     }  # fmt: skip
     return page(request, of.template, context)
 
 
 @login_required
 @require_POST
-def restore(request: HttpRequest, kind: str, pk: int, number: int) -> HttpResponse:
+def restore(request: HttpRequest, kind: str, number: int, **named: Any) -> HttpResponse:
     """Make an earlier definition the present one, as a new version."""
     editors_only(request)
     of = VERSIONED[kind]
-    record = get_object_or_404(of.rows(), pk=pk)
-    back = reverse(f"{kind}_versions", args=[pk])
+    record = get_object_or_404(of.rows(), **named)
+    back = reverse(f"{kind}_versions", args=list(named.values()))
     try:
         saved = of.restore(record, number, author=request.user)
     except (UnknownVersion, Stale, StalePlaybook) as error:
