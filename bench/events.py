@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from accounts.models import Account
 from bench import data
-from bench.listing import Effort
+from bench.asking import Effort
 from core.clock import moment
 from segments.questions import Reader
 from usage.models import EventName
