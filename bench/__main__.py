@@ -56,9 +56,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "csbox.settings")
     os.environ.setdefault("CSBOX_DEBUG", "0")
     os.environ.setdefault("CSBOX_STATEMENT_TIMEOUT_MS", "0")
-    import django
-
-    django.setup()
+    import_module("csbox.wsgi")  # as a process of the server has it loaded
     from bench.database import own_database
 
     with own_database(asked.database, asked.template):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.util
 import os
 import shutil
@@ -22,6 +23,13 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("CSBOX_TEST_DATABASE", f"test_csbox_{os.getpid()}")
     # Tests start many commands; without compiled files each would compile all of csbox anew, a third of its start.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    gc.set_threshold(200_000, 20, 50)
+
+
+def pytest_collection_finish() -> None:
+    """Take what stays to the end, Django and the tests, from the collector's eyes: walking it was a tenth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ from segments.refresh import refresh_due
 from tests import factories
 from tests.alerts.receiving import Receiver, receiving
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 FEW = {"match": "all", "rules": [{"field": "account.licences", "op": "at_most", "value": 5}]}
 NOON = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)  # a Monday
 

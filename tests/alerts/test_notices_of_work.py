@@ -36,7 +36,7 @@ from tests.alerts.making import has, made_milestone
 from tests.alerts.receiving import Receiver, receiving
 from tests.alerts.test_notices import inbox, person
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 NOON = dt.datetime(2026, 5, 6, 12, tzinfo=dt.UTC)  # a Wednesday
 
 FEWER = {"match": "all", "rules": [{"field": "account.licences", "op": "at_least", "value": 1}]}

@@ -13,6 +13,8 @@ from tests.ingest.conftest import KEY, basic, batch, group, track
 from tests.ingest.test_fifteen_things import PATHS
 from usage.models import Event
 
+pytestmark = pytest.mark.once
+
 ORIGIN = "https://app.example.com"
 # What the browser SDKs of Segment (on a retry) and RudderStack ask for.
 ASKED = ["authorization,content-type,x-retry-count", "AnonymousId, SentAt, Authorization"]

@@ -18,6 +18,8 @@ from integrations.tracking.requests import Received, take
 from tests.ingest.conftest import KEY, Send, group, outcomes
 from usage.models import Event
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def push(source: Source) -> Any:

@@ -22,6 +22,8 @@ from segments.models import Segment
 from tests import factories
 from tests.playbooks.conftest import at, every, has, playbook
 
+pytestmark = pytest.mark.machine
+
 NAMES = ("Harbour", "Quay")
 KILLS = 12
 

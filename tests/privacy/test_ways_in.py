@@ -35,7 +35,7 @@ from usage.models import Event, MessageReceipt
 from usage.store import EventFact, PostgresStore
 
 __all__ = ["hubspot", "standin", "stripe"]
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 KEY = "wk_of-a-test-and-nowhere-else"
 GONE = ("bob-7731", "acme-9", "Bob Quill", "bob.quill@example.com")
 
