@@ -16,12 +16,16 @@ LONGEST, FILLED = 500, 1_000
 _FIELD = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
 
-def check_message(text: str, limit: int = LONGEST) -> str:
-    """A message as it may be stored. Raises BadValue for a field that does not exist or has no single value."""
+def check_message(text: str, limit: int = LONGEST, known: Vocabulary | None = None) -> str:
+    """A message as it may be stored; the fields there are (`known`) are read if it names some and none were given.
+
+    Raises BadValue for a field that does not exist or has no single value.
+    """
     found = clean_text(text, limit)
-    known = vocabulary()
-    for key in _FIELD.findall(found):
-        _field(key, known)
+    if keys := _FIELD.findall(found):
+        known = known or vocabulary()
+        for key in keys:
+            _field(key, known)
     if "{{" in _FIELD.sub("", found) or "}}" in _FIELD.sub("", found):
         raise BadValue("A pair of braces is left open. Write a field as {{ account.name }}.")
     return found

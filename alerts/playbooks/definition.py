@@ -244,7 +244,7 @@ class _Reading:
         """A text that may name fields of the account."""
         text = self.text(data, at, name, limit, needed=needed)
         try:
-            return check_message(text, limit)
+            return check_message(text, limit, self.reader.vocabulary)
         except BadValue as error:
             self.fail(f"{at}/{name}", "invalid-text", str(error))
             return ""

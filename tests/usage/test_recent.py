@@ -190,7 +190,8 @@ def test_other_windows_and_contexts_are_counted_as_before(marked: Reader, other:
 
 @pytest.mark.usefixtures("committed")
 def test_a_write_that_is_not_over_yet_is_not_forgotten() -> None:
-    factories.account(external_id="a0")
+    for key in ("a0", "a1"):
+        factories.account(external_id=key)
     store, today = PostgresStore(), present().today
     store.append([EventFact("m1", "Login", NOW, "a0", None)], source="test")
     roll_up(present())
@@ -206,7 +207,8 @@ def test_a_write_that_is_not_over_yet_is_not_forgotten() -> None:
     writer = threading.Thread(target=write, daemon=True)
     writer.start()
     written.wait(10)
-    store.append([EventFact("m2", "Login", NOW - dt.timedelta(days=3), "a0", None)], source="test")
+    # Of another account: what the same one's usage is made of waits until the write is over.
+    store.append([EventFact("m2", "Login", NOW - dt.timedelta(days=3), "a1", None)], source="test")
     roll_up(present())
     go_on.set()
     writer.join(10)
