@@ -26,7 +26,7 @@ from segments.rule_form import take_step as take_rule_step
 _PATH = re.compile(r"(s\d{1,3})(rule)?[.:]")
 _ROOT = re.compile(r"(goal|exit|(s\d{1,3})rule)([.:]|$)")
 TEXTS = ("key", "next", "title", "text", "role", "to", "at", "otherwise", "field", "value", "subject", "users", "url",
-         "amount", "unit", "due", "due_unit")  # fmt: skip
+         "amount", "unit", "due", "due_unit", "done_when")  # fmt: skip
 FLAGS = ("wait", "only_free")
 UNITS = {"working": "working days", "days": "days", "hours": "hours"}
 
@@ -94,7 +94,9 @@ def _task(one: StepDraft) -> dict[str, Any]:
     due = one.texts.get("due", "").strip()
     working = one.texts.get("due_unit") != "days"
     more = {"due": {"days": read_typed_number(due), "working": working}} if due else {}
-    return one.some("title", "text", "role", "to") | more | ({"wait": True} if one.flags.get("wait") else {})
+    return (
+        one.some("title", "text", "role", "to", "done_when") | more | ({"wait": True} if one.flags.get("wait") else {})
+    )
 
 
 def _delay(one: StepDraft) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from accounts.models import Account, TeamMember
 from alerts.models.alert import Alert
+from alerts.models.milestone import Milestone
 from core.models import Timestamped
 
 
@@ -39,7 +40,11 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
 
 class Task(Timestamped):
-    """Something to do for an account. A task without a day is never late, one without an assignee is the team's."""
+    """Something to do for an account. A task without a day is never late, one without an assignee is the team's.
+
+    One with `done_when` is also done by itself when its account reaches that milestone; one that was opened again, at
+    `reopened_at`, only when it is reached after that.
+    """
 
     class State(models.TextChoices):
         """Whether it is still to do."""
@@ -72,6 +77,10 @@ class Task(Timestamped):
     note = models.CharField(max_length=2_000, blank=True, help_text="What came of it, in words.")
     origin = models.CharField(max_length=8, choices=Origin, default=Origin.HAND, editable=False)
     alert = models.ForeignKey(Alert, models.SET_NULL, null=True, blank=True, editable=False, related_name="tasks")
+    # A milestone that is deleted leaves a task that people tick off.
+    done_when = models.ForeignKey(
+        Milestone, models.SET_NULL, null=True, blank=True, editable=False, db_index=False, related_name="+"
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
     )
@@ -79,6 +88,7 @@ class Task(Timestamped):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
     )
     done_at = models.DateTimeField("done or skipped at", null=True, blank=True, editable=False)
+    reopened_at = models.DateTimeField("opened again at", null=True, blank=True, editable=False)
 
     objects = TaskQuerySet.as_manager()
 
@@ -105,6 +115,10 @@ class Task(Timestamped):
             models.Index(fields=["assignee", "due_on"], condition=Q(state="open"), name="open_tasks_of_member"),
             # What everybody has to do, by day.
             models.Index(fields=["due_on", "id"], condition=Q(state="open"), name="open_tasks_by_day"),
+            # What a milestone may have done, and what one that is deleted leaves its mark on.
+            models.Index(
+                fields=["done_when", "account"], condition=Q(done_when__isnull=False), name="tasks_done_by_milestone"
+            ),
             # What was done, the last one first.
             models.Index(fields=["-done_at", "-id"], condition=~Q(state="open"), name="tasks_that_are_over"),
         ]

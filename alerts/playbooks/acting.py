@@ -11,7 +11,7 @@ from accounts.assigning import assign, holders_of
 from accounts.facts import Fact, record_accounts
 from accounts.models import Account, TeamMember
 from alerts.messages import filled
-from alerts.models import Enrolment, StepRun, Task
+from alerts.models import Enrolment, Milestone, StepRun, Task
 from alerts.notifying.tasks import tell_given
 from alerts.playbooks.steps import (
     END,
@@ -25,6 +25,7 @@ from alerts.playbooks.steps import (
     WebhookStep,
 )
 from alerts.work.days import day_after
+from alerts.work.reached import finish_reached
 from core.clock import Moment
 from core.models import Workspace
 from segments.questions import Reader
@@ -67,27 +68,36 @@ def colleagues_for(role: str, to: str, accounts: Collection[int]) -> dict[int, T
 
 
 def _task(step: TaskStep, rows: Sequence[Enrolment], work: Acting) -> dict[int, Next]:
+    """One that nobody need do, for the account has reached the milestone with which it is done, is done at once."""
     accounts = [row.account_id for row in rows]
     titles, texts = (
         filled(text, accounts, work.reader, most) for text, most in ((step.title, 200), (step.text, 4_000))
     )
     whose = colleagues_for(step.role, step.to, accounts)
     due = day_after(work.now.today, step.due, work.workspace) if step.due else None
+    done_when = Milestone.objects.filter(key=step.done_when).first() if step.done_when else None
     tasks = Task.objects.bulk_create(
         Task(
             account_id=pk, title=titles.get(pk) or step.title[:200], text=texts.get(pk, ""), assignee=whose.get(pk),
-            due_on=due, origin=Task.Origin.PLAYBOOK,
+            due_on=due, origin=Task.Origin.PLAYBOOK, done_when=done_when,
         )
         for pk in accounts
     )  # fmt: skip
-    tell_given(tasks, giver=f"Playbook {rows[0].playbook.name}")
+    over = finish_reached(work.now, tasks) if done_when else {}
+    tell_given([one for one in tasks if one.pk not in over], giver=f"Playbook {rows[0].playbook.name}")
     waits = StepRun.State.WAITING if step.wait else StepRun.State.DONE
+    when = f", due {due.day} {due:%b %Y}" if due else ""
     said = [
-        f"Task for {whose.get(pk, 'nobody yet')}{f', due {due.day} {due:%b %Y}' if due else ''}." for pk in accounts
-    ]
+        f"Nobody need do it. {over[one.pk].note}" if one.pk in over
+        else f"Task for {one.assignee or 'nobody yet'}{when}."
+        for one in tasks
+    ]  # fmt: skip
     _note(step, rows, work, said, tasks=tasks, state=waits)
     if step.wait:
-        return {row.pk: Next(step.key, None) for row in rows}
+        return {
+            row.pk: Next(step.key, work.now.now if one.pk in over else None)
+            for row, one in zip(rows, tasks, strict=True)
+        }
     return _on(step, rows, work)
 
 

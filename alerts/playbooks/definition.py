@@ -3,7 +3,8 @@
 The grammar (the manual's page on playbooks says it in full):
     {"steps": [step, …], "goal": rule or null, "exit": rule or null}
     every step  {"key", "kind", "next": key of a later step or "end"}      (without `next`: the step below)
-    task        {"title", "text", "role", "to", "due": {"days": 2, "working": true}, "wait": false}
+    task        {"title", "text", "role", "to", "due": {"days": 2, "working": true},
+                 "done_when": a milestone's key, "wait": false}
     delay       {"days": 3, "working": true, "at": "09:00"} or {"hours": 3}
     branch      {"rule", "otherwise": key of a later step or "end"}
     set         {"field": "custom.play" or "stage", "value"}                  (null clears)
@@ -25,6 +26,8 @@ from accounts.facts import ACCOUNT
 from accounts.facts.values import Reader as Values
 from accounts.models import AssignmentRole, TeamMember
 from alerts.messages import check_message
+from alerts.milestones.redefined import field_keys
+from alerts.models import Milestone
 from alerts.playbooks.steps import (
     END,
     LABELS,
@@ -72,6 +75,13 @@ def words_of_steps(data: Any, reader: Reader) -> dict[str, str]:
     return found
 
 
+def known_names() -> dict[str, str]:
+    """How parts and colleagues are called, by their keys, and milestones, by the keys of their fields."""
+    parts = dict(AssignmentRole.objects.values_list("key", "name"))
+    milestones = {field_keys(key)[0]: name for key, name in Milestone.objects.values_list("key", "name")}
+    return parts | dict(TeamMember.objects.values_list("key", "name")) | milestones
+
+
 class _Reading:
     """One pass over a definition; what is wrong is collected."""
 
@@ -94,10 +104,14 @@ class _Reading:
         return set(TeamMember.objects.values_list("key", flat=True))
 
     @cached_property
+    def milestones(self) -> set[str]:
+        """The milestones that there are; one that is switched off is waited for until it is on again."""
+        return set(Milestone.objects.values_list("key", flat=True))
+
+    @cached_property
     def names(self) -> dict[str, str]:
-        """How parts and colleagues are called, by their keys."""
-        parts = dict(AssignmentRole.objects.values_list("key", "name"))
-        return parts | dict(TeamMember.objects.values_list("key", "name"))
+        """What things are called."""
+        return known_names()
 
     @cached_property
     def values(self) -> Values:
@@ -165,11 +179,11 @@ class _Reading:
         return default
 
     def task(self, data: Mapping[str, Any], at: str, key: str, then: str) -> Step:
-        self.object(data, at, COMMON | {"title", "text", "role", "to", "due", "wait"})
+        self.object(data, at, COMMON | {"title", "text", "role", "to", "due", "done_when", "wait"})
         title, text = self.message(data, at, "title", 150, needed=True), self.message(data, at, "text", 500)
         due = self.span(data["due"], f"{at}/due", low=0) if data.get("due") is not None else None
         role, to = self.role(data, at), self.colleague(data.get("to"), f"{at}/to")
-        return TaskStep(key, then, title, text, role, to, due, self.flag(data, at, "wait"))
+        return TaskStep(key, then, title, text, role, to, due, self.flag(data, at, "wait"), self.milestone(data, at))
 
     def delay(self, data: Mapping[str, Any], at: str, key: str, then: str) -> Step:
         self.object(data, at, COMMON | {"days", "hours", "working", "at"})
@@ -270,6 +284,16 @@ class _Reading:
             return ""
         if not isinstance(value, str) or value not in self.members:
             self.fail(at, "unknown-colleague", f"There is no colleague “{short(value)}”.", sorted(self.members)[:100])
+            return ""
+        return value
+
+    def milestone(self, data: Mapping[str, Any], at: str) -> str:
+        value = data.get("done_when")
+        if value in (None, ""):
+            return ""
+        if not isinstance(value, str) or value not in self.milestones:
+            text = f"There is no milestone “{short(value)}”. Name one by its key, or leave it out."
+            self.fail(f"{at}/done_when", "unknown-milestone", text, sorted(self.milestones)[:100])
             return ""
         return value
 

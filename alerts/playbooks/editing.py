@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in
+from alerts.milestones.redefined import field_keys
 from alerts.models import AlertRule, Enrolment, Milestone, Playbook, PlaybookVersion
 from alerts.playbooks.definition import read_definition
 from core.intake import BadValue, clean_text, fold
@@ -222,7 +223,16 @@ def playbooks_of_segments(segments: Collection[Segment]) -> list[tuple[Segment, 
 
 @find_field_uses_with
 def playbooks_that_name() -> Iterator[tuple[FieldUse, set[str]]]:
-    """The playbooks with the texts of their definitions. A field that one sets is called there without its owner."""
+    """The playbooks with the texts of their definitions. A field that one sets is called there without its owner, a
+    milestone by its key alone."""
     for playbook, definition in _definitions():
         texts = texts_in(definition)
-        yield FieldUse("playbook", playbook.name, playbook.pk), texts | {f"account.{text}" for text in texts}
+        named = {f"account.{text}" for text in texts} | set(_milestones_in(definition))
+        yield FieldUse("playbook", playbook.name, playbook.pk), texts | named
+
+
+def _milestones_in(definition: Any) -> Iterator[str]:
+    """The fields of the milestones with which tasks are done."""
+    for step in definition.get("steps") or []:
+        if key := step.get("done_when"):
+            yield field_keys(key)[0]

@@ -25,6 +25,7 @@ from alerts.playbooks.definition import read_definition
 from alerts.playbooks.editing import TASK
 from alerts.playbooks.enrolling import enrol_for
 from alerts.playbooks.steps import END, SENT, BranchStep, Definition, Step
+from alerts.work.reached import due_to_be_done, finish_reached
 from core.clock import Moment, moment
 from core.jobs import enqueue
 from core.models import Workspace
@@ -56,11 +57,12 @@ class Ran:
 
 def run_playbooks(now: Moment | None = None) -> Ran:
     """Do everything that is due in every playbook that is switched on, by what is stored at this moment."""
-    done = Ran()
+    done, present = Ran(), now or moment()
+    # Also where all are switched off: a task is there, whatever became of the playbook that made it.
+    done.accounts.update(one.account_id for one in finish_reached(present).values())
     playbooks = Playbook.objects.filter(active=True).select_related("segment").order_by("pk")
     if not playbooks:  # as in most installations: nothing is asked of anything
         return done
-    present = now or moment()
     _wake_for_tasks(present)
     work = Acting(present, Reader.now(present), Workspace.get())
     for playbook in playbooks:
@@ -80,7 +82,8 @@ def wake_playbooks() -> None:
     """The tick's part: wake a worker for what is due, and for what a lost wake-up left."""
     now = moment()
     running = Enrolment.objects.filter(playbook__active=True)
-    if running.due(now.now).exists() or running.filter(_waits_in_vain()).running().exists():
+    late = running.due(now.now).exists() or running.filter(_waits_in_vain()).running().exists()
+    if late or due_to_be_done().exists():
         enqueue(TASK)
     if to_send().exists():
         enqueue(SENDING)

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from alerts.milestones.redefined import field_keys
 from alerts.work.days import Span
 from segments.questions import Question
 
@@ -27,14 +28,15 @@ class Step:
         return KIND_OF[type(self)]
 
     def words(self, names: Names = NONE) -> str:
-        """What it does, in a sentence; `names` says how parts and colleagues are called, by their keys."""
+        """What it does, in a sentence; `names` is as `known_names` tells them."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class TaskStep(Step):
     """A task for whoever plays `role` for the account, else for the colleague `to` (a key), else for nobody yet.
-    `wait`: go on when it is done or skipped, instead of at once."""
+    `done_when`: also done when the account reaches this milestone (a key). `wait`: go on when it is done or skipped,
+    instead of at once."""
 
     title: str
     text: str = ""
@@ -42,10 +44,14 @@ class TaskStep(Step):
     to: str = ""
     due: Span | None = None
     wait: bool = False
+    done_when: str = ""
 
     def words(self, names: Names = NONE) -> str:
-        """Task “Call the sponsor” for the csm, due in 2 working days; wait until it is done."""
+        """Task “Call the sponsor” for the csm, due in 2 working days, done when it reaches “Live”; wait until it is
+        done."""
         due = f", due in {self.due}" if self.due else ""
+        milestone = names.get(field_keys(self.done_when)[0], self.done_when)
+        due += f", done when it reaches “{milestone}”" if milestone else ""
         return (
             f"Task “{self.title}” for {_whose(self.role, self.to, names)}{due}{'; wait until it is done' * self.wait}."
         )

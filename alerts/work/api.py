@@ -37,6 +37,10 @@ class TaskSerializer(StrictSerializer):
     text = Text(max_length=4_000, required=False, allow_blank=True)
     assignee = Via("assignee.key", max_length=80, required=False, allow_null=True)
     due_on = serializers.DateField(required=False, allow_null=True)
+    done_when = serializers.CharField(
+        source="done_when.key", read_only=True, allow_null=True, default=None,
+        help_text="The milestone with which it is done by itself, named by the step of a playbook.",
+    )  # fmt: skip
     alert = Whole(source="alert_id", required=False, allow_null=True, help_text="The alert that asks for it.")
     note = Text(max_length=2_000, required=False, allow_blank=True)
     state = serializers.ChoiceField(Task.State.choices, read_only=True)
@@ -100,7 +104,9 @@ class TaskViewSet(ApiViewSet):
     def get_queryset(self) -> QuerySet[Task]:
         """Of the accounts that may be seen."""
         seen = Account.objects.visible_to(self.request.user).order_by()
-        return Task.objects.filter(account__in=seen).select_related("account", "assignee", "created_by", "done_by")
+        return Task.objects.filter(account__in=seen).select_related(
+            "account", "assignee", "done_when", "created_by", "done_by"
+        )
 
     def create(self, request: Request) -> Response:
         """Write a task down."""

@@ -20,7 +20,8 @@ from alerts.notifying.tasks import tell_given
 from core.clock import moment
 from core.intake import BadValue, clean_text
 
-FIELDS = ("title", "text", "assignee_id", "due_on", "state", "outcome", "note", "done_by_id", "done_at")
+FIELDS = ("title", "text", "assignee_id", "due_on", "state", "outcome", "note", "done_by_id", "done_at",
+          "reopened_at")  # fmt: skip
 LONGEST_AHEAD = dt.timedelta(days=3 * 366)
 LONGEST_AGO = dt.timedelta(days=366)
 
@@ -98,8 +99,11 @@ def skip(tasks: Iterable[Task], *, note: str = "", by: Any = None) -> Before:
 
 
 def reopen(tasks: Iterable[Task]) -> Before:
-    """Open tasks again that were done or skipped."""
-    return _change(tasks, False, None, state=Task.State.OPEN, outcome="", done_by_id=None, done_at=None)
+    """Open tasks again that were done or skipped. A milestone that was reached before does not do them once more."""
+    return _change(
+        tasks, False, None, state=Task.State.OPEN, outcome="", done_by_id=None, done_at=None,
+        reopened_at=timezone.now(),
+    )  # fmt: skip
 
 
 def assign(tasks: Iterable[Task], to: TeamMember | None, *, by: Any = None) -> Before:

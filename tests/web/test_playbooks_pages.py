@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Account, TeamMember
+from alerts.milestones.editing import save_milestone, set_milestone_active
 from alerts.models import Enrolment, Playbook
 from alerts.playbooks.editing import Coming, save_playbook
 from alerts.playbooks.enrolling import enrol_by_hand
@@ -152,3 +153,23 @@ def test_a_playbook_is_written_step_by_step(small: Segment) -> None:
     stale = manager.post(f"/playbooks/{made.pk}/edit/", again | {"s3.several": anna.key, "version": "7"})
     assert stale.status_code == 422 and "was changed meanwhile" in stale.content.decode()
     assert Account.objects.count() == 0
+
+
+def test_a_step_says_with_which_milestone_its_task_is_done(small: Segment) -> None:
+    manager = browser()
+    assert "s0.done_when" not in inputs(text(manager, "/playbooks/new/"))  # there is none to choose
+    live = save_milestone(None, name="Live", condition=small.rule)
+    save_milestone(None, name="Unused", condition=small.rule, active=False)
+    form = inputs(text(manager, "/playbooks/new/")) | {"name": "Onboard", "s0.title": "Go live"}
+    assert form["s0.done_when"] == "" and "Unused" not in text(manager, "/playbooks/new/")
+    assert manager.post("/playbooks/new/", form | {"s0.done_when": "live"}).status_code == 302
+    made = Playbook.objects.get()
+    assert made.definition["steps"][0]["done_when"] == "live"
+    assert "done when it reaches “Live”" in text(manager, f"/playbooks/{made.pk}/")
+    set_milestone_active(live, False)
+    again = inputs(text(manager, f"/playbooks/{made.pk}/edit/"))
+    assert again["s0.done_when"] == "live"  # it stays chosen, though it is switched off
+    wrong = manager.post(f"/playbooks/{made.pk}/edit/", again | {"s0.done_when": "gone"})
+    assert wrong.status_code == 422 and "There is no milestone “gone”." in wrong.content.decode()
+    refused = manager.post("/milestones/live/delete/", follow=True).content.decode()
+    assert "Live is used by playbook “Onboard”. Remove it there first." in refused

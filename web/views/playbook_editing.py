@@ -13,7 +13,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import Account, AssignmentRole, AttributeDefinition, TeamMember
-from alerts.milestones.progress import active_milestones
 from alerts.models import AlertRule, Milestone, Playbook
 from alerts.playbooks.definition import SETTABLE
 from alerts.playbooks.editing import Coming, StalePlaybook, save_playbook
@@ -120,8 +119,14 @@ def _context(request: HttpRequest, draft: PlaybookDraft, reader: Reader, problem
         "fields": [*((name, name.capitalize()) for name in SETTABLE),
                    *((f"custom.{one.key}", one.name) for one in attributes)],
         "segments": Segment.objects.filter(subject=Segment.Subject.ACCOUNT).in_tab_order(),
-        "alert_rules": AlertRule.objects.all(), "milestones": active_milestones(),
+        "alert_rules": AlertRule.objects.all(), "milestones": _milestones(draft),
     }  # fmt: skip
+
+
+def _milestones(draft: PlaybookDraft) -> list[Milestone]:
+    """Those that are switched on, in their order, and those that the draft names."""
+    named = {one.texts.get("done_when") for one in draft.steps} | {draft.entry.partition(":")[2]}
+    return [one for one in Milestone.objects.order_by("position", "pk") if one.active or one.key in named]
 
 
 def _below(problems: Iterable[Problem], at: str) -> list[Problem]:

@@ -13,9 +13,9 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.models import Account, AssignmentRole, TeamMember
+from accounts.models import Account
 from alerts.models import Enrolment, Playbook
-from alerts.playbooks.definition import read_definition
+from alerts.playbooks.definition import known_names, read_definition
 from alerts.playbooks.editing import delete_playbook, set_playbook_active
 from alerts.playbooks.enrolling import enrol_by_hand
 from alerts.playbooks.signing import keys_for
@@ -59,8 +59,7 @@ def playbook(request: HttpRequest, pk: int) -> HttpResponse:
     """One, in words, with the accounts in it (`show`), and one of those in full (`enrolment`)."""
     found = get_object_or_404(Playbook.objects.select_related("segment", "rule", "milestone"), pk=pk)
     definition, problem = _read(found.definition, reader_for(request))
-    names = dict(AssignmentRole.objects.values_list("key", "name"))
-    names |= dict(TeamMember.objects.values_list("key", "name"))
+    names = known_names()
     rows = _seen(request).filter(playbook=found)
     show = request.GET.get("show", "")
     show = show if show in SHOWN else ""

@@ -67,7 +67,7 @@ def _with_headings(rows: list[Task], now: Moment) -> list[tuple[str, Task]]:
 def _chosen(request: HttpRequest, shown: list[Task]) -> Task | None:
     """The one that the address names, else the first of the list."""
     pk = whole(request.GET.get("task"))
-    related = ("account", "assignee", "alert__rule", "created_by__member", "done_by__member")
+    related = ("account", "assignee", "done_when", "alert__rule", "created_by__member", "done_by__member")
     rows = seen_tasks(request).select_related(*related)
     found = rows.filter(pk=pk).first() if pk else None
     return found or (rows.filter(pk=shown[0].pk).first() if shown else None)
