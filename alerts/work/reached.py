@@ -47,9 +47,10 @@ def _finish(due: QuerySet[Task], now: Moment) -> dict[int, Task]:
         # Those that somebody changes just now are looked at in the next run.
         free_ones = due.select_for_update(skip_locked=True, of=("self",)).select_related("done_when")
         rows = list(free_ones[:AT_ONCE])
-        changes = MilestoneChange.objects.in_bulk([row.reach for row in rows if row.reach])
+        reach = {row.pk: getattr(row, "reach") for row in rows}  # noqa: B009  # the annotation
+        changes = MilestoneChange.objects.in_bulk(filter(None, reach.values()))
         for row in rows:
-            why = _why(str(row.done_when), changes.get(row.reach), now)
+            why = _why(str(row.done_when), changes.get(reach[row.pk]), now)
             row.state, row.updated_at = Task.State.DONE, timezone.now()
             row.done_at = max(now.now, row.created_at)
             row.note = "\n".join(dict.fromkeys(filter(None, [why, row.note])))[:2_000]
