@@ -108,7 +108,7 @@ def _begin(playbook: Playbook, rule: AlertRule | None, author: Any, *, copy: str
         )  # fmt: skip
     except DefinitionError as error:
         what = "copied" if copy else "changed"
-        raise BadValue(f"{playbook.name} cannot be {what}: {error.problems[0].message}") from error
+        raise BadValue(f"{playbook.name} cannot be {what}: {error.first}") from error
 
 
 def _steps(rule: AlertRule, task: NewTask) -> dict[str, Any]:
@@ -128,4 +128,4 @@ def _add_task(rule: AlertRule, steps: dict[str, Any], author: Any) -> None:
     try:
         save_playbook(None, name=name, definition=steps, coming=coming, author=author)
     except DefinitionError as error:
-        raise BadValue(f"The task cannot be made: {error.problems[0].message}") from error
+        raise BadValue(f"The task cannot be made: {error.first}") from error

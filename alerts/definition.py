@@ -9,10 +9,11 @@ from typing import Any
 from accounts.fields import Stage, Subject
 from alerts.models import AlertRule
 from core.intake import BadValue, short
+from core.refusals import Problem
 from segments.models import Segment
 from segments.questions import Question, Reader
 from segments.rules.nodes import Condition, walk
-from segments.rules.tree import Problem, RuleError, to_json
+from segments.rules.tree import RuleError, to_json
 
 LONGEST = 365
 

@@ -23,22 +23,19 @@ from typing import Any
 
 from accounts.fields import Field, Kind, Owner, Stage, Vocabulary
 from core.intake import BadValue, clean_number, clean_text, short
+from core.refusals import Problem, Unusable
 from segments.models import Segment
 from segments.questions import Question, Reader
 from segments.rules.nodes import Condition, InSegment, fields_of, walk
-from segments.rules.tree import Problem, RuleError
+from segments.rules.tree import RuleError
 from segments.stages import stages_of
 
 MOST_DIMENSIONS, MOST_MEASURES = 8, 40
 GOOD_FROM, POOR_BELOW, LEAST_COVERAGE = Decimal(70), Decimal(40), Decimal(50)
 
 
-class DefinitionError(ValueError):
-    """The definition cannot be used; `problems` says why, all of it, each with its JSON pointer."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
-        super().__init__("; ".join(f"{problem.pointer or '/'}: {problem.message}" for problem in problems))
+class DefinitionError(Unusable):
+    """The definition cannot be used."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from accounts.models import Account
 from core.clock import moment
 from core.intake import BadValue, clean_text
 from core.locks import xact_lock
+from core.refusals import Problem
 from core.versions import Stale
 from health.definition import DefinitionError, read_definition
 from health.models import AccountHealth, Band, HealthConfig, HealthConfigVersion, HealthOverride, Pulse
@@ -24,7 +25,6 @@ from health.requesting import request_scoring
 from health.uses import ConfigInUse, uses_of_config, uses_without
 from segments.models import Segment
 from segments.questions import Reader, named_in
-from segments.rules.tree import Problem
 from segments.stages import stages_of
 from segments.uses import Use, find_uses_with, follow_moves_with
 

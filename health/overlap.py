@@ -12,12 +12,12 @@ from django.db import DataError, transaction
 
 from accounts.fields import Owner
 from accounts.models import Account
+from core.refusals import Problem
 from health.definition import Definition, Measure
 from segments.questions import Reader
 from segments.rules.compiler import compile_rule
 from segments.rules.nodes import Condition, Group, Node, fingerprint
 from segments.rules.ranges import holding
-from segments.rules.tree import Problem
 
 MOST_WAYS = 200
 _BOTH = "Good and Poor both hold for"

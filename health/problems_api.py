@@ -10,10 +10,10 @@ from django.db import DatabaseError
 from core.api.problems import ApiProblem, Fault, in_use, unusable
 from core.api.problems import faults_of as faults_at
 from core.deadline import TooSlow
+from core.refusals import Problem
 from health.definition import DefinitionError
 from health.editing import OverrideRefused
 from health.uses import ConfigInUse
-from segments.rules.tree import Problem
 
 BESIDE = ("/name", "/segment")  # what a save checks that is no part of the definition
 

@@ -96,7 +96,7 @@ class _Scoring:
         try:
             definition = read_definition(config.definition, self.reader, lenient=True)
         except DefinitionError as error:
-            self.settle(config, {"": error.problems[0].message}, "")
+            self.settle(config, {"": error.first}, "")
             definition = UNSCORED
         else:
             definition, problems = self.scored(config, definition, mine)

@@ -12,12 +12,13 @@ from accounts.fields import Subject
 from core.intake import BadValue, NameTaken, clean_text
 from core.locks import xact_lock
 from core.names import free_name
+from core.refusals import Problem
 from core.versions import Stale
 from segments.models import Segment, SegmentVersion
 from segments.ordering import CircularSegments, edges_of, topological
 from segments.questions import Reader
 from segments.refresh import request_refresh
-from segments.rules.tree import Problem, RuleError, segments_of, to_json
+from segments.rules.tree import RuleError, segments_of, to_json
 from segments.uses import SegmentInUse, uses_of
 
 __all__ = [

@@ -209,7 +209,7 @@ def _told(segment: Segment, member: Account | EndUser, rows: QuerySet[Any], read
     try:
         question = reader.read(segment.rule, personal=True, subject=segment.subject)
     except RuleError as error:
-        return Explanation(account, Outcome("", "broken", error.problems[0].message, False), user=user)
+        return Explanation(account, Outcome("", "broken", error.first, False), user=user)
     gone = Outcome("", "broken", f"The {question.members.subject} is gone.", False)
     return next(iter(_explained(question, rows, reader.words)), Explanation(account, gone, user=user))
 

@@ -94,6 +94,6 @@ class PastSegments:
         except EmptyResultSet:
             return
         except RuleError as error:
-            self.unread[segment.name] = error.problems[0].message
+            self.unread[segment.name] = error.first
         except TooSlow:
             self.unread[segment.name] = "Its rule takes too long."

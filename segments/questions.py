@@ -24,12 +24,13 @@ from accounts.models import Account
 from core.clock import Moment
 from core.deadline import TooSlow, time_limit
 from core.models import Workspace
+from core.refusals import Problem
 from segments.models import Segment
 from segments.pins import PinEffect, pin_effect
 from segments.rules.compiler import Context, compile_node, compile_rule
 from segments.rules.describe import Words
 from segments.rules.nodes import about_same_row
-from segments.rules.tree import Condition, Group, Problem, RuleError, parse, walk
+from segments.rules.tree import Condition, Group, RuleError, parse, walk
 from segments.subjects import ABOUT, Members, members_of
 
 PREVIEW_LIMIT_MS = 2_000

@@ -12,6 +12,7 @@ from accounts.fields import Category, Choice, Field, Kind, Rows, Subject, Vocabu
 from accounts.fields.operators import OPERATORS, Shape, operators_for
 from accounts.fields.properties import kind_meant, property_operators
 from accounts.in_rules import retired_names
+from core.refusals import Problem
 from segments.event_form import PROPERTY_FIELD
 from segments.event_view import EventView, event_view, operators
 from segments.questions import Reader
@@ -20,7 +21,7 @@ from segments.rule_form import OF, OF_PATH, Place, Tree, children, negates_in_pl
 from segments.rule_words import put_words
 from segments.rules.event_reader import owners_of_dates
 from segments.rules.operators import SEGMENT_OPERATORS
-from segments.rules.tree import MATCHES, Problem
+from segments.rules.tree import MATCHES
 
 OFFERED_LEVELS, OFFERED_CONDITIONS = 3, 50
 ICONS = {

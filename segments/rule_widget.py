@@ -12,11 +12,12 @@ from django.utils.safestring import SafeString, mark_safe
 
 from accounts.fields import Subject, vocabulary
 from accounts.models import Account
+from core.refusals import Problem
 from segments.picker import catalogue
 from segments.questions import Reader
 from segments.rule_form import Tree, read_form, without_unset
 from segments.rule_view import rule_view
-from segments.rules.tree import Problem, RuleError
+from segments.rules.tree import RuleError
 
 
 class RuleWidget(forms.Widget):

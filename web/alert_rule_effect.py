@@ -44,7 +44,7 @@ def rule_effect(
         ends = _ends(draft, question)
         example = _example(draft.message, seen, reader)
     except RuleError as error:
-        return {"effect": None, "why_not": error.problems[0].message}
+        return {"effect": None, "why_not": error.first}
     except PreviewTooSlow:
         return {"effect": None, "why_not": TOO_SLOW}
     except DatabaseError as error:

@@ -21,10 +21,11 @@ from alerts.messages import check_message
 from alerts.models import AlertRule, AlertRuleVersion
 from alerts.models.alert import Severity
 from core.intake import BadValue, whole
+from core.refusals import Problem
 from segments.models import Segment
 from segments.questions import Reader
 from segments.rule_form import Place, Tree, read_form, take_step, without_unset
-from segments.rules.tree import Problem, RuleError
+from segments.rules.tree import RuleError
 
 TYPES = ("Onboarding", "Renewal", "Upselling", "Risk")
 ROOTS = {"n": "condition", "c": "clear"}

@@ -69,9 +69,7 @@ def read_filters(request: HttpRequest, reader: Reader, state: ListState) -> Filt
         except BadValue:
             problems.append(short(text, 40))
         except RuleError as error:
-            problems.append(
-                f"{short(node.get('field') or node.get('segment') or text, 60)} ({error.problems[0].message})"
-            )
+            problems.append(f"{short(node.get('field') or node.get('segment') or text, 60)} ({error.first})")
         else:
             nodes.append(node)
             chips.append(Chip(words.rstrip("."), "", len(kept), str(node.get("field", ""))))

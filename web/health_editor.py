@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.fields import Field, Kind, Owner, Stage, Vocabulary
+from core.refusals import Problem
 from health.definition import HIGHER, LOWER, Limit, usual_direction
 from segments.questions import Reader
 from segments.rule_view import ICONS, RuleView, rule_view
-from segments.rules.tree import Problem
 from web.health_form import SIDES, ConfigDraft, DimensionDraft, MeasureDraft
 
 DIRECTIONS = {HIGHER: "more is better", LOWER: "less is better"}

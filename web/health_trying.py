@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from segments.rules.tree import Problem
+from core.refusals import Problem
 
 _MEASURE = re.compile(r"/dimensions/(\d+)/measures/(\d+)/")
 _DIMENSION = re.compile(r"/dimensions/(\d+)/(name|key|measures)$")

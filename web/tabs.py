@@ -173,7 +173,7 @@ def words_of(reader: Reader, segment: Segment | None) -> str:
     try:
         return reader.read(segment.rule, subject=segment.subject).words
     except RuleError as error:
-        return f"The rule cannot be read: {error.problems[0].message}"
+        return f"The rule cannot be read: {error.first}"
 
 
 def _sums(accounts: QuerySet[Account]) -> tuple[dict[str | None, int], dict[str, int], Decimal]:

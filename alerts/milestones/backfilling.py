@@ -28,13 +28,14 @@ from core.clock import Moment, moment
 from core.deadline import TooSlow, time_limit
 from core.ids import Ids, OneOf
 from core.locks import xact_lock
+from core.refusals import Problem
 from core.shadow import shadows
 from core.spans import ONE_DAY
 from health.models import HealthDay
 from segments.past_days import PastDays, words_in
 from segments.questions import Reader
 from segments.rules.nodes import Group, Happened, Sequence, about_same_row
-from segments.rules.tree import Problem, RuleError, parse
+from segments.rules.tree import RuleError, parse
 from usage.models import DailyUsage
 
 log = logging.getLogger(__name__)

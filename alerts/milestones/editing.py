@@ -20,12 +20,13 @@ from alerts.models.milestone import State
 from core.intake import BadValue, NameTaken, clean_text
 from core.jobs import enqueue
 from core.locks import xact_lock
+from core.refusals import Problem
 from core.versions import Stale
 from segments.editing import free_key, save_segment
 from segments.models import Segment
 from segments.questions import Question, Reader, named_in
 from segments.rules.nodes import Condition, walk
-from segments.rules.tree import Problem, RuleError, to_json
+from segments.rules.tree import RuleError, to_json
 from segments.stages import stages_of
 from segments.uses import Consequence, Use, find_uses_with, foresee_with
 

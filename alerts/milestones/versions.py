@@ -8,10 +8,11 @@ from typing import Any
 from alerts.milestones.editing import Expected, save_milestone
 from alerts.models import Milestone
 from alerts.versions import aimed
+from core.refusals import Problem
 from core.versions import Change, VersionChange, tell_versions, version_of
 from segments.models import Segment
 from segments.questions import Reader
-from segments.rules.tree import Problem, RuleError
+from segments.rules.tree import RuleError
 from segments.versions import differences
 
 

@@ -17,12 +17,13 @@ from alerts.past import HEALTH, days_of
 from core.clock import moment
 from core.deadline import time_limit
 from core.ids import Ids, OneOf
+from core.refusals import Problem
 from core.spans import ONE_DAY
 from health.models import HealthDay
 from segments.past_days import PastDays
 from segments.questions import Question, Reader
 from segments.rules.nodes import fields_of, walk
-from segments.rules.tree import Problem, RuleError
+from segments.rules.tree import RuleError
 from segments.unknown_days import Gap, Reads, gaps_of
 
 LIMIT_MS = 60_000

@@ -16,6 +16,7 @@ from alerts.replaying.report import make_report
 from core.clock import moment
 from core.deadline import TooSlow
 from core.intake import BadValue
+from core.refusals import sentence
 from core.reports import SLICE, State, begin_report, close_report, finish_report, take_report, working_on
 from core.spans import ONE_DAY
 from core.working import give_sign, let_go, still_mine
@@ -68,10 +69,8 @@ def work(pk: int, seconds: float = SLICE) -> None:
 
 
 def _reason(error: Exception) -> str | None:
-    if isinstance(error, RuleError):
-        return error.problems[0].message
-    if isinstance(error, BadValue):
-        return str(error)
+    if isinstance(error, RuleError | BadValue):
+        return sentence(error)
     return SLOW if isinstance(error, TooSlow) else None
 
 

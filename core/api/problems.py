@@ -20,6 +20,7 @@ from rest_framework import exceptions, status
 
 from core.intake import BadValue, NameTaken, short
 from core.logs import request_id
+from core.refusals import Problem
 from core.versions import Stale
 
 log = logging.getLogger(__name__)
@@ -79,9 +80,8 @@ class ApiProblem(exceptions.APIException):
         super().__init__(detail)
 
 
-def faults_of(problems: Iterable[Any], below: str = "", parameter: str | None = None) -> list[Fault]:
-    """Problems of something that was read (each has a pointer, a code, a message and what would do), with their places
-    below one in the body or in the JSON of a parameter."""
+def faults_of(problems: Iterable[Problem], below: str = "", parameter: str | None = None) -> list[Fault]:
+    """Problems of something that was read, with their places below one in the body or in the JSON of a parameter."""
     return [Fault(one.message, one.code, f"{below}{one.pointer}", parameter, one.allowed[:100]) for one in problems]
 
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.clock import moment
+from core.refusals import Problem
 from core.reports import SLICE, begin_report, finish_report, take_report, working_on
 from core.working import give_sign, let_go, still_mine
 from health.backtest.models import BackTest, BackTestDay
@@ -19,7 +20,6 @@ from health.definition import DefinitionError, read_definition
 from health.models import HealthConfig, HealthConfigVersion
 from segments.models import Segment
 from segments.questions import Reader
-from segments.rules.tree import Problem
 
 DAILY_UP_TO = 62  # days of a span; a longer one is looked at week by week
 SHORTEST, LONGEST = 14, 1_100  # days

@@ -274,6 +274,6 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
             try:
                 words = reader.read(segment.rule, subject=segment.subject).words
             except RuleError as error:
-                words = f"The rule cannot be read: {error.problems[0].message}"
+                words = f"The rule cannot be read: {error.first}"
             joined, left = moved.get(segment.pk, (0, 0))
             segment.words, segment.joined_7d, segment.left_7d = words, joined, left  # type: ignore[attr-defined]

@@ -22,11 +22,12 @@ from core.clock import Moment, moment
 from core.deadline import TooSlow, time_limit
 from core.ids import Ids, OneOf
 from core.locks import xact_lock
+from core.refusals import Problem
 from segments.holding.holds import Holds
 from segments.levels.models import LevelRule
 from segments.questions import Question, Reader
 from segments.rules.compiler import compile_rule
-from segments.rules.tree import Condition, InSegment, Problem, RuleError, walk
+from segments.rules.tree import Condition, InSegment, RuleError, walk
 
 LEVEL_FIELD = "account.level"
 LIMIT_MS = 60_000
@@ -73,7 +74,7 @@ def decide_levels(
             cases.append(When(Q(compile_rule(question.rule, question.context)), then=Value(rule.level_id)))
             rule.error, rule.held = "", "" if by_person else holds.reason(question.rule)
         except RuleError as error:
-            rule.error, broken = str(error.problems[0].message)[:500], True
+            rule.error, broken = str(error.first)[:500], True
     changed: set[int] = set()
     if not broken and not any(rule.held for rule in rules):
         try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +15,7 @@ from accounts.fields import Field, Rows, Subject, Vocabulary
 from accounts.fields.operators import OPERATORS, operators_for
 from accounts.fields.values import read_number, read_span, read_value
 from core.intake import short
+from core.refusals import Problem, Unusable
 from core.spans import ValueProblem
 from segments.rules.event_reader import read_condition_on, read_happened, read_sequence
 from segments.rules.nodes import (
@@ -76,22 +76,8 @@ NODE_KEYS = {
 }
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong with a rule: where (a JSON pointer), a stable code, a sentence, and what would do."""
-
-    pointer: str
-    code: str
-    message: str
-    allowed: tuple[str, ...] = ()
-
-
-class RuleError(ValueError):
-    """The rule cannot be used; `problems` says why, all of it."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
-        super().__init__("; ".join(f"{p.pointer or '/'}: {p.message}" for p in problems))
+class RuleError(Unusable):
+    """The rule cannot be used."""
 
 
 def parse(

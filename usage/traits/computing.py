@@ -23,10 +23,11 @@ from core.clock import Moment, moment
 from core.deadline import TooSlow, time_limit
 from core.ids import Ids
 from core.locks import xact_lock
+from core.refusals import Problem
 from usage.traits.days import note_day
 from usage.traits.definitions import METHODS, Definition, Scope, read_definition
 from usage.traits.models import Trait
-from usage.traits.reading import Problem, TraitError, TraitFailed
+from usage.traits.reading import TraitError, TraitFailed
 from usage.traits.storing import count_values, fold_values, forget_values, write_values
 
 log = logging.getLogger(__name__)

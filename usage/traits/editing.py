@@ -12,11 +12,12 @@ from accounts.fields.uses import FieldUse, find_field_uses_with, texts_in, uses_
 from core.clock import moment
 from core.intake import BadValue, clean_text, fold
 from core.locks import xact_lock
+from core.refusals import Problem
 from usage.traits.computing import check_author, compute_for_all, forget, preview_of
 from usage.traits.days import forget_days
 from usage.traits.definitions import METHODS, Scope, read_definition
 from usage.traits.models import Trait
-from usage.traits.reading import Problem, TraitError
+from usage.traits.reading import TraitError
 from usage.traits.scores import bands_in
 
 MOST_TRAITS = 200

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from accounts.fields import Field, Kind, Owner, Stage, Vocabulary
 from accounts.fields.windows import Window, read_window
 from core.intake import BadValue, clean_number, clean_text, short
+from core.refusals import Problem, Unusable
 from core.spans import ValueProblem
 
 OWNERS = {"account": (Owner.ACCOUNT,), "user": (Owner.USER, Owner.RELATIONSHIP)}
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong with a definition: where (a JSON pointer), a stable code, a sentence, what would do."""
+class TraitError(Unusable):
+    """The definition cannot be used."""
 
-    pointer: str
-    code: str
-    message: str
-    allowed: tuple[str, ...] = ()
-
-
-class TraitError(ValueError):
-    """The definition cannot be used; `problems` says why, all of it."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
-        super().__init__("; ".join(problem.message for problem in problems))
+    def __str__(self) -> str:
+        return "; ".join(one.message for one in self.problems)
 
 
 class TraitFailed(Exception):

@@ -16,7 +16,8 @@ from sqlglot.parsers.postgres import PostgresParser
 from sqlglot.tokenizer_core import TokenType
 
 from core.intake import short
-from usage.traits.reading import Problem, TraitError
+from core.refusals import Problem
+from usage.traits.reading import TraitError
 
 VIEWS = ("accounts", "users", "relationships", "subscriptions", "events", "daily_usage")
 SCHEMA = "published"

@@ -18,6 +18,7 @@ from alerts.playbooks.editing import delete_playbook
 from alerts.proposing import Proposal, proposals_for
 from alerts.quality import DAYS, USUAL, Quality, quality_of
 from core.intake import BadValue, whole
+from core.refusals import sentence
 from segments.rules.tree import RuleError
 from web.filters import reader_for
 from web.notices import notify
@@ -69,7 +70,7 @@ def alert_rule_clone(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         copy = clone_alert_rule(original, author=request.user)
     except (RuleError, BadValue) as error:
-        notify(request, f"{original.name} cannot be cloned: {_first(error)}")
+        notify(request, f"{original.name} cannot be cloned: {sentence(error)}")
         return HttpResponseRedirect(f"{reverse('alert_rules')}#rule-{pk}")
     begun = list(copy.playbooks.values_list("pk", flat=True))
     kept = {"rule": copy.pk, "playbooks": begun}
@@ -88,10 +89,6 @@ def _unclone(request: HttpRequest, data: dict[str, Any]) -> str:
         delete_playbook(playbook)
     delete_alert_rule(rule, author=request.user)
     return f"{rule.name} removed."
-
-
-def _first(error: RuleError | BadValue) -> str:
-    return error.problems[0].message if isinstance(error, RuleError) else str(error)
 
 
 @login_required

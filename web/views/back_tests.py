@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from core.clock import moment
 from core.intake import BadValue, check_depth, clean_date, whole
+from core.refusals import Problem
 from core.reports import cancel_report
 from core.working import NotNow
 from health.backtest.models import BackTest
@@ -23,7 +24,6 @@ from health.backtest.running import DAILY_UP_TO, SHORTEST, SILENT, start_back_te
 from health.definition import DefinitionError
 from health.models import Band, HealthConfig, HealthConfigVersion
 from segments.models import Segment
-from segments.rules.tree import Problem
 from usage.models import DailyUsage
 from web.back_test_view import behind, report_view, side_names
 from web.filters import reader_for

@@ -199,7 +199,7 @@ def _preview(
             knocks = knock_on(segment, question, reader, request.user) if segment else []
             notes = note_preview(question, reader, seen, base, segment)
     except RuleError as error:
-        return {"preview": None, "why_not": error.problems[0].message}
+        return {"preview": None, "why_not": error.first}
     except PreviewTooSlow:
         return {
             "preview": None,

@@ -141,7 +141,7 @@ def _explained(typed: str, tree: Tree, rows: QuerySet[Any], reader: Reader) -> C
     try:
         found = explain_rule(tree, rows, reader=reader, subject=reader.subject)
     except RuleError as error:
-        return Checked(typed, None, f"Not checked: {error.problems[0].message}")
+        return Checked(typed, None, f"Not checked: {error.first}")
     except PreviewTooSlow:
         return Checked(
             typed, None, "Still looking after 2 seconds. Narrow the conditions, or save and open the account."

@@ -10,10 +10,11 @@ from django.views.decorators.http import require_GET
 from accounts.fields import Subject
 from accounts.models import Account
 from core.intake import BadValue, whole
+from core.refusals import Problem
 from segments.picker import catalogue
 from segments.rule_form import Tree, new_condition, read_form, take_step, wrapped
 from segments.rule_view import rule_view
-from segments.rules.tree import Problem, RuleError
+from segments.rules.tree import RuleError
 from web.filters import compact, read_node, reader_for
 from web.liststate import ListState, state_of
 from web.pages import page

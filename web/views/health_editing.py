@@ -17,6 +17,7 @@ from accounts.fields import Stage
 from accounts.models import Account
 from core.deadline import TooSlow, time_limit
 from core.intake import BadValue, whole
+from core.refusals import Problem
 from core.superseding import Superseded
 from core.versions import Change, Stale
 from health.definition import Definition, DefinitionError, read_definition
@@ -31,7 +32,6 @@ from health.versions import differences
 from segments.models import Segment
 from segments.picker import catalogue
 from segments.questions import Reader
-from segments.rules.tree import Problem
 from segments.stages import stages_of
 from web.filters import reader_for
 from web.health_editor import EditorView, before_health, editor_view

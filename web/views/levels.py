@@ -52,7 +52,7 @@ def _words(rule: LevelRule | None, reader: Reader) -> str:
     try:
         return reader.read(rule.rule).words
     except RuleError as error:
-        return error.problems[0].message
+        return error.first
 
 
 @login_required

@@ -27,6 +27,7 @@ from alerts.milestones.progress import progress_of, times_by_segment
 from alerts.milestones.starting import dates_to_count_from
 from alerts.models import Milestone
 from core.intake import BadValue, NameTaken
+from core.refusals import Problem
 from core.superseding import Superseded
 from core.versions import Stale
 from segments.models import Segment
@@ -34,7 +35,7 @@ from segments.picker import catalogue
 from segments.questions import PreviewTooSlow, Reader, preview
 from segments.rule_form import read_form, take_step, without_unset
 from segments.rule_view import RuleView, rule_view
-from segments.rules.tree import Problem, RuleError
+from segments.rules.tree import RuleError
 from web.filters import reader_for
 from web.milestones import MilestoneDraft
 from web.notices import notify
@@ -172,7 +173,7 @@ def _preview(
             found = preview_milestone(as_saved, draft.targets(), question, seen, reader.moment)
             alone = preview(question, base=seen).alone
     except RuleError as error:
-        return {"preview": None, "why_not": error.problems[0].message}
+        return {"preview": None, "why_not": error.first}
     except PreviewTooSlow:
         text = "Still counting after 2 seconds. Saving works; the counts come with the refresh."
         return {"preview": None, "why_not": text}

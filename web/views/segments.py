@@ -217,7 +217,7 @@ def segment_clone(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         copy = clone_segment(original, author=request.user)
     except RuleError as error:
-        notify(request, f"{original.name} cannot be cloned: {error.problems[0].message}")
+        notify(request, f"{original.name} cannot be cloned: {error.first}")
         return HttpResponseRedirect(reverse("segment_edit", args=[pk]))
     token = keep_inverse(request, "clone", {"segment": copy.pk}, back=reverse("segments"))
     notify(request, f"{original.name} cloned. The copy is hidden until you show it.", undo=token)

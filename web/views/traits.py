@@ -17,10 +17,10 @@ from accounts.fields.windows import WINDOW_UNITS
 from accounts.models import Account
 from core.deadline import TooSlow
 from core.intake import fold
+from core.refusals import Problem
 from segments.picker import catalogue
 from segments.rule_form import read_form, take_step, without_unset
 from segments.rule_view import rule_view
-from segments.rules.tree import Problem
 from usage.models import EventName
 from usage.traits.computing import PREVIEW_MS, TraitPreview, check_author, compute_for_all, preview_trait
 from usage.traits.definitions import METHODS, read_definition

@@ -20,14 +20,13 @@ from alerts.models import AlertRule, Milestone, Playbook
 from alerts.playbooks import versions as of_playbooks
 from alerts.playbooks.editing import StalePlaybook
 from core.intake import BadValue
+from core.refusals import Unusable, sentence
 from core.versions import Stale, UnknownVersion, VersionChange
 from health import versions as of_configs
-from health.definition import DefinitionError
 from health.models import HealthConfig
 from segments import versions as of_segments
 from segments.models import Segment
 from segments.questions import Reader
-from segments.rules.tree import RuleError
 from web.filters import reader_for
 from web.notices import notify
 from web.pages import may_edit_segments, page
@@ -99,7 +98,7 @@ def restore(request: HttpRequest, kind: str, number: int, **named: Any) -> HttpR
         saved = of.restore(record, number, author=request.user)
     except (UnknownVersion, Stale, StalePlaybook) as error:
         notify(request, str(error))
-    except (RuleError, DefinitionError, BadValue) as error:
+    except (Unusable, BadValue) as error:
         notify(request, _refused(number, error))
     else:
         if saved.version == record.version:
@@ -126,11 +125,10 @@ def _restore_back(request: HttpRequest, data: dict[str, Any]) -> str:
         saved = of.restore(record, number, author=request.user)
     except (Stale, StalePlaybook) as error:
         return str(error)
-    except (RuleError, DefinitionError, BadValue) as error:
+    except (Unusable, BadValue) as error:
         return _refused(number, error)
     return f"Version {number} is in use again, as version {saved.version}."
 
 
-def _refused(number: int, error: RuleError | DefinitionError | BadValue) -> str:
-    why = str(error) if isinstance(error, BadValue) else error.problems[0].message
-    return f"Version {number} cannot be restored: {why}"
+def _refused(number: int, error: Unusable | BadValue) -> str:
+    return f"Version {number} cannot be restored: {sentence(error)}"
