@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
+from django.db import models
 from django.db.models import QuerySet
 
 
@@ -23,6 +25,20 @@ class VersionChange:
 
     version: Any
     changes: list[Change]
+
+
+class SavedVersion(models.Model):
+    """What somebody saved of a record, with the one line they gave for it; a subclass names the record, which knows
+    these as its `versions`, and holds what was saved."""
+
+    number = models.PositiveIntegerField()
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    reason = models.CharField(max_length=255, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        abstract = True
+        ordering = ("-number",)
 
 
 class Stale(Exception):

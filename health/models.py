@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from accounts.models import Account
 from core.models import Timestamped
+from core.versions import SavedVersion
 from health.backtest.models import BackTest, BackTestDay
 from segments.models import Segment
 
@@ -85,18 +86,13 @@ class HealthConfig(Timestamped):
         return self.name
 
 
-class HealthConfigVersion(models.Model):
+class HealthConfigVersion(SavedVersion):
     """A definition as somebody saved it, with the one line they gave for it."""
 
     config = models.ForeignKey(HealthConfig, models.CASCADE, related_name="versions", db_index=False)
-    number = models.PositiveIntegerField()
     definition = models.JSONField()
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
-    reason = models.CharField(max_length=255, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
 
-    class Meta:
-        ordering = ("-number",)
+    class Meta(SavedVersion.Meta):
         constraints = [models.UniqueConstraint(fields=["config", "number"], name="health_config_version_unique")]
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from accounts.models import Account, EndUser
 from accounts.models.traits import FoldedField
 from core.models import Timestamped
+from core.versions import SavedVersion
 from segments.holding.models import HoldNotice  # noqa: F401 - Django looks for models here
 from segments.levels.models import LevelRule  # noqa: F401
 
@@ -112,21 +113,17 @@ class Segment(Timestamped):
         return not (self.error or self.held or self.due) and self.live_version == self.version
 
 
-class SegmentVersion(models.Model):
+class SegmentVersion(SavedVersion):
     """A definition as somebody saved it."""
 
     segment = models.ForeignKey(Segment, models.CASCADE, related_name="versions", db_index=False)
-    number = models.PositiveIntegerField()
     rule = models.JSONField()
     words = models.TextField(help_text="The rule in plain English, at the time.")
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="segment_versions"
     )
-    reason = models.CharField(max_length=255, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
 
-    class Meta:
-        ordering = ("-number",)
+    class Meta(SavedVersion.Meta):
         constraints = [models.UniqueConstraint(fields=["segment", "number"], name="segment_version_unique")]
 
     def __str__(self) -> str:

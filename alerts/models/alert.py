@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce, Greatest
 from accounts.models import Account, AssignmentRole, TeamMember
 from accounts.models.traits import FoldedField
 from core.models import Timestamped
+from core.versions import SavedVersion
 from segments.models import AccountMembership, Segment
 
 
@@ -122,19 +123,14 @@ class AlertRule(Timestamped):
         return self.name
 
 
-class AlertRuleVersion(models.Model):
+class AlertRuleVersion(SavedVersion):
     """A definition as somebody saved it: everything that decides whether an alert is opened or ended."""
 
     rule = models.ForeignKey(AlertRule, models.CASCADE, related_name="versions", db_index=False)
-    number = models.PositiveIntegerField()
     definition = models.JSONField()
     words = models.TextField(help_text="The condition in plain English, at the time.")
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
-    reason = models.CharField(max_length=255, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
 
-    class Meta:
-        ordering = ("-number",)
+    class Meta(SavedVersion.Meta):
         constraints = [models.UniqueConstraint(fields=["rule", "number"], name="alert_rule_version_unique")]
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from accounts.models import Account
 from accounts.models.traits import FoldedField
 from core.models import Timestamped
+from core.versions import SavedVersion
 from segments.models import Segment
 
 
@@ -99,19 +100,14 @@ class Milestone(Timestamped):
         return self.name
 
 
-class MilestoneVersion(models.Model):
+class MilestoneVersion(SavedVersion):
     """A definition as somebody saved it: everything that decides what accounts have reached and when they are late."""
 
     milestone = models.ForeignKey(Milestone, models.CASCADE, related_name="versions", db_index=False)
-    number = models.PositiveIntegerField()
     definition = models.JSONField()
     words = models.TextField(help_text="The condition in plain English, at the time.")
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
-    reason = models.CharField(max_length=255, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
 
-    class Meta:
-        ordering = ("-number",)
+    class Meta(SavedVersion.Meta):
         constraints = [models.UniqueConstraint(fields=["milestone", "number"], name="milestone_version_unique")]
 
     def __str__(self) -> str:

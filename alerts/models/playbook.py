@@ -16,6 +16,7 @@ from alerts.models.alert import Alert, AlertRule
 from alerts.models.milestone import Milestone, MilestoneChange
 from alerts.models.task import Task
 from core.models import Timestamped
+from core.versions import SavedVersion
 from core.working import Worked
 from segments.models import AccountMembership, Segment
 
@@ -98,18 +99,13 @@ class Playbook(Timestamped):
         return self.name
 
 
-class PlaybookVersion(models.Model):
+class PlaybookVersion(SavedVersion):
     """Steps, goal and exit as somebody saved them. Who came in under a version goes on under it."""
 
     playbook = models.ForeignKey(Playbook, models.CASCADE, related_name="versions", db_index=False)
-    number = models.PositiveIntegerField()
     definition = models.JSONField()
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
-    reason = models.CharField(max_length=255, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
 
-    class Meta:
-        ordering = ("-number",)
+    class Meta(SavedVersion.Meta):
         constraints = [models.UniqueConstraint(fields=["playbook", "number"], name="playbook_version_unique")]
 
     def __str__(self) -> str:
