@@ -69,7 +69,7 @@ def test_alerts_are_worked_off_by_keyboard(page: Page, trouble: list[str]) -> No
     page.keyboard.press("k")
     page.keyboard.press("x")
     page.keyboard.press("k")
-    page.keyboard.press("x")
+    page.keyboard.press("Shift+Space")
     until(page, "document.querySelector('[data-ticked]').textContent === 'With the 2 ticked:'")
     page.keyboard.press("e")
     told(page, "2 alerts: closed.")
@@ -93,6 +93,14 @@ def test_new_alerts_wait_above_the_list_and_narrow_screens_have_room(page: Page,
     assert not page.locator(".alert-list", has_text="Account 11").count()
     page.locator("#new-alerts a").click()
     page.locator(".alert-list", has_text="Account 11").wait_for()
+    page.get_by_label("Severity").focus()
+    page.get_by_label("Severity").select_option("high")
+    until(page, "document.querySelectorAll('.alert-list [data-alert]').length === 1")
+    assert page.url.endswith("/alerts/?state=open&severity=high")
+    assert page.evaluate("document.activeElement.name") == "severity"
+    page.locator(".alert-list [data-alert] input").check()
+    page.locator(".alert-list [data-key=e]").click()
+    told(page, "Account 11: closed.")
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         page.keyboard.press("s")

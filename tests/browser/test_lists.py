@@ -103,6 +103,12 @@ def test_many_accounts_are_assigned_by_keyboard_and_given_back(page: Page) -> No
     assert page.locator("#bulk [data-count]").inner_text() == "3 selected"
     page.keyboard.press("Escape")
     assert not page.locator("#bulk").is_visible()
+    for key in ("x", "k", "k", "Shift+Space"):
+        page.keyboard.press(key)
+    assert page.locator("#bulk [data-count]").inner_text() == "3 selected"
+    page.locator("#rows label.hit").nth(5).click(modifiers=["Shift"])
+    assert page.locator("#bulk [data-count]").inner_text() == "5 selected"
+    page.keyboard.press("Escape")
     page.get_by_label("Select Account 00").check()
     page.get_by_label("Select Account 02").check()
     page.locator("#bulk-member").select_option(label="Cato Csm")

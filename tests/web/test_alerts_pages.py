@@ -15,6 +15,7 @@ from django.test import Client
 from accounts.models import Account, TeamMember
 from alerts.editing import save_alert_rule
 from alerts.models import Alert, AlertRule, Enrolment
+from alerts.work.doing import add_task
 from core.clock import moment
 from csbox.pipeline import refresh_everything
 from segments.refresh import refresh_due
@@ -313,3 +314,32 @@ def test_the_list_of_rules_and_their_form_in_the_back_office(browser: Client, ra
     raised.refresh_from_db()
     assert (raised.name, raised.hold_days, raised.clear, raised.version) == ("Fewer", 2, None, 2)
     assert raised.condition["rules"][0]["value"] == 4
+
+
+def test_filters_apply_at_once_and_without_scripts_by_their_button(browser: Client, raised: AlertRule) -> None:
+    page = browser.get("/alerts/?state=open").content.decode()
+    form = page[page.index('<form class="alert-filters"') : page.index("</form>", page.index("alert-filters"))]
+    assert 'hx-get="/alerts/" hx-trigger="change, submit" hx-target="#inbox"' in form
+    assert '<button class="btn no-js" type="submit">Show</button>' in form and 'action="/alerts/"' in form
+    sent = {"HX-Request": "true", "HX-Target": "inbox"}
+    asked = f"/alerts/?state=open&severity=medium&type=&rule={raised.pk}"
+    answer = browser.get(asked, headers=sent)
+    told = answer.content.decode()
+    assert "<html" not in told and '<form class="alert-filters"' not in told
+    assert answer["HX-Push-Url"] == f"/alerts/?state=open&severity=medium&rule={raised.pk}"
+    assert (
+        'id="alert-states" hx-swap-oob' in told and f"?state=snoozed&amp;severity=medium&amp;rule={raised.pk}" in told
+    )
+    assert 'id="alert-only" hx-swap-oob' in told and '<a href="?state=open&amp;severity=medium">All alerts</a>' in told
+    assert 'id="status" hx-swap-oob' in told
+    assert "<html" in browser.get(asked).content.decode()
+    assert "<html" in browser.get(asked, headers=sent | {"HX-History-Restore-Request": "true"}).content.decode()
+
+
+@pytest.mark.parametrize("path", ["/alerts/", "/tasks/?who=everybody", "/accounts/"])
+def test_lists_with_something_to_do_with_many_select_ranges(browser: Client, raised: AlertRule, path: str) -> None:
+    add_task(raised.alerts.all()[0].account, "Call")
+    found = browser.get(path).content.decode()
+    boxes = re.findall(r'<input[^>]*type="checkbox"[^>]*name="(?:alert|task|account)"', found)
+    inside = found[found.index("data-range") :]
+    assert boxes and all(box in inside for box in boxes)

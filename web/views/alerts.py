@@ -88,7 +88,10 @@ def alerts(request: HttpRequest) -> HttpResponse:
         "kept": [(name, value) for name in FILTERS[3:] if (value := request.GET.get(name, ""))],
         "after": newest,
     }  # fmt: skip
-    return page(request, "web/alerts/page.html", context)
+    answer = page(request, "web/alerts/page.html", context, parts={"inbox": "web/alerts/_inbox.html"})
+    if request.headers.get("HX-Target") == "inbox":  # a filter was changed: its address has what is set, and no more
+        answer["HX-Push-Url"] = f"{reverse('alerts')}?state={state}{'&' if query else ''}{query}"
+    return answer
 
 
 def _state(data: QueryDict) -> str:

@@ -9,7 +9,8 @@
   const link = (row) => $(":scope > a, :scope > details > summary", row);
   const ticked = () => rows().filter((row) => box(row)?.checked);
   const all = () => $(`${LIST} [name=scope]`)?.checked;
-  let at = rows().findIndex((row) => row.classList.contains("here"));
+  const opened = () => rows().findIndex((row) => row.classList.contains("here"));
+  let at = opened();
 
   function count() {
     const number = ticked().length, words = $("[data-ticked]");
@@ -47,7 +48,7 @@
       at = Math.max(0, Math.min(here.length - 1, (now < 0 ? at : now) + move));
       link(here[at]).focus();
     } else if (event.key === "x" && here[at] && box(here[at])) {
-      box(here[at]).checked = !box(here[at]).checked; announce(`${count()} ticked`, "selection");
+      box(here[at]).click(); announce(`${count()} ticked`, "selection");
     } else if (/^[a-z0-9]$/.test(event.key)) {
       const control = named(event.key);
       if (!control) return;
@@ -59,6 +60,7 @@
     }
   });
   document.addEventListener("change", (event) => { if (event.target.closest(LIST)) count(); });
+  document.addEventListener("htmx:afterSettle", (event) => { if (event.target.id === "inbox") at = opened(); });
   document.addEventListener("focusin", (event) => {
     const row = event.target.closest(ROW), place = row ? rows().indexOf(row) : -1;
     if (place >= 0) at = place;
@@ -68,7 +70,8 @@
     for (const menu of $$(".do-menu[open]")) if (!menu.contains(event.target)) menu.open = false;
   });
   // What was done leaves the list; the row below the last of it is open next.
-  $(LIST)?.addEventListener("submit", () => {
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches(LIST)) return;
     const here = rows(), last = here.findLastIndex((row) => box(row)?.checked);
     const next = last < 0 || all() ? null : here.slice(last + 1).find((row) => row.matches(":not(.alert-group)") && !box(row)?.checked);
     if (next) { const to = new URL(link(next).href); $("[name=next]", $(LIST)).value = to.pathname + to.search; }

@@ -138,6 +138,35 @@ if (toggle) {
   });
 }
 
+// Rows are ticked one by one, or with Shift from the one that was ticked last: by a click on the checkbox (or on its label, which
+// browsers leave alone with Shift), or by the space bar in a row. Lists that have something to do with many bear `data-range`.
+{
+  let last = null, shift = false, handled = false;
+  const press = (box) => { shift = true; box.focus(); box.click(); shift = false; };
+  document.addEventListener("mousedown", (event) => {
+    if (event.shiftKey && event.target.closest("[data-range] :is(label, input[type=checkbox])")) event.preventDefault(); // no text is marked
+  });
+  document.addEventListener("click", (event) => {
+    const label = event.shiftKey && event.target.closest("[data-range] label");
+    if (label?.control && event.target !== label.control) { event.preventDefault(); press(label.control); return; }
+    const box = event.target.closest("[data-range] input[type=checkbox]");
+    if (!box) return;
+    const boxes = $$("input[type=checkbox]", box.closest("[data-range]")).filter((one) => one.closest("tr, li").checkVisibility());
+    const ends = [boxes.indexOf(last), boxes.indexOf(box)].sort((a, b) => a - b);
+    if ((event.shiftKey || shift) && ends[0] >= 0) for (const one of boxes.slice(ends[0], ends[1] + 1)) one.checked = box.checked;
+    if (event.shiftKey) box.focus(); // which the mousedown above did not
+    last = box;
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== " " || !event.shiftKey) return;
+    const row = event.target.closest("[data-range] :is(tr, li)"), box = row && $("input[type=checkbox]", row);
+    if (!box || (event.target !== box && event.target.matches("button, summary, input, select, textarea"))) return;
+    event.preventDefault(); handled = true;
+    press(box);
+  });
+  document.addEventListener("keyup", (event) => { if (event.key === " " && handled) { event.preventDefault(); handled = false; } });
+}
+
 // A control that is swapped keeps the focus, if its successor has the same id.
 let focused = "";
 document.addEventListener("htmx:beforeSwap", (event) => {

@@ -3,7 +3,7 @@
 {
   const rows = () => $$("#rows tr[data-row]");
   const box = (row) => $("input[type=checkbox]", row);
-  let last = null, at = -1;
+  let at = -1;
 
   const bulk = () => $("#bulk");
   function sync() {
@@ -28,15 +28,7 @@
   const selecting = () => bulk() && !bulk().classList.contains("is-idle");
 
   document.addEventListener("click", (event) => {
-    const tick = event.target.closest("#rows input[type=checkbox]");
-    if (tick) {
-      const all = rows(), row = tick.closest("tr");
-      if (event.shiftKey && last) {
-        const [from, to] = [all.indexOf(last), all.indexOf(row)].sort((a, b) => a - b);
-        for (const between of all.slice(Math.max(0, from), to + 1)) box(between).checked = tick.checked;
-      }
-      last = row; say();
-    }
+    if (event.target.closest("#rows input[type=checkbox]")) say();
     if (event.target.closest("[data-clear]")) { clear(); announce("Selection cleared"); $("#q").focus(); }
     const every = event.target.closest("[data-select-all]");
     if (every) {
@@ -52,7 +44,7 @@
     say();
   });
   document.addEventListener("htmx:afterSettle", (event) => {
-    if (event.target.id === "list" || event.target.id === "results") { at = -1; last = null; sync(); }
+    if (event.target.id === "list" || event.target.id === "results") { at = -1; sync(); }
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && selecting() && !event.target.closest("dialog[open], [popover]:popover-open")) { clear(); announce("Selection cleared"); return; }
@@ -62,7 +54,7 @@
       at = Math.max(0, Math.min(all.length - 1, at + move));
       for (const row of $$("#rows .cursor")) row.classList.remove("cursor");
       all[at].classList.add("cursor"); $("th a", all[at]).focus();
-    } else if (event.key === "x" && all[at] && box(all[at])) { box(all[at]).checked = !box(all[at]).checked; say(); }
+    } else if (event.key === "x" && all[at] && box(all[at])) box(all[at]).click();
   });
   sync();
 
