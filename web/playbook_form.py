@@ -19,6 +19,7 @@ from django.utils.text import slugify
 from accounts.fields import Vocabulary
 from alerts.models import Playbook
 from alerts.playbooks.steps import LABELS
+from core.intake import whole
 from segments.form_values import read_typed_number
 from segments.rule_form import Place, Tree, read_form, without_unset
 from segments.rule_form import take_step as take_rule_step
@@ -189,8 +190,8 @@ def read_draft(data: QueryDict, draft: PlaybookDraft, vocabulary: Vocabulary) ->
     for name in ("name", "description", "entry", "again", "again_days", "reason"):
         setattr(draft, name, data.get(name, "").replace("\x00", ""))
     draft.active, draft.existing = data.get("active") == "1", data.get("existing") == "1"
-    version = data.get("version", "")
-    draft.version = int(version) if version.isascii() and version.isdigit() and len(version) < 9 else draft.version
+    version = whole(data.get("version"))
+    draft.version = draft.version if version is None else version
     found: dict[str, StepDraft] = {}
     for name in data:
         path = _PATH.match(name)
@@ -235,7 +236,8 @@ def take_step(draft: PlaybookDraft, step: str, vocabulary: Vocabulary) -> str:
     if place is None:
         return ""
     moved = draft.steps[place]
-    to = {"up": place - 1, "down": place + 1}.get(verb, int(more) if more.isdigit() and len(more) < 4 else -1)
+    asked = whole(more)
+    to = {"up": place - 1, "down": place + 1}.get(verb, -1 if asked is None else asked)
     if verb == "remove":
         draft.steps.remove(moved)
         draft.number()

@@ -155,6 +155,17 @@ def test_a_playbook_is_written_step_by_step(small: Segment) -> None:
     assert Account.objects.count() == 0
 
 
+@pytest.mark.parametrize("odd", ["²", "9" * 5_000])
+def test_odd_digits_in_the_form_of_a_playbook_are_no_numbers(small: Segment, odd: str) -> None:
+    manager = browser()
+    form = inputs(text(manager, "/playbooks/new/")) | {"name": "Rescue", "again": "after", "s0.title": "Call"}
+    gone = manager.post("/playbooks/new/", form | {"entry": f"rule:{odd}"})
+    assert gone.status_code == 422 and "What brings accounts in was deleted." in gone.content.decode()
+    assert manager.post("/playbooks/part/", form | {"do": f"place:s0:{odd}"}).status_code == 200
+    days = manager.post("/playbooks/new/", form | {"entry": "hand", "again_days": odd}).content.decode()
+    assert "Say after how many days, from 1 to 3650." in days
+
+
 def test_a_step_says_with_which_milestone_its_task_is_done(small: Segment) -> None:
     manager = browser()
     assert "s0.done_when" not in inputs(text(manager, "/playbooks/new/"))  # there is none to choose

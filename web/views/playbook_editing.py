@@ -17,7 +17,7 @@ from alerts.models import AlertRule, Milestone, Playbook
 from alerts.playbooks.definition import SETTABLE
 from alerts.playbooks.editing import Coming, StalePlaybook, save_playbook
 from alerts.playbooks.steps import LABELS
-from core.intake import BadValue
+from core.intake import BadValue, whole
 from health.definition import DefinitionError
 from segments.models import Segment
 from segments.picker import catalogue
@@ -79,11 +79,11 @@ def _save(request: HttpRequest, playbook: Playbook | None, draft: PlaybookDraft)
     """Raises DefinitionError, BadValue and StalePlaybook."""
     kind, _, key = draft.entry.partition(":")
     segment = Segment.objects.filter(key=key).first() if kind == "segment" else None
-    rule = AlertRule.objects.filter(pk=int(key)).first() if kind == "rule" and key.isdigit() and len(key) < 19 else None
+    rule = AlertRule.objects.filter(pk=pk).first() if kind == "rule" and (pk := whole(key)) else None
     milestone = Milestone.objects.filter(key=key).first() if kind in ("reached", "overdue") else None
     if kind != "hand" and segment is None and rule is None and milestone is None:
         raise BadValue("What brings accounts in was deleted. Choose something else.")
-    days = int(draft.again_days) if draft.again_days.isascii() and draft.again_days.isdigit() else 0
+    days = whole(draft.again_days) or 0
     again = draft.again if draft.again in Playbook.Again.values else Playbook.Again.NEVER
     return save_playbook(
         playbook, name=draft.name, description=draft.description, active=draft.active, definition=draft.definition(),

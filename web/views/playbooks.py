@@ -22,12 +22,12 @@ from alerts.playbooks.signing import keys_for
 from alerts.playbooks.steps import Definition, WebhookStep
 from alerts.playbooks.stopping import go_on, stop_enrolments
 from core.api.access import is_administrator
-from core.intake import BadValue
+from core.intake import BadValue, whole
 from health.definition import DefinitionError
 from segments.questions import Reader
 from web.filters import reader_for
 from web.notices import notify
-from web.pages import may_change_accounts, may_edit_segments, page
+from web.pages import may_change_accounts, may_edit_segments, page, page_number
 from web.views.explaining import find_typed
 
 State = Enrolment.State
@@ -67,11 +67,10 @@ def playbook(request: HttpRequest, pk: int) -> HttpResponse:
         running=Count("pk", filter=Q(state=State.RUNNING)), failed=Count("pk", filter=Q(state=State.FAILED))
     )  # fmt: skip
     ways = {"": Q(state=State.RUNNING), "failed": Q(state=State.FAILED), "over": ~Q(state=State.RUNNING)}
-    number = _page(request)
+    number = page_number(request.GET.get("page"), LAST_PAGE)
     start = (number - 1) * A_PAGE
     shown = list(rows.filter(ways[show])[start : start + A_PAGE + 1])
-    asked = request.GET.get("enrolment", "")
-    chosen = rows.filter(pk=int(asked)).first() if _is_id(asked) else None
+    chosen = rows.filter(pk=asked).first() if (asked := whole(request.GET.get("enrolment"))) else None
     context = {
         "playbook": found, "definition": definition,
         "steps": [(step.key, step.words(names)) for step in definition.steps],
@@ -104,16 +103,7 @@ def _read(data: Any, reader: Reader) -> tuple[Definition, str]:
     try:
         return read_definition(data, reader), ""
     except DefinitionError as error:
-        return Definition(), error.problems[0].message
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
-
-
-def _page(request: HttpRequest) -> int:
-    text = request.GET.get("page", "1")
-    return min(LAST_PAGE, max(1, int(text))) if text.isascii() and text.isdigit() and len(text) < 6 else 1
+        return Definition(), error.first
 
 
 @login_required
