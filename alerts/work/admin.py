@@ -53,8 +53,8 @@ class TaskAdmin(BackOffice):
     actions = ("finish", "skip", "open_again")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """A task stays with its account."""
-        return ("account",) if obj else ()
+        """A task stays with its account, and with the milestone that does it."""
+        return ("account", "done_when") if obj else ()
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Through the one way in which tasks change."""

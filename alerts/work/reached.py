@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from alerts.models import AccountMilestone, MilestoneChange, Task
@@ -49,12 +50,16 @@ def _finish(due: QuerySet[Task], now: Moment) -> dict[int, Task]:
         rows = list(free_ones[:AT_ONCE])
         reach = {row.pk: getattr(row, "reach") for row in rows}  # noqa: B009  # the annotation
         changes = MilestoneChange.objects.in_bulk(filter(None, reach.values()))
+        same: dict[str, list[Task]] = {}
         for row in rows:
             why = _why(str(row.done_when), changes.get(reach[row.pk]), now)
-            row.state, row.updated_at = Task.State.DONE, timezone.now()
-            row.done_at = max(now.now, row.created_at)
-            row.note = "\n".join(dict.fromkeys(filter(None, [why, row.note])))[:2_000]
-        Task.objects.bulk_update(rows, ["state", "done_at", "note", "updated_at"])
+            row.state, row.note = Task.State.DONE, "\n".join(dict.fromkeys(filter(None, [why, row.note])))[:2_000]
+            same.setdefault(row.note, []).append(row)
+        # Most say the same: a statement for each note takes a fifth of the time of one with a case for each task.
+        for note, those in same.items():
+            Task.objects.filter(pk__in=[row.pk for row in those]).update(
+                state=Task.State.DONE, note=note, done_at=Greatest(now.now, F("created_at")), updated_at=timezone.now()
+            )
     return {row.pk: row for row in rows}
 
 
