@@ -35,6 +35,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+WAIT = 20_000  # milliseconds; a busy machine is slow, and what is there is found at once
 # Tall enough that the bar at the bottom covers no control, which axe would call too small.
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 2000}
 # htmx reports a request that a newer one replaced as an error; replacing it is the point.
@@ -56,8 +57,9 @@ def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def browser(server: str) -> Iterator[Browser]:
     """One Chromium for all tests, started after the database is made (its loop would be in the way)."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=WAIT)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         yield started
@@ -163,7 +165,7 @@ def context_for(browser: Browser, site: str, trouble: list[str]) -> Iterator[Cal
         client = Client()
         client.force_login(User.objects.get(member__access=access))
         context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": site}])
-        context.set_default_timeout(20_000)  # a busy machine is slow; what is there is found at once
+        context.set_default_timeout(WAIT)
         context.on("page", lambda page: _listen(page, trouble))
         opened.append(context)
         return context
@@ -190,6 +192,24 @@ def until(page: Page, expression: str, argument: Any = None) -> None:
                 return
         page.wait_for_timeout(100)
     raise AssertionError(f"still not true: {expression}")
+
+
+def focused(page: Page, selector: str) -> None:
+    """Wait until a control has the focus on a page that is loaded: keys that come earlier go to the page before it."""
+    has = "(one) => document.readyState === 'complete' && document.activeElement.matches(one)"
+    until(page, has, selector)
+
+
+def titled(page: Page, words: str) -> None:
+    """Wait for the page with this title, until its keys work: they are heard once its scripts have run."""
+    page.locator("h1", has_text=words).wait_for()
+    page.wait_for_load_state()
+
+
+def notice(page: Page, words: str) -> None:
+    """Wait for the notice about what was done, on a page whose keys work."""
+    page.locator("#notices .notice", has_text=words).wait_for()
+    page.wait_for_load_state()
 
 
 @pytest.fixture

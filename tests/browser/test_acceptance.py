@@ -13,8 +13,7 @@ import pytest
 
 from accounts.models import Account, TeamMember
 from segments.models import Segment
-from tests.browser.conftest import WIDE, until
-from tests.browser.test_lists import notice
+from tests.browser.conftest import WIDE, notice, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page

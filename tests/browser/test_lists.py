@@ -6,13 +6,15 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from playwright.sync_api import expect
+
 from accounts.models import Assignment, TeamMember
 from segments.models import Segment
 from segments.refresh import refresh_due
-from tests.browser.conftest import order, until
+from tests.browser.conftest import focused, notice, order, titled, until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import BrowserContext, Page, Route
 
 
 def rows(page: Page) -> list[str]:
@@ -20,23 +22,30 @@ def rows(page: Page) -> list[str]:
     return page.locator("#rows th a").all_inner_texts()
 
 
-def notice(page: Page, words: str) -> None:
-    """Wait for a notice."""
-    page.locator("#notices .notice", has_text=words).wait_for()
-
-
 def test_a_tab_swaps_the_results_and_back_brings_the_whole_page_again(page: Page) -> None:
     page.goto("/accounts/")
     page.get_by_role("link", name="Large 6").click()
     page.wait_for_url(re.compile(r"segment=large"))
     until(page, "document.querySelectorAll('#rows tr').length === 6")
-    assert page.title().startswith("Large")
-    assert page.evaluate("document.activeElement.id") == "tab-large"
+    expect(page).to_have_title(re.compile("^Large"))
+    focused(page, "#tab-large")
     page.go_back()
     until(page, "document.querySelectorAll('#rows tr').length === 12")
-    assert page.get_by_role("navigation", name="Main").is_visible()
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
     page.go_forward()
     until(page, "document.querySelectorAll('#rows tr').length === 6")
+
+
+def test_the_newest_of_two_tabs_wins(page: Page) -> None:
+    page.goto("/accounts/")
+    held: list[Route] = []
+    page.route(re.compile("segment=large"), lambda route: held.append(route))
+    with page.expect_event("requestfailed", lambda request: "segment=large" in request.url):
+        page.get_by_role("link", name="Large 6").click()
+        page.get_by_role("link", name="Growth plan 4").click()
+    until(page, "document.querySelectorAll('#rows tr').length === 4")
+    focused(page, "#tab-growth-plan")
+    assert held and "segment=growth-plan" in page.url
 
 
 def test_search_narrows_while_typing_and_stays_in_the_field(page: Page) -> None:
@@ -47,7 +56,7 @@ def test_search_narrows_while_typing_and_stays_in_the_field(page: Page) -> None:
     until(page, "document.querySelectorAll('#rows tr').length === 1")
     assert page.evaluate("document.activeElement.id") == "q"
     assert "1 of 12 accounts" in page.inner_text("#result-count")
-    assert page.url.endswith("q=count%2007")
+    expect(page).to_have_url(re.compile("q=count%2007$"))
     assert page.evaluate("history.length") == before  # Back leads away from the list, not through what was typed
 
 
@@ -58,7 +67,7 @@ def test_a_column_head_sorts_and_keeps_the_focus_and_the_state_travels(page: Pag
     page.wait_for_url(re.compile("sort=renews_on"))
     page.wait_for_selector("th.c-renews-on[aria-sort=ascending]")
     assert rows(page)[0] == "Account 00"
-    assert page.evaluate("document.activeElement.id") == "sort-c-renews-on"
+    focused(page, "#sort-c-renews-on")
     page.locator("#sort-c-renews-on").click()
     page.wait_for_selector("th.c-renews-on[aria-sort=descending]")
     assert rows(page)[0] == "Account 11" and "q=account" in page.url
@@ -74,6 +83,7 @@ def test_a_filter_chip_is_built_changed_and_removed(page: Page) -> None:
     page.locator("#filter-pop #value-n-0").fill("9,000")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("f="))
+    until(page, "document.querySelectorAll('#rows tr').length === 3")
     assert sorted(rows(page)) == ["Account 09", "Account 10", "Account 11"]
     chip = page.locator("#chip-0")
     assert chip.inner_text() == "MRR is at least $9,000"
@@ -93,7 +103,8 @@ def test_columns_are_chosen_in_place(page: Page) -> None:
     page.locator("#columns").get_by_label("Plan", exact=True).uncheck()
     page.get_by_role("button", name="Show these columns").click()
     notice(page, "8 columns shown.")
-    assert page.locator("th.c-custom-region").is_visible() and page.locator("th.c-plan").count() == 0
+    expect(page.locator("th.c-custom-region")).to_be_visible()
+    expect(page.locator("th.c-plan")).to_have_count(0)
 
 
 def test_many_accounts_are_assigned_by_keyboard_and_given_back(page: Page) -> None:
@@ -127,10 +138,9 @@ def test_the_account_page_knows_its_neighbours_and_takes_a_note(page: Page) -> N
     page.keyboard.press("j")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
-    page.wait_for_selector("h1:has-text('Account 01')")
-    page.wait_for_load_state()  # the keys are heard once the scripts have run
+    titled(page, "Account 01")
     page.keyboard.press("]")
-    page.wait_for_selector("h1:has-text('Account 02')")
+    titled(page, "Account 02")
     page.keyboard.press("n")
     page.keyboard.type("Asked for a second workspace.")
     page.get_by_role("button", name="Add note").click()
@@ -138,7 +148,7 @@ def test_the_account_page_knows_its_neighbours_and_takes_a_note(page: Page) -> N
     assert "Asked for a second workspace." in page.inner_text("#tl")
     page.locator("#range-12m").click()
     page.wait_for_selector("#range-12m[aria-current=true]")
-    assert "Monthly active users" in page.inner_text("#usage")
+    expect(page.locator("#usage")).to_contain_text("Monthly active users")
 
 
 def test_segments_move_by_buttons_with_the_focus_kept(page: Page) -> None:
@@ -217,17 +227,19 @@ def test_enter_waits_for_the_results_of_what_was_typed_last(page: Page) -> None:
 def test_everything_can_be_read_and_done_without_scripts(context_for: Callable[..., BrowserContext]) -> None:
     page = context_for(java_script_enabled=False).new_page()
     page.goto("/accounts/")
+    found = page.locator("#rows tr")
     page.get_by_role("link", name="Large 6").click()
-    assert page.locator("#rows tr").count() == 6
+    expect(found).to_have_count(6)
     page.fill("#q", "account 1")
     page.press("#q", "Enter")
-    assert page.locator("#rows tr").count() == 2 and "segment=large" in page.url
+    expect(found).to_have_count(2)
+    assert "segment=large" in page.url
     page.locator("#add-filter").click()
     page.locator("select[name='n.0.field']").select_option("account.plan")
     page.get_by_role("button", name="Choose").click()
     page.fill("[name='n.0.value']", "Growth")
     page.get_by_role("button", name="Apply").click()
-    assert page.locator("#rows tr").count() == 1
+    expect(found).to_have_count(1)
     page.goto("/segments/new/")
     page.fill("#name", "Plain")
     page.get_by_role("button", name="Add condition").click()
@@ -235,6 +247,7 @@ def test_everything_can_be_read_and_done_without_scripts(context_for: Callable[.
     page.get_by_role("button", name="Choose").click()
     page.fill("[name='n.0.value']", "5000")
     page.get_by_role("button", name="Save").first.click()
+    expect(page).to_have_url(re.compile(r"/segments/\?segment="))
     assert Segment.objects.get(name="Plain").rule["rules"] == [
         {"field": "account.mrr", "op": "at_least", "value": 5000}
     ]
