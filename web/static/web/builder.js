@@ -11,16 +11,14 @@
 
   // ---- steps ------------------------------------------------------------------------------------------------------
   // Steps go one after another, each with the conditions as the one before left them, so that none of two quick ones is lost.
-  function step(what, focus) {
+  function inTurn(act, focus) {
     touch();
     waiting += 1;
-    const done = turn.then(() => {
-      refused = false;
-      return htmx.ajax("POST", builder.dataset.stepUrl, { source: form, target: "#rule-editor", swap: "innerHTML", values: { do: what } });
-    }).finally(() => { waiting -= 1; });
+    const done = turn.then(() => { refused = false; return act(); }).finally(() => { waiting -= 1; });
     turn = done.then(() => !refused, () => false);
     return done.then(() => { settle(focus); preview(0); });
   }
+  const step = (what, focus) => inTurn(() => htmx.ajax("POST", builder.dataset.stepUrl, { source: form, target: "#rule-editor", swap: "innerHTML", values: { do: what } }), focus);
   form?.addEventListener("htmx:responseError", () => { refused = true; });
   // A form that is sent while a step is on its way would send the conditions as they were before it.
   form?.addEventListener("submit", (event) => {
@@ -40,10 +38,13 @@
   }
   const copyOf = () => new FormData(form);
   function restore(data) {
-    const values = {};
-    for (const [name, value] of data) if (name !== "do") (values[name] ||= []).push(value);
-    return fetch(builder.dataset.stepUrl, { method: "POST", body: data, headers: { "HX-Request": "true" } })
-      .then((answer) => answer.text()).then((html) => { editor.innerHTML = html; htmx.process(editor); settle(); preview(0); });
+    return inTurn(async () => {
+      const answer = await fetch(builder.dataset.stepUrl, { method: "POST", body: data, headers: { "HX-Request": "true" } }).catch(() => null);
+      refused = !answer?.ok;
+      if (refused) { notice("Could not load this part. Try again.", () => restore(data)); return; }
+      editor.innerHTML = await answer.text();
+      htmx.process(editor);
+    });
   }
   editor?.addEventListener("click", (event) => {
     const button = event.target.closest("[data-step], [data-add], [data-field]");
