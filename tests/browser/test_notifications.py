@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from accounts.models import Account, Note, TeamMember
@@ -9,7 +10,9 @@ from alerts.notifying.telling import tell_mentions
 from tests.browser.conftest import NARROW, until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
+
+COLLEAGUES = re.compile(r"\?q=Ca$")
 
 
 def test_naming_a_colleague_and_being_told(page: Page) -> None:
@@ -17,10 +20,19 @@ def test_naming_a_colleague_and_being_told(page: Page) -> None:
     mona = TeamMember.objects.get(name="Mona Manager")
     page.goto(f"/accounts/{account.pk}/")
     page.keyboard.press("n")
-    page.keyboard.type("Please call them, @Ca")
+    page.keyboard.type("Please call them, @C")
     until(page, "document.querySelectorAll('#mention-list li').length === 1")
+    held: list[Route] = []
+    page.route(COLLEAGUES, lambda route: held.append(route))
+    with page.expect_request(COLLEAGUES):
+        page.keyboard.type("a")
     page.keyboard.press("Enter")
     assert page.input_value("#note-text") == f"Please call them, @{cato.key} "
+    with page.expect_response(COLLEAGUES):
+        held[0].continue_()
+    page.unroute(COLLEAGUES)
+    page.evaluate("(again) => fetch(again).then((answer) => answer.text())", held[0].request.url)
+    assert not page.locator("#mention-list").is_visible()  # what was asked before the choice opens nothing
     page.keyboard.type("and @mo")
     until(page, "document.querySelectorAll('#mention-list li').length === 1")
     page.keyboard.press("Escape")

@@ -12,6 +12,7 @@
     return found ? { text: found[1], start: area.selectionStart - found[1].length - 1 } : null;
   };
   const close = () => {
+    asked += 1; // an answer that is still on its way must not open the list again
     box.hidden = true; box.replaceChildren();
     field?.removeAttribute("aria-activedescendant"); field?.setAttribute("aria-expanded", "false");
   };
@@ -35,7 +36,8 @@
     const answer = await fetch(`${area.dataset.mentions}?q=${encodeURIComponent(now.text)}`).catch(() => null);
     if (!answer?.ok || mine !== asked || document.activeElement !== area) return;
     const { colleagues } = await answer.json();
-    if (mine !== asked || !colleagues.length) { close(); return; }
+    if (mine !== asked) return;
+    if (!colleagues.length) { close(); return; }
     field = area;
     area.after(box);
     area.setAttribute("aria-controls", box.id); area.setAttribute("aria-autocomplete", "list");
