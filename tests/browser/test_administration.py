@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from accounts.models import EndUser, Erasure
 from accounts.privacy.erasing import continue_erasures, request_erasure
@@ -84,7 +85,7 @@ def test_a_person_is_erased_by_keyboard(
     page.get_by_label("Type the id").fill(busy.external_id)
     page.keyboard.press("Enter")
     page.get_by_text("is being erased").first.wait_for()
-    assert page.locator("#privacy-log progress").count() == 2
+    expect(page.locator("#privacy-log progress")).to_have_count(2)
     continue_erasures()
     page.locator("#privacy-log progress").first.wait_for(state="detached")  # the log refreshes itself
     assert Erasure.objects.filter(state="done").count() == 3
@@ -99,7 +100,10 @@ def test_a_notice_is_put_away_and_a_silence_called_real(
 ) -> None:
     page = context_for("admin").new_page()
     page.goto("/segments/")
-    page.get_by_role("button", name="Put away").first.click()
+    away = page.get_by_role("button", name="Put away")
+    before = away.count()
+    away.first.click()
+    expect(away).to_have_count(before - 1)
     page.get_by_role("link", name="Feeds").first.click()
     page.get_by_role("button", name="This is real, go on").first.press("Enter")
     page.get_by_text("is silent for good reason").first.wait_for()

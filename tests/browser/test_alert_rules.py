@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from playwright.sync_api import expect
+
 from alerts.models import AlertReplay, AlertRule
 from alerts.replaying.running import work
 from tests.browser.conftest import until
@@ -33,7 +35,8 @@ def test_a_rule_is_written_tried_and_saved(page: Page, trouble: list[str]) -> No
         page.locator(f"#value-{root}-0").fill(value)
         until(page, "document.querySelector('#pv-state')?.textContent === 'Up to date'")
     until(page, "document.querySelector('.example')?.textContent.includes('Only ')")
-    assert "It ends when that no longer holds" in page.inner_text("#readback") and findings(page) == []
+    expect(page.locator("#readback")).to_contain_text("It ends when that no longer holds")
+    assert findings(page) == []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -14,7 +14,7 @@ from integrations.destinations import outgoing
 from integrations.destinations.editing import add_item, make_destination, pause
 from segments.models import Segment
 from tests import factories
-from tests.browser.conftest import NARROW, WIDE
+from tests.browser.conftest import NARROW, WIDE, notice
 from tests.browser.test_quality import WIDTHS, findings
 from tests.destinations.conftest import _server, endpoint
 from tests.destinations.endpoint import Endpoint
@@ -39,12 +39,13 @@ def test_from_adding_to_sending_by_keyboard(
     assert findings(page) == []
     page.keyboard.press("Enter")
     page.get_by_text("it is not shown again").wait_for()
-    assert page.locator("code", has_text="whsec_").is_visible() and findings(page) == []
+    page.locator("code", has_text="whsec_").wait_for()
+    assert findings(page) == []
     page.get_by_role("button", name="Send a test").press("Enter")
-    page.locator("#notices").get_by_text("The test message arrived.").wait_for()
+    notice(page, "The test message arrived.")
     page.locator("[name=what]").select_option("segment:growth-plan")
     page.get_by_role("button", name="Send it").press("Enter")
-    page.locator("#notices").get_by_text("everything that is known goes first").wait_for()
+    notice(page, "everything that is known goes first")
     outgoing.run(20)
     page.reload()
     assert len(endpoint.got) == 5 and page.get_by_text("Up to date").is_visible()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from playwright.sync_api import expect
+
 from segments.models import Segment
 from tests.browser.conftest import until
 from tests.browser.test_builder import pick
@@ -18,7 +20,7 @@ def test_an_event_is_picked_narrowed_and_saved(page: Page) -> None:
     page.fill("#name", "Openers")
     page.locator("#add-n").focus()
     pick(page, "opened")
-    assert page.locator("#value-n-0").input_value() == "1"
+    expect(page.locator("#value-n-0")).to_have_value("1")
     page.fill("#value-n-0", "2")
     with page.expect_response(re.compile("/segments/rule/")):
         page.select_option("#measure-n-0", "days")
@@ -28,7 +30,7 @@ def test_an_event_is_picked_narrowed_and_saved(page: Page) -> None:
     page.fill("#value-n-0-0", "pro")
     words = "Opened (plan is “pro”) on at least 2 days in the last 30 days"
     until(page, "words => document.querySelector('#readback').textContent.includes(words)", words)
-    assert page.locator("#error-n-0-0").inner_text() == ""
+    expect(page.locator("#error-n-0-0")).to_have_text("")
     page.click("[aria-label='Remove this filter']")
     page.keyboard.press("Control+s")  # at once: the save waits for the filter to be gone
     page.wait_for_url(re.compile(r"/segments/\?segment="))

@@ -10,7 +10,7 @@ from health.models import HealthConfig
 from health.refresh import refresh_health
 from health.stock import ONBOARDING
 from segments.models import Segment
-from tests.browser.conftest import WIDE, until
+from tests.browser.conftest import WIDE, focused, notice, until
 from tests.browser.test_quality import WIDTHS, findings
 from tests.health.test_scores import BOTH
 
@@ -39,6 +39,7 @@ def test_a_config_is_edited_with_its_effect_before_it_is_saved(page: Page, troub
     page.fill("#good-from", "3")
     page.fill("#poor-below", "1")
     until(page, "document.querySelector('#pv-count')?.textContent > '0'")
+    settled(page)
     assert "→ Good" in page.inner_text("#preview") and findings(page) == []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
@@ -63,6 +64,7 @@ def test_a_config_is_edited_with_its_effect_before_it_is_saved(page: Page, troub
     page.fill("#weight-d0", "69")
     page.locator("#weights-total", has_text="add to 109 %").wait_for()
     page.keyboard.press("Control+s")
+    focused(page, "#problems")
     page.locator("#problems a", has_text="add to 109 %").click()
     assert "422" in trouble.pop() and not trouble
     page.get_by_role("button", name="Make it 100 %").click()
@@ -88,8 +90,8 @@ def test_configs_move_by_dragging_and_back_by_undo(page: Page) -> None:
     page.mouse.move(box["x"] + 60, box["y"] + 40, steps=8)
     page.mouse.move(box["x"] + 60, box["y"] + 4, steps=6)
     page.mouse.up()
-    page.locator("#notices .notice", has_text="Large is asked as number 1.").wait_for()
+    notice(page, "Large is asked as number 1.")
     assert names() == ["Large", "Growth plan", "Default"]
     page.locator("#notices [data-undo]").click()
-    page.locator("#notices .notice", has_text="in their earlier order").wait_for()
+    notice(page, "in their earlier order")
     assert names() == ["Growth plan", "Large", "Default"]

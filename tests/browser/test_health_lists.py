@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
 
 from accounts.models import Account
 from core.clock import Moment, moment
@@ -28,7 +31,7 @@ def test_w_opens_the_reasons_and_j_goes_on(page: Page) -> None:
     page.wait_for_selector("#why-drawer[open] >> text=Account 00")
     until(page, "document.activeElement.id === 'why-h'")
     first, second = (Account.objects.get(name=f"Account {i:02}").pk for i in (0, 1))
-    assert page.url.endswith(f"&peek={first}")
+    expect(page).to_have_url(re.compile(f"&peek={first}$"))
     assert findings(page) == []
     page.keyboard.press("j")
     page.wait_for_selector("#why-drawer >> text=Account 01")

@@ -10,7 +10,7 @@ from alerts.models import Playbook, Task
 from alerts.playbooks.editing import save_playbook
 from alerts.work.doing import add_task
 from core.clock import moment
-from tests.browser.conftest import until
+from tests.browser.conftest import focused, notice, until
 from tests.browser.test_quality import findings
 
 if TYPE_CHECKING:
@@ -29,13 +29,14 @@ def test_tasks_and_the_steps_of_a_playbook(page: Page, trouble: list[str]) -> No
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.locator("#task-h", has_text="Write").wait_for()
+    page.wait_for_load_state()  # the keys are heard once the scripts have run
     page.keyboard.press("2")
-    page.locator("#notices .notice", has_text="Write: due in a week.").wait_for()
+    notice(page, "Write: due in a week.")
     assert Task.objects.get(title="Write").due_on == today + dt.timedelta(days=7)
     page.keyboard.press("e")
-    page.locator("#notices .notice", has_text="done.").wait_for()
+    notice(page, "done.")
     page.keyboard.press("Control+z")
-    page.locator("#notices .notice", has_text="1 task put back.").wait_for()
+    notice(page, "1 task put back.")
     assert Task.objects.open().count() == 2
 
     steps = [{"key": key, "kind": "task", "title": key} for key in ("one", "two", "three")]
@@ -44,7 +45,7 @@ def test_tasks_and_the_steps_of_a_playbook(page: Page, trouble: list[str]) -> No
     assert findings(page) == []
     page.locator("#down-s0").press("Enter")
     until(page, "document.querySelector('[name=\"s0.key\"]').value === 'two'")
-    assert page.evaluate("document.activeElement.id") == "down-s1"
+    focused(page, "#down-s1")
     page.locator("#step-s2 [data-drag]").hover()
     page.mouse.down()
     for target in ("#step-s1 h3", "#step-s0 h3", "#step-s0 h3"):
@@ -52,7 +53,7 @@ def test_tasks_and_the_steps_of_a_playbook(page: Page, trouble: list[str]) -> No
     page.mouse.up()
     until(page, "document.querySelector('[name=\"s0.key\"]').value === 'three'")
     page.keyboard.press("Control+s")
-    page.locator("#notices .notice", has_text="Rescue saved, version 2.").wait_for()
+    notice(page, "Rescue saved, version 2.")
     kept = Playbook.objects.get().definition["steps"]
     assert [one["key"] for one in kept] == ["three", "two", "one"]
     assert trouble == []

@@ -8,7 +8,7 @@ from accounts.models import Account
 from health.editing import override_health, save_config
 from health.refresh import refresh_health
 from health.stock import DEFAULT
-from tests.browser.conftest import NARROW, until
+from tests.browser.conftest import NARROW, focused, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -28,7 +28,8 @@ def test_from_the_keyboard_to_an_account_and_its_score(page: Page) -> None:
     page.wait_for_url("**who=everybody")
     page.click("#days-7")
     until(page, "document.querySelector('#days-7').getAttribute('aria-current') === 'true'")
-    assert page.evaluate("document.activeElement.id") == "days-7" and page.locator("h1").inner_text() == "Portfolio"
+    focused(page, "#days-7")
+    assert page.locator("h1").inner_text() == "Portfolio"
     page.set_viewport_size(NARROW)
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
     page.goto(f"/accounts/{account.pk}/#health")

@@ -232,18 +232,19 @@ def test_what_the_check_without_scripts_complains_of(context_for: Callable[..., 
 def test_open_states_have_no_finding(page: Page) -> None:
     page.goto("/accounts/")
     states = {
-        "columns": "a[data-popover=columns]",
-        "filter": "#add-filter",
-        "all segments": "[popovertarget=all-segments]",
-        "selection": "[name=account]",
-        "shortcuts": "[data-keys]",
+        "columns": ("a[data-popover=columns]", "#columns:popover-open"),
+        "filter": ("#add-filter", "#filter-pop:popover-open"),
+        "all segments": ("[popovertarget=all-segments]", "#all-segments:popover-open"),
+        "selection": ("[name=account]", "#bulk:not(.is-idle)"),
+        "shortcuts": ("[data-keys]", "#keys-dialog[open]"),
     }
     wrong = {}
-    for name, control in states.items():
+    for name, (control, opened) in states.items():
         page.goto("/accounts/?cols=" + ",".join(["plan", "mrr"]))
         if page.locator(control).first.is_visible():
             page.locator(control).first.click()
-            page.wait_for_timeout(250)
+            page.locator(opened).wait_for()
+            until(page, f"!document.getAnimations().length && {SETTLED}")
             if found := findings(page):
                 wrong[name] = found
     page.goto("/segments/new/")

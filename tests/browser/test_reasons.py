@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from accounts.models import Account
 from segments.models import Segment
 from tests.browser.conftest import until
+from tests.browser.test_builder import counted
 from tests.browser.test_quality import findings
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def test_the_account_page_opens_the_reasons_one_by_one(page: Page) -> None:
     page.locator("#segments summary", has_text="Not in the others").click()
     page.wait_for_selector("#segments >> text=Growth plan")
     page.locator("#segments summary", has_text="Growth plan").click()
-    assert page.locator("#segments >> text=Not a match. The condition is not met.").first.is_visible()
+    page.locator("#segments >> text=Not a match. The condition is not met.").first.wait_for()
     assert findings(page) == []
 
 
@@ -37,9 +38,7 @@ def test_an_account_is_checked_by_enter_without_saving(page: Page) -> None:
     page.keyboard.press("Enter")
     page.wait_for_selector("#checked >> text=A match.")
     assert Segment.objects.get(pk=segment.pk).version == 1
-    page.wait_for_selector("#preview summary >> text=Account 11")
+    counted(page, 7)  # what is opened before is closed by the new count
     page.locator("#preview summary", has_text="Account 11").click()
     page.wait_for_selector("#preview .trace >> text=MRR is at least $5,000")
-    # What is being counted again is dimmed meanwhile.
-    until(page, "document.querySelector('#pv-state')?.textContent === 'Up to date'")
     assert findings(page) == []

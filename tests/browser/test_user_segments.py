@@ -10,6 +10,7 @@ from segments.models import Segment
 from segments.refresh import refresh_due
 from tests import factories
 from tests.browser.conftest import until
+from tests.browser.test_builder import counted
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -32,12 +33,11 @@ def test_made_and_listed(page: Page, server: str, people: None) -> None:
     value = page.locator("#rule-editor input[name$='.value']").first
     value.fill("Navigator")
     value.press("Enter")
-    page.wait_for_timeout(700)
-    page.locator("#preview", has_text="users match").wait_for()
+    counted(page, 1)
     page.locator("#preview", has_text="in 1 account").wait_for()
     page.locator("#preview .sample summary", has_text="Ann Example").click()
     page.locator("#preview .why-body", has_text="A match in Harbour").wait_for()
-    page.wait_for_timeout(900)  # leaving the field must not count again and close what was opened
+    counted(page, 1)  # leaving the field did not count again, which would close what was opened
     assert "A match in Harbour" in page.locator("#preview .why-body").inner_text()
     page.locator("#check").fill("ann@x.example")
     page.locator("#check").press("Enter")
