@@ -194,6 +194,10 @@ def until(page: Page, expression: str, argument: Any = None) -> None:
     raise AssertionError(f"still not true: {expression}")
 
 
+# A test that holds an answer back calls `page.route` before it goes to the page: on a page that is open the very next
+# request now and then goes out without it, and without being told.
+
+
 def focused(page: Page, selector: str) -> None:
     """Wait until a control has the focus on a page that is loaded: keys that come earlier go to the page before it."""
     has = "(one) => document.readyState === 'complete' && document.activeElement.matches(one)"

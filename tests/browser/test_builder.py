@@ -206,6 +206,7 @@ def test_groups_of_users_nest_and_count(page: Page) -> None:
 
 
 def test_a_removed_condition_comes_back_by_undo(page: Page) -> None:
+    page.route(re.compile("/segments/rule/"), lambda route: (page.wait_for_timeout(200), route.continue_()))
     page.goto(f"/segments/{Segment.objects.get(name='Large').pk}/edit/")
     page.get_by_role("button", name="Remove this condition").click()
     counted(page, 12)
@@ -214,7 +215,6 @@ def test_a_removed_condition_comes_back_by_undo(page: Page) -> None:
     assert page.input_value("#value-n-0") == "6000"
     page.get_by_role("button", name="Remove this condition").click()
     counted(page, 12)
-    page.route(re.compile("/segments/rule/"), lambda route: (page.wait_for_timeout(200), route.continue_()))
     page.locator("#notices [data-undo]").click()
     page.keyboard.press("Control+s")  # at once: the save waits for the condition to be back
     page.wait_for_url(re.compile(r"/segments/\?segment="))

@@ -12,7 +12,7 @@ from tests.browser.conftest import until
 from tests.browser.test_builder import pick
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 
 def test_an_event_is_picked_narrowed_and_saved(page: Page) -> None:
@@ -39,11 +39,11 @@ def test_an_event_is_picked_narrowed_and_saved(page: Page) -> None:
 
 
 def test_quick_steps_are_all_taken_and_a_save_waits_for_them(page: Page) -> None:
+    page.route(re.compile("/segments/rule/"), lambda route: (page.wait_for_timeout(200), route.continue_()))
     page.goto("/segments/new/")
     page.fill("#name", "Quick")
     page.locator("#add-n").focus()
     pick(page, "opened")
-    page.route(re.compile("/segments/rule/"), lambda route: (page.wait_for_timeout(200), route.continue_()))
     page.evaluate("() => { for (let i = 0; i < 3; i += 1) document.querySelector('#row-n-0 [value^=copy]').click(); }")
     page.keyboard.press("Control+s")
     page.wait_for_url(re.compile(r"/segments/\?segment="))
@@ -51,11 +51,19 @@ def test_quick_steps_are_all_taken_and_a_save_waits_for_them(page: Page) -> None
 
 
 def test_a_step_that_the_server_refuses_is_not_saved_without_it(page: Page, trouble: list[str]) -> None:
+    def answer(route: Route) -> None:
+        """Refuse a copy after a while; do anything else."""
+        if "do=copy" in (route.request.post_data or ""):
+            page.wait_for_timeout(400)
+            route.fulfill(status=503)
+        else:
+            route.continue_()
+
+    page.route(re.compile("/segments/rule/"), answer)
     page.goto("/segments/new/")
     page.fill("#name", "Refused")
     page.locator("#add-n").focus()
     pick(page, "opened")
-    page.route(re.compile("/segments/rule/"), lambda route: (page.wait_for_timeout(400), route.fulfill(status=503)))
     page.evaluate("() => document.querySelector('#row-n-0 [value^=copy]').click()")
     page.keyboard.press("Control+s")
     page.locator("#notices .notice", has_text="Could not load this part").first.wait_for()

@@ -37,9 +37,9 @@ def test_a_tab_swaps_the_results_and_back_brings_the_whole_page_again(page: Page
 
 
 def test_the_newest_of_two_tabs_wins(page: Page) -> None:
-    page.goto("/accounts/")
     held: list[Route] = []
     page.route(re.compile("segment=large"), lambda route: held.append(route))
+    page.goto("/accounts/")
     with page.expect_event("requestfailed", lambda request: "segment=large" in request.url):
         page.get_by_role("link", name="Large 6").click()
         page.get_by_role("link", name="Growth plan 4").click()

@@ -20,6 +20,8 @@ def test_from_the_keyboard_to_an_account_and_its_score(page: Page) -> None:
     save_config(None, name="", definition=DEFAULT)
     override_health(account, band="poor", reason="Their sponsor left.")
     refresh_health()
+    held: list[Route] = []
+    page.route(re.compile("days=90"), lambda route: held.append(route))
     page.goto("/accounts/")
     page.keyboard.press("g")
     page.keyboard.press("p")
@@ -27,8 +29,6 @@ def test_from_the_keyboard_to_an_account_and_its_score(page: Page) -> None:
     page.select_option("#who", "everybody")
     page.click("#whose button")
     page.wait_for_url("**who=everybody")
-    held: list[Route] = []
-    page.route(re.compile("days=90"), lambda route: held.append(route))
     with page.expect_event("requestfailed"):  # the newest of two clicks wins
         page.click("#days-90")
         page.click("#days-7")

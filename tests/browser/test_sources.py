@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from integrations.models import Message, Source
 from integrations.tracking import keys
@@ -18,7 +18,7 @@ from tests.browser.test_quality import WIDTHS, findings
 from tests.ingest.conftest import KEY, basic, batch, group, identify, track
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page, Route
+    from playwright.sync_api import BrowserContext, Page
 
 LIST = re.compile(r"/sources/debugger/\?(?!.*message=)")  # what the debugger asks for every two seconds
 
@@ -47,6 +47,8 @@ def source(site: str) -> Source:
 
 def test_a_source_is_added_and_its_messages_appear_by_themselves(page: Page, site: str) -> None:
     keys.forget_known()
+    hold, held = False, list[Route]()
+    page.route(LIST, lambda route: held.append(route) if hold else route.continue_())
     page.goto("/sources/")
     page.get_by_role("link", name="Add source").first.click()
     focused(page, "[name=name]")
@@ -60,16 +62,15 @@ def test_a_source_is_added_and_its_messages_appear_by_themselves(page: Page, sit
     urlopen(Request(f"{site}/v1/batch", body.encode(), {"Authorization": basic(key)}), timeout=10)
     until(page, "document.querySelectorAll('[id^=m-]').length === 2")
     newest = page.locator(f"#m-{Message.objects.order_by('-id')[0].pk}")
-    held: list[Route] = []
-    page.route(LIST, lambda route: held.append(route))
+    hold = True
     with page.expect_request(LIST):  # the next list is on its way, which must not keep a message from opening
         newest.focus()
     page.keyboard.press("Enter")
     detail = page.locator("#message-detail")
     expect(detail.locator("pre")).to_contain_text('"event": "Report Exported"')
     page.locator("#message-list section").evaluate("(one) => one.setAttribute('data-old', '')")
+    hold = False
     held[0].continue_()
-    page.unroute(LIST)
     page.locator("#message-list section[data-old]").wait_for(state="detached")
     # A new list leaves the open message alone, and the focus where it was.
     expect(detail.locator("pre")).to_contain_text('"event": "Report Exported"')
