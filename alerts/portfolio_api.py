@@ -37,7 +37,7 @@ from health.portfolio import (
     silent_accounts,
     weak_renewals,
 )
-from health.renewing import renewal_weeks
+from health.renewing import renewal_days, weeks_of
 from segments.questions import Reader
 
 SHOWN = 50
@@ -201,7 +201,7 @@ class PortfolioView(ApiView):
         crossings = poor_crossings(accounts, reader, SHOWN)
         found: dict[str, Any] = {
             "name": whose.name, **_figures(figures_of(accounts, reader)),
-            "renewals": weak_renewals(accounts, reader, SHOWN), "renewal_weeks": renewal_weeks(accounts, reader),
+            "renewals": weak_renewals(accounts, reader, SHOWN), "renewal_weeks": weeks_of(renewal_days(accounts, reader), reader.moment.today),
             "silent_accounts": silent_accounts(accounts, reader, SHOWN), "falls": movers.falls, "rises": movers.rises,
             "changes": changes.shown, "changes_total": changes.total,
             "tasks": tasks_due(whose, seen, reader.moment, SHOWN),

@@ -1,14 +1,14 @@
-"""The renewals of the next weeks: how many there are in each, what they are worth, and in which health."""
+"""The renewals of the next days and weeks: how many there are in each, what they are worth, and in which health."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db.models import Count, QuerySet
-from django.db.models.functions import TruncWeek
 
 from accounts.models import Account
 from core.spans import ONE_DAY
@@ -22,9 +22,9 @@ WEEK = dt.timedelta(days=7)
 
 
 @dataclass(frozen=True)
-class RenewalWeek:
-    """The renewals from one day to another, both included: a calendar week that begins on Monday, or the part of it
-    that lies within the next 90 days. `bands` holds all four."""
+class RenewalSpan:
+    """The renewals from one day to another, both included: a day, a calendar week that begins on Monday, or the part of
+    it that lies within the next 90 days. `bands` holds all four."""
 
     first_day: dt.date
     last_day: dt.date
@@ -33,8 +33,7 @@ class RenewalWeek:
     @property
     def whole(self) -> Share:
         """All of them."""
-        shares = self.bands.values()
-        return Share(sum(one.accounts for one in shares), sum((one.mrr for one in shares), Decimal(0)))
+        return _together(list(self.bands.values()))
 
     @property
     def rules(self) -> list[Rule]:
@@ -43,23 +42,34 @@ class RenewalWeek:
         return [{"field": "account.renews_on", "op": "between", "value": days}]
 
 
-def renewal_weeks(accounts: QuerySet[Account], reader: Reader) -> list[RenewalWeek]:
-    """Every week of the next 90 days, those without a renewal too, in one statement."""
+def renewal_days(accounts: QuerySet[Account], reader: Reader) -> list[RenewalSpan]:
+    """Those of the next 90 days on which anything renews, the next one first, in one statement."""
     rows = (
         accounts.order_by()
         .filter(meant(RENEWING, reader))
-        .annotate(week=TruncWeek("renews_on"), told_band=band(""))
-        .values("week", "told_band")
+        .annotate(told_band=band(""))
+        .values("renews_on", "told_band")
         .annotate(number=Count("pk"), value=mrr_of())
     )
     found: dict[dt.date, dict[str, Share]] = defaultdict(dict)
     for row in rows:
-        found[row["week"]][row["told_band"]] = Share(row["number"], row["value"])
-    today = reader.moment.today
+        found[row["renews_on"]][row["told_band"]] = Share(row["number"], row["value"])
+    return [
+        RenewalSpan(day, day, {one.value: found[day].get(one.value, NONE) for one in Band}) for day in sorted(found)
+    ]
+
+
+def weeks_of(days: Sequence[RenewalSpan], today: dt.date) -> list[RenewalSpan]:
+    """Every week of the 90 days from today, those without a renewal too."""
     end, monday = today + dt.timedelta(days=AHEAD_DAYS), today - today.weekday() * ONE_DAY
     weeks = []
     while monday <= end:
-        bands = {one.value: found[monday].get(one.value, NONE) for one in Band}
-        weeks.append(RenewalWeek(max(monday, today), min(monday + WEEK - ONE_DAY, end), bands))
+        held = [one for one in days if monday <= one.first_day < monday + WEEK]
+        bands = {one.value: _together([day.bands[one.value] for day in held]) for one in Band}
+        weeks.append(RenewalSpan(max(monday, today), min(monday + WEEK - ONE_DAY, end), bands))
         monday += WEEK
     return weeks
+
+
+def _together(shares: Sequence[Share]) -> Share:
+    return Share(sum(one.accounts for one in shares), sum((one.mrr for one in shares), Decimal(0)))

@@ -20,6 +20,11 @@ from web.preferences import read_preferences, write_preferences
 
 VISIT = dt.timedelta(minutes=30)  # a pause of so long ends a look
 FRESH = dt.timedelta(minutes=1)
+# What a row offers to write down as a task, by the id of its list.
+ROW_TASKS = {
+    "changes": "Look into what changed", "care": "Prepare the renewal", "silent": "Ask why nobody was seen",
+    "poor": "Find out why health is Poor", "movers": "Find out why the score fell",
+}  # fmt: skip
 WEAK = [Band.POOR.value, Band.AVERAGE.value]
 
 

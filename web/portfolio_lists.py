@@ -13,7 +13,7 @@ from django.urls import reverse
 from alerts.work.due import TasksDue
 from health.models import Band
 from health.portfolio import Rule, Share, Whose
-from health.renewing import RenewalWeek
+from health.renewing import RenewalSpan
 from health.trends import TrendDay
 from web.charts import Mix, mix
 from web.portfolio import band_is, list_of, nodes_of
@@ -50,7 +50,7 @@ class Renewals:
     rows: list[WeekRow]
 
 
-def renewals_of(weeks: Sequence[RenewalWeek], whose: Whose, currency: str) -> Renewals:
+def renewals_of(weeks: Sequence[RenewalSpan], whose: Whose, currency: str) -> Renewals:
     """Weeks as columns by health, and as rows with their lists."""
     mine = nodes_of(whose)
     columns = [
@@ -61,7 +61,7 @@ def renewals_of(weeks: Sequence[RenewalWeek], whose: Whose, currency: str) -> Re
     return Renewals(value_columns(columns, _renewals_said(rows, currency), currency), rows)
 
 
-def _week_row(week: RenewalWeek, mine: list[Rule]) -> WeekRow:
+def _week_row(week: RenewalSpan, mine: list[Rule]) -> WeekRow:
     cells = [
         BandCell(
             one.value, str(one.label), week.bands[one.value], list_of(*mine, *week.rules, band_is(one.value))

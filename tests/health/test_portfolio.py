@@ -30,7 +30,7 @@ from health.portfolio import (
     weak_renewals,
 )
 from health.refresh import refresh_health
-from health.renewing import renewal_weeks
+from health.renewing import renewal_days, weeks_of
 from segments.questions import Reader
 from tests import factories
 from tests.health.test_scores import SEEN, USED, only
@@ -153,8 +153,9 @@ def test_who_joined_and_left_poor_is_listed_with_the_change(
 def test_the_weeks_of_renewals_are_those_of_plain_python(rows: list[Row], django_assert_num_queries: Any) -> None:
     reader = Reader.now()
     with django_assert_num_queries(1):
-        weeks = renewal_weeks(Account.objects.live(), reader)
+        days = renewal_days(Account.objects.live(), reader)
     today = moment().today
+    weeks = weeks_of(days, today)
     assert weeks[0].first_day == today and weeks[-1].last_day == today + DAY * 90 and len(weeks) in (13, 14)
     for before, after in itertools.pairwise(weeks):
         assert after.first_day == before.last_day + DAY and after.first_day.weekday() == 0
@@ -168,6 +169,9 @@ def test_the_weeks_of_renewals_are_those_of_plain_python(rows: list[Row], django
         listed = Account.objects.live().filter(meant(week.rules, reader))
         assert {account.pk for account in listed} == {row.account.pk for row in held}
     assert sum(week.whole.accounts for week in weeks) == calculated(rows).renewing.accounts > 0
+    assert [one.first_day for one in days] == sorted({today + DAY * row.ahead for row in rows if row.renewing})
+    for day in days:
+        assert day.whole == share([row for row in rows if row.ahead == (day.first_day - today).days])
 
 
 def test_the_lists_are_those_accounts(rows: list[Row]) -> None:

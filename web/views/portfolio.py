@@ -31,18 +31,19 @@ from health.portfolio import (
     silent_accounts,
     weak_renewals,
 )
-from health.renewing import renewal_weeks
+from health.renewing import renewal_days, weeks_of
 from segments.questions import Reader
 from web.filters import reader_for
 from web.notices import notify
-from web.pages import is_part, member_of, page
-from web.portfolio import book_of, books, last_look
+from web.pages import is_part, may_change_accounts, member_of, page
+from web.portfolio import ROW_TASKS, book_of, books, last_look
 from web.portfolio_lists import balance_of, course_view, renewals_of, task_mix, task_rows
+from web.portfolio_months import months_of
 from web.tabs import is_restricted
 
 PARTS = {
     "movers": "web/portfolio/_movers.html", "changes": "web/portfolio/_changes.html",
-    "course": "web/portfolio/_course.html",
+    "course": "web/portfolio/_course.html", "renewal-weeks": "web/portfolio/_weeks.html",
 }  # fmt: skip
 A_PAGE = 100
 SINCE = {"look": "Last look", "7": "7 days", "30": "30 days"}
@@ -52,7 +53,7 @@ SINCE = {"look": "Last look", "7": "7 days", "30": "30 days"}
 @require_GET
 def portfolio(request: HttpRequest) -> HttpResponse:
     """The book of `who`, with movers over `days` and changes `since`, and its `course` over 26 weeks where that is
-    asked for; or one of the three parts."""
+    asked for, `renewals` by week or by month; or one of the parts."""
     me, may_choose = member_of(request), may_manage(request.user)
     whose = _whose(request)
     reader = reader_for(request)
@@ -62,6 +63,8 @@ def portfolio(request: HttpRequest) -> HttpResponse:
         "whose": whose,
         "books": books(me, whose, may_choose and part not in PARTS),
         "mine": me is not None and whose.member == me,
+        "may_change": may_change_accounts(request),
+        "row_tasks": ROW_TASKS,
     }
     if part == "course" or (not part and request.GET.get("course") == "1"):
         context |= _course(request, whose, context["books"].chosen, reader)
@@ -69,8 +72,10 @@ def portfolio(request: HttpRequest) -> HttpResponse:
         context |= _movers(request, accounts, reader)
     if part in ("", "changes"):
         context |= _changes(request, accounts, reader)
+    if part in ("", "renewal-weeks"):
+        context |= _renewals(request, accounts, whose, reader)
     if part not in PARTS:
-        context |= _whole(accounts, whose, reader) | _tasks(request, whose, reader) | {"may_choose": may_choose}
+        context |= _whole(accounts, whose, reader) | _tasks(request, whose, reader) | {"may_choose": may_choose, "here": request.get_full_path()}
     return page(request, "web/portfolio/page.html", context, parts=PARTS)
 
 
@@ -131,15 +136,20 @@ def _changes(request: HttpRequest, accounts: QuerySet[Account], reader: Reader) 
     return {"brief": brief_of(accounts, start, reader), "since": since, "spans": spans}
 
 
+def _renewals(request: HttpRequest, accounts: QuerySet[Account], whose: Whose, reader: Reader) -> dict[str, Any]:
+    days, today = renewal_days(accounts, reader), reader.moment.today
+    if request.GET.get("renewals") == "month":
+        return {"months": months_of(days, whose, today), "renewing_any": bool(days)}
+    return {"weeks": renewals_of(weeks_of(days, today), whose, Workspace.get().currency), "renewing_any": bool(days)}
+
+
 def _whole(accounts: QuerySet[Account], whose: Whose, reader: Reader) -> dict[str, Any]:
     figures = figures_of(accounts, reader)
     if not figures.whole.accounts:
         return {"book": None}
-    weeks = renewal_weeks(accounts, reader) if figures.renewing.accounts else []
     joined, left = figures.joined_poor.accounts, figures.left_poor.accounts
     return {
         "book": book_of(figures, whose),
-        "weeks": renewals_of(weeks, whose, Workspace.get().currency),
         "crossings": poor_crossings(accounts, reader) if joined or left else None,
         "balance": balance_of(joined, left),
         "renewals": weak_renewals(accounts, reader),
