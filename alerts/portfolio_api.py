@@ -201,7 +201,8 @@ class PortfolioView(ApiView):
         crossings = poor_crossings(accounts, reader, SHOWN)
         found: dict[str, Any] = {
             "name": whose.name, **_figures(figures_of(accounts, reader)),
-            "renewals": weak_renewals(accounts, reader, SHOWN), "renewal_weeks": weeks_of(renewal_days(accounts, reader), reader.moment.today),
+            "renewals": weak_renewals(accounts, reader, SHOWN),
+            "renewal_weeks": weeks_of(renewal_days(accounts, reader), reader.moment.today),
             "silent_accounts": silent_accounts(accounts, reader, SHOWN), "falls": movers.falls, "rises": movers.rises,
             "changes": changes.shown, "changes_total": changes.total,
             "tasks": tasks_due(whose, seen, reader.moment, SHOWN),

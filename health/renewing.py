@@ -53,7 +53,8 @@ def renewal_days(accounts: QuerySet[Account], reader: Reader) -> list[RenewalSpa
     )
     found: dict[dt.date, dict[str, Share]] = defaultdict(dict)
     for row in rows:
-        found[row["renews_on"]][row["told_band"]] = Share(row["number"], row["value"])
+        if day := row["renews_on"]:
+            found[day][row["told_band"]] = Share(row["number"], row["value"])
     return [
         RenewalSpan(day, day, {one.value: found[day].get(one.value, NONE) for one in Band}) for day in sorted(found)
     ]

@@ -11,7 +11,6 @@ import pytest
 from django.test import Client
 
 from accounts.models import Account, Team, TeamMember
-from alerts.models import Task
 from alerts.work.doing import add_task
 from core.clock import Moment, moment
 from core.models import Workspace
@@ -160,42 +159,6 @@ class TestPortfolio:
         assert {key: told[key] for key in ("overdue", "today", "soon")} == {"overdue": 1, "today": 1, "soon": 1}
         assert [one["title"] for one in told["shown"]] == ["Call them", "Send the offer", "Plan a review"]
         assert told["shown"][0]["assignee"] == moved.csm.key and told["shown"][0]["account"]
-
-    def test_renewals_by_month_are_those_of_the_weeks(self, manager: Client, moved: Company) -> None:
-        today = moment().today
-        raw = manager.get("/portfolio/?who=everybody&renewals=month").content.decode()
-        cells = re.findall(r'<td class="held"><a href="([^"]+)" aria-label="([^"]+)">.*?</svg>(\d+)</span>', raw)
-        assert len(cells) == 1 and "Renewals by day" in text(raw)
-        link, said, number = cells[0]
-        day = today + DAY * 30
-        assert said == f"{day.day} {day:%B}: 1 Poor, 1 Average, $9,500 MRR" and number == "2"
-        assert names(manager.get(html.unescape(link)).content.decode()) == ["Alder", "Birch"]
-        shown = re.findall(r"<caption><b>(\w+ \d+)</b> .*?(\d+) renewal", raw)
-        assert shown[0][0] == f"{today:%B %Y}" and sum(int(one) for _, one in shown) == 2
-        assert shown[-1][0] == f"{today + DAY * 90:%B %Y}"
-        headers = {"HX-Request": "true", "HX-Target": "renewal-weeks"}
-        part = manager.get("/portfolio/?who=everybody&renewals=month", headers=headers).content.decode()
-        assert "<html" not in part and 'class="held"' in part and "Movers" not in part
-        weeks = manager.get("/portfolio/?who=everybody", headers=headers).content.decode()
-        assert 'class="held"' not in weeks and "Renewals by week" in text(weeks)
-
-    def test_a_row_has_one_action(self, manager: Client, moved: Company) -> None:
-        alder = moved.accounts["Alder"]
-        due = add_task(alder, "Call them", due_on=moment().today)
-        raw = manager.get("/portfolio/?who=everybody").content.decode()
-        offered = set(re.findall(rf'form="task-(\w+)" name="account_id" value="{alder.pk}"', raw))
-        assert offered == {"changes", "care", "poor", "movers"}, offered
-        form = raw[raw.index('id="task-care"') :].split("</form>")[0]
-        sent = dict(re.findall(r'name="(next|due|title)" value="([^"]*)"', form))
-        answer = manager.post("/tasks/add/", sent | {"account_id": alder.pk}, follow=True)
-        assert answer.redirect_chain[0][0] == "/portfolio/?who=everybody#care"
-        made = Task.objects.get(title="Prepare the renewal")
-        assert (made.account, made.assignee, made.due_on) == (alder, moved.manager, moment().today)
-        assert "Task added" in text(answer.content.decode())
-        assert f'form="task-done" name="one" value="{due.pk}"' in raw
-        manager.post("/tasks/do/", {"one": due.pk, "next": "/portfolio/?who=everybody#due"})
-        due.refresh_from_db()
-        assert due.done_at is not None
 
     def test_a_restricted_csm_sees_no_more_in_a_portfolio(self, csm: Client, moved: Company) -> None:
         factories.assign(Account.objects.get(name="Fir"), moved.csm, "account-manager")

@@ -75,7 +75,8 @@ def portfolio(request: HttpRequest) -> HttpResponse:
     if part in ("", "renewal-weeks"):
         context |= _renewals(request, accounts, whose, reader)
     if part not in PARTS:
-        context |= _whole(accounts, whose, reader) | _tasks(request, whose, reader) | {"may_choose": may_choose, "here": request.get_full_path()}
+        context |= _whole(accounts, whose, reader) | _tasks(request, whose, reader)
+        context |= {"may_choose": may_choose, "here": request.get_full_path()}
     return page(request, "web/portfolio/page.html", context, parts=PARTS)
 
 
