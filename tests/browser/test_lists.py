@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from accounts.models import Assignment, TeamMember
+from accounts.models import Account, Assignment, TeamMember
 from segments.models import Segment
 from segments.refresh import refresh_due
 from tests.browser.conftest import focused, notice, order, titled, until
@@ -149,6 +149,20 @@ def test_the_account_page_knows_its_neighbours_and_takes_a_note(page: Page) -> N
     page.locator("#range-12m").click()
     page.wait_for_selector("#range-12m[aria-current=true]")
     expect(page.locator("#usage")).to_contain_text("Monthly active users")
+
+
+def test_what_was_sent_is_not_sent_again_while_its_answer_is_on_the_way(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/accounts/*/notes/", lambda route: held.append(route))
+    page.goto(f"/accounts/{Account.objects.get(name='Account 03').pk}/")
+    page.fill("#note-text", "Asked once.")
+    page.get_by_role("button", name="Add note").focus()
+    for _ in range(2):
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(200)
+    assert len(held) == 1
+    held[0].continue_()
+    notice(page, "Note added to the timeline.")
 
 
 def test_segments_move_by_buttons_with_the_focus_kept(page: Page) -> None:

@@ -224,3 +224,14 @@ function keepTabInView() {
 }
 keepTabInView();
 for (const first of $$("#notices [data-notice] > span")) announce(first.textContent);
+
+// What was sent is not sent again while its answer is on the way: a second click would do the same twice. Whoever stops the loading,
+// or comes back by the browser's history, may send it anew.
+addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.getAttribute("method")?.toLowerCase() !== "post") return;
+  if (form.hasAttribute("data-sent")) { event.preventDefault(); return; }
+  form.toggleAttribute("data-sent", true);
+  setTimeout(() => form.removeAttribute("data-sent"), 10_000);
+});
+addEventListener("pageshow", () => { for (const form of $$("[data-sent]")) form.removeAttribute("data-sent"); });
