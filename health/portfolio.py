@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, DecimalField, ExpressionWrapper, F, QuerySet, Sum, Value
+from django.db.models import BooleanField, Case, Count, DecimalField, ExpressionWrapper, F, QuerySet, Sum, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
@@ -101,32 +101,34 @@ class Figures:
 def figures_of(accounts: QuerySet[Account], reader: Reader) -> Figures:
     """All numbers of a book in one statement."""
     rules = {"renewing": RENEWING, "silent": SILENT, "joined": JOINED_POOR, "left": LEFT_POOR}
-    asked = {name: meant(rule, reader) for name, rule in rules.items()}
-    rows = (
+    # Accounts that every rule says the same of are one group, so that each is asked once of an account.
+    rows = list(
         accounts.order_by()
-        .annotate(told_band=band(""))
-        .values("told_band")
+        .annotate(told_band=band(""), **{f"is_{name}": said(rule, reader) for name, rule in rules.items()})
+        .values("told_band", *(f"is_{name}" for name in rules))
         .annotate(number=Count("pk"), value=mrr_of())
-        .annotate(**{name: Count("pk", filter=rule) for name, rule in asked.items()})
-        .annotate(**{f"{name}_value": mrr_of(rule) for name, rule in asked.items()})
     )
-    found: dict[str, dict[str, Any]] = {row["told_band"]: {**row} for row in rows}
 
-    def share(number: str, value: str, *bands: str) -> Share:
-        mine = [found[one] for one in bands or found if one in found]
-        return Share(sum(row[number] for row in mine), sum((row[value] for row in mine), Decimal(0)))
+    def share(rule: str = "", *bands: str) -> Share:
+        mine = [row for row in rows if (not bands or row["told_band"] in bands) and (not rule or row[f"is_{rule}"])]
+        return Share(sum(row["number"] for row in mine), sum((row["value"] for row in mine), Decimal(0)))
 
     weak = (Band.POOR.value, Band.AVERAGE.value)
     return Figures(
-        share("number", "value"),
-        {one.value: share("number", "value", one.value) for one in Band},
-        share("renewing", "renewing_value"),
-        share("renewing", "renewing_value", *weak),
-        share("renewing", "renewing_value", Band.POOR.value),
-        share("silent", "silent_value"),
-        share("joined", "joined_value"),
-        share("left", "left_value"),
+        share(),
+        {one.value: share("", one.value) for one in Band},
+        share("renewing"),
+        share("renewing", *weak),
+        share("renewing", Band.POOR.value),
+        share("silent"),
+        share("joined"),
+        share("left"),
     )
+
+
+def said(rules: list[Rule], reader: Reader) -> Case:
+    """Whether an account meets a condition, as a value of its row; never null."""
+    return Case(When(meant(rules, reader), then=Value(True)), default=Value(False), output_field=BooleanField())
 
 
 def meant(rules: list[Rule], reader: Reader) -> Any:
@@ -193,13 +195,22 @@ class Movers:
 
 
 def movers_of(accounts: QuerySet[Account], days: int, reader: Reader, limit: int = 5) -> Movers:
-    """Who moved most since 7, 30 or 90 days ago, with the measure that moved them; four statements."""
+    """Who moved most since 7, 30 or 90 days ago, with the measure that moved them; five statements."""
     moved = ExpressionWrapper(
         F("health__score") - F(f"health__score_{days}d"), output_field=DecimalField(max_digits=5, decimal_places=1)
     )
-    moving = accounts.annotate(moved=moved).select_related("health")
-    falls = list(moving.filter(moved__lte=-1).order_by("moved", F("mrr").desc(nulls_last=True), "pk")[:limit])
-    rises = list(moving.filter(moved__gte=1).order_by("-moved", F("mrr").desc(nulls_last=True), "pk")[:limit])
+    moving = accounts.annotate(moved=moved)
+    worth = F("mrr").desc(nulls_last=True)
+    # All of them are looked at for who moved most; only those are read whole.
+    first = [
+        list(side.values_list("pk", flat=True)[:limit])
+        for side in (
+            moving.filter(moved__lte=-1).order_by("moved", worth, "pk"),
+            moving.filter(moved__gte=1).order_by("-moved", worth, "pk"),
+        )
+    ]
+    whole = moving.order_by().select_related("health").in_bulk([pk for side in first for pk in side])
+    falls, rises = ([whole[pk] for pk in side if pk in whole] for side in first)
     why = reasons_of_moves([*falls, *rises], days, reader)
     told = [[_line(account, why.get(account.pk, "")) for account in side] for side in (falls, rises)]
     return Movers(days, *told)

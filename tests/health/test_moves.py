@@ -52,7 +52,7 @@ def test_other_limits_are_the_version_and_not_the_customer(django_assert_max_num
     changed(config, only(EASY))
     assert reason(one) == "new version 2: Fewer are enough."
     reader = Reader.now()
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         found = movers_of(Account.objects.live(), 30, reader)
     assert [(line.account, line.why) for line in found.rises] == [(one, "new version 2: Fewer are enough.")]
 

@@ -237,7 +237,7 @@ def test_movers_fall_and_rise_with_the_measure_that_moved_them(django_assert_max
     AccountUsage.objects.filter(account=accounts[5]).update(last_seen_at=moment().now - DAY * 20)
     refresh_health()
     reader = Reader.now()
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(5):
         found = movers_of(Account.objects.live(), 30, reader)
     assert [(line.account.name, line.why) for line in found.falls] == [
         ("A0", "Used 10, was 40"), ("A5", "Seen 20 days ago, was in 40 days"), ("A1", "Used 34, was 40"),
