@@ -4,6 +4,7 @@ one looked last."""
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.models import AssignmentRole, Team, TeamMember
+from alerts.models import Task
 from health.models import Band
 from health.portfolio import JOINED_POOR, LEFT_POOR, RENEWING, SILENT, Figures, Rule, Share, Whose
 from web.charts import Mix, mix
@@ -113,6 +115,14 @@ def band_is(*bands: str) -> Rule:
 def list_of(*nodes: dict[str, Any]) -> str:
     """Accounts 360 with these filters."""
     return ListState(reverse("accounts"), filters=tuple(compact(node) for node in nodes)).url
+
+
+def asked_for(shown: Mapping[str, Collection[int]]) -> dict[str, set[int]]:
+    """Of the accounts that each list shows (by its id), those for which what its rows offer to write down is open."""
+    every = {pk for accounts in shown.values() for pk in accounts}
+    rows = Task.objects.filter(account__in=every, title__in=ROW_TASKS.values(), state=Task.State.OPEN)
+    there = set(rows.values_list("title", "account_id"))
+    return {what: {pk for pk in accounts if (ROW_TASKS[what], pk) in there} for what, accounts in shown.items()}
 
 
 def last_look(request: HttpRequest, now: dt.datetime) -> dt.datetime | None:

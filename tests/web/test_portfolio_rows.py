@@ -68,7 +68,9 @@ def test_a_row_has_one_action(manager: Client, company: Company) -> None:
     assert answer.redirect_chain[0][0] == "/portfolio/?who=everybody#care"
     made = Task.objects.get(title="Prepare the renewal")
     assert (made.account, made.assignee, made.due_on) == (alder, company.manager, moment().today)
-    assert "Task added" in text(answer.content.decode())
+    after = answer.content.decode()
+    assert "Task added" in text(after) and f'aria-label="Open task of Alder: {made.title}"' in after
+    assert set(re.findall(rf'form="task-(\w+)" name="account_id" value="{alder.pk}"', after)) == offered - {"care"}
     assert f'form="task-done" name="one" value="{due.pk}"' in raw
     manager.post("/tasks/do/", {"one": due.pk, "next": "/portfolio/?who=everybody#due"})
     due.refresh_from_db()

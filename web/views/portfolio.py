@@ -36,7 +36,7 @@ from segments.questions import Reader
 from web.filters import reader_for
 from web.notices import notify
 from web.pages import is_part, may_change_accounts, member_of, page
-from web.portfolio import ROW_TASKS, book_of, books, last_look
+from web.portfolio import ROW_TASKS, asked_for, book_of, books, last_look
 from web.portfolio_lists import balance_of, course_view, renewals_of, task_mix, task_rows
 from web.portfolio_months import months_of
 from web.tabs import is_restricted
@@ -77,7 +77,20 @@ def portfolio(request: HttpRequest) -> HttpResponse:
     if part not in PARTS:
         context |= _whole(accounts, whose, reader) | _tasks(request, whose, reader)
         context |= {"may_choose": may_choose, "here": request.get_full_path()}
+    context["asked"] = asked_for(_shown(context)) if context["may_change"] else {}
     return page(request, "web/portfolio/page.html", context, parts=PARTS)
+
+
+def _shown(context: dict[str, Any]) -> dict[str, list[int]]:
+    """The accounts of the rows that offer a task, by the id of their list."""
+    movers, brief, crossings = (context.get(name) for name in ("movers", "brief", "crossings"))
+    return {
+        "changes": [one.account.pk for one in brief.shown] if brief else [],
+        "care": [line.account.pk for line in context.get("renewals", ())],
+        "silent": [line.account.pk for line in context.get("silent", ())],
+        "poor": [told.change.account_id for told in crossings.joined] if crossings else [],
+        "movers": [line.account.pk for line in movers.falls] if movers else [],
+    }
 
 
 @login_required
