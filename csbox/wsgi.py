@@ -15,3 +15,5 @@ application = get_wsgi_application()
 get_resolver().url_patterns  # noqa: B018
 gc.collect()
 gc.freeze()
+# A batch of messages is some ten thousand small objects, all of which live until its answer.
+gc.set_threshold(50_000, 20, 50)
