@@ -11,11 +11,12 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
 from alerts.models import Enrolment, Playbook, PlaybookVersion, StepRun
-from alerts.playbooks.editing import Coming, StalePlaybook, delete_playbook, save_playbook, set_playbook_active
+from alerts.playbooks.editing import Coming, delete_playbook, save_playbook, set_playbook_active
 from alerts.playbooks.stopping import stop_enrolments
 from alerts.playbooks.versions import restore_version
 from core.backoffice import BackOffice, ReadOnly, TriedForm, VersionsAdmin
 from core.intake import BadValue
+from core.versions import Stale
 from health.definition import DefinitionError
 
 
@@ -124,7 +125,7 @@ class PlaybookVersionAdmin(VersionsAdmin):
         playbook, number = chosen[0].playbook, chosen[0].number
         try:
             saved = restore_version(playbook, number, author=request.user)
-        except (DefinitionError, StalePlaybook) as error:
+        except (DefinitionError, Stale) as error:
             self.message_user(request, f"Version {number} cannot be restored: {error}", messages.ERROR)
         else:
             self.message_user(request, f"Version {number} of {playbook} restored as version {saved.version}.")

@@ -18,6 +18,7 @@ from alerts.playbooks.definition import read_definition
 from core.intake import BadValue, clean_text, fold
 from core.jobs import enqueue
 from core.locks import xact_lock
+from core.versions import Stale
 from health.definition import DefinitionError
 from segments.models import Segment
 from segments.questions import Reader, named_in
@@ -26,14 +27,6 @@ from segments.uses import Use, find_uses_with
 
 TASK = "alerts.tasks.run_playbooks"
 MOST_DAYS = 3650
-
-
-class StalePlaybook(Exception):
-    """Somebody saved the playbook since it was read; `current` is what they saved."""
-
-    def __init__(self, current: Playbook) -> None:
-        self.current = current
-        super().__init__(f"{current.name} was changed meanwhile (version {current.version}).")
 
 
 @dataclass(frozen=True)
@@ -87,14 +80,14 @@ def save_playbook(
     """Make or change a playbook. A version is kept whenever steps, goal or exit differ.
 
     Only entries from now on count when what brings accounts in is new, unless accounts as they are count too. Raises
-    DefinitionError with every problem, and StalePlaybook if `expected_version` is not the present one.
+    DefinitionError with every problem, and Stale if `expected_version` is not the present one.
     """
     coming = coming or Coming()
     with transaction.atomic():
         xact_lock("playbooks")
         found = Playbook(author=_person(author)) if playbook is None else Playbook.objects.get(pk=playbook.pk)
         if expected_version is not None and found.version != expected_version:
-            raise StalePlaybook(found)
+            raise Stale(found)
         problems = [*_named(found, name, description, key), *_unfit(coming)]
         try:
             read_definition(definition, Reader.now())

@@ -46,7 +46,7 @@ def changes_between(before: Any, after: Any, reader: Reader) -> list[Change]:
 
 def restore_version(playbook: Playbook, number: int, *, author: Any = None) -> Playbook:
     """Make an earlier definition the present one, as a version of its own; what brings accounts in stays, and who is in
-    it goes on as they came in. Raises UnknownVersion, StalePlaybook, and DefinitionError if the definition names
+    it goes on as they came in. Raises UnknownVersion, Stale, and DefinitionError if the definition names
     something that is gone."""
     earlier = version_of(playbook, number)
     return save_playbook(

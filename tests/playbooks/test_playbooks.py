@@ -14,7 +14,7 @@ from accounts.models import Account, AttributeChange, TeamMember
 from alerts.editing import save_alert_rule
 from alerts.models import AlertRule, Enrolment, Playbook, StepRun, Task
 from alerts.playbooks import sending
-from alerts.playbooks.editing import Coming, StalePlaybook, save_playbook, set_playbook_active
+from alerts.playbooks.editing import Coming, save_playbook, set_playbook_active
 from alerts.playbooks.enrolling import enrol_by_hand
 from alerts.playbooks.running import run_playbooks
 from alerts.playbooks.sending import GIVE_UP, send_due
@@ -25,6 +25,7 @@ from alerts.work import doing
 from core.fetching import Answer
 from core.intake import BadValue
 from core.signing import signature
+from core.versions import Stale
 from health.definition import DefinitionError
 from segments.editing import SegmentInUse, delete_segment
 from segments.models import Segment
@@ -248,7 +249,7 @@ def test_bad_definitions_are_refused_with_every_place(small: Segment) -> None:
         ("/steps/7/url", "invalid-url"), ("/goal", "empty-group"),
     ]  # fmt: skip
     made = playbook(TASK)
-    with pytest.raises(StalePlaybook):
+    with pytest.raises(Stale):
         playbook(TASK, before=made, expected_version=7)
     with pytest.raises(DefinitionError, match="already a playbook"):
         playbook(TASK, name="RESCUE")

@@ -15,9 +15,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import Account, AssignmentRole, AttributeDefinition, TeamMember
 from alerts.models import AlertRule, Milestone, Playbook
 from alerts.playbooks.definition import SETTABLE
-from alerts.playbooks.editing import Coming, StalePlaybook, save_playbook
+from alerts.playbooks.editing import Coming, save_playbook
 from alerts.playbooks.steps import LABELS
 from core.intake import BadValue, whole
+from core.versions import Stale
 from health.definition import DefinitionError
 from segments.models import Segment
 from segments.picker import catalogue
@@ -65,7 +66,7 @@ def _edit(request: HttpRequest, playbook: Playbook | None, draft: PlaybookDraft)
                 problems = error.problems
             except BadValue as error:
                 problems = [Problem("/entry", "invalid-value", str(error))]
-            except StalePlaybook as error:
+            except Stale as error:
                 stale, draft.version = str(error), error.current.version
             else:
                 notify(request, f"{saved.name} saved, version {saved.version}.")
@@ -76,7 +77,7 @@ def _edit(request: HttpRequest, playbook: Playbook | None, draft: PlaybookDraft)
 
 
 def _save(request: HttpRequest, playbook: Playbook | None, draft: PlaybookDraft) -> Playbook:
-    """Raises DefinitionError, BadValue and StalePlaybook."""
+    """Raises DefinitionError, BadValue and Stale."""
     kind, _, key = draft.entry.partition(":")
     segment = Segment.objects.filter(key=key).first() if kind == "segment" else None
     rule = AlertRule.objects.filter(pk=pk).first() if kind == "rule" and (pk := whole(key)) else None

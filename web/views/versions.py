@@ -18,7 +18,6 @@ from alerts import versions as of_rules
 from alerts.milestones import versions as of_milestones
 from alerts.models import AlertRule, Milestone, Playbook
 from alerts.playbooks import versions as of_playbooks
-from alerts.playbooks.editing import StalePlaybook
 from core.intake import BadValue
 from core.refusals import Unusable, sentence
 from core.versions import Stale, UnknownVersion, VersionChange
@@ -96,7 +95,7 @@ def restore(request: HttpRequest, kind: str, number: int, **named: Any) -> HttpR
     back = reverse(f"{kind}_versions", args=list(named.values()))
     try:
         saved = of.restore(record, number, author=request.user)
-    except (UnknownVersion, Stale, StalePlaybook) as error:
+    except (UnknownVersion, Stale) as error:
         notify(request, str(error))
     except (Unusable, BadValue) as error:
         notify(request, _refused(number, error))
@@ -123,7 +122,7 @@ def _restore_back(request: HttpRequest, data: dict[str, Any]) -> str:
         return f"{record.name} was changed again since (version {record.version}), so it was left as it is."
     try:
         saved = of.restore(record, number, author=request.user)
-    except (Stale, StalePlaybook) as error:
+    except Stale as error:
         return str(error)
     except (Unusable, BadValue) as error:
         return _refused(number, error)
