@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from django.db.models import QuerySet
@@ -38,16 +39,49 @@ USER_STARTERS = (
 )
 
 
+class Hints:
+    """What is told of the values of fields, read when it is first asked for: most steps of editing show no picker.
+
+    Two statements per kind of row, for the examples and the shares, both by the key of the field. The examples are
+    values of the accounts `seen`, those that whoever opens the picker may see.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, seen: QuerySet[Account]) -> None:
+        self._vocabulary, self._seen = vocabulary, seen
+
+    @cached_property
+    def examples(self) -> dict[str, Any]:
+        """One real value for each field that has a free one."""
+        return examples(self._vocabulary, self._seen)
+
+    @cached_property
+    def few(self) -> dict[str, str]:
+        """What share of the rows has a value, in words, where that is small."""
+        return few_values(self._vocabulary)
+
+
 @dataclass(frozen=True)
 class Option:
-    """One attribute in the picker; `few` says what share of the rows has a value, where that is small."""
+    """One attribute in the picker: `said` under it, or else what the `hints` tell of its values."""
 
     key: str
     label: str
     mark: str
-    example: str
+    said: str = ""
     rows: str = ""
-    few: str = ""
+    hints: Hints | None = None
+
+    @property
+    def example(self) -> str:
+        """Examples of its values."""
+        if self.said or self.hints is None:
+            return self.said
+        return _example_text(self.hints.examples.get(self.key))
+
+    @property
+    def few(self) -> str:
+        """What share of the rows has a value, in words, where that is small."""
+        return self.hints.few.get(self.key, "") if self.hints else ""
 
 
 @dataclass(frozen=True)
@@ -75,21 +109,16 @@ class Catalogue:
 
 
 def catalogue(reader: Reader, seen: QuerySet[Account]) -> Catalogue:
-    """The picker for the present vocabulary; two statements per kind of row, for the examples and the shares.
-
-    The examples are values of the accounts `seen`, those that whoever opens the picker may see.
-    """
+    """The picker for the present vocabulary, with examples from the accounts `seen` (see `Hints`)."""
     vocabulary = reader.vocabulary
-    found, few = examples(vocabulary, seen), few_values(vocabulary)
+    hints = Hints(vocabulary, seen)
     # Fields that share a list of choices (the colleagues of every role) share its statement.
     lists = {function: function() for function in {item.choices for item in vocabulary.values()}}
     shelves = []
     for category, fields in vocabulary.by_category().items():
         options = [
             Option(
-                item.key, item.label, MARKS[item.kind],
-                _example_text(item, lists[item.choices], found.get(item.key)), _rows(item, vocabulary),
-                few.get(item.key, ""),
+                item.key, item.label, MARKS[item.kind], _choices(item, lists[item.choices]), _rows(item, vocabulary), hints
             )
             for item in fields
         ]  # fmt: skip
@@ -129,11 +158,12 @@ def _rows(item: Field, vocabulary: Vocabulary) -> str:
     return rows.name.value if rows and rows.name in ("users", "subscriptions") else ""
 
 
-def _example_text(item: Field, choices: list[Choice], example: Any) -> str:
-    if item.kind is Kind.BOOLEAN:
-        return "Yes, No"
-    if choices:
-        return ", ".join(choice.label for choice in choices[:3])
+def _choices(item: Field, choices: list[Choice]) -> str:
+    """The first values of a field that has but few."""
+    return "Yes, No" if item.kind is Kind.BOOLEAN else ", ".join(choice.label for choice in choices[:3])
+
+
+def _example_text(example: Any) -> str:
     if isinstance(example, dict):
         example = f"{example.get('amount', '')} {example.get('currency', '')}".strip()
     if isinstance(example, list):

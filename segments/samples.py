@@ -71,10 +71,12 @@ def few_values(vocabulary: Vocabulary) -> dict[str, str]:
     """The fields that fewer than a quarter of the rows have, by key, with the share in words: "3% of accounts".
 
     Counted over LOOKED_AT rows at most, spread over all there are, whoever asks: a share tells nothing of an account.
-    One statement per kind of row.
+    One statement per kind of row, after one that sees whether there are enough of them.
     """
     told: dict[str, str] = {}
     for source in _sources(Account.objects.live()):
+        if source.rows[:FEWEST].count() < FEWEST:
+            continue
         fields = source.fields(vocabulary)
         filled = {
             f"n{i}": Count("pk", filter=Known((item.fed or item.value)(source.owners[item.owner])))
