@@ -291,7 +291,7 @@ _CUSTOM_CATEGORY = {
 }
 
 
-@provide
+@provide(AttributeDefinition)
 def custom_attributes() -> Iterable[Field]:
     """One field per active custom attribute definition."""
     for made in AttributeDefinition.objects.filter(active=True):
@@ -313,7 +313,7 @@ def _custom_choices(made: AttributeDefinition) -> list[Choice]:
     return [Choice(fold(str(item)), str(item)) for item in made.choices]
 
 
-@provide
+@provide(AssignmentRole)
 def team_roles() -> Iterable[Field]:
     """Who plays which part: one field per assignment role, and the team behind it."""
     for role in AssignmentRole.objects.all():

@@ -154,7 +154,7 @@ register(
 )  # fmt: skip
 
 
-@provide
+@provide(HealthConfig)
 def dimension_fields() -> list[Field]:
     """The score and the band of every dimension that a config has, by its key."""
     names: dict[str, str] = {}

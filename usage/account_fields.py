@@ -25,7 +25,7 @@ from accounts.fields import (
 from accounts.fields.attributes import column, where_known
 from accounts.fields.expressions import ratio
 from accounts.fields.rows import OnlyRow
-from usage.models import DailyUsage, Event, FirstUse, UserActivity
+from usage.models import DailyUsage, Event, FirstUse, Trait, UserActivity
 from usage.properties import distinct, event_names, number, property_field, recent_properties
 from usage.recent import COMPARED, recent_counts, recent_windows
 from usage.traits.fields import trait_fields
@@ -210,4 +210,4 @@ register_events(
         first=lambda: FirstUse.objects.all(),
     )
 )
-provide(trait_fields)
+provide(Trait)(trait_fields)

@@ -1,5 +1,6 @@
 """The field registry: everything you can name about an account, declared once by the app that owns the data."""
 
+from accounts.fields.provided import provide, vocabulary
 from accounts.fields.registry import (
     Category,
     Choice,
@@ -13,11 +14,9 @@ from accounts.fields.registry import (
     Subject,
     Vocabulary,
     declared,
-    provide,
     register,
     register_events,
     register_rows,
-    vocabulary,
 )
 
 __all__ = [

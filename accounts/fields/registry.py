@@ -200,7 +200,6 @@ class EventSource:
 _fields: dict[str, Field] = {}
 _event_sources: list[EventSource] = []
 _row_sets: dict[Rows, RowSet] = {}
-_providers: list[Callable[[], Iterable[Field]]] = []
 
 
 def register(*fields: Field) -> None:
@@ -219,12 +218,6 @@ def register_rows(*row_sets: RowSet) -> None:
 def register_events(source: EventSource) -> None:
     """Declare where events are found; the last one declared counts."""
     _event_sources.append(source)
-
-
-def provide(provider: Callable[[], Iterable[Field]]) -> Callable[[], Iterable[Field]]:
-    """Declare a function that yields the fields which live in the database (custom attributes, roles, traits)."""
-    _providers.append(provider)
-    return provider
 
 
 class Vocabulary(Mapping[str, Field]):
@@ -315,9 +308,7 @@ def declared() -> list[Field]:
     return list(_fields.values())
 
 
-def vocabulary() -> Vocabulary:
-    """Everything declared in code and in the database at this moment (one query per provider)."""
-    dynamic = [item for provider in _providers for item in provider()]
-    return Vocabulary(
-        [*_fields.values(), *(f for f in dynamic if f.key not in _fields)], dict(_row_sets), *_event_sources[-1:]
-    )
+def vocabulary_of(provided: Iterable[Field]) -> Vocabulary:
+    """What is declared in code and these fields of the database."""
+    dynamic = (item for item in provided if item.key not in _fields)
+    return Vocabulary([*_fields.values(), *dynamic], dict(_row_sets), *_event_sources[-1:])

@@ -95,7 +95,7 @@ register(
 )  # fmt: skip
 
 
-@provide
+@provide(Milestone)
 def milestone_fields() -> list[Field]:
     """Of every milestone that is switched on: the state, when it was first reached, the days that it took."""
     found: list[Field] = []
