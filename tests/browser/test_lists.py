@@ -96,6 +96,21 @@ def test_a_filter_chip_is_built_changed_and_removed(page: Page) -> None:
     until(page, "document.querySelectorAll('#rows tr').length === 12")
 
 
+def test_a_filter_that_is_changed_again_waits_for_no_older_answer(page: Page) -> None:
+    page.goto("/accounts/")
+    page.locator("#add-filter").click()
+    page.locator("#filter-pop select").select_option("account.mrr")
+    page.locator("#filter-pop #op-n-0").wait_for()
+    held: list[Route] = []
+    page.route(re.compile("less_than"), lambda route: held.append(route))
+    with page.expect_event("requestfailed", lambda request: "less_than" in request.url):
+        page.locator("#filter-pop #op-n-0").select_option("less_than")
+        page.locator("#filter-pop #op-n-0").select_option("between")
+    expect(page.locator("#filter-pop input[inputmode=decimal]")).to_have_count(2)
+    focused(page, "#op-n-0")
+    assert held and page.locator("#filter-pop #op-n-0").input_value() == "between"
+
+
 def test_columns_are_chosen_in_place(page: Page) -> None:
     page.goto("/accounts/")
     page.get_by_role("link", name="Columns").click()

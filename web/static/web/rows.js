@@ -71,17 +71,20 @@
     });
   });
   // Inside the editor every change of attribute or comparison asks for the fitting widgets.
+  // One that is overtaken by the next is given up, for its answer would take away what was changed since.
   const filterForm = (node) => node.closest("[data-filter-form]");
-  function ask(form, extra) {
-    const values = new URLSearchParams(new FormData(form));
+  let asked = 0;
+  function ask(form, extra, then) {
+    const mine = ++asked, values = new URLSearchParams(new FormData(form));
     for (const [name, value] of Object.entries(extra)) values.set(name, value);
-    return htmx.ajax("GET", `${form.getAttribute("action")}?${values}`, { target: "#filter-pop", swap: "innerHTML" });
+    htmx.ajax("GET", `${form.getAttribute("action")}?${values}`, { source: "#filter-pop", target: "#filter-pop", swap: "innerHTML" })
+      .then(() => { if (mine === asked) then?.(); }, () => {});
   }
   document.addEventListener("change", (event) => {
     const form = filterForm(event.target);
     if (!form || !event.target.matches("[data-update]")) return;
     const id = event.target.id;
-    ask(form, { do: "update" }).then(() => $("#filter-pop").hasAttribute("data-kept") || (document.getElementById(id) || $("#filter-pop select, #filter-pop input:not([type=hidden])"))?.focus());
+    ask(form, { do: "update" }, () => $("#filter-pop").hasAttribute("data-kept") || (document.getElementById(id) || $("#filter-pop select, #filter-pop input:not([type=hidden])"))?.focus());
   });
   document.addEventListener("click", (event) => {
     const form = filterForm(event.target), button = event.target.closest("button");
@@ -95,7 +98,7 @@
     if (form?.closest("#filter-pop") && event.key === "Enter" && event.target.matches("[data-token]") && event.target.value.trim()) {
       event.preventDefault();
       const id = event.target.id;
-      ask(form, { do: "update" }).then(() => document.getElementById(id)?.focus());
+      ask(form, { do: "update" }, () => document.getElementById(id)?.focus());
     }
   });
 }
