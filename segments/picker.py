@@ -118,7 +118,8 @@ def catalogue(reader: Reader, seen: QuerySet[Account]) -> Catalogue:
     for category, fields in vocabulary.by_category().items():
         options = [
             Option(
-                item.key, item.label, MARKS[item.kind], _choices(item, lists[item.choices]), _rows(item, vocabulary), hints
+                item.key, item.label, MARKS[item.kind], _choices(item, lists[item.choices]),
+                _rows(item, vocabulary), hints,
             )
             for item in fields
         ]  # fmt: skip

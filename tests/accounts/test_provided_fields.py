@@ -1,4 +1,4 @@
-"""The fields that live in the database are read anew when a row of theirs changed, however it was changed, and else not."""
+"""The fields that live in the database are read anew when a row of theirs changed, however that came, and else not."""
 
 from __future__ import annotations
 
