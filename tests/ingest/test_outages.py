@@ -185,7 +185,7 @@ def test_a_line_that_swallows_everything_keeps_nobody_waiting() -> None:
         assert len(took) > 100 and line.made - before <= 6 + 2
         line.arrive()
         waiting = Path(folder) / "spool"
-        eventually(lambda: post(server.port, batch()) == 200 and not list(waiting.glob("*.json")), 30, "drained")
+        eventually(lambda: post(server.port, batch()) == 200 and not list(waiting.glob("*.json")), 60, "drained")
         assert not (waiting / "aside").exists()
     assert set(Event.objects.values_list("message_id", flat=True)) == sent
 

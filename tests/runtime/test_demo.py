@@ -45,7 +45,7 @@ def log_in(port: int, user: str, password: str) -> int:
     return answer.status if answer.url == place else 0
 
 
-def shown(home: Home, port: int, seconds: float = 90) -> re.Match[str]:
+def shown(home: Home, port: int, seconds: float = 180) -> re.Match[str]:
     """Wait for the address; the match holds user and password."""
     words = re.compile(rf"csbox is at http://127\.0\.0\.1:{port}\n\s+log in as\s+(\S+)\s+password\s+(\S+)\n")
     eventually(lambda: words.search(home.output()) or home.ended(), seconds, "the address is shown")
