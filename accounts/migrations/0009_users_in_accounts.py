@@ -8,18 +8,13 @@ from __future__ import annotations
 
 from django.db import migrations, models
 
-CREATE = """
-CREATE VIEW accounts_user_in_account AS
-    SELECT coalesce(r.id, -u.id) AS id, u.id AS user_id, r.account_id, r.role, r.attributes, r.folded, r.stamps,
-           r.started_at
-    FROM accounts_enduser u LEFT JOIN accounts_relationship r ON r.user_id = u.id AND r.ended_at IS NULL
-"""
+from accounts.migrations._users_in_accounts import CREATE, DROP
 
 
 class Migration(migrations.Migration):
     dependencies = [("accounts", "0008_erasures")]
     operations = [
-        migrations.RunSQL(CREATE, "DROP VIEW accounts_user_in_account"),
+        migrations.RunSQL(CREATE, DROP),
         migrations.CreateModel(
             name="UserInAccount",
             fields=[

@@ -8,23 +8,9 @@ from __future__ import annotations
 
 from django.db import migrations
 
-CREATE = """
-CREATE SCHEMA IF NOT EXISTS published;
-CREATE VIEW published.accounts AS
-    SELECT id, external_id, name, domain, industry, country, stage, level, status, plan, mrr, licences, renews_on,
-           trial_ends_on, customer_since, churned_on, churn_reason, attributes
-    FROM public.accounts_account WHERE archived_at IS NULL;
-CREATE VIEW published.relationships AS
-    SELECT r.account_id, r.user_id, r.role, r.started_at
-    FROM public.accounts_relationship r JOIN public.accounts_account a ON a.id = r.account_id
-    WHERE r.ended_at IS NULL AND a.archived_at IS NULL;
-CREATE VIEW published.users AS
-    SELECT id, external_id, name, email, title, first_seen_at, attributes FROM public.accounts_enduser;
-CREATE VIEW published.subscriptions AS
-    SELECT s.id, s.external_id, s.account_id, s.plan, s.status, s.mrr_base AS mrr, s.quantity, s.billing_period,
-           s.starts_on, s.ends_on, s.renews_on, s.auto_renew, s.attributes
-    FROM public.accounts_subscription s JOIN public.accounts_account a ON a.id = s.account_id
-    WHERE a.archived_at IS NULL;
+from usage.migrations._published import ACCOUNTS, NO_VIEWS
+
+USAGE = """
 CREATE VIEW published.events AS
     SELECT e.account_id, e.user_id, n.name, e.at, e.properties
     FROM public.usage_event e JOIN public.usage_eventname n ON n.id = e.name_id WHERE e.account_id IS NOT NULL;
@@ -36,4 +22,4 @@ CREATE VIEW published.daily_usage AS
 
 class Migration(migrations.Migration):
     dependencies = [("usage", "0004_traits"), ("accounts", "0002_terms")]
-    operations = [migrations.RunSQL(CREATE, "DROP SCHEMA published CASCADE")]
+    operations = [migrations.RunSQL([ACCOUNTS, USAGE], NO_VIEWS)]

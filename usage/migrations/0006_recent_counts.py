@@ -5,16 +5,7 @@ from __future__ import annotations
 import django.db.models.deletion
 from django.db import migrations, models
 
-TRIGGER = """
-CREATE FUNCTION usage_mark_recent() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO usage_recentmark (made_by) VALUES (pg_current_xact_id()::text::bigint);
-    RETURN NULL;
-END $$;
-CREATE TRIGGER usage_mark_recent AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON usage_dailyusage
-    FOR EACH STATEMENT EXECUTE FUNCTION usage_mark_recent();
-"""
-NO_TRIGGER = "DROP TRIGGER usage_mark_recent ON usage_dailyusage; DROP FUNCTION usage_mark_recent()"
+from usage.migrations._triggers import NO_RECENT, RECENT
 
 
 class Migration(migrations.Migration):
@@ -78,5 +69,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunSQL(TRIGGER, NO_TRIGGER),
+        migrations.RunSQL(RECENT, NO_RECENT),
     ]

@@ -5,10 +5,7 @@ from __future__ import annotations
 import django.db.models.deletion
 from django.db import migrations, models
 
-# Rows come and go by the thousand; the table stays small only if their places are free again soon.
-VACUUM = """
-ALTER TABLE usage_pendingusage SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000)
-"""
+from usage.migrations._triggers import VACUUM_PENDING
 
 
 def _reference(to: str, *, null: bool = False) -> models.ForeignKey:
@@ -34,7 +31,7 @@ class Migration(migrations.Migration):
             ],
             options={"verbose_name_plural": "pending usage", "ordering": ("id",)},
         ),
-        migrations.RunSQL(VACUUM, migrations.RunSQL.noop),
+        migrations.RunSQL(VACUUM_PENDING, migrations.RunSQL.noop),
         migrations.CreateModel(
             name="PrunedMonth",
             fields=[

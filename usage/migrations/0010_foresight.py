@@ -5,6 +5,8 @@ from __future__ import annotations
 import django.db.models.deletion
 from django.db import migrations, models
 
+from usage.migrations._triggers import ALL_ACTIVE_DAYS, NO_ACTIVE_DAYS
+
 # Every write to the daily usage is followed in the same transaction. What is added sets bits; where rows are taken away,
 # the months concerned are made anew from what is left.
 TRIGGERS = """
@@ -34,23 +36,6 @@ BEGIN
     WHERE m.id = r.id AND r.days IS NOT NULL AND m.days <> r.days;
     RETURN NULL;
 END $$;
-CREATE FUNCTION usage_no_active_days() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    DELETE FROM usage_activemonth;  -- a flush truncates both at once, which this must not try again
-    RETURN NULL;
-END $$;
-CREATE TRIGGER usage_add_active_days AFTER INSERT ON usage_dailyusage REFERENCING NEW TABLE AS added
-    FOR EACH STATEMENT EXECUTE FUNCTION usage_add_active_days();
-CREATE TRIGGER usage_remove_active_days AFTER DELETE ON usage_dailyusage REFERENCING OLD TABLE AS removed
-    FOR EACH STATEMENT EXECUTE FUNCTION usage_remove_active_days();
-CREATE TRIGGER usage_no_active_days AFTER TRUNCATE ON usage_dailyusage
-    FOR EACH STATEMENT EXECUTE FUNCTION usage_no_active_days();
-"""
-NO_TRIGGERS = """
-DROP TRIGGER usage_add_active_days ON usage_dailyusage;
-DROP TRIGGER usage_remove_active_days ON usage_dailyusage;
-DROP TRIGGER usage_no_active_days ON usage_dailyusage;
-DROP FUNCTION usage_add_active_days(), usage_remove_active_days(), usage_no_active_days();
 """
 # What is known already. Making the triggers has locked the table against writers until the end of this migration.
 FILL = """
@@ -101,6 +86,6 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunSQL(TRIGGERS, NO_TRIGGERS),
+        migrations.RunSQL([TRIGGERS, ALL_ACTIVE_DAYS], NO_ACTIVE_DAYS),
         migrations.RunSQL(FILL, migrations.RunSQL.noop),
     ]

@@ -7,67 +7,13 @@ from importlib import import_module
 from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
 
+from usage.migrations._triggers import ACTIVE_DAYS, ALL_ACTIVE_DAYS, NO_ACTIVE_DAYS, NO_CHANGE_OF_ACTIVE_DAYS
+
 # A constant default of a new column rewrites no partition.
 EVENT = "ALTER TABLE usage_event ADD COLUMN active boolean NOT NULL DEFAULT true"
 NO_EVENT = "ALTER TABLE usage_event DROP COLUMN active"
-# A day on which somebody was there has more events than those about people who were not. Adding up may make one of the
-# other; the condition of that trigger is tested while the row is written, so all other changes cost nothing.
-TRIGGERS = """
-CREATE OR REPLACE FUNCTION usage_add_active_days() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO usage_activemonth AS known (account_id, user_id, month, days)
-    SELECT account_id, user_id, date_trunc('month', day)::date, bit_or(1 << (extract(day FROM day)::int - 1))
-    FROM added WHERE count > absent GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-    ON CONFLICT (account_id, user_id, month) DO UPDATE SET days = known.days | EXCLUDED.days
-    WHERE known.days | EXCLUDED.days <> known.days;
-    RETURN NULL;
-END $$;
-CREATE OR REPLACE FUNCTION usage_remove_active_days() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    WITH concerned AS (
-        SELECT DISTINCT account_id, user_id, date_trunc('month', day)::date AS month FROM removed
-    ), remaining AS MATERIALIZED (
-        SELECT m.id, (SELECT bit_or(1 << (extract(day FROM d.day)::int - 1)) FROM usage_dailyusage AS d
-                      WHERE d.account_id = c.account_id AND d.user_id IS NOT DISTINCT FROM c.user_id
-                        AND d.day >= c.month AND d.day < c.month + interval '1 month' AND d.count > d.absent) AS days
-        FROM concerned AS c JOIN usage_activemonth AS m ON m.account_id = c.account_id AND m.month = c.month
-            AND m.user_id IS NOT DISTINCT FROM c.user_id
-    ), emptied AS (
-        DELETE FROM usage_activemonth AS m USING remaining AS r WHERE m.id = r.id AND r.days IS NULL
-    )
-    UPDATE usage_activemonth AS m SET days = r.days FROM remaining AS r
-    WHERE m.id = r.id AND r.days IS NOT NULL AND m.days <> r.days;
-    RETURN NULL;
-END $$;
-CREATE FUNCTION usage_change_active_day() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    first date := date_trunc('month', NEW.day)::date;
-    left_days integer;
-BEGIN
-    SELECT bit_or(1 << (extract(day FROM d.day)::int - 1)) INTO left_days FROM usage_dailyusage AS d
-    WHERE d.account_id = NEW.account_id AND d.user_id IS NOT DISTINCT FROM NEW.user_id
-        AND d.day >= first AND d.day < first + interval '1 month' AND d.count > d.absent;
-    IF left_days IS NULL THEN
-        DELETE FROM usage_activemonth
-        WHERE account_id = NEW.account_id AND user_id IS NOT DISTINCT FROM NEW.user_id AND month = first;
-    ELSE
-        INSERT INTO usage_activemonth AS known (account_id, user_id, month, days)
-        VALUES (NEW.account_id, NEW.user_id, first, left_days)
-        ON CONFLICT (account_id, user_id, month) DO UPDATE SET days = EXCLUDED.days WHERE known.days <> EXCLUDED.days;
-    END IF;
-    RETURN NULL;
-END $$;
-CREATE TRIGGER usage_change_active_day AFTER UPDATE ON usage_dailyusage FOR EACH ROW
-    WHEN ((OLD.count > OLD.absent) IS DISTINCT FROM (NEW.count > NEW.absent))
-    EXECUTE FUNCTION usage_change_active_day();
-"""
-_BEFORE = import_module("usage.migrations.0010_foresight")
-NO_TRIGGERS = f"""
-DROP TRIGGER usage_change_active_day ON usage_dailyusage;
-DROP FUNCTION usage_change_active_day();
-{_BEFORE.NO_TRIGGERS}
-{_BEFORE.TRIGGERS}
-"""
+_BEFORE = import_module("usage.migrations.0010_foresight").TRIGGERS
+NO_TRIGGERS = [NO_CHANGE_OF_ACTIVE_DAYS, NO_ACTIVE_DAYS, _BEFORE, ALL_ACTIVE_DAYS]
 # Traits in SQL can tell the two apart as well. A view may get columns at its end.
 VIEWS = """
 CREATE OR REPLACE VIEW published.events AS
@@ -109,6 +55,6 @@ class Migration(migrations.Migration):
         migrations.AddField("pendingusage", "absent", models.IntegerField(default=0, db_default=0)),
         migrations.AlterField("pendingusage", "first_at", models.DateTimeField(null=True)),
         migrations.AlterField("pendingusage", "last_at", models.DateTimeField(null=True)),
-        migrations.RunSQL(TRIGGERS, NO_TRIGGERS),
+        migrations.RunSQL(ACTIVE_DAYS, NO_TRIGGERS),
         migrations.RunSQL(VIEWS, NO_VIEWS),
     ]

@@ -5,52 +5,8 @@ from __future__ import annotations
 import django.db.models.deletion
 from django.db import migrations, models
 
-# Every write to the daily usage is followed in the same transaction. Both ways lock the rows concerned, also those that
-# stay as they are, and what is left after a removal is looked up by a statement that begins after that: so whoever
-# adds or removes at the same moment is either seen or waited for.
-TRIGGERS = """
-CREATE FUNCTION usage_add_first_use() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO usage_firstuse AS known (account_id, name_id, day)
-    SELECT account_id, name_id, min(day) FROM added GROUP BY 1, 2 ORDER BY 1, 2
-    ON CONFLICT (account_id, name_id) DO UPDATE SET day = EXCLUDED.day WHERE EXCLUDED.day < known.day;
-    RETURN NULL;
-END $$;
-CREATE FUNCTION usage_remove_first_use() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM f.id FROM usage_firstuse AS f JOIN (SELECT DISTINCT account_id, name_id FROM removed) AS c
-        USING (account_id, name_id) ORDER BY account_id, name_id FOR UPDATE OF f;
-    WITH concerned AS (
-        SELECT account_id, name_id, min(day) AS day FROM removed GROUP BY 1, 2
-    ), remaining AS MATERIALIZED (
-        SELECT f.id, (SELECT d.day FROM usage_dailyusage AS d
-                      WHERE d.account_id = f.account_id AND d.name_id = f.name_id AND d.day >= f.day
-                      ORDER BY d.day LIMIT 1) AS day
-        FROM concerned AS c JOIN usage_firstuse AS f USING (account_id, name_id) WHERE c.day <= f.day
-    ), emptied AS (
-        DELETE FROM usage_firstuse AS f USING remaining AS r WHERE f.id = r.id AND r.day IS NULL
-    )
-    UPDATE usage_firstuse AS f SET day = r.day FROM remaining AS r WHERE f.id = r.id AND f.day < r.day;
-    RETURN NULL;
-END $$;
-CREATE FUNCTION usage_no_first_use() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    DELETE FROM usage_firstuse;  -- a flush truncates both at once, which this must not try again
-    RETURN NULL;
-END $$;
-CREATE TRIGGER usage_add_first_use AFTER INSERT ON usage_dailyusage REFERENCING NEW TABLE AS added
-    FOR EACH STATEMENT EXECUTE FUNCTION usage_add_first_use();
-CREATE TRIGGER usage_remove_first_use AFTER DELETE ON usage_dailyusage REFERENCING OLD TABLE AS removed
-    FOR EACH STATEMENT EXECUTE FUNCTION usage_remove_first_use();
-CREATE TRIGGER usage_no_first_use AFTER TRUNCATE ON usage_dailyusage
-    FOR EACH STATEMENT EXECUTE FUNCTION usage_no_first_use();
-"""
-NO_TRIGGERS = """
-DROP TRIGGER usage_add_first_use ON usage_dailyusage;
-DROP TRIGGER usage_remove_first_use ON usage_dailyusage;
-DROP TRIGGER usage_no_first_use ON usage_dailyusage;
-DROP FUNCTION usage_add_first_use(), usage_remove_first_use(), usage_no_first_use();
-"""
+from usage.migrations._triggers import FIRST_USE, NO_FIRST_USE
+
 # What is known already. Making the triggers has locked the table against writers until the end of this migration.
 FILL = """
 INSERT INTO usage_firstuse (account_id, name_id, day)
@@ -80,7 +36,7 @@ class Migration(migrations.Migration):
                 "constraints": [models.UniqueConstraint(fields=("account", "name"), name="one_first_use")],
             },
         ),
-        migrations.RunSQL(TRIGGERS, NO_TRIGGERS),
+        migrations.RunSQL(FIRST_USE, NO_FIRST_USE),
         migrations.RunSQL(FILL, migrations.RunSQL.noop),
         migrations.RunSQL(COUNT_ANEW, migrations.RunSQL.noop),
     ]
