@@ -129,7 +129,7 @@ def free_port() -> int:
 def cluster_with_tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[Path]:
     """A stopped server whose database has every table: a copy of the tests' own, which migrations have made.
 
-    Migrating takes half a minute. The life of a demo shows that a first start does it by itself.
+    Copying is quicker than migrating. The life of a demo shows that a first start does the latter by itself.
     """
     folder = Path(tempfile.mkdtemp(prefix="csbox-test-", dir="/var/tmp"))
     folder.chmod(0o755)
