@@ -19,6 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.fields import vocabulary
 
 BASELINE = Path(__file__).with_name("query_counts.json")
+_most: dict[str, int] = {}  # what was recorded in this run, for what is counted several times
 QueryCount = Callable[[str], AbstractContextManager[CaptureQueriesContext]]
 
 
@@ -33,7 +34,7 @@ def counted(name: str) -> Iterator[CaptureQueriesContext]:
         yield queries
     baselines = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
     if os.environ.get("CSBOX_RECORD_QUERIES") == "1":
-        baselines[name] = len(queries)
+        baselines[name] = _most[name] = max(_most.get(name, 0), len(queries))
         BASELINE.write_text(json.dumps(dict(sorted(baselines.items())), indent=2) + "\n")
         return
     assert name in baselines, f"{name} has no baseline; record it with CSBOX_RECORD_QUERIES=1"

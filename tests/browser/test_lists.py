@@ -97,12 +97,12 @@ def test_a_filter_chip_is_built_changed_and_removed(page: Page) -> None:
 
 
 def test_a_filter_that_is_changed_again_waits_for_no_older_answer(page: Page) -> None:
+    held: list[Route] = []
+    page.route(re.compile("less_than"), lambda route: held.append(route))
     page.goto("/accounts/")
     page.locator("#add-filter").click()
     page.locator("#filter-pop select").select_option("account.mrr")
     page.locator("#filter-pop #op-n-0").wait_for()
-    held: list[Route] = []
-    page.route(re.compile("less_than"), lambda route: held.append(route))
     with page.expect_event("requestfailed", lambda request: "less_than" in request.url):
         page.locator("#filter-pop #op-n-0").select_option("less_than")
         page.locator("#filter-pop #op-n-0").select_option("between")

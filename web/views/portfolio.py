@@ -58,10 +58,11 @@ def portfolio(request: HttpRequest) -> HttpResponse:
     whose = _whose(request)
     reader = reader_for(request)
     accounts = whose.accounts(Account.objects.visible_to(request.user))
-    part = request.headers.get("HX-Target", "") if is_part(request) else ""
+    target = request.headers.get("HX-Target", "")
+    part = target if is_part(request) and target in PARTS else ""
     context: dict[str, Any] = {
         "whose": whose,
-        "books": books(me, whose, may_choose and part not in PARTS),
+        "books": books(me, whose, may_choose and not part),
         "mine": me is not None and whose.member == me,
         "may_change": may_change_accounts(request),
         "row_tasks": ROW_TASKS,
@@ -74,7 +75,7 @@ def portfolio(request: HttpRequest) -> HttpResponse:
         context |= _changes(request, accounts, reader)
     if part in ("", "renewal-weeks"):
         context |= _renewals(request, accounts, whose, reader)
-    if part not in PARTS:
+    if not part:
         context |= _whole(accounts, whose, reader) | _tasks(request, whose, reader)
         context |= {"may_choose": may_choose, "here": request.get_full_path()}
     context["asked"] = asked_for(_shown(context)) if context["may_change"] else {}
