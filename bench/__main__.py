@@ -53,6 +53,8 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="End with an error if a goal is missed.")
     asked = parser.parse_args()
     bootstrap.ensure()
+    if asked.what == "live":  # evaluations have the worker's memory
+        os.environ.setdefault("CSBOX_IS_WORKER", "1")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "csbox.settings")
     os.environ.setdefault("CSBOX_DEBUG", "0")
     os.environ.setdefault("CSBOX_STATEMENT_TIMEOUT_MS", "0")
