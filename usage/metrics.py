@@ -16,6 +16,7 @@ from django.db import connection
 
 from core.clock import Moment
 from core.ids import Ids
+from usage.recent import CURRENT
 
 # The periods in days ago, both ends included; 0 is today.
 PERIODS = {"last30": (0, 29), "before30": (30, 59), "last90": (0, 89), "before90": (90, 179), "half_year": (0, 179)}
@@ -28,9 +29,7 @@ COLUMNS = (
 )  # fmt: skip
 _MINE = "(%(all)s OR account_id = ANY(%(ids)s::bigint[]))"
 _BITS = "bit_count((days & {period})::bit(32))"
-# The counts of the last days are used while they are those of the daily usage as it stands; which of the two sides is
-# read is known before any row is.
-_CURRENT = "(EXISTS (SELECT FROM usage_recentday WHERE day = %(today)s) AND NOT EXISTS (SELECT FROM usage_recentmark))"
+_CURRENT = CURRENT.format(today="%(today)s")
 _FIGURES = f"""
 seen AS (
     SELECT account_id,
@@ -61,23 +60,21 @@ seen AS (
            (max(month + (31 - position(B'1' IN (days & half_year)::bit(31))))  -- the highest bit is the last day
             - min(month + (31 - position(B'1' IN (days & half_year & -(days & half_year))::bit(31)))))::smallint AS span
     FROM by_month JOIN masks USING (month) GROUP BY account_id
-), kinds AS (
+), counts AS (
     SELECT account_id, count(*) FILTER (WHERE days = 30)::smallint AS kinds30,
-           count(*) FILTER (WHERE days = 90)::smallint AS kinds90
+           count(*) FILTER (WHERE days = 90)::smallint AS kinds90,
+           least(sum(count) FILTER (WHERE days = 30), 2147483647)::int AS events
     FROM usage_recentcount WHERE {_CURRENT} AND day = %(today)s AND days IN (30, 90) AND {_MINE} GROUP BY account_id
     UNION ALL
     SELECT account_id, count(DISTINCT name_id) FILTER (WHERE day >= %(day30)s)::smallint,
-           count(DISTINCT name_id)::smallint
+           count(DISTINCT name_id)::smallint, least(sum(count) FILTER (WHERE day >= %(day30)s), 2147483647)::int
     FROM usage_dailyusage WHERE NOT {_CURRENT} AND day BETWEEN %(day90)s AND %(today)s AND {_MINE} GROUP BY account_id
-), events AS (
-    SELECT account_id, least(sum(count), 2147483647)::int AS events
-    FROM usage_dailyusage WHERE day BETWEEN %(day30)s AND %(today)s AND {_MINE} GROUP BY account_id
 )
 """  # noqa: S608  # constants of this module
 _VALUES = (
     "seen.users7", "seen.users30", "seen.users90", "seen.users365", "people.before30", "people.before90",
     "people.days", "people.busiest", "by_day.last30", "by_day.last90", "by_day.before30", "by_day.before90",
-    "by_day.span", "kinds.kinds30", "kinds.kinds90", "events.events",
+    "by_day.span", "counts.kinds30", "counts.kinds90", "counts.events",
 )  # fmt: skip
 # How far back in days the months are read for a column.
 _REACH = {

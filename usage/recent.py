@@ -48,6 +48,9 @@ SELECT w.* FROM (
     AS w (day, days, name_id, account_id, count, users, active_days)
 WHERE w.active_days > 0
 """  # noqa: S608  # constants of this module
+# Whether the counts of a day are those of the daily usage as it stands, as a part of a statement: which of the two is
+# read is known before any row is.
+CURRENT = "(EXISTS (SELECT FROM usage_recentday WHERE day = {today}) AND NOT EXISTS (SELECT FROM usage_recentmark))"
 _FORGET = "DELETE FROM usage_recentmark WHERE made_by = pg_current_xact_id()::text::bigint OR id = ANY(%s)"
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from accounts.fields import Kind
 from core.intake import fold
+from usage.recent import CURRENT, WINDOWS
 from usage.traits.definitions import Method, Scope, register_methods
 from usage.traits.properties import Sql
 from usage.traits.reading import Reading
@@ -28,14 +29,20 @@ _EVERYBODY = {
         " WHERE r.ended_at IS NULL AND a.archived_at IS NULL"
     ),
 }
+_DAYS = "SELECT {columns}, name_id, count FROM usage_dailyusage WHERE day BETWEEN %s AND %s"
+# What accounts did in the windows that are kept beside the daily usage; from the days themselves while it is another.
+_SUMS = f"""
+    SELECT account_id, name_id, count FROM usage_recentcount
+    WHERE {CURRENT.format(today="%s")} AND day = %s AND days = %s
+    UNION ALL {_DAYS.format(columns="account_id")} AND NOT {CURRENT.format(today="%s")}
+"""  # noqa: S608  # constants of this module
 _SCORE = """
 WITH weights AS (
     SELECT n.id AS name_id, w.weight FROM unnest(%s::text[], %s::int[]) AS w (name, weight)
     JOIN usage_eventname n ON n.name = w.name
-), everybody AS ({everybody}), points AS (
+), everybody AS ({everybody}), counted AS ({counted}), points AS (
     SELECT {own}, sum(d.count * w.weight)::numeric AS raw
-    FROM usage_dailyusage d JOIN weights w USING (name_id) JOIN everybody e USING ({keys})
-    WHERE d.day BETWEEN %s AND %s GROUP BY {own}
+    FROM counted d JOIN weights w USING (name_id) JOIN everybody e USING ({keys}) GROUP BY {own}
 ), benchmark AS (
     SELECT percentile_cont(0.9) WITHIN GROUP (ORDER BY raw) AS p90 FROM points WHERE raw > 0
 )
@@ -78,17 +85,20 @@ class Engagement:
         return set()
 
     def source(self, scope: Scope) -> Sql:
-        """One pass over the days' counts. The benchmark is always that of everybody."""
+        """One pass over the counts of the days. The benchmark is always that of everybody."""
         columns = ["account_id"] if scope.subject == "account" else ["account_id", "user_id"]
+        today = scope.moment.today
+        span = [today - dt.timedelta(days=self.days - 1), today]
+        summed = scope.subject == "account" and self.days in WINDOWS
         sql = _SCORE.format(
             everybody=_EVERYBODY[scope.subject],
+            counted=_SUMS if summed else _DAYS.format(columns=", ".join(columns)),
             keys=", ".join(columns),
             own=", ".join(f"d.{name}" for name in columns),
             all=", ".join(f"e.{name}" for name in columns),
         )
         names, weights = [name for name, _ in self.weights], [weight for _, weight in self.weights]
-        today = scope.moment.today
-        return sql, [names, weights, today - dt.timedelta(days=self.days - 1), today]
+        return sql, [names, weights, *([today, today, self.days, *span, today] if summed else span)]
 
 
 def bands_in(data: Any) -> tuple[Band, ...]:
