@@ -286,7 +286,8 @@ def _runs() -> dict[str, Any]:
 
 def _compare(by_hand: list[str], rounds: int) -> dict[str, Any]:
     """The same 5,000 accounts again, nothing new: our whole run of the segments beside one statement each by hand."""
-    from segments.refresh import Changed, refresh_segments
+    from segments.changing import Changed
+    from segments.refresh import refresh_segments
 
     ids = list(Account.objects.live().order_by("?").values_list("pk", flat=True)[:5_000])
     ours_of = list(Segment.everything.filter(key__startswith="ours-").order_by("position"))

@@ -20,7 +20,7 @@ from core.waking import hush, was_rung
 from csbox.pipeline import is_to_bring_in, refresh_touched
 from segments.models import RefreshRun
 
-LONGEST_REST = 5.0
+LONGEST_REST = 2.0  # seconds; what waits grows older by each, and messages and pages are answered while one works
 
 
 def is_waiting() -> bool:
@@ -32,7 +32,8 @@ def evaluate_waiting() -> None:
     """One evaluation of what waits; if more has come meanwhile, another one is asked for.
 
     Under a steady stream of events evaluations would follow each other without a pause. Each rests first for as long
-    as the one before it has taken, so that it takes at most half of one core's time and finds more to do at once.
+    as the one before it has taken, so that it takes at most half of one core's time and finds more to do at once; after
+    a long one only for a moment, because enough waits by then.
     """
     with held("evaluation") as mine:
         if not mine:

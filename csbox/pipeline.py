@@ -29,10 +29,11 @@ from health.requesting import answered_by_others, redefining_requests
 from integrations.destinations.filling import request_looks
 from integrations.tracking.merging import continue_merges, is_merging
 from integrations.tracking.settling import catch_up, is_behind
+from segments.changing import Changed
 from segments.holding.telling import follow
 from segments.levels.deciding import decide_levels
 from segments.models import RefreshRun, Segment
-from segments.refresh import Changed, refresh_segments
+from segments.refresh import refresh_segments
 from segments.stages import split_by_stage
 from usage.feeds.watching import watch_feeds
 from usage.metrics import refresh_metrics
@@ -41,7 +42,9 @@ from usage.traits.computing import refresh_traits
 
 MOST = 20_000  # accounts that one evaluation of new data takes
 FEW = 100  # accounts that are never worth a look at everybody
-SHARE = 2  # up to half of all accounts cost less than everybody: of 100,000, 5,000 cost 4 % (`bench live`)
+# From which part of all accounts on it is quicker not to look each up (`bench live`, 100,000 accounts): in segments,
+# which are many and cheap each, from a seventh on, in all the other steps from a third on.
+SEGMENTS_SHARE, SHARE = 7, 3
 
 
 def refresh_everything(trigger: str = RefreshRun.Trigger.DAILY, now: Moment | None = None) -> RefreshRun:
@@ -104,25 +107,35 @@ def refresh_touched(now: Moment | None = None) -> RefreshRun | None:
     """The same steps for the accounts about which something new was stored; None if there are none.
 
     The marks are read first and taken away last. The present is read in between, so it is later than all that the marks
-    stand for. Where many of all accounts are marked, looking at everybody is quicker.
+    stand for. Where many of all accounts are marked, looking at everybody is quicker: first in segments, then in all.
     """
     bring_in(now)
     touched = read_touched(MOST)
     if not touched.accounts:
         return None
     everyone = read_touched() if len(touched.accounts) == MOST else touched
-    if many := len(everyone.accounts) * SHARE > max(Account.objects.live().order_by().count(), FEW * SHARE):
+    number, all_of_them = len(everyone.accounts), Account.objects.live().order_by().count()
+    many, most = (number * share > max(all_of_them, FEW * share) for share in (SEGMENTS_SHARE, SHARE))
+    if many:
         touched = everyone
-    run = _refresh(RefreshRun.Trigger.DATA, now or moment(), None if many else touched.accounts)
+    asked = None if most else touched.accounts
+    run = _refresh(RefreshRun.Trigger.DATA, now or moment(), asked, whole_segments=many)
     settle(touched)
     return run
 
 
-def _refresh(trigger: str, now: Moment, asked: Collection[int] | None, users: Sequence[int] = ()) -> RefreshRun:
+def _refresh(
+    trigger: str,
+    now: Moment,
+    asked: Collection[int] | None,
+    users: Sequence[int] = (),
+    *,
+    whole_segments: bool = False,
+) -> RefreshRun:
     accounts = None if asked is None else Ids.of(asked)
     _measure(now, accounts)
     # Found before the first segment moves, and kept: who moves early may be asked about late.
-    changed = None if accounts is None else Changed.of(accounts, users)
+    changed = None if accounts is None else Changed.of(accounts, users, everybody=whole_segments)
     early, late = split_by_stage(Segment.everything.all(), vocabulary(), Stage.HEALTH)
     run = refresh_segments(trigger, now, segments=early, changed=changed)
     redefining = redefining_requests()

@@ -12,7 +12,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import DatabaseError, OperationalError, connection, transaction
@@ -21,11 +21,12 @@ from django.utils import timezone
 
 from accounts.fields import Subject
 from accounts.fields.uses import follow_fields_with, texts_in
-from accounts.models import Account, Relationship
+from accounts.models import Account
 from core.clock import Moment, moment
 from core.ids import Ids, OneOf
 from core.jobs import enqueue
 from core.locks import xact_lock
+from segments.changing import Changed
 from segments.holding.holds import Holds
 from segments.membership import Difference, apply
 from segments.models import RefreshRun, Segment, SegmentRefresh
@@ -34,7 +35,6 @@ from segments.questions import PreviewTooSlow, Reader, bounded
 from segments.rules.tree import RuleError
 from segments.subjects import members_of, subject_of
 from segments.uses import tell_of_moves
-from usage.models import UserActivity
 
 log = logging.getLogger(__name__)
 LIMIT_MS = 60_000
@@ -93,7 +93,7 @@ def refresh_segments(
 
 
 def _run(segments: list[Segment], trigger: str, now: Moment, *, only_due: bool, changed: Changed | None) -> RefreshRun:
-    looked_at = None if changed is None else len(changed.accounts)
+    looked_at = None if changed is None or changed.everybody else len(changed.accounts)
     run = RefreshRun.objects.create(trigger=trigger, now=now.now, total=len(segments), accounts=looked_at)
     reader = Reader.now(now)
     holds = Holds.now(reader.vocabulary)
@@ -113,55 +113,6 @@ def _run(segments: list[Segment], trigger: str, now: Moment, *, only_due: bool, 
 
 
 @dataclass
-class Changed:
-    """Of whom something changed, so that a refresh need look at nobody else. Who joins or leaves a segment is added,
-    because other segments may ask about it: a user's accounts with the user, an account's users with the account."""
-
-    accounts: set[int]
-    users: set[int]
-    about_users: bool = True  # False while no segment is about users: then nobody asks for them
-    listed: dict[Subject, Ids] = field(default_factory=dict)
-    placed: tuple[Ids, Ids] = (Ids(), Ids())  # users, and their accounts
-
-    @classmethod
-    def of(cls, accounts: Collection[int], users: Collection[int] = ()) -> Changed:
-        """These accounts with everybody who ever had to do with them; these users with their accounts."""
-        found = cls(set(accounts), set(users), listed={Subject.ACCOUNT: Ids.of(accounts)})
-        # A segment that is made meanwhile is refreshed for everybody, so it needs nobody from here.
-        found.about_users = Segment.everything.filter(subject=Subject.USER).exists()
-        if found.about_users:
-            theirs = OneOf(F("account_id"), found.ids(Subject.ACCOUNT))
-            for model in (Relationship, UserActivity):
-                found.users.update(model.objects.filter(theirs).values_list("user_id", flat=True))
-        found.follow(Subject.USER, users)
-        return found
-
-    def ids(self, subject: Subject) -> Ids:
-        """The members of a kind to look at."""
-        found = self.accounts if subject is Subject.ACCOUNT else self.users
-        if len(self.listed.get(subject, ())) != len(found):  # they only ever grow
-            self.listed[subject] = Ids(found)
-        return self.listed.get(subject, Ids())
-
-    def places(self) -> Ids:
-        """The accounts of the users to look at."""
-        users = self.ids(Subject.USER)
-        if users is not self.placed[0]:
-            theirs = Relationship.objects.open().filter(OneOf(F("user_id"), users)).order_by()
-            self.placed = users, Ids(theirs.values_list("account_id", flat=True).distinct())
-        return self.placed[1]
-
-    def follow(self, subject: Subject, moved: Collection[int]) -> None:
-        """Add those whom the others may be asked about."""
-        between = Relationship.objects.open().order_by()
-        if moved and subject is Subject.USER:
-            self.accounts.update(between.filter(OneOf(F("user_id"), moved)).values_list("account_id", flat=True))
-            self.users.update(moved)
-        elif moved and self.about_users:
-            self.users.update(between.filter(OneOf(F("account_id"), moved)).values_list("user_id", flat=True))
-
-
-@dataclass
 class _Work:
     """One run: its moment, and what rules are read against."""
 
@@ -172,6 +123,11 @@ class _Work:
     reader: Reader
     holds: Holds
     money: bool = True  # whether an account may pay something else than when it was last looked at
+
+    @property
+    def by_sight(self) -> bool:
+        """Whether everybody is looked at because of some."""
+        return self.changed is not None and self.changed.everybody
 
     def refresh(self, pk: int) -> SegmentRefresh | None:
         """One segment in one transaction; None if it is gone, or if its request was answered meanwhile."""
@@ -239,13 +195,15 @@ class _Work:
 
     def narrowed(self, segment: Segment) -> Ids | None:
         """The members to look at: all of them if the stored ones do not answer the present rule."""
-        stale = segment.due or segment.frozen or segment.live_version != segment.version
-        return None if stale or self.changed is None else self.changed.ids(subject_of(segment))
+        if self.changed is None or self.changed.everybody or _is_stale(segment):
+            return None
+        return self.changed.ids(subject_of(segment))
 
     def difference(self, segment: Segment, done: SegmentRefresh, only: Ids | None) -> Difference:
         """Run the rule; whatever fails is rolled back to here, so that the freeze can be recorded."""
         with bounded(LIMIT_MS):
-            return apply(segment, self.matched(segment, only), refresh=done, now=self.now, only=only)
+            told = only is not None or self.by_sight
+            return apply(segment, self.matched(segment, only), refresh=done, now=self.now, only=only, told=told)
 
     def matched(self, segment: Segment, only: Ids | None) -> QuerySet[Any]:
         """The rows that match the rule of a segment; none if it is switched off."""
@@ -279,13 +237,15 @@ class _Work:
 
     def settle(self, segment: Segment, done: SegmentRefresh, difference: Difference, only: Ids | None) -> None:
         """Record the answer with the version and the request that it answers, and the moment if all were looked at."""
+        # Of those who were only looked at with the others, the figures are of an earlier moment.
+        whole = only is None and (not self.by_sight or _is_stale(segment))
         members, value = difference.matched, difference.mrr * 12
         if only is not None and not (difference.joined or difference.left or self.money):
             members, value = segment.member_count, segment.contract_value
         elif only is not None:  # only some were looked at
             members, mrr = members_of(segment).totals(segment)
             value = mrr * 12
-        if only is not None and self.changed is not None:
+        if self.changed is not None:
             self.changed.follow(subject_of(segment), difference.moved)
         done.joined, done.left, done.members = difference.joined, difference.left, members
         Segment.everything.filter(pk=segment.pk).update(
@@ -298,7 +258,7 @@ class _Work:
                 default=F("live_version"),
                 output_field=PositiveIntegerField(),
             ),
-            refreshed_at=self.now.now if only is None else segment.refreshed_at,
+            refreshed_at=self.now.now if whole else segment.refreshed_at,
             member_count=members,
             contract_value=value,
         )
@@ -317,6 +277,10 @@ class _Work:
         late = [one.pk for one in below if one.pk != segment.pk and one.live_version]
         if late:
             _ask_for(late, self.run.trigger, redefined=True)
+
+
+def _is_stale(segment: Segment) -> bool:
+    return segment.due or segment.frozen or segment.live_version != segment.version
 
 
 def _changed_since_last(changed: Changed | None) -> bool:

@@ -21,6 +21,8 @@ from django_q.signing import SignedPackage
 from accounts.facts import Fact, record_accounts
 from accounts.models import Account, TouchedAccount
 from accounts.touching import read_touched
+from core.clock import Moment
+from core.ids import Ids
 from core.locks import held
 from core.models import WakeUp
 from core.waking import LOST_AFTER
@@ -255,6 +257,28 @@ class TestRuns:
         run = refresh_touched()
         assert run is not None and run.accounts == 2
         assert_done(10, 2)
+
+    def test_with_news_about_a_good_many_segments_look_at_everybody_and_the_other_steps_at_those(
+        self, company: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pipeline, "FEW", 0)
+        monkeypatch.setattr(pipeline, "SEGMENTS_SHARE", 10)  # a tenth is a good many
+        monkeypatch.setattr(pipeline, "SHARE", 0)
+        measured: list[Ids | None] = []
+        right = pipeline.refresh_metrics
+
+        def noted(now: Moment, accounts: Ids | None) -> set[int]:
+            measured.append(accounts)
+            return right(now, accounts)
+
+        monkeypatch.setattr(pipeline, "refresh_metrics", noted)
+        before = set(Segment.everything.values_list("key", "refreshed_at"))
+        run = refresh_touched()
+        assert run is not None and run.accounts is None and run.joined > 0
+        assert [len(accounts or ()) for accounts in measured] == [2]
+        # Of the others the figures are still those of the last refresh, which may be on its way: it is not outdone.
+        assert set(Segment.everything.values_list("key", "refreshed_at")) == before
+        assert_done()
 
     def test_runs_that_moved_nobody_are_forgotten(self, company: None) -> None:
         refresh_touched()

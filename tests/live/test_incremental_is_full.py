@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import nullcontext
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.db import connection, transaction
@@ -23,6 +25,7 @@ from accounts.levels import SOURCE
 from accounts.models import Account, EndUser, Note
 from accounts.notes import remove_notes, write_note
 from core.clock import Moment, moment
+from csbox import pipeline
 from csbox.pipeline import refresh_accounts, refresh_everything, refresh_touched
 from health.editing import override_health, take_pulse
 from integrations.tracking.merging import begin_merge
@@ -62,7 +65,7 @@ step = st.one_of(
     st.tuples(st.just("archives"), account, hours, st.booleans()),
     st.tuples(st.just("merges"), user, user),
     st.tuples(st.just("erases"), st.integers(0, 60)),
-    st.just(("evaluates",)), st.just(("evaluates",)),
+    st.tuples(st.just("evaluates"), st.booleans()), st.tuples(st.just("evaluates"), st.booleans()),
 )  # fmt: skip
 
 
@@ -103,8 +106,11 @@ def do(step: tuple[Any, ...]) -> None:
             merge(old, new)
         case ("erases", number):
             erase(f"m{number}")
-        case ("evaluates",):
-            evaluate()
+        case ("evaluates", by_sight):
+            # A good many accounts: segments look at everybody, the other steps at those.
+            shares = {"FEW": 0, "SEGMENTS_SHARE": 1_000, "SHARE": 0} if by_sight else {}
+            with patch.multiple(pipeline, **shares) if shares else nullcontext():
+                evaluate()
 
 
 def merge(old: str, new: str) -> None:

@@ -11,12 +11,13 @@ import pytest
 from accounts.models import Account, Assignment, AttributeChange, EndUser, Relationship, TeamMember
 from core.clock import Moment, moment
 from core.models import Workspace
+from segments.changing import Changed
 from segments.editing import save_segment
 from segments.history import definitions, members_on, movements, sizes
 from segments.models import AccountMembership, RefreshRun, Segment
 from segments.pinning import pin_member
 from segments.questions import Reader
-from segments.refresh import Changed, refresh_due, refresh_segments
+from segments.refresh import refresh_due, refresh_segments
 from tests import factories
 from tests.factories import rule
 from usage.models import Event, EventName

@@ -13,9 +13,10 @@ from django.utils import timezone
 from accounts.models import Account
 from core.clock import Moment, moment
 from segments import questions
+from segments.changing import Changed
 from segments.models import AccountMembership, Segment
 from segments.questions import preview, read_rule
-from segments.refresh import Changed, refresh_due, refresh_segments
+from segments.refresh import refresh_due, refresh_segments
 from tests import factories
 from tests.segments.conftest import mrr_from, names_in
 from tests.segments.judging import world_in_database

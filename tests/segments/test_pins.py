@@ -14,12 +14,13 @@ from accounts.models import Account
 from core.clock import Moment, moment
 from core.intake import BadValue
 from core.models import Workspace
+from segments.changing import Changed
 from segments.editing import set_active
 from segments.explaining import explain_segment
 from segments.models import AccountMembership, Pin, Segment
 from segments.pinning import pin_member, restore_pin, unpin_member
 from segments.questions import preview, read_rule
-from segments.refresh import Changed, refresh_due, refresh_segments
+from segments.refresh import refresh_due, refresh_segments
 from tests import factories
 from tests.segments.conftest import inside, mrr_from, names_in
 

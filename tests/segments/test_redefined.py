@@ -18,13 +18,14 @@ from csbox.pipeline import refresh_everything
 from health.editing import save_config
 from health.requesting import redefining_requests, score_requested
 from segments import refresh as refreshing
+from segments.changing import Changed
 from segments.editing import save_segment, set_active
 from segments.history import movements
 from segments.levels.deciding import save_level_rule
 from segments.models import RefreshRun, Segment
 from segments.pinning import pin_member, unpin_member
 from segments.questions import Reader
-from segments.refresh import Changed, refresh_due, refresh_segments, request_refresh
+from segments.refresh import refresh_due, refresh_segments, request_refresh
 from segments.trends import joined_left
 from tests import factories
 from tests.factories import rule

@@ -12,9 +12,10 @@ from django.utils import timezone
 from accounts.models import Account, AttributeDefinition
 from core.clock import Moment, moment
 from segments import refresh as refreshing
+from segments.changing import Changed
 from segments.editing import save_segment, set_active
 from segments.models import AccountMembership, RefreshRun, Segment, SegmentRefresh
-from segments.refresh import Changed, give_up_lost_runs, refresh_due, refresh_segments
+from segments.refresh import give_up_lost_runs, refresh_due, refresh_segments
 from segments.trends import joined_left
 from tests.segments.conftest import mrr_from, names_in
 

@@ -14,6 +14,7 @@ from accounts.fields import Subject
 from accounts.models import Account, EndUser, Relationship, UserInAccount
 from core.clock import moment
 from core.intake import BadValue
+from segments.changing import Changed
 from segments.editing import clone_segment, save_segment
 from segments.explaining import explain_segment, explain_segments
 from segments.history import members_on, movements, sizes
@@ -25,7 +26,7 @@ from segments.pinning import pin_member, unpin_member
 from segments.places import accounts_matched
 from segments.questions import Reader, preview, read_rule
 from segments.recipients import people_of, relationships_of
-from segments.refresh import Changed, refresh_due, refresh_segments
+from segments.refresh import refresh_due, refresh_segments
 from segments.rules.lint import lint
 from segments.rules.tree import RuleError
 from segments.subjects import ABOUT
