@@ -45,4 +45,5 @@ def _fields() -> Iterator[Field]:
 @pytest.fixture
 def failing_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are fields like any other, for one test."""
-    monkeypatch.setattr(registry, "_providers", [*registry._providers, _fields])
+    for item in _fields():
+        monkeypatch.setitem(registry._fields, item.key, item)
