@@ -120,7 +120,7 @@ def mrr_change(days: int) -> Callable[..., Combinable]:
     return value
 
 
-account = partial(Field, owner=Owner.ACCOUNT, category=Category.ACCOUNTS)
+account = partial(Field, owner=Owner.ACCOUNT, category=Category.ACCOUNTS, stored=True)
 register(
     account(key="account.name", label="Name", kind=Kind.TEXT, value=text("name"), shown=column("name")),
     account(
@@ -169,6 +169,7 @@ register(
         kind=Kind.CHOICE,
         value=column("level_id"),
         choices=terms(AccountLevel),
+        stored=False,  # rules may decide it, also by usage
     ),
     account(
         key="account.status",
@@ -218,7 +219,7 @@ register(
     account(key="account.last_touchpoint_at", label="Last touchpoint", kind=Kind.DATETIME, value=last_touchpoint),
 )
 
-subscription = partial(Field, owner=Owner.SUBSCRIPTION, category=Category.SUBSCRIPTION)
+subscription = partial(Field, owner=Owner.SUBSCRIPTION, category=Category.SUBSCRIPTION, stored=True)
 register(
     subscription(key="subscription.plan", label="Plan", kind=Kind.TEXT, value=text("plan"), shown=column("plan")),
     subscription(
@@ -265,8 +266,8 @@ register(
     subscription(key="subscription.auto_renew", label="Auto-renew", kind=Kind.BOOLEAN, value=column("auto_renew")),
 )
 
-user = partial(Field, owner=Owner.USER, category=Category.USERS)
-relationship = partial(Field, owner=Owner.RELATIONSHIP, category=Category.RELATIONSHIP)
+user = partial(Field, owner=Owner.USER, category=Category.USERS, stored=True)
+relationship = partial(Field, owner=Owner.RELATIONSHIP, category=Category.RELATIONSHIP, stored=True)
 register(
     user(key="user.name", label="User name", kind=Kind.TEXT, value=text("name"), shown=column("name")),
     user(
@@ -274,7 +275,7 @@ register(
     ),
     user(key="user.email", label="E-mail", kind=Kind.TEXT, value=text("email"), shown=column("email")),
     user(key="user.title", label="Title", kind=Kind.TEXT, value=text("title"), shown=column("title")),
-    user(key="user.first_seen_at", label="First seen", kind=Kind.DATETIME, value=column("first_seen_at")),
+    user(key="user.first_seen_at", label="First seen", kind=Kind.DATETIME, value=column("first_seen_at"), stored=False),
     relationship(
         key="relationship.role", label="Role in the account", kind=Kind.TEXT, value=text("role"), shown=column("role")
     ),
@@ -306,6 +307,7 @@ def custom_attributes() -> Iterable[Field]:
             shown=custom_shown(made.key),
             choices=partial(_custom_choices, made),
             description=made.description,
+            stored=True,
         )
 
 
@@ -318,7 +320,7 @@ def team_roles() -> Iterable[Field]:
     """Who plays which part: one field per assignment role, and the team behind it."""
     for role in AssignmentRole.objects.all():
         played = Q(role=role.key)
-        team = partial(Field, owner=Owner.ASSIGNMENT, category=Category.TEAM, rows=played)
+        team = partial(Field, owner=Owner.ASSIGNMENT, category=Category.TEAM, rows=played, stored=True)
         key = role.key.replace("-", "_")
         yield team(
             key=f"team.{key}",

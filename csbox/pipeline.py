@@ -115,11 +115,15 @@ def refresh_touched(now: Moment | None = None) -> RefreshRun | None:
         return None
     everyone = read_touched() if len(touched.accounts) == MOST else touched
     number, all_of_them = len(everyone.accounts), Account.objects.live().order_by().count()
-    many, most = (number * share > max(all_of_them, FEW * share) for share in (SEGMENTS_SHARE, SHARE))
+    many, most, more = (
+        few_or_many * share > max(all_of_them, FEW * share)
+        for few_or_many, share in ((number, SEGMENTS_SHARE), (number, SHARE), (len(everyone.told), SEGMENTS_SHARE))
+    )
     if many:
         touched = everyone
     asked = None if most else touched.accounts
-    run = _refresh(RefreshRun.Trigger.DATA, now or moment(), asked, whole_segments=many)
+    told = None if more else Ids.of(touched.told)
+    run = _refresh(RefreshRun.Trigger.DATA, now or moment(), asked, whole_segments=many, told=told)
     settle(touched)
     return run
 
@@ -131,13 +135,14 @@ def _refresh(
     users: Sequence[int] = (),
     *,
     whole_segments: bool = False,
+    told: Ids | None = None,
 ) -> RefreshRun:
     accounts = None if asked is None else Ids.of(asked)
-    _measure(now, accounts)
+    _measure(now, accounts, told)
     # Found before the first segment moves, and kept: who moves early may be asked about late.
     changed = None if accounts is None else Changed.of(accounts, users, everybody=whole_segments)
     early, late = split_by_stage(Segment.everything.all(), vocabulary(), Stage.HEALTH)
-    run = refresh_segments(trigger, now, segments=early, changed=changed)
+    run = refresh_segments(trigger, now, segments=early, changed=changed, told=told)
     redefining = redefining_requests()
     # A user who joined or left may have moved other accounts of theirs, and segments decide how health is scored.
     refresh_health(trigger, now, None if changed is None else changed.ids(Subject.ACCOUNT))
@@ -162,12 +167,15 @@ def _refresh(
     return run
 
 
-def _measure(now: Moment, accounts: Ids | None) -> None:
-    """Everything that segments ask about: money, usage, traits, levels."""
-    with transaction.atomic():
-        xact_lock("pipeline.billing")
-        roll_up_billing(now, accounts)
-        keep_mrr(now, accounts)
+def _measure(now: Moment, accounts: Ids | None, told: Ids | None = None) -> None:
+    """Everything that segments ask about: money, usage, traits, levels. Money only of the accounts `told` where nothing
+    but usage is new of the others."""
+    paying = accounts if told is None else told
+    if paying is None or paying:
+        with transaction.atomic():
+            xact_lock("pipeline.billing")
+            roll_up_billing(now, paying)
+            keep_mrr(now, paying)
     with transaction.atomic():
         xact_lock("pipeline.metrics")
         refresh_metrics(now, accounts)

@@ -33,6 +33,7 @@ from segments.models import RefreshRun, Segment, SegmentRefresh
 from segments.ordering import in_order, with_dependents
 from segments.questions import PreviewTooSlow, Reader, bounded
 from segments.rules.tree import RuleError
+from segments.stages import reads_only_stored
 from segments.subjects import members_of, subject_of
 from segments.uses import tell_of_moves
 
@@ -85,19 +86,29 @@ def refresh_segments(
     *,
     segments: Iterable[Segment] | None = None,
     changed: Changed | None = None,
+    told: Ids | None = None,
 ) -> RefreshRun:
     """Refresh all segments (or the given ones), for everybody or only for those of whom something changed. Who joins or
-    leaves on the way is added to `changed`."""
+    leaves on the way is added to `changed`. Where nothing but usage is new of all accounts but those `told`, segments
+    that read only what is stored of an account look at these alone."""
     chosen = in_order(Segment.everything.all() if segments is None else segments)
-    return _run(chosen, trigger, now or moment(), only_due=False, changed=changed)
+    return _run(chosen, trigger, now or moment(), only_due=False, changed=changed, told=told)
 
 
-def _run(segments: list[Segment], trigger: str, now: Moment, *, only_due: bool, changed: Changed | None) -> RefreshRun:
+def _run(
+    segments: list[Segment],
+    trigger: str,
+    now: Moment,
+    *,
+    only_due: bool,
+    changed: Changed | None,
+    told: Ids | None = None,
+) -> RefreshRun:
     looked_at = None if changed is None or changed.everybody else len(changed.accounts)
     run = RefreshRun.objects.create(trigger=trigger, now=now.now, total=len(segments), accounts=looked_at)
     reader = Reader.now(now)
     holds = Holds.now(reader.vocabulary)
-    work = _Work(run, now, only_due, changed, reader, holds, _changed_since_last(changed))
+    work = _Work(run, now, only_due, changed, reader, holds, told, _changed_since_last(changed))
     failed = False
     for segment in segments:
         done = work.refresh(segment.pk)
@@ -122,6 +133,7 @@ class _Work:
     changed: Changed | None
     reader: Reader
     holds: Holds
+    told: Ids | None = None  # the accounts of which more than usage is new; None: perhaps all
     money: bool = True  # whether an account may pay something else than when it was last looked at
 
     @property
@@ -138,6 +150,8 @@ class _Work:
             if segment is None or (self.only_due and not segment.due) or self.comes_late(segment):
                 return None
             only = self.narrowed(segment)
+            if only is not None and not only:
+                return None
             if self.run.trigger == Trigger.DATA and segment.frozen and not segment.due:
                 return None  # what cannot be run is tried with the next daily refresh, not with each new event
             held = self.held(segment)
@@ -195,7 +209,11 @@ class _Work:
 
     def narrowed(self, segment: Segment) -> Ids | None:
         """The members to look at: all of them if the stored ones do not answer the present rule."""
-        if self.changed is None or self.changed.everybody or _is_stale(segment):
+        if _is_stale(segment):
+            return None
+        if self.told is not None and reads_only_stored(segment, self.reader.vocabulary):
+            return self.told
+        if self.changed is None or self.changed.everybody:
             return None
         return self.changed.ids(subject_of(segment))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from accounts.fields import Stage, Vocabulary
 from accounts.fields.uses import texts_in
@@ -19,6 +20,20 @@ def stages_of(segments: Iterable[Segment], vocabulary: Vocabulary) -> dict[str, 
         below = [found[key] for key in named_in(segment.rule) if key in found]
         found[segment.key] = max([Stage.FACTS, *fields, *below])
     return found
+
+
+def reads_only_stored(segment: Segment, vocabulary: Vocabulary) -> bool:
+    """Whether a segment of accounts names nothing but what is stored of an account, so that usage moves none of them.
+    The rule is read without parsing; what is not known counts as usage."""
+    if segment.subject != Segment.Subject.ACCOUNT or named_in(segment.rule) or _names_events(segment.rule):
+        return False
+    return all(vocabulary[key].stored for key in texts_in(segment.rule) if key in vocabulary)
+
+
+def _names_events(data: Any) -> bool:
+    if isinstance(data, dict):
+        return "event" in data or any(map(_names_events, data.values()))
+    return isinstance(data, list) and any(map(_names_events, data))
 
 
 def split_by_stage(

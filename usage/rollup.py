@@ -260,7 +260,7 @@ def _seen(cursor: Any) -> set[int]:
     if lost:
         for statement in (_SEEN_LESS_USERS, _SEEN_LESS_ACCOUNTS):
             cursor.execute(statement)
-    touch(accounts or [])
+    touch(accounts or [], usage_only=True)
     # A rule may count what an account's people do in any account.
-    touch_users(user for user in users or [] if user is not None)
+    touch_users((user for user in users or [] if user is not None), usage_only=True)
     return set(accounts or [])

@@ -146,6 +146,8 @@ class Field:
     the ISO form of one), where the stamps of its row do not say. `fed` returns what is missing until a source has told
     something, where `value` never is (a count is 0 without any). `rows` narrows the row set (the CSM among all
     assignments).
+    `stored` says that it is stored of the account, its people, contracts, team or notes: neither usage alone moves it
+    nor what is computed from usage.
     A value that grows with time alone has `at` too: the same as of a moment, for rules; `value` is then of the present.
     """
 
@@ -162,6 +164,7 @@ class Field:
     rows: Q | None = None
     choices: Callable[[], list[Choice]] = field(default=no_choices, compare=False)
     stage: Stage = Stage.FACTS
+    stored: bool = False
     description: str = ""
     unit: str = ""
 

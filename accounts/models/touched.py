@@ -16,6 +16,11 @@ class TouchedAccount(models.Model):
 
     account = models.ForeignKey(Account, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
     at = models.DateTimeField(auto_now_add=True)
+    usage_only = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Nothing but usage is new: what is stored of the account is as it was.",
+    )
 
     class Meta:
         ordering = ("id",)

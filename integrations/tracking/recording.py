@@ -135,6 +135,7 @@ class Batch:
         self.relationships: list[tuple[Tracked | None, RelationshipFact]] = []
         self.departures: list[Departure] = []
         self.touched: set[int] = set()
+        self.used: set[int] = set()  # accounts with new events
         self.archived: set[str] = set()
         self.account_ids: dict[str, int] = {}
         self.user_ids: dict[str, int] = {}
@@ -164,6 +165,7 @@ class Batch:
         self._append_events()
         self.touched |= self.identities.touched
         touch(self.touched)
+        touch(self.used - self.touched, usage_only=True)
         for message in self.messages:
             message.outcome = message.outcome or Outcome.STORED
 
@@ -173,15 +175,9 @@ class Batch:
         read = []
         for message in messages:
             subject = Subject.ACCOUNT if message.kind == "group" else Subject.USER
-            read.append(
-                (
-                    message,
-                    subject,
-                    values_of(subject, message.traits),
-                    values_of(Subject.RELATIONSHIP, message.relationship),
-                    values_of(Subject.ACCOUNT, message.company_traits),
-                )
-            )
+            relationship = values_of(Subject.RELATIONSHIP, message.relationship)
+            company = values_of(Subject.ACCOUNT, message.company_traits)
+            read.append((message, subject, values_of(subject, message.traits), relationship, company))
         definitions.prepare(
             (subject, values)
             for _, own, traits, relationship, company in read
@@ -319,7 +315,7 @@ class Batch:
         result = PostgresStore().append(facts, source=self.source.key, prepared=prepared)
         for reject in result.rejected:
             events[reject.index].drop(reject.reason)
-        self.touched |= {account for account in result.accounts.values() if account is not None}
+        self.used |= {account for account in result.accounts.values() if account is not None}
         self.identities.keep_pending(events, result.accounts, self.user_ids)
         self._name_homes(events, result.accounts)
         self._explain([events[place] for place, account in result.accounts.items() if account is None])

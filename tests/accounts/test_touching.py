@@ -43,6 +43,19 @@ def test_marks_stay_until_they_are_settled_and_later_ones_stay_after_that() -> N
 
 
 @pytest.mark.django_db
+def test_an_account_is_told_of_if_one_mark_says_more_than_usage() -> None:
+    one, two, three = (account().pk for _ in range(3))
+    touch([one, two], usage_only=True)
+    touch([two, three])
+    touch([three], usage_only=True)
+    found = read_touched()
+    assert found.accounts == {one, two, three} and found.told == {two, three}
+    settle(found)
+    touch([two], usage_only=True)
+    assert read_touched().told == set()
+
+
+@pytest.mark.django_db
 def test_a_write_that_is_rolled_back_marks_nothing() -> None:
     """The mark belongs to the data."""
     one = account().pk

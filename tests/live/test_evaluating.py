@@ -97,6 +97,33 @@ def test_a_worker_that_is_killed_between_two_steps_loses_nothing(
     assert_done()
 
 
+def test_segments_that_read_no_usage_are_not_asked_about_usage(company: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not one of the accounts either in which only events happened, where something else is new of others."""
+    right, asked = refreshing.apply, {}
+
+    def spied(segment: Segment, *args: Any, **values: Any) -> Any:
+        only = values["only"]
+        asked[segment.key] = (
+            None if only is None else set(Account.objects.filter(pk__in=[*only]).values_list("name", flat=True))
+        )
+        return right(segment, *args, **values)
+
+    monkeypatch.setattr(refreshing, "apply", spied)
+    assert refresh_touched() is not None
+    stored = {"pays", "plan", "admins", "half", "spoken"}
+    assert {key: asked[key] for key in stored} == dict.fromkeys(stored, {"a"})
+    assert asked["busy"] == asked["follows"] == asked["level"] == {"a", "b"}
+    asked.clear()
+    now = timezone.now()
+    PostgresStore().append([EventFact("more", "Export", now, "b", "u")], source="app")
+    assert refresh_touched() is not None
+    assert not stored & set(asked) and "b" in asked["busy"]
+    asked.clear()
+    record_accounts([Fact("b", {"stated_mrr": 900}, now)], source="app")
+    assert refresh_touched() is not None
+    assert asked["pays"] == {"b"} and Segment.objects.get(key="pays").member_count == 2
+
+
 def test_a_worker_that_is_killed_between_two_segments_loses_nothing(
     company: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
