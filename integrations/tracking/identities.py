@@ -166,6 +166,15 @@ class Identities:
         """All first sights of a visitor, those of this batch too."""
         return together(self.seen.get(name, {}), self.sights.get(name, {}))
 
+    def _present_sights_of(self, name: str) -> Sights:
+        """The same, with those who become others by this batch as these: they are about to go, with all of theirs."""
+        found: Sights = {}
+        for user, at in self._sights_of(name).items():
+            head = self.links[user].user if user in self.links else user
+            if head != name:
+                found = together(found, {head: at})
+        return found
+
     def _keep_or_tell(self) -> None:
         """Keep what visitors say; of those who are known now, everything that was kept is told with its own time."""
         for name in self.sights.keys() & self.rows.keys():
@@ -224,7 +233,7 @@ class Identities:
 
     def link(self) -> None:
         """Give each name its users, with the events that wait for one; merge a user who had the name."""
-        wanted = {name: self._sights_of(name) for name in sorted(self.sights) if name in self.rows}
+        wanted = {name: self._present_sights_of(name) for name in sorted(self.sights) if name in self.rows}
         people = {user for sights in wanted.values() for user in sights}
         users = {user.external_id: user for user in EndUser.objects.filter(external_id__in=people)} if people else {}
         for name, sights in wanted.items():

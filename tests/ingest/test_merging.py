@@ -117,3 +117,16 @@ def test_a_circle_of_former_ids_leaves_one_user(send: Send) -> None:
     send("/v1/batch", {"batch": [alias("a", "b"), alias("b", "a"), track(user="a", messageId="e", **AT)]})
     bring_in()
     assert Event.objects.get().user == EndUser.objects.get()
+
+
+def test_a_visitor_who_is_seen_again_in_the_batch_of_the_merge_is_the_present_user(send: Send) -> None:
+    earlier, later = ({"timestamp": f"2026-06-0{day}T10:00:00Z"} for day in (4, 5))
+    send("/v1/batch", batch(identify("new", **AT), identify("old", anonymousId="x", messageId="one", **later)))
+    again = identify("old", anonymousId="x", messageId="two", **earlier)
+    assert send("/v1/batch", {"batch": [alias("old", "new"), again]}).status_code == 200
+    bring_in()
+    assert EndUser.objects.get().external_id == "new"
+    visitor = Identity.objects.get(name="x")
+    assert visitor.user is not None and visitor.user.external_id == "new"
+    send("/v1/batch", batch(track(user=None, anonymousId="x", messageId="three", **later)))
+    assert Event.objects.get(message_id="three").user.external_id == "new"
