@@ -63,11 +63,12 @@ seen AS (
 ), counts AS (
     SELECT account_id, count(*) FILTER (WHERE days = 30)::smallint AS kinds30,
            count(*) FILTER (WHERE days = 90)::smallint AS kinds90,
-           least(sum(count) FILTER (WHERE days = 30), 2147483647)::int AS events
+           least(coalesce(sum(count) FILTER (WHERE days = 30), 0), 2147483647)::int AS events
     FROM usage_recentcount WHERE {_CURRENT} AND day = %(today)s AND days IN (30, 90) AND {_MINE} GROUP BY account_id
     UNION ALL
     SELECT account_id, count(DISTINCT name_id) FILTER (WHERE day >= %(day30)s)::smallint,
-           count(DISTINCT name_id)::smallint, least(sum(count) FILTER (WHERE day >= %(day30)s), 2147483647)::int
+           count(DISTINCT name_id)::smallint,
+           least(coalesce(sum(count) FILTER (WHERE day >= %(day30)s), 0), 2147483647)::int
     FROM usage_dailyusage WHERE NOT {_CURRENT} AND day BETWEEN %(day90)s AND %(today)s AND {_MINE} GROUP BY account_id
 )
 """  # noqa: S608  # constants of this module

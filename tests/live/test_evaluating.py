@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import os
 import signal
 import threading
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings as project
-from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
@@ -33,7 +31,7 @@ from segments import refresh as refreshing
 from segments.models import AccountMembership, RefreshRun, Segment, SegmentRefresh
 from tests.live.company import all_, furnish, is_, state
 from tests.live.keeping import Rows, keep, put_back
-from usage.models import DailyUsage, Event, PendingUsage, PrunedMonth
+from usage.models import DailyUsage, PendingUsage
 from usage.store import EventFact, PostgresStore
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -334,23 +332,3 @@ class TestRuns:
         pipeline.refresh_accounts([Account.objects.get(external_id="a").pk], pipeline.moment(before))
         assert state()["members"] == found["members"]
         assert RefreshRun.objects.count() == late + 4  # two each, before and after health
-
-
-def test_events_are_kept_for_good_unless_a_setting_says_for_how_long(
-    committed: None, settings: Any, capsys: Any
-) -> None:
-    now = timezone.now()
-    for days in (1, 400):
-        event = EventFact(f"p{days}", "Login", now - dt.timedelta(days=days), "a")
-        PostgresStore().append([event], source="app", create_missing=True)
-    refresh_touched()
-    call_command("prune_events")
-    assert "for good" in capsys.readouterr().out and Event.objects.count() == 2
-    with pytest.raises(CommandError, match="at least 1 month"):
-        call_command("prune_events", "--months", "0")
-    settings.EVENT_MONTHS = 12
-    call_command("prune_events")
-    assert Event.objects.get().message_id == "p1"
-    assert PrunedMonth.objects.count() >= 1
-    assert [usage.count for usage in DailyUsage.objects.all()] == [1, 1]
-    PrunedMonth.objects.all().delete()

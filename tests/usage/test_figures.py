@@ -38,7 +38,7 @@ PERIODS = {
 KEYS = [
     "account.active_users_30d", "account.active_users_90d", "account.active_users_365d", "account.active_days_30d",
     "account.active_days_90d", "account.active_days_180d", "account.event_kinds_30d", "account.event_kinds_90d",
-    "account.active_users_change_30d",
+    "account.events_30d", "account.active_users_change_30d",
     "account.active_users_change_90d", "account.active_days_change_30d", "account.active_days_change_90d",
     "account.users_kept_90d", "account.busiest_user_90d", "account.usual_gap",
 ]  # fmt: skip
@@ -90,6 +90,7 @@ def by_hand(events: Iterable[EventFact], present: Moment) -> dict[str, Any]:
         **{f"account.active_users_{name}": users[name] for name in ("30d", "90d", "365d")},
         **{f"account.active_days_{name}": days[name] for name in ("30d", "90d", "180d")},
         **{f"account.event_kinds_{name}": kinds(name) for name in ("30d", "90d")},
+        "account.events_30d": sum(0 <= day < 30 for day, *_ in every),
         **{
             f"account.active_{what}_change_{name}": tenth(
                 100 * (counts[name] - counts[f"before_{name}"]), counts[f"before_{name}"]
@@ -146,13 +147,15 @@ def test_every_figure_is_that_of_a_count_by_hand(seed: int) -> None:
 
 
 def test_of_an_account_that_is_silent_or_was_never_heard_of_only_counts_are_known() -> None:
-    silent, never = factories.account().external_id, factories.account().external_id
-    events = [EventFact("m", "A", NOW - dt.timedelta(days=200), silent, factories.end_user().external_id)]
+    silent, lately, never = (factories.account().external_id for _ in range(3))
+    by = factories.end_user().external_id
+    days = {silent: 200, lately: 60}
+    events = [EventFact(f"m{back}", "A", NOW - dt.timedelta(days=back), of, by) for of, back in days.items()]
     PostgresStore().append(events, source="app")
     roll_up(moment(NOW))
     assert told()[never] == expected([never], [], moment(NOW))[never]  # before the first refresh
     refresh_metrics(moment(NOW))
-    assert told() == expected([silent, never], events, moment(NOW))
+    assert told() == expected([silent, lately, never], events, moment(NOW))
     assert told()[silent]["account.users_kept_90d"] == 0 and told()[never]["account.users_kept_90d"] is None
 
 
