@@ -27,11 +27,12 @@ from accounts.facts import (
 )
 from accounts.models import Account, Assignment, AttributeChange, EndUser, Relationship, Subject, Subscription
 from tests import factories
+from tests.drawing import draws
 
 pytestmark = pytest.mark.django_db
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 NPS: dict[str, list[Any]] = {"custom.nps": [0, 7.5, None]}
-LAW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+LAW = settings(max_examples=draws(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @dataclass(frozen=True)

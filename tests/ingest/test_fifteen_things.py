@@ -22,6 +22,8 @@ from integrations.tracking.views import KINDS
 from tests.ingest.conftest import KEY, Send, basic, batch, group, identify, outcomes, track
 from usage.models import Event
 
+pytestmark = pytest.mark.once
+
 PATHS = [f"/v1/{path}" for path in KINDS] + ["/beacon/v1/batch"]
 
 

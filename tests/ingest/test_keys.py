@@ -15,7 +15,7 @@ from integrations.models import Source, WriteKey
 from integrations.tracking import keys
 from tests.ingest.conftest import KEY, Send, basic, batch
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 def status(send: Send, key: str) -> int:

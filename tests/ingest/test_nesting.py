@@ -15,6 +15,8 @@ from integrations.tracking.bodies import DEEPEST, BadRequest, parse
 from tests.ingest.conftest import KEY, Send, outcomes
 from usage.models import Event
 
+pytestmark = pytest.mark.once
+
 DEPTHS = (40, 70, 330, 520, 960, 990, 1_200, 20_000)
 ESCAPES = ("", r"\ud83d\ude00", r"\u0000", r"\ud800")
 LISTS, OBJECTS, BOTH = ("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")

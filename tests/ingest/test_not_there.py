@@ -16,6 +16,8 @@ from usage.metrics import refresh_metrics
 from usage.models import AccountUsage, DailyUsage, Event, UserActivity
 from usage.rollup import roll_up
 
+pytestmark = pytest.mark.once
+
 AWAY: dict[str, Any] = {"context": {"active": False}}
 
 

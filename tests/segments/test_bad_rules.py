@@ -168,7 +168,7 @@ BAD: list[tuple[str, Any, str]] = [
 ]  # fmt: skip
 
 
-pytestmark = pytest.mark.usefixtures("furniture", "db")
+pytestmark = [pytest.mark.usefixtures("furniture", "db"), pytest.mark.once]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from segments.questions import Reader
 from segments.rules.explain import explain
 from segments.rules.outcome import Outcome
 from tests import factories
+from tests.drawing import draws
 from tests.factories import rule
 from tests.segments.judging import answers, reader_of, world_in_database
 from tests.segments.storing import furnish
@@ -32,7 +33,7 @@ def furnished(db: None) -> None:
     furnish()
 
 
-@settings(quietly, max_examples=25)
+@settings(quietly, max_examples=draws(25))
 @given(case=cases(rules=5))
 def test_an_account_meets_the_explained_rule_exactly_if_it_matches(furnished: None, case: Case) -> None:
     with world_in_database(case.world):

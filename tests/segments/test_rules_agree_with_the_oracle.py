@@ -17,6 +17,7 @@ from segments.models import Segment
 from segments.rules.events import COUNTS, EVENT_OPERATORS, OF_PROPERTY, SEQUENCE_OPERATORS
 from segments.rules.operators import SEGMENT_OPERATORS
 from segments.rules.tree import parse, to_json
+from tests.drawing import draws
 from tests.segments import families
 from tests.segments.judging import answers, reader_of, world_in_database
 from tests.segments.oracle import TWINS, members
@@ -145,7 +146,7 @@ def test_every_negative_operator_is_known_to_the_oracle_as_the_complement_of_its
     assert negative == TWINS
 
 
-@settings(quietly, max_examples=25)
+@settings(quietly, max_examples=draws(25))
 @given(case=cases(rules=6, depth=3))
 def test_the_laws_of_logic_hold_in_the_database(case: Case) -> None:
     with world_in_database(case.world):
@@ -168,7 +169,7 @@ def test_the_laws_of_logic_hold_in_the_database(case: Case) -> None:
             assert of("any", {"match": "all", "rules": [p]}) == of("all", p)
 
 
-@settings(quietly, max_examples=25)
+@settings(quietly, max_examples=draws(25))
 @given(dice=st.randoms(use_true_random=True), case=cases(rules=1))
 def test_all_users_is_the_dual_of_any_user_and_negative_operators_are_complements(dice: Any, case: Case) -> None:
     pools = {

@@ -20,7 +20,7 @@ from tests.segments.judging import world_in_database
 from tests.segments.storing import furnish
 from tests.segments.worlds import case_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 BIG = {"field": "account.mrr", "op": "at_least", "value": 500}
 FILE = """segments:
   - key: big
