@@ -24,7 +24,7 @@ def stages_of(segments: Iterable[Segment], vocabulary: Vocabulary) -> dict[str, 
 
 def reads_only_stored(segment: Segment, vocabulary: Vocabulary) -> bool:
     """Whether a segment of accounts names nothing but what is stored of an account, so that usage moves none of them.
-    The rule is read without parsing; what is not known counts as usage."""
+    The rule is read without parsing: a text that is the key of a field counts as naming it, wherever it stands."""
     if segment.subject != Segment.Subject.ACCOUNT or named_in(segment.rule) or _names_events(segment.rule):
         return False
     return all(vocabulary[key].stored for key in texts_in(segment.rule) if key in vocabulary)
