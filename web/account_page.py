@@ -133,14 +133,14 @@ def _attribute_rows(of: Account | EndUser, columns: Sequence[Column]) -> list[tu
         custom = column.key.startswith("custom.")
         if value is None and not custom:
             continue
-        origin, at = _origin(of, column.key)
+        origin, at = _origin(of, column.field.stamp)
         groups.setdefault(column.category, []).append(AttributeRow(column, value, origin, at))
     return list(groups.items())
 
 
 def _origin(of: Account | EndUser, key: str) -> tuple[str, dt.datetime | None]:
-    """Who said so and when, as the newest stamp of the attribute knows."""
-    stamp = of.stamps.get(key) or of.stamps.get(key.removeprefix("custom."))
+    """Who said so and when, as the newest stamp of the attribute knows; nobody said what is worked out."""
+    stamp = of.stamps.get(key)
     if not isinstance(stamp, list) or len(stamp) < 2:
         return "", None
     try:

@@ -65,6 +65,11 @@ def text(path: str) -> Callable[[str], Expression]:
     return lambda prefix: KeyTextTransform(path, prefix + "folded")
 
 
+def stamped(key: str) -> Callable[[str], Expression]:
+    """When the newest value of a column or custom attribute was told, by the row's stamps (an instant in ISO form)."""
+    return lambda prefix: KeyTextTransform("0", KeyTransform(key, prefix + "stamps"))
+
+
 def custom(key: str, kind: Kind) -> Callable[[str], Expression]:
     """A custom attribute in comparable form."""
 

@@ -142,8 +142,9 @@ class Field:
     `value` takes the prefix that leads from the row in hand to the owner's columns ("" or "user__") and returns the
     expression in comparable form: texts, choices, links and persons folded, numbers and money as decimals (money in the
     workspace's currency), dates, instants, booleans; a list gives the JSON array of its folds. `shown` returns the form
-    that people read, if it is another. `known` returns when the value was told or worked out (an instant, a day, or
-    the ISO form of one), where the stamps of its row do not say. `fed` returns what is missing until a source has told
+    that people read, if it is another. `stamp` is the key under which its row's stamps say when, and by whom, the value
+    was told; of one that is worked out, `known` returns when that was (an instant, a day, or the ISO form of one, ""
+    if it is not known). `fed` returns what is missing until a source has told
     something, where `value` never is (a count is 0 without any). `rows` narrows the row set (the CSM among all
     assignments).
     `stored` says that it is stored of the account, its people, contracts, team or notes: neither usage alone moves it
@@ -158,6 +159,7 @@ class Field:
     value: Callable[[str], Combinable]
     shown: Callable[[str], Combinable] | None = None
     at: Callable[[str, Moment], Combinable] | None = None
+    stamp: str = ""
     known: Callable[[str], Combinable] | None = None
     fed: Callable[[str], Combinable] | None = None
     owner: Owner = Owner.ACCOUNT

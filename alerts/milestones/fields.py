@@ -12,6 +12,7 @@ from django.db.models import (
     F,
     Func,
     IntegerField,
+    Max,
     OuterRef,
     QuerySet,
     Subquery,
@@ -46,6 +47,16 @@ def counted(state: State) -> Callable[[str], Combinable]:
     return value
 
 
+def entered(state: State) -> Callable[[str], Combinable]:
+    """When an account came into a state the last time, with a milestone that is switched on."""
+
+    def value(prefix: str) -> Combinable:
+        mine = _of(prefix).filter(milestone__active=True, state=state).values("account")
+        return Subquery(mine.annotate(last=Max("since")).values("last"))
+
+    return value
+
+
 def last_reached(prefix: str) -> Combinable:
     """When an account reached a milestone last; one that it lost since counts."""
     return Subquery(_of(prefix).filter(won_at__isnull=False).order_by("-won_at").values("won_at")[:1])
@@ -74,6 +85,11 @@ def _state(pk: int, prefix: str) -> Combinable:
     return Subquery(mine.values("state")[:1])
 
 
+def _since(pk: int, prefix: str) -> Combinable:
+    mine = _of(prefix).filter(milestone=pk, state__in=SHOWN)
+    return Subquery(mine.values("since")[:1], output_field=DateTimeField())
+
+
 def _reached_at(pk: int, prefix: str) -> Combinable:
     return Subquery(_of(prefix).filter(milestone=pk).values("reached_at")[:1], output_field=DateTimeField())
 
@@ -86,12 +102,13 @@ def _days(pk: int, prefix: str) -> Combinable:
 field = partial(Field, owner=Owner.ACCOUNT, category=Category.MILESTONES, stage=Stage.MILESTONES)
 register(
     field(key="milestones.reached", label="Milestones reached", kind=Kind.NUMBER, value=counted(State.REACHED),
-          unit="milestones"),
+          known=entered(State.REACHED), unit="milestones"),
     field(key="milestones.overdue", label="Milestones overdue", kind=Kind.NUMBER, value=counted(State.OVERDUE),
-          unit="milestones"),
+          known=entered(State.OVERDUE), unit="milestones"),
     field(key="milestones.lost", label="Milestones lost", kind=Kind.NUMBER, value=counted(State.LOST),
-          unit="milestones"),
-    field(key="milestones.last_reached_at", label="Last milestone reached", kind=Kind.DATETIME, value=last_reached),
+          known=entered(State.LOST), unit="milestones"),
+    field(key="milestones.last_reached_at", label="Last milestone reached", kind=Kind.DATETIME, value=last_reached,
+          known=last_reached),
 )  # fmt: skip
 
 
@@ -103,10 +120,11 @@ def milestone_fields() -> list[Field]:
         state, reached_at, days = field_keys(key)
         found += [
             field(key=state, label=f"Milestone: {name}", kind=Kind.CHOICE, value=partial(_state, pk), choices=states,
-                  description="Missing for accounts that the milestone does not aim at."),
+                  known=partial(_since, pk), description="Missing for accounts that the milestone does not aim at."),
             field(key=reached_at, label=f"{name}: reached", kind=Kind.DATETIME, value=partial(_reached_at, pk),
-                  description="The first time; also where it was lost since."),
+                  known=partial(_reached_at, pk), description="The first time; also where it was lost since."),
             field(key=days, label=f"{name}: days it took", kind=Kind.NUMBER, value=partial(_days, pk), unit="days",
+                  known=partial(_reached_at, pk),
                   description="From the start from which expected days are counted to the first time it was reached."),
         ]  # fmt: skip
     return found

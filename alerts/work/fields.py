@@ -21,6 +21,12 @@ def next_task_due(prefix: str) -> Combinable:
     return Subquery(mine.annotate(first=Min("due_on")).values("first"))
 
 
+def tasks_changed(prefix: str) -> Combinable:
+    """When a task of an account was written down, changed or ended last."""
+    mine = Task.objects.filter(account=OuterRef(f"{prefix}pk")).order_by().values("account")
+    return Subquery(mine.annotate(last=Max("updated_at")).values("last"))
+
+
 def last_task_done(prefix: str) -> Combinable:
     """When a task of an account was ticked off last."""
     done = Task.objects.filter(account=OuterRef(f"{prefix}pk"), state=Task.State.DONE).order_by().values("account")

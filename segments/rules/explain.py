@@ -16,10 +16,10 @@ from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import BooleanField, Count, ExpressionWrapper, F, Max, Q, QuerySet, Subquery, Value, Window
-from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Coalesce, JSONObject, RowNumber
 
-from accounts.fields import Field, Owner, RowSet
+from accounts.fields import Field, RowSet
+from accounts.fields.attributes import stamped
 from accounts.fields.values import Percent
 from segments.rules.compiler import Context, account_in, compared, compile_node, measure_of, memberships_of, rows_of
 from segments.rules.describe import Words, field_name
@@ -30,7 +30,6 @@ from segments.rules.nodes import Sequence as EventSequence
 from segments.rules.outcome import Outcome, RowOutcome
 
 SHOWN_ROWS, SHOWN_VALUES = 3, 5
-STAMPED = (Owner.ACCOUNT, Owner.USER, Owner.RELATIONSHIP, Owner.SUBSCRIPTION)
 
 
 def explain(
@@ -150,9 +149,7 @@ def known_of(field: Field, prefix: str) -> Any:
     """When a value was told or worked out, in the row that has it; None if nothing records that."""
     if field.known is not None:
         return field.known(prefix)
-    if field.owner not in STAMPED:
-        return None
-    return KeyTextTransform("0", KeyTransform(field.key.rsplit(".", 1)[-1], f"{prefix}stamps"))
+    return stamped(field.stamp)(prefix) if field.stamp else None
 
 
 @dataclass(frozen=True)

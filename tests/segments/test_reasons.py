@@ -7,13 +7,29 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from accounts.models import Account, EndUser
+from accounts.billing import roll_up_billing
+from accounts.facts import (
+    SHAPES,
+    Fact,
+    RelationshipFact,
+    record_accounts,
+    record_relationships,
+    record_subscriptions,
+    record_users,
+)
+from accounts.fields import vocabulary
+from accounts.models import Account, AttributeDefinition
+from accounts.notes import write_note
+from alerts.work.doing import add_task
+from core.clock import moment
 from health.models import AccountHealth, HealthDay
 from segments.explaining import explain_rule
 from segments.models import AccountMembership
 from segments.rules.outcome import Outcome
 from tests import factories
+from tests.alerts.making import FEW, has, made_milestone, made_rule
 from tests.factories import rule
 from usage.models import AccountUsage, UserActivity
 from usage.traits.editing import save_trait
@@ -143,19 +159,72 @@ def test_a_membership_is_told_by_when_it_began_or_ended(
     assert told(alder, node).actual == actual
 
 
-STAMP = "2026-11-02T08:00:00+00:00"
+def told_on(day: int) -> str:
+    return f"2026-11-{day:02}T08:00:00.000000+00:00"
 
 
-def test_facts_are_as_old_as_their_stamps_wherever_they_stand(alder: Account) -> None:
-    Account.objects.filter(pk=alder.pk).update(stamps={"mrr": [STAMP, "csv"], "seats": [STAMP, "api"]})
-    user = factories.end_user("Ann", title="Boss")
-    EndUser.objects.filter(pk=user.pk).update(stamps={"title": [STAMP, "csv"]})
-    factories.relationship(alder, user)
-    assert told(alder, {"field": "account.mrr", "op": "is_set"}).known_at == STAMP
-    assert told(alder, {"field": "account.plan", "op": "is_set"}).known_at == ""
-    assert told(alder, BOSS).known_at == STAMP, "of another row"
+def facts(day: int, external_id: str, **values: Any) -> list[Fact]:
+    return [Fact(external_id, values, dt.datetime.fromisoformat(told_on(day)))]
+
+
+def ages(account: Account, days: dict[str, int]) -> dict[str, str]:
+    """How old the values of some fields are said to be."""
+    return {key: told(account, {"field": key, "op": "is_set"}).known_at for key in days}
+
+
+def test_facts_are_as_old_as_their_writer_said_wherever_they_stand() -> None:
+    for subject in ("account", "user"):
+        for key in ("name", "status"):  # as columns are called, too
+            AttributeDefinition.objects.create(subject=subject, key=key, name=f"Their {key}", kind="text")
+    record_accounts(facts(1, "a", name="Alder", stage="live"), source="crm")
+    record_accounts(facts(2, "a", stated_mrr=50, stated_licences=4, **{"custom.name": "A"}), source="crm")
+    record_users(facts(3, "u", name="Ann", title="Boss", **{"custom.status": "B"}), source="crm")
+    record_relationships([RelationshipFact("u", "a", facts(4, "")[0].at, {"role": "Champion"})], source="crm")
+    roll_up_billing(moment())
+    alder = Account.objects.get()
+    stated = {"account.name": 1, "account.stage": 1, "account.stage_type": 1, "account.custom.name": 2,
+              "account.mrr": 2, "account.licences": 2, "account.mrr_change_30d": 2, "user.name": 3,
+              "user.custom.status": 3, "relationship.role": 4}  # fmt: skip
+    assert ages(alder, stated) == {key: told_on(day) for key, day in stated.items()}
+    silent = dict.fromkeys(("account.custom.status", "account.status", "account.plan", "user.custom.name"), 0)
+    assert set(ages(alder, silent).values()) == {""}
     node = told(alder, {"users": "any", "where": rule(BOSS)})
-    assert node.rows[0].outcomes[0].outcomes[0].known_at == STAMP, "inside a group about users"
+    assert node.rows[0].outcomes[0].outcomes[0].known_at == told_on(3), "inside a group about users"
+
+    sold = facts(5, "s", account="a", plan="Pro", mrr=9, status="active", trial_ends_on="2026-01-01")
+    record_subscriptions(sold, source="crm")
+    record_subscriptions(facts(6, "s", quantity=7, renews_on="2040-01-01"), source="crm")
+    roll_up_billing(moment())
+    billed = {"account.mrr": 5, "account.plan": 5, "account.trial_ends_on": 5, "account.licences": 6,
+              "account.renews_on": 6, "subscription.licences": 6, "subscription.status_type": 5}  # fmt: skip
+    assert ages(alder, billed) == {key: told_on(day) for key, day in billed.items()}
+
+
+def test_a_stamp_is_named_as_the_write_side_names_it() -> None:
+    stamped = [field for field in vocabulary().values() if field.stamp]
+    columns = {f"{subject}.{column}" for subject, shape in SHAPES.items() for column in shape.columns}
+    assert len(stamped) > 25 and {f"{field.owner}.{field.stamp}" for field in stamped} <= columns
+
+
+def test_what_people_do_is_as_old_as_that(alder: Account, time_machine: Any) -> None:
+    def day(number: int) -> None:
+        time_machine.move_to(dt.datetime.fromisoformat(told_on(number)), tick=False)
+
+    day(10)
+    factories.assign(alder, factories.member())
+    made_rule()
+    milestone = made_milestone(condition=FEW)
+    has(alder, 3)
+    day(11)
+    write_note(account=alder, kind="call", text="Hello", at=timezone.now())
+    day(12)
+    add_task(alder, "Call again")
+    done = {"team.csm": 10, "team.csm_team": 10, "alerts.open": 10, "milestones.reached": 10,
+            f"milestone.{milestone.key}": 10, "account.last_touchpoint_at": 11, "tasks.open": 12}  # fmt: skip
+    found = ages(alder, done).items()
+    assert {key: dt.datetime.fromisoformat(at) for key, at in found} == {
+        key: dt.datetime.fromisoformat(told_on(number)) for key, number in done.items()
+    }
 
 
 def test_what_is_computed_is_as_old_as_its_computation(alder: Account, admin_client: Client) -> None:
