@@ -93,6 +93,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "web.signed_out.SignedOutMiddleware",
     "axes.middleware.AxesMiddleware",  # last, as its documentation asks
 ]
 

@@ -256,9 +256,21 @@ def test_the_menu_of_a_condition_moves_copies_and_negates(page: Page) -> None:
     counted(page, 0)
 
 
-def test_leaving_with_changes_is_asked_about(page: Page) -> None:
+def test_a_lost_session_keeps_what_is_edited_and_leaving_is_asked_about(page: Page, trouble: list[str]) -> None:
     page.goto(f"/segments/{Segment.objects.get(name='Large').pk}/edit/")
-    page.locator("#value-n-0").fill("1")
+    context = page.context
+    kept = [cookie for cookie in context.cookies() if cookie.get("name") == "sessionid"]
+    context.clear_cookies(name="sessionid")
+    page.locator("#value-n-0").fill("11000")
+    page.locator("#signed-out", has_text="You were signed out. Sign in to continue; this page will reopen.").wait_for()
+    assert page.locator("#preview").is_visible() and not page.locator("#id_password").count()
+    assert trouble and all("401" in one for one in trouble)
+    trouble.clear()
+    # Signed in again in another tab, which brings another token for forms, too.
+    context.add_cookies([*kept, {"name": "csrftoken", "value": "a" * 32, "url": page.url.partition("/segments")[0]}])  # type: ignore[list-item]
+    page.locator("#value-n-0").fill("10000")
+    counted(page, 2)
+    expect(page.locator("#signed-out")).to_have_count(0)
     asked = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
     page.get_by_role("link", name="Cancel").click()

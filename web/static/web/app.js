@@ -177,10 +177,30 @@ document.addEventListener("htmx:afterSettle", () => {
   if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
   keepTabInView();
 });
+/** Whoever was signed out keeps the page, with what they have written, and is told how to go on. */
+function signedOut(words) {
+  for (const dialog of $$("dialog[open]")) dialog.close(); // nothing behind it can be reached
+  if (!$("#notices") || $("#signed-out")) return;
+  $("#notices").innerHTML = words;
+  announce($("#signed-out span").textContent);
+}
+// Once they are signed in again, in another tab, there is another token: what is open here is sent with that one.
+const token = () => document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1];
+addEventListener("submit", (event) => {
+  const field = event.target.elements.csrfmiddlewaretoken;
+  if (field && token()) field.value = token();
+}, true);
+document.addEventListener("htmx:configRequest", (event) => {
+  const { headers, parameters } = event.detail;
+  if (!token()) return;
+  headers["X-CSRFToken"] = token();
+  if (parameters.csrfmiddlewaretoken) parameters.csrfmiddlewaretoken = token();
+});
+document.addEventListener("htmx:afterOnLoad", (event) => { if (event.detail.successful) $("#signed-out")?.remove(); });
 for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
   document.addEventListener(name, (event) => {
     const status = event.detail.xhr?.status;
-    if (status === 401) { location.reload(); return; }
+    if (status === 401) { signedOut(event.detail.xhr.responseText); return; }
     notice("Could not load this part. Try again.");
   });
 }

@@ -41,6 +41,7 @@
     return inTurn(async () => {
       const answer = await fetch(builder.dataset.stepUrl, { method: "POST", body: data, headers: { "HX-Request": "true" } }).catch(() => null);
       refused = !answer?.ok;
+      if (answer?.status === 401) { signedOut(await answer.text()); return; }
       if (refused) { notice("Could not load this part. Try again.", () => restore(data)); return; }
       editor.innerHTML = await answer.text();
       htmx.process(editor);
@@ -54,7 +55,7 @@
     if (button.dataset.field !== undefined) { open(button, { field: button.dataset.field, key: button.dataset.key, marks: button.dataset.marks }); return; }
     if (button.dataset.remove !== undefined) {
       const before = copyOf(), group = button.closest("li")?.matches(".group");
-      step(button.value).then(() => notice(button.dataset.removed || (group ? "Group removed." : "Condition removed."), () => restore(before)));
+      step(button.value).then(() => { if (!refused) notice(button.dataset.removed || (group ? "Group removed." : "Condition removed."), () => restore(before)); });
       return;
     }
     step(button.value);

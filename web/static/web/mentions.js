@@ -33,7 +33,8 @@
   const look = async (area) => {
     const now = word(area), mine = ++asked;
     if (!now) { close(); return; }
-    const answer = await fetch(`${area.dataset.mentions}?q=${encodeURIComponent(now.text)}`).catch(() => null);
+    const answer = await fetch(`${area.dataset.mentions}?q=${encodeURIComponent(now.text)}`, { headers: { "HX-Request": "true" } }).catch(() => null);
+    if (answer?.status === 401) signedOut(await answer.text());
     if (!answer?.ok || mine !== asked || document.activeElement !== area) return;
     const { colleagues } = await answer.json();
     if (mine !== asked) return;
