@@ -46,11 +46,49 @@ def empty() -> None:
     truncating them all takes twenty times as long."""
     assert is_test_database(), "the test database was not made; run this together with a test that is marked django_db"
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(f"(SELECT '{table}' FROM \"{table}\" LIMIT 1)" for table in _tables()))
-        held = [table for (table,) in cursor.fetchall()]
+        held = _held()
         cursor.execute("SET LOCAL session_replication_role = replica")
         for table in held:
             cursor.execute(f'DELETE FROM "{table}"')
+
+
+def written() -> dict[str, bytes]:
+    """Every row but those of migrations, by table, for `write_again`."""
+    return {table: _copied_out(table) for table in _held()}
+
+
+def write_again(rows: dict[str, bytes]) -> None:
+    """Put the rows of this database back that were there when `written` was called, in a tenth of the time that it took
+    to make them. The database must be empty; its sequences go on from where they are."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        for table, data in rows.items():
+            with cursor.copy(f'COPY "{table}" ({_columns(table)}) FROM STDIN') as copy:
+                copy.write(data)
+
+
+def _copied_out(table: str) -> bytes:
+    with connection.cursor() as cursor, cursor.copy(f'COPY (SELECT {_columns(table)} FROM "{table}") TO STDOUT') as copy:
+        return b"".join(bytes(part) for part in copy)
+
+
+def _held() -> list[str]:
+    """The tables that hold rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(f"(SELECT '{table}' FROM \"{table}\" LIMIT 1)" for table in _tables()))
+        return [table for (table,) in cursor.fetchall()]
+
+
+@functools.cache
+def _columns(table: str) -> str:
+    """The columns that are written, which leaves out those that the database makes of others."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0"
+            " AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",
+            [f'"{table}"'],
+        )
+        return ", ".join(f'"{name}"' for (name,) in cursor.fetchall())
 
 
 @functools.cache

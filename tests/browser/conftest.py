@@ -18,7 +18,7 @@ from django.test import Client
 from accounts.models import Account, AttributeDefinition, Note, TeamMember
 from segments.models import Segment
 from tests import factories
-from tests.committing import empty
+from tests.committing import empty, write_again, written
 from tests.conftest import chromium
 from usage.models import AccountUsage, DailyUsage, EventName
 
@@ -81,10 +81,21 @@ def transactional_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[
 
 
 @pytest.fixture
-def site(server: str, transactional_db: None) -> str:
-    """The server with this test's own company."""
-    _company()
+def site(server: str, transactional_db: None, _rows: dict[dt.date, dict[str, bytes]]) -> str:
+    """The server with this test's own company, which is made once a day and then written again."""
+    today = dt.datetime.now(dt.UTC).date()
+    if today in _rows:
+        write_again(_rows[today])
+    else:
+        _company()
+        _rows[today] = written()
     return server
+
+
+@pytest.fixture(scope="session")
+def _rows() -> dict[dt.date, dict[str, bytes]]:
+    """The rows of the company by the day on which it was made."""
+    return {}
 
 
 def _company() -> None:
