@@ -6,6 +6,7 @@ Reads only. Saved segments, previews and list filters all pass through `read_rul
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -169,13 +170,12 @@ WITH matched AS MATERIALIZED (
     LEFT JOIN {table} AS stored ON stored.account_id = answer.id AND stored.segment_id = %s AND stored.left_at IS NULL
 )
 SELECT
-    (SELECT json_agg(of_kind) FROM (
-        SELECT coalesce(kind, '') AS kind, count(*) AS n, coalesce(sum(mrr), 0)::text AS mrr,
+    (SELECT json_agg(part) FROM (
+        SELECT coalesce(kind, '') AS kind, band, count(*) AS n, coalesce(sum(mrr), 0)::text AS mrr,
                count(*) FILTER (WHERE joins) AS joins
-        FROM matched GROUP BY 1
-    ) AS of_kind),
+        FROM matched GROUP BY kind, band
+    ) AS part),
     ARRAY(SELECT id FROM matched ORDER BY mrr DESC NULLS LAST, name, id LIMIT 5),
-    (SELECT json_object_agg(band, n) FROM (SELECT band, count(*) AS n FROM matched GROUP BY 1) AS of_band),
     (SELECT count(*) FROM ({kept}) AS kept),
     ARRAY(SELECT id FROM matched ORDER BY hashint8(id) LIMIT {few})
 """
@@ -187,12 +187,11 @@ WITH matched AS MATERIALIZED (
 )
 SELECT
     (SELECT json_build_array(json_build_object(
-        'kind', '', 'n', count(DISTINCT id), 'joins', count(DISTINCT id) FILTER (WHERE joins),
+        'kind', '', 'band', '', 'n', count(DISTINCT id), 'joins', count(DISTINCT id) FILTER (WHERE joins),
         'accounts', count(DISTINCT account),
         'mrr', (SELECT coalesce(sum(mrr), 0)::text FROM (SELECT DISTINCT account, mrr FROM matched) AS behind)
     )) FROM matched),
     ARRAY(SELECT id FROM (SELECT DISTINCT name, id FROM matched ORDER BY name, id LIMIT 5) AS first),
-    NULL,
     (SELECT count(*) FROM ({kept}) AS kept),
     ARRAY(SELECT id FROM (SELECT DISTINCT id FROM matched) AS each ORDER BY hashint8(id) LIMIT {few})
 """
@@ -208,9 +207,9 @@ def preview(question: Question, *, base: QuerySet[Any], segment: Segment | None 
     members = question.members
     with bounded(PREVIEW_LIMIT_MS):
         total = members.count(base)
-        kinds, ids, bands, kept, some = _matched(question, base, segment)
-        count = sum(kind["n"] for kind in kinds)
-        joins = sum(kind["joins"] for kind in kinds) if segment else 0
+        parts, ids, kept, some = _matched(question, base, segment)
+        count = sum(part["n"] for part in parts)
+        joins = sum(part["joins"] for part in parts) if segment else 0
         alone, uncounted = _alone(question, base, count)
         today = question.context.moment.today
         pins = pin_effect(segment, question.matching(base), base, today) if segment else PinEffect()
@@ -218,25 +217,33 @@ def preview(question: Question, *, base: QuerySet[Any], segment: Segment | None 
     return Preview(
         total=total,
         count=count,
-        mrr=sum((Decimal(kind["mrr"]) for kind in kinds), Decimal(0)),
+        mrr=sum((Decimal(part["mrr"]) for part in parts), Decimal(0)),
         joins=joins + pins.joins,
         leaves=kept - (count - joins) - pins.stays if segment else 0,
         alone=alone,
-        stages={kind["kind"]: kind["n"] for kind in kinds} if members.subject is Subject.ACCOUNT else {},
+        stages=_by(parts, "kind") if members.subject is Subject.ACCOUNT else {},
         sample=[found[pk] for pk in ids if pk in found],
         pins=pins,
-        accounts=sum(kind.get("accounts", 0) for kind in kinds),
+        accounts=sum(part.get("accounts", 0) for part in parts),
         uncounted=uncounted,
-        health=bands,
+        health=_by(parts, "band") if members.subject is Subject.ACCOUNT else {},
         some=some,
     )
 
 
+def _by(parts: Iterable[Mapping[str, Any]], what: str) -> dict[str, int]:
+    """How many there are of each kind of stage, or in each band of health."""
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts[part[what]] += part["n"]
+    return dict(counts)
+
+
 def _matched(
     question: Question, base: QuerySet[Any], segment: Segment | None
-) -> tuple[list[dict[str, Any]], list[int], dict[str, int], int, list[int]]:
-    """Count, MRR and joiners by kind of stage; the ids of the five with the largest MRR; how many are in which band of
-    health; how many stored members can be seen; and a few drawn ids. Of users all in one, and the first five by name.
+) -> tuple[list[dict[str, Any]], list[int], int, list[int]]:
+    """Count, MRR and joiners by kind of stage and band of health; the ids of the five with the largest MRR; how many
+    stored members can be seen; and a few drawn ids. Of users all in one, and the first five by name.
 
     One statement, because a refresh that ends between two would have all of them join and leave.
     """
@@ -251,14 +258,14 @@ def _matched(
     try:
         sql, params = rows.query.sql_with_params()
     except EmptyResultSet:
-        return [], [], {}, seen_members(base, segment).count() if segment else 0, []
+        return [], [], seen_members(base, segment).count() if segment else 0, []
     kept, theirs = seen_members(base, segment).query.sql_with_params() if segment else ("SELECT 1 WHERE FALSE", ())
     table = question.members.memberships._meta.db_table
     statement = statement.format(matched=sql, table=table, kept=kept, few=FEW)
     with connection.cursor() as cursor:
         cursor.execute(statement, [*params, segment.pk if segment else 0, *theirs])
-        kinds, ids, bands, count, some = cursor.fetchone()
-    return kinds or [], ids, bands or {}, count, some
+        parts, ids, count, some = cursor.fetchone()
+    return parts or [], ids, count, some
 
 
 def seen_members(base: QuerySet[Any], segment: Segment) -> QuerySet[Any]:
