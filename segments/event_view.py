@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from accounts.fields import Choice, Kind, Owner, Vocabulary
+from accounts.fields import Choice, Owner, Vocabulary
 from accounts.fields.windows import WINDOW_UNITS, dates_of
 from segments.rule_controls import plain
 from segments.rules.event_reader import WITHIN_UNITS
@@ -63,13 +63,11 @@ def operators() -> list[tuple[str, str]]:
     return [(op.key, op.words) for op in (*EVENT_OPERATORS.values(), *SEQUENCE_OPERATORS.values())]
 
 
-def event_view(
-    tree: Tree, vocabulary: Vocabulary, properties: Mapping[str, Mapping[str, Kind]], owners: Sequence[Owner]
-) -> EventView:
+def event_view(tree: Tree, vocabulary: Vocabulary, owners: Sequence[Owner]) -> EventView:
     """The controls of an event node, whatever may be wrong with it; a window may begin with a date of the owners."""
     steps = _steps(tree)
     view = EventView(str(steps[0].get("event") or ""), names=sorted(vocabulary.event_names))
-    view.properties = sorted(properties.get(view.name, {}))
+    view.properties = sorted(vocabulary.event_properties.get(view.name, {}))
     _fill_window(view, tree.get("window"), vocabulary, owners)
     view.anywhere = tree.get("anywhere") is True
     if "sequence" in tree:

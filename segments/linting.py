@@ -24,6 +24,7 @@ from segments.rules.lint import Note, lint
 from segments.rules.nodes import Group, fields_in, walk
 from segments.rules.tree import RuleError
 from segments.subjects import members_of, subject_of
+from segments.unseen import unseen_properties
 from segments.uses import uses_of
 
 OVERLAP_LIMIT_MS = 20_000
@@ -53,11 +54,13 @@ def note_preview(
 
 
 def note_rule(rule: Group, reader: Reader, subject: str = Subject.ACCOUNT) -> list[Note]:
-    """The remarks on a rule, saved or not: those that follow from it, and the fields that no account has a value of.
+    """The remarks on a rule, saved or not: those that follow from it, the fields that no account has a value of,
+    and the properties that no newest event has.
 
     Raises PreviewTooSlow past two seconds a statement.
     """
     notes = lint(rule, reader.words, reader.moment.today, Subject(str(subject)))
+    notes += unseen_properties(rule, reader.vocabulary)
     read = {field.key: (field, node) for node in walk(rule) for field in fields_in(node)}
     listed = [(field, node) for field, node in read.values() if field.owner is not Owner.EVENT]
     if not listed:

@@ -147,7 +147,7 @@ def _segments(reader: Reader) -> list[Option]:
 
 def _events(vocabulary: Vocabulary) -> list[Option]:
     """Every event, with the properties that it had lately; an event can stand among conditions on users, too."""
-    properties = vocabulary.events.properties()
+    properties = vocabulary.event_properties
     return [
         Option(f"event:{name}", name, "E", ", ".join(list(properties.get(name, {}))[:3]), "users")
         for name in sorted(vocabulary.event_names, key=str.lower)

@@ -162,11 +162,6 @@ class _Builder:
         self.conditions = 0
 
     @cached_property
-    def properties(self) -> Mapping[str, Mapping[str, Kind]]:
-        """The properties that events had lately; read when the first event is shown."""
-        return self.vocabulary.events.properties()
-
-    @cached_property
     def retired(self) -> Mapping[str, str]:
         """The names of attributes that are fields no more; read when a condition names no field."""
         return retired_names()
@@ -261,7 +256,7 @@ class _Builder:
         inside = Rows.USERS if _about_one_user(pointer) else None
         if self.reader.subject is Subject.USER:
             inside = Rows.IN_ACCOUNTS
-        view = event_view(tree, self.vocabulary, self.properties, owners_of_dates(self.vocabulary, inside))
+        view = event_view(tree, self.vocabulary, owners_of_dates(self.vocabulary, inside))
         found = NodeView(
             "event", self.path(place), place, pointer, joiner, depth=depth, key=f"event:{view.name}", icon="bolt",
             category="Events" if view.name in self.vocabulary.event_names else "",
@@ -281,7 +276,8 @@ class _Builder:
         op, value = OPERATORS.get(node.op), tree.get("value")
         if op is None or node.op not in dict(node.ops):
             return node
-        seen = {kind for kinds in self.properties.values() for key, kind in kinds.items() if key == name}
+        lately = self.vocabulary.event_properties.values()
+        seen = {seen[name][0] for seen in lately if name in seen}
         numbers = seen == {Kind.NUMBER} if value is None else not any(isinstance(item, str) for item in _items(value))
         kind = kind_meant(op, [0] if numbers else None)
         node.value_kind = kind.value

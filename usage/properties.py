@@ -18,9 +18,9 @@ _KINDS = {"string": Kind.TEXT, "number": Kind.NUMBER, "boolean": Kind.BOOLEAN}
 _RECENT = """
 SELECT n.name, p.key, jsonb_typeof(p.value), count(*)
 FROM (SELECT name_id, properties FROM usage_event ORDER BY id DESC LIMIT %s) AS e
-JOIN usage_eventname AS n ON n.id = e.name_id, jsonb_each(e.properties) AS p
-WHERE jsonb_typeof(p.value) IN ('string', 'number', 'boolean')
-GROUP BY 1, 2, 3 ORDER BY 1, 2, 4
+JOIN usage_eventname AS n ON n.id = e.name_id
+LEFT JOIN jsonb_each(e.properties) AS p ON jsonb_typeof(p.value) IN ('string', 'number', 'boolean')
+GROUP BY 1, 2, 3 ORDER BY 1, 2, 4 DESC, 3
 """
 
 
@@ -97,11 +97,13 @@ def event_names() -> Mapping[str, int]:
     return dict(EventName.objects.values_list("name", "pk"))
 
 
-def recent_properties() -> dict[str, dict[str, Kind]]:
-    """For each event the properties that the newest events had, with the kind that most of them were."""
-    found: dict[str, dict[str, Kind]] = {}
+def recent_properties() -> dict[str, dict[str, tuple[Kind, ...]]]:
+    """For each event among the newest the properties that it had, with their kinds, what most of them were first."""
+    found: dict[str, dict[str, tuple[Kind, ...]]] = {}
     with connection.cursor() as cursor:
         cursor.execute(_RECENT, [RECENT])
         for event, name, kind, _ in cursor.fetchall():
-            found.setdefault(event, {})[name] = _KINDS[kind]
+            mine = found.setdefault(event, {})
+            if name is not None:
+                mine[name] = (*mine.get(name, ()), _KINDS[kind])
     return found

@@ -176,6 +176,9 @@ class Field:
         return self.kind in (Kind.TEXT, Kind.LINK)
 
 
+Properties = Mapping[str, Mapping[str, tuple[Kind, ...]]]
+
+
 @dataclass(frozen=True)
 class EventSource:
     """Where events are found, declared by the app that keeps them.
@@ -183,7 +186,8 @@ class EventSource:
     `names` gives the events there are, with the numbers under which rows hold them; `daily` the counts per local
     day (columns account, user, name, day, count), `events` each event (account, user, name, at). Of a property of an
     event, `field` gives the field of a kind (None: of any type, to ask whether there is one), `number` and `distinct`
-    the expressions that are summed up and told apart. `properties` names the properties seen lately, with their kinds.
+    the expressions that are summed up and told apart. `properties` names the events seen lately with their
+    properties and the kinds of those, the usual one first.
     `windows` gives the lengths in days for which the sums up to a day are kept, `recent` those sums (columns account,
     name, count, users, active_days; no row where nothing happened). For the lengths in `compared` it has them, while
     they are kept, up to the day before the window, too. `first` gives the first day ever (account, name, day).
@@ -195,7 +199,7 @@ class EventSource:
     field: Callable[[str, Kind | None], Field]
     number: Callable[[str], Combinable]
     distinct: Callable[[str], Combinable]
-    properties: Callable[[], Mapping[str, Mapping[str, Kind]]]
+    properties: Callable[[], Properties]
     windows: Callable[[dt.date], Collection[int]]
     recent: Callable[[dt.date, int], QuerySet[Any]]
     compared: Collection[int]
@@ -261,6 +265,11 @@ class Vocabulary(Mapping[str, Field]):
     def event_names(self) -> Mapping[str, int]:
         """The events there are, with their numbers; read when a rule first names one."""
         return self._source.names() if self._source else {}
+
+    @cached_property
+    def event_properties(self) -> Properties:
+        """What events had lately (`EventSource.properties`); read when it is first asked for."""
+        return self._source.properties() if self._source else {}
 
     def event_windows(self, today: dt.date) -> Collection[int]:
         """The lengths in days for which the sums up to this day are kept; asked for once."""

@@ -52,13 +52,13 @@ class FieldsView(ApiView):
 
 def _events(found: Vocabulary) -> list[dict[str, Any]]:
     """Every event by name, with the properties seen lately and the kind that most of their values had."""
-    properties = found.events.properties()
+    properties = found.event_properties
     return [
         {
             "event": name,
             "properties": [
-                {"field": f"event.properties.{key}", "kind": kind.value}
-                for key, kind in properties.get(name, {}).items()
+                {"field": f"event.properties.{key}", "kind": kinds[0].value}
+                for key, kinds in properties.get(name, {}).items()
             ],
         }
         for name in sorted(found.event_names)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from accounts.fields.values import Between
-from segments.rules.events import COUNTS, write_measure
+from segments.rules.events import COUNTS, holds_at, write_measure
 from segments.rules.nodes import Happened, Node, to_json
 
 _HAPPENED = ("first_time_in", "restarted", "increased_by")
@@ -77,6 +77,15 @@ def verdict_of(node: Happened) -> bool | None:
     if room.and_also(most).empty:
         return False
     return True if room.and_also(most) == most else None
+
+
+def of_nothing(node: Happened) -> bool:
+    """Whether a condition holds where no event can ever meet its filter."""
+    if node.op.key == "never":
+        return True
+    if not node.op.measured or node.value is None or node.op.shape == "percent":
+        return False  # what did not happen is no turn, and no change
+    return holds_at(node.op.key, node.value, node.measure.of_nothing)
 
 
 def contradictions(nodes: Iterable[Node]) -> list[Sequence[Happened]]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from collections.abc import Sequence as Several
 from dataclasses import dataclass, field
 
 from accounts.fields import Owner, Subject
+from accounts.fields.properties import OF_ANY_KIND
 from segments.rules.describe import Words
-from segments.rules.event_lint import contradictions, cover, verdict_of
-from segments.rules.nodes import Condition, Group, Happened, InSegment, Node, Quantified, fingerprint
+from segments.rules.event_lint import contradictions, cover, of_nothing, verdict_of
+from segments.rules.nodes import Condition, Group, Happened, InSegment, Node, Quantified, Sequence, fingerprint
 from segments.rules.ranges import can_hold
 
 
@@ -82,6 +84,8 @@ class _Linter:
             return self.quantified(node)
         if isinstance(node, Happened):
             return self.happened(node)
+        if isinstance(node, Sequence):
+            return self.followed(node)
         if not isinstance(node, Group):
             return None
         below = [self.verdict(child, inside=inside) for child in node.rules]
@@ -92,12 +96,31 @@ class _Linter:
         return some if node.match == "any" or some is None else not some
 
     def happened(self, node: Happened) -> bool | None:
-        """A condition on one event: a count is a whole number from 0."""
-        verdict = verdict_of(node)
+        """A condition on one event: a count is a whole number from 0; of events that cannot be there is none."""
+        unmet = self.impossible(node.where)
+        verdict = of_nothing(node) if unmet else verdict_of(node)
         if verdict is not None:
-            code, why = ("always-true", "always holds") if verdict else ("never-true", "can never hold")
-            self.note(node, code, f"“{self.said(node)}” {why}: a count is a whole number from 0.")
+            code, says = ("always-true", "always holds") if verdict else ("never-true", "can never hold")
+            why = "no event can meet its filter" if unmet else "a count is a whole number from 0"
+            self.note(node, code, f"“{self.said(node)}” {says}: {why}.")
         return verdict
+
+    def followed(self, node: Sequence) -> bool | None:
+        """One event after another: without a first one it never holds, without a second one nothing ever follows."""
+        first, second = (self.impossible(step.where) for step in (node.first, node.second))
+        if not first and not (second and node.op.key == "then"):
+            return None
+        self.note(node, "never-true", f"“{self.said(node)}” can never hold: no event can meet its filter.")
+        return False
+
+    def impossible(self, where: Group | None) -> bool:
+        """Whether no event can meet a filter; one that every event meets is remarked on."""
+        if where is None:
+            return False
+        verdict = self.verdict(where, inside=True)
+        if verdict is True:
+            self.note(where, "always-true", "Every event meets this filter, whatever its properties.")
+        return verdict is False
 
     def quantified(self, node: Quantified) -> bool | None:
         """A group about rows: a user who cannot exist is never found, and never stands in the way of "no user"."""
@@ -108,7 +131,7 @@ class _Linter:
         self.note(node, "always-true" if verdict else "never-true", f"{self.said(node)}: nobody can meet this.")
         return verdict
 
-    def every(self, group: Group, below: Sequence[bool | None], *, inside: bool) -> bool | None:
+    def every(self, group: Group, below: Several[bool | None], *, inside: bool) -> bool | None:
         """All of the parts, those of groups of "all" inside counted as its own."""
         if False in below:
             return False
@@ -117,10 +140,10 @@ class _Linter:
             if opposed(one, other):
                 self.note(group, "never-true", f"“{self.said(one)}” and “{self.said(other)}” cannot both hold.")
                 return False
-        for name, conditions in self.by_field(parts, inside=inside).items():
+        for conditions in self.by_field(parts, inside=inside):
             if not can_hold(conditions, self.today):
                 listed = "; ".join(self.said(one) for one in conditions)
-                self.note(group, "never-true", f"No value of {name} meets all of this: {listed}.")
+                self.note(group, "never-true", f"No value of {conditions[0].field.label} meets all of this: {listed}.")
                 return False
         for alike in contradictions(parts):
             together = "; ".join(self.said(one) for one in alike)
@@ -128,7 +151,7 @@ class _Linter:
             return False
         return True if below and all(item is True for item in below) else None
 
-    def some(self, group: Group, below: Sequence[bool | None]) -> bool | None:
+    def some(self, group: Group, below: Several[bool | None]) -> bool | None:
         """At least one of the parts."""
         if True in below:
             return True
@@ -148,13 +171,20 @@ class _Linter:
                 self.note(child, "twice", f"“{self.said(child)}” stands here twice.")
             seen.add(mark)
 
-    def by_field(self, parts: Iterable[Node], *, inside: bool) -> dict[str, list[Condition]]:
-        """Conditions that are about the same value of the same row, those of one field together."""
-        found: dict[str, list[Condition]] = defaultdict(list)
+    def by_field(self, parts: Iterable[Node], *, inside: bool) -> list[list[Condition]]:
+        """Conditions that are about the same value of the same row, those of one field together. What is asked of a
+        property of an event as a text and as a number is asked of two values; whether it is there, of either."""
+        found: dict[tuple[str, str], list[Condition]] = defaultdict(list)
+        there: dict[str, list[Condition]] = defaultdict(list)
         for part in parts:
-            if isinstance(part, Condition) and (inside or part.field.owner in self.one):
-                found[part.field.label].append(part)
-        return {name: listed for name, listed in found.items() if len(listed) > 1}
+            if not isinstance(part, Condition) or not (inside or part.field.owner in self.one):
+                continue
+            if part.field.owner is Owner.EVENT and part.op.key in OF_ANY_KIND:
+                there[part.field.key].append(part)
+            else:
+                found[part.field.key, part.field.kind].append(part)
+        together = [listed + there.get(key, []) for (key, _), listed in found.items()]
+        return [listed for listed in together if len(listed) > 1]
 
     def said(self, node: Node) -> str:
         """A node in words, at the beginning of a sentence."""
@@ -170,5 +200,5 @@ def _joined(group: Group) -> Iterable[Node]:
             yield child
 
 
-def _pairs(nodes: Sequence[Node]) -> Iterable[tuple[Node, Node]]:
+def _pairs(nodes: Several[Node]) -> Iterable[tuple[Node, Node]]:
     return ((one, other) for place, one in enumerate(nodes) for other in nodes[place + 1 :])

@@ -159,7 +159,30 @@ def furnished(db: None) -> None:
     furnish()
 
 
+def of(name: str, op: str, value: Any = None) -> dict[str, Any]:
+    return {"field": f"event.properties.{name}", "op": op} | ({} if value is None else {"value": value})
+
+
+def after(op: str, *wheres: Any) -> dict[str, Any]:
+    """One export after another."""
+    steps = [{"event": "Export"} | ({"where": rule(*where)} if where else {}) for where in wheres]
+    return {"sequence": steps, "op": op, "within": days(7), "window": {"last": 30, "unit": "day"}}
+
+
+UNMET = [of("pages", "at_least", 9), of("pages", "at_most", 5)]
+NO_EVENT = {"where": rule(*UNMET)}
 EVENTS_NEVER = [
+    [export("at_least", 1, **NO_EVENT)],
+    [export("more_than", 0, {"sum": "properties.pages"}, **NO_EVENT)],
+    [export("at_most", 3, {"avg": "properties.pages"}, **NO_EVENT)],
+    [export("stopped", **NO_EVENT)],
+    [export("decreased_by", {"percent": 10}, **NO_EVENT)],
+    [export("at_least", 1, where=rule(of("kind", "is", "a"), of("kind", "is_not_set")))],
+    [export("at_least", 1, where=rule(of("pages", "is_not_set"), of("pages", "at_least", 1)))],
+    [users("any", export("at_least", 1, **NO_EVENT))],
+    [after("then", UNMET, [])],
+    [after("then", [], UNMET)],
+    [after("not_then", UNMET, [])],
     [export("less_than", 0)],
     [export("exactly", 1.5)],
     [export("between", [0.2, 0.8], "users")],
@@ -176,6 +199,10 @@ EVENTS_NEVER = [
     [users("any", export("never"), export("at_least", 1))],
 ]
 EVENTS_SOUND = [
+    [export("at_least", 1, where=rule(of("kind", "any_of", ["5"]), of("kind", "any_of", [6]), match="any"))],
+    [export("at_least", 1, where=rule(of("kind", "is_not", "5"), of("kind", "at_least", 6)))],
+    [export("at_least", 1, where=rule(of("kind", "is_not", "5"), of("kind", "is_set")))],
+    [after("then", [of("kind", "is", "a")], [of("kind", "is", "b")])],
     [export("at_least", 0, {"sum": "properties.pages"})],
     [export("less_than", 0, {"sum": "properties.pages"})],
     [export("at_least", 30, "days")],
@@ -191,6 +218,8 @@ EVENTS_SOUND = [
 ]
 EVENTS_ALWAYS = [
     rule(export("at_least", 0)),
+    rule(export("never", **NO_EVENT)),
+    rule(export("at_most", 5, {"sum": "properties.pages"}, **NO_EVENT)),
     rule(export("at_most", 30, "days")),
     rule(export("less_than", 0), match="none"),
     rule(export("never"), export("at_least", 1), match="any"),
@@ -216,6 +245,15 @@ def test_nothing_is_said_about_events_that_can_be(exports: None, conditions: lis
 @pytest.mark.parametrize("tree", EVENTS_ALWAYS)
 def test_events_that_always_hold_are_found(exports: None, tree: dict[str, Any]) -> None:
     assert ("", "always-true") in codes(tree)
+
+
+def test_a_filter_is_looked_at_as_any_other_group(exports: None) -> None:
+    twice = export("at_least", 1, where=rule(of("kind", "is", "a"), of("kind", "is", "a")))
+    everything = export("at_least", 1, where=rule(of("kind", "is", "a"), of("kind", "is_not", "a"), match="any"))
+    assert codes(rule(twice)) == [("/rules/0/where/rules/1", "twice")]
+    assert set(codes(rule(everything))) == {("/rules/0/where", "always-true")}
+    assert ("/rules/0", "never-true") in codes(rule(export("at_least", 1, **NO_EVENT), mrr("is_set"), match="any"))
+    assert ("", "never-true") not in codes(rule(after("not_then", [], UNMET)))
 
 
 @pytest.mark.parametrize("tree", [rule(export("never"), export("at_least", 1, "users"), match="any")])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from accounts.models import Account, AttributeDefinition
 from segments.editing import set_active
@@ -17,6 +18,7 @@ from segments.questions import Reader, preview
 from tests import factories
 from tests.factories import rule
 from usage.models import AccountUsage, EventName
+from usage.store import EventFact, PostgresStore
 from usage.traits.editing import save_trait
 from usage.traits.models import AccountTraits
 
@@ -181,6 +183,39 @@ def test_counts_are_fed_only_once_something_was_counted(accounts: list[Account])
     AccountUsage.objects.create(account=accounts[0], last_seen_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
     AccountTraits.objects.create(account=accounts[0], shown={"exports": 2})
     assert unfed(*counts) == [], "a count of 0 is a value where something was told"
+
+
+def test_a_property_that_the_latest_events_do_not_have_is_told(accounts: list[Account]) -> None:
+    def exported(**properties: Any) -> None:
+        fact = EventFact(str(properties), "Export", timezone.now(), accounts[0].external_id, None, properties)
+        PostgresStore().append([fact], source="test")
+
+    def asked(**more: Any) -> dict[str, Any]:
+        return {"event": "Export", "op": "at_least", "value": 1, "window": "ever"} | more
+
+    def where(name: str, op: str, value: Any = None) -> dict[str, Any]:
+        test = {"field": f"event.properties.{name}", "op": op} | ({} if value is None else {"value": value})
+        return {"event": "Export", "where": rule(test)}
+
+    EventName.objects.create(name="Export")
+    pages = asked(**where("pagez", "at_least", 5))
+    assert unfed(pages) == [], "of an event that is not among the latest nothing is known"
+    exported()
+    typo = "None of the latest events “Export” has a property “pagez”. Check how it is spelled."
+    assert unfed(pages) == [("/rules/0/where/rules/0", typo)]
+    exported(pages=5)
+    exported(pages="many", shared=True)
+    steps = {"sequence": [where("pagez", "is_set"), where("pages", "is_true")], "op": "then", "window": "ever",
+             "within": {"n": 1, "unit": "day"}}  # fmt: skip
+    kind = "In the latest events “Export” the property “pages” is a number or a text, and not yes or no as here."
+    assert unfed(pages, asked(measure={"sum": "properties.pagez"}), steps) == [
+        ("/rules/0/where/rules/0", typo),
+        ("/rules/1", typo),
+        ("/rules/2/sequence/0/where/rules/0", typo),
+        ("/rules/2/sequence/1/where/rules/0", kind),
+    ]
+    sound = [where("pages", "at_least", 5), where("pages", "is_not", "a"), where("shared", "is_true")]
+    assert unfed(*(asked(**one) for one in sound), asked(measure={"distinct": "properties.shared"})) == []
 
 
 def test_a_field_is_not_called_empty_where_there_is_no_account_yet(db: None) -> None:
