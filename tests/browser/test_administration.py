@@ -17,8 +17,7 @@ from accounts.privacy.exporting import request_export
 from csbox.pipeline import look_at_feeds, refresh_everything
 from segments.models import RefreshRun
 from tests import factories
-from tests.browser.conftest import NARROW, WIDE
-from tests.browser.test_quality import findings
+from tests.browser.judging import findings, walked
 from tests.feeds.conftest import HOUR, store
 
 if TYPE_CHECKING:
@@ -45,12 +44,7 @@ def busy(site: str, settings: Any, tmp_path: Path) -> EndUser:
     return people[2]
 
 
-@pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", NARROW)], ids=["light wide", "dark narrow"])
-def test_no_state_has_a_finding(
-    context_for: Callable[..., BrowserContext], busy: EndUser, trouble: list[str], scheme: str, size: dict[str, int]
-) -> None:
-    page = context_for("admin", viewport=size, color_scheme=scheme).new_page()
-    wrong = {}
+def test_no_state_has_a_finding(context_for: Callable[..., BrowserContext], busy: EndUser, trouble: list[str]) -> None:
     addresses = {
         "privacy": "/privacy/?q=person",
         "nobody": "/privacy/?q=zenith",
@@ -58,12 +52,7 @@ def test_no_state_has_a_finding(
         "feeds": "/feeds/",
         "segments": "/segments/",
     }
-    for name, address in addresses.items():
-        page.goto(address)
-        if found := findings(page):
-            wrong[name] = found
-        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], name
-    assert not wrong
+    assert walked(context_for("admin").new_page(), addresses) == {}
     assert trouble == []
 
 

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from alerts.models import AlertReplay, AlertRule
 from alerts.replaying.running import work
 from tests.browser.conftest import until
-from tests.browser.test_quality import WIDTHS, findings
+from tests.browser.judging import WIDTHS, findings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

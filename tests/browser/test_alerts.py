@@ -15,7 +15,7 @@ from core.clock import moment
 from segments.refresh import refresh_due
 from tests import factories
 from tests.browser.conftest import notice, until
-from tests.browser.test_quality import WIDTHS, findings
+from tests.browser.judging import WIDTHS, findings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

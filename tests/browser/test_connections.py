@@ -11,8 +11,8 @@ from accounts.models import Account, TeamMember
 from integrations.connections.running import request_run, run_due
 from integrations.models import Connection, ConnectionRun
 from tests import factories
-from tests.browser.conftest import NARROW, WIDE, notice
-from tests.browser.test_quality import WIDTHS, findings
+from tests.browser.conftest import notice
+from tests.browser.judging import findings, walked
 from tests.connections.standin import StandIn, serving
 from tests.connections.stripe_side import KEY, customer, subscription
 
@@ -76,9 +76,8 @@ def test_from_connecting_to_disconnecting_by_keyboard(admin: Page, standin: Stan
     assert not Connection.objects.exists() and trouble == []
 
 
-@pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", NARROW)], ids=["light 1440", "dark 390"])
 def test_no_page_has_a_finding_or_leaves_the_screen(
-    context_for: Callable[..., BrowserContext], standin: StandIn, scheme: str, size: dict[str, int]
+    context_for: Callable[..., BrowserContext], standin: StandIn
 ) -> None:
     from integrations.connections.editing import connect
 
@@ -88,20 +87,11 @@ def test_no_page_has_a_finding_or_leaves_the_screen(
     ConnectionRun.objects.update(problem_count=1, problems=["Alpha: country: The text is 300 characters long."])
     good.runs.create(state="failed", error="Stripe failed (500).", cursor={"after": ["cus_1"]})
     bad = connect(kind="hubspot", name="CRM", credential="pat-wrong-0001")
-    page = context_for(viewport=size, color_scheme=scheme).new_page()
-    wrong: dict[str, Any] = {}
-    for name, address in {
+    addresses = {
         "list": "/connections/", "good": f"/connections/{good.pk}/", "bad": f"/connections/{bad.pk}/",
         "mapping": f"/connections/{good.pk}/edit/", "mapping of HubSpot": f"/connections/{bad.pk}/edit/",
-    }.items():  # fmt: skip
-        page.goto(address)
-        if found := findings(page):
-            wrong[name] = found
-        for width in WIDTHS if size == WIDE and scheme == "light" else ():
-            page.set_viewport_size({"width": width, "height": 900})
-            if page.evaluate("document.documentElement.scrollWidth") > width:
-                wrong[f"{name} at {width}"] = "wider than the screen"
-    assert not wrong
+    }  # fmt: skip
+    assert walked(context_for().new_page(), addresses) == {}
 
 
 def test_it_works_without_scripts(context_for: Callable[..., BrowserContext], standin: StandIn) -> None:

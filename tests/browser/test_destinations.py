@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import pytest
+from typing import TYPE_CHECKING
 
 from accounts.models import TeamMember
 from integrations.destinations import outgoing
 from integrations.destinations.editing import add_item, make_destination, pause
 from segments.models import Segment
 from tests import factories
-from tests.browser.conftest import NARROW, WIDE, notice
-from tests.browser.test_quality import WIDTHS, findings
+from tests.browser.conftest import notice
+from tests.browser.judging import findings, walked
 from tests.destinations.conftest import _server, endpoint
 from tests.destinations.endpoint import Endpoint
 
@@ -51,9 +48,8 @@ def test_from_adding_to_sending_by_keyboard(
     assert len(endpoint.got) == 5 and page.get_by_text("Up to date").is_visible()
 
 
-@pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", NARROW)], ids=["light 1440", "dark 390"])
 def test_no_page_has_a_finding_or_leaves_the_screen(
-    context_for: Callable[..., BrowserContext], site: str, endpoint: Endpoint, scheme: str, size: dict[str, int]
+    context_for: Callable[..., BrowserContext], site: str, endpoint: Endpoint
 ) -> None:
     factories.member(TeamMember.Access.ADMIN)
     off, _ = make_destination(kind="webhook", name="Old hook", address=f"{endpoint.url}/old")
@@ -67,20 +63,10 @@ def test_no_page_has_a_finding_or_leaves_the_screen(
     outgoing.run(20)
     paused, _ = make_destination(kind="webhook", name="Paused", address=f"{endpoint.url}/hook")
     pause(paused)
-    page = context_for(TeamMember.Access.ADMIN, viewport=size, color_scheme=scheme).new_page()
-    wrong: dict[str, Any] = {}
-    for name, address in {
+    page = context_for(TeamMember.Access.ADMIN).new_page()
+    addresses = {
         "list": "/destinations/", "off": f"/destinations/{off.pk}/", "quiet": f"/destinations/{quiet.pk}/",
         "paused": f"/destinations/{paused.pk}/", "settings": f"/destinations/{quiet.pk}/edit/",
         "new": "/destinations/new/?kind=track",
-    }.items():  # fmt: skip
-        page.goto(address)
-        if SHOTS:
-            page.screenshot(path=Path(SHOTS) / f"{name}-{size['width']}.png", full_page=True)
-        if found := findings(page):
-            wrong[name] = found
-        for width in WIDTHS if size == WIDE and scheme == "light" else ():
-            page.set_viewport_size({"width": width, "height": 900})
-            if page.evaluate("document.documentElement.scrollWidth") > width:
-                wrong[f"{name} at {width}"] = "wider than the screen"
-    assert not wrong
+    }  # fmt: skip
+    assert walked(page, addresses) == {}

@@ -11,7 +11,7 @@ from health.refresh import refresh_health
 from health.stock import ONBOARDING
 from segments.models import Segment
 from tests.browser.conftest import WIDE, focused, notice, until
-from tests.browser.test_quality import WIDTHS, findings
+from tests.browser.judging import WIDTHS, findings
 from tests.health.test_scores import BOTH
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from health.models import HealthConfig
 from health.refresh import refresh_health
 from health.stock import DEFAULT
 from tests.browser.conftest import until
-from tests.browser.test_quality import findings
+from tests.browser.judging import findings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

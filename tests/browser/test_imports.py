@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,8 @@ import pytest
 from accounts.models import Account
 from integrations.imports import running
 from integrations.models import Import, ScheduledImport
-from tests.browser.conftest import NARROW, WIDE, until
-from tests.browser.test_quality import findings
+from tests.browser.conftest import until
+from tests.browser.judging import judged
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -33,17 +32,9 @@ def file(tmp_path: Path, settings: Any) -> Path:
 
 
 def look(page: Page, name: str, wrong: dict[str, list[str]]) -> None:
-    """What axe finds and what leaves the page, wide and light, narrow and dark; a picture where somebody wants one."""
-    for scheme, size in (("dark", NARROW), ("light", WIDE)):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        page.set_viewport_size(size)  # type: ignore[arg-type]
-        if found := findings(page):
-            wrong[f"{name} {scheme}"] = found
-        reach, width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-        if reach > width:
-            wrong[f"{name} overflows"] = [f"{reach} of {width}"]
-        if folder := os.environ.get("CSBOX_PICTURES"):
-            page.screenshot(path=f"{folder}/imports-{name}-{width}.png", full_page=True)
+    """Keep what is wrong with the page that is open."""
+    if found := judged(page):
+        wrong[name] = found
 
 
 def look_at_lists(page: Page, wrong: dict[str, list[str]]) -> None:

@@ -11,7 +11,7 @@ from alerts.playbooks.editing import save_playbook
 from alerts.work.doing import add_task
 from core.clock import moment
 from tests.browser.conftest import focused, notice, until
-from tests.browser.test_quality import findings
+from tests.browser.judging import findings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

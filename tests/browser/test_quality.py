@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from accounts.models import Account, AttributeDefinition, EndUser, TeamMember
 from health.editing import save_config
@@ -12,12 +12,12 @@ from health.refresh import refresh_health
 from health.stock import DEFAULT
 from segments.models import Segment
 from tests import factories
-from tests.browser.conftest import NARROW, WIDE, until
+from tests.browser.conftest import WIDE, until
+from tests.browser.judging import SETTLED, findings, walked
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 REFUSED = (
     "alert rule new",
     "milestone new",
@@ -34,13 +34,6 @@ REFUSED = (
     "health back-test",
 )
 CSM_STATUS = {"missing": 404} | dict.fromkeys(REFUSED, 403)
-SETTLED = "!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling, [aria-busy=true]')"
-TALL = 8_000
-CHANGED_BY_DARK_AND_NARROW = {
-    "type": "rule",
-    "values": ["color-contrast", "target-size", "scrollable-region-focusable", "link-in-text-block"],
-}
-WIDTHS = (1920, 1440, 1200, 1024, 960, 768, 600, 480, 390, 320)
 PAGES = {
     "accounts": "/accounts/",
     "accounts filtered": "/accounts/?segment=growth-plan&sort=renews_on"
@@ -158,47 +151,13 @@ _WITHOUT_SCRIPTS = """() => {
 }"""
 
 
-def findings(page: Page, only: dict[str, Any] | None = None) -> list[str]:
-    """What axe says of the page as it stands."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(Axe().axe_script)
-    # Of what is in order nothing is told: to name every node of it takes longer than to judge it.
-    options = {"runOnly": only or {"type": "tag", "values": TAGS}, "resultTypes": ["violations"]}
-    return [
-        f"{item['id']} ({item['impact']}): {'; '.join(str(node['target']) for node in item['nodes'][:3])}"
-        for item in page.evaluate("options => axe.run(options)", options)["violations"]
-    ]
-
-
 def test_no_page_has_a_finding_leaves_its_width_or_loads_from_elsewhere(
     context_for: Callable[..., BrowserContext], trouble: list[str], site: str
 ) -> None:
     page = context_for(viewport=WIDE, color_scheme="light").new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    wrong, wide = {}, []
-    for name, address in addresses().items():
-        page.set_viewport_size(WIDE)  # type: ignore[arg-type]
-        page.emulate_media(color_scheme="light")
-        page.goto(address)
-        until(page, SETTLED)
-        if found := findings(page):
-            wrong[name] = found
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 900})
-            reach = page.evaluate("document.documentElement.scrollWidth")
-            if reach > width:
-                wide.append(f"{name} at {width}: {reach}")
-        # As tall as the longest page, so that everything is judged, and nothing for lying under a bar that sticks to
-        # the bottom and would be scrolled away from it.
-        page.set_viewport_size({"width": NARROW["width"], "height": TALL})
-        page.emulate_media(color_scheme="dark")
-        if found := findings(page, CHANGED_BY_DARK_AND_NARROW):
-            wrong[f"{name}, dark and narrow"] = found
-    assert not wrong
-    assert not wide
+    assert walked(page, addresses()) == {}
     assert asked and all(url.startswith(site) or url.startswith("data:") for url in asked)
     assert [line for line in trouble if "404" not in line] == []
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from accounts.models import Account
 from segments.models import Segment
 from tests.browser.conftest import until
+from tests.browser.judging import findings
 from tests.browser.test_builder import counted
-from tests.browser.test_quality import findings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

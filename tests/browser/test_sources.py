@@ -13,8 +13,8 @@ from playwright.sync_api import Route, expect
 
 from integrations.models import Message, Source
 from integrations.tracking import keys
-from tests.browser.conftest import NARROW, WIDE, focused, until
-from tests.browser.test_quality import WIDTHS, findings
+from tests.browser.conftest import focused, until
+from tests.browser.judging import walked
 from tests.ingest.conftest import KEY, basic, batch, group, identify, track
 
 if TYPE_CHECKING:
@@ -89,24 +89,13 @@ def test_the_debugger_is_narrowed_by_keyboard(page: Page, source: Source) -> Non
     assert "No event" in page.locator("#message-list").inner_text()
 
 
-@pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", NARROW)], ids=["light 1440", "dark 390"])
 def test_no_page_of_sources_has_a_finding(
-    context_for: Callable[..., BrowserContext], source: Source, trouble: list[str], scheme: str, size: dict[str, int]
+    context_for: Callable[..., BrowserContext], source: Source, trouble: list[str]
 ) -> None:
-    page = context_for(viewport=size, color_scheme=scheme).new_page()
+    page = context_for().new_page()
     newest = Message.objects.order_by("-id")[0].pk
     addresses = [
         "/sources/", "/sources/new/", f"/sources/{source.pk}/", f"/sources/debugger/?pause=1&message={newest}",
         "/sources/debugger/?pause=1&q=zenith",
     ]  # fmt: skip
-    wrong = {}
-    for address in addresses:
-        page.goto(address)
-        if found := findings(page):
-            wrong[address] = found
-        for width in WIDTHS if (scheme, size) == ("light", WIDE) else ():
-            page.set_viewport_size({"width": width, "height": 900})
-            if (reach := page.evaluate("document.documentElement.scrollWidth")) > width:
-                wrong[f"{address} at {width}"] = [str(reach)]
-        page.set_viewport_size(size)
-    assert not wrong and not trouble
+    assert walked(page, {address: address for address in addresses}) == {} and not trouble
