@@ -57,6 +57,13 @@ def questions() -> dict[str, dict[str, Any]]:
         "typical, down by half": typical | {"op": "decreased_by", "value": {"percent": 50}},
         "typical, stopped": {"event": "Report Exported", "op": "stopped", "window": month},
         "typical, first time": {"event": "Report Exported", "op": "first_time_in", "window": month},
+        # Windows whose counts are not kept: added up from the daily usage.
+        "typical, 14 days": typical | {"window": {"last": 14, "unit": "day"}},
+        "typical, 45 days": typical | {"window": {"last": 45, "unit": "day"}},
+        "typical, a month": typical | {"window": {"last": 1, "unit": "month"}},
+        "typical, 60 to 30 days ago": typical | {"window": {"between": [60, 30], "unit": "day"}},
+        "typical, since it went live": typical | {"window": {"since": "account.custom.go_live"}},
+        "typical, ever": typical | {"window": "ever"},
         "rare, at least 3 times": typical | {"event": "Key Rotated"},
         "hot, at least 3 times": typical | {"event": "Page Viewed"},
         "a user 3 times": {"users": "any", "where": who},
@@ -94,7 +101,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     rows = fill(asked.accounts, asked.seed)
     reader, effort = Reader.now(), Effort()
     found = {name: _one(reader, effort, node, asked.rounds) for name, node in questions().items()}
-    over = [name for name, item in found.items() if name.startswith("typical, at") and item["processor_ms"] > GOAL_MS]
+    over = [name for name, item in found.items() if name.startswith("typical") and item["elapsed_ms"] > GOAL_MS]
     return {"rows": rows, "goal_ms": GOAL_MS, "over_the_goal": over, "conditions": found}
 
 

@@ -68,7 +68,8 @@ def write_again(rows: dict[str, bytes]) -> None:
 
 
 def _copied_out(table: str) -> bytes:
-    with connection.cursor() as cursor, cursor.copy(f'COPY (SELECT {_columns(table)} FROM "{table}") TO STDOUT') as copy:
+    statement = f'COPY (SELECT {_columns(table)} FROM "{table}") TO STDOUT'
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
         return b"".join(bytes(part) for part in copy)
 
 
