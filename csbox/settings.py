@@ -94,6 +94,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "web.signed_out.SignedOutMiddleware",
+    "web.time_zone.TimeZoneMiddleware",
     "axes.middleware.AxesMiddleware",  # last, as its documentation asks
 ]
 
@@ -288,7 +289,7 @@ CONNECTION_RETRIES = number("CSBOX_CONNECTION_RETRIES", 3)
 
 # --- Language, time, files ------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"
-TIME_ZONE = "UTC"  # days begin where Workspace.time_zone says
+TIME_ZONE = "UTC"  # days begin where Workspace.time_zone says; pages show times as web.time_zone says
 USE_TZ = True
 USE_I18N = True
 USE_THOUSAND_SEPARATOR = True

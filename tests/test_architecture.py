@@ -110,6 +110,14 @@ def test_one_file_knows_the_queue() -> None:
     assert set(knowing) <= {"core/jobs.py"}
 
 
+def test_no_engine_reads_the_zone_of_whoever_looks() -> None:
+    """Days below `web` are the workspace's: nothing there asks Django for the zone that is active (`web.time_zone`)."""
+    asked = re.compile(r"localtime\(|localdate\(|get_current_timezone|make_aware|__date\b|TruncDate\((?!.*tzinfo)")
+    below = sources("integrations", "alerts", "health", "segments", "usage", "accounts")
+    found = [path for path in below if asked.search(path.read_text()) and "admin" not in path.parts]
+    assert not found
+
+
 def test_the_lock_names_no_address() -> None:
     """Where packages come from is the machine's business."""
     for lock in ROOT.glob("requirements*.lock"):

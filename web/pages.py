@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Func, IntegerField
+from django.db.models import Func, IntegerField, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
 from accounts.models import TeamMember
-from alerts.models import Notice
+from alerts.models import Notice, NoticeSettings
 from alerts.notifying.inbox import MOST_COUNTED, unread_number
 from core.api.access import is_administrator
 from core.clock import Moment
@@ -142,10 +142,12 @@ def shell_for(request: HttpRequest, *, whole: bool) -> Shell:
 
 
 def workspace_of(request: HttpRequest) -> Workspace:
-    """The workspace, read once a request."""
+    """The workspace, read once a request; with the reader's own time zone (`own_zone`) in the same statement."""
     found: Workspace | None = getattr(request, "workspace", None)
     if found is None:
-        found = Workspace.get()
+        own = NoticeSettings.objects.filter(member__user=request.user.pk).values("time_zone")
+        rows = Workspace.objects.annotate(own_zone=Subquery(own)) if request.user.pk else Workspace.objects.all()
+        found = rows.filter(pk=1).first() or Workspace.get()
         request.workspace = found  # type: ignore[attr-defined]
     return found
 

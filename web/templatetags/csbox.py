@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from core.clock import Moment
+from core.models import Workspace
 
 register = template.Library()
 
@@ -60,7 +61,7 @@ def money_short(value: Any, currency: str = "USD") -> SafeString | str:
 
 @register.filter
 def day(value: Any) -> SafeString | str:
-    """1 Jan 2027 in a time element."""
+    """1 Jan 2027 in a time element; of an instant the day on which it was for whoever looks."""
     found = _local_date(value)
     return (
         MISSING if found is None else format_html('<time datetime="{}">{}</time>', found.isoformat(), day_text(found))
@@ -101,25 +102,31 @@ def ago(value: Any, moment: Moment) -> SafeString | str:
         words = "just now"
     elif 0 <= seconds < 5400:
         words = f"{round(seconds / 60)} min ago"
-    elif 0 <= seconds < 86_400 and value.astimezone(moment.zone).date() == moment.today:
+    elif 0 <= seconds < 86_400 and timezone.localdate(value) == timezone.localdate(moment.now):
         words = f"{round(seconds / 3600)} h ago"
     else:
-        words = days_text((value.astimezone(moment.zone).date() - moment.today).days)
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>', value.isoformat(), instant_text(value, moment), words
-    )
+        words = days_text((timezone.localdate(value) - timezone.localdate(moment.now)).days)
+    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), instant_text(value), words)
+
+
+@register.filter
+def instant(value: dt.datetime | None) -> str:
+    """12 Nov 2026, 13:30 UTC, in the zone of whoever looks."""
+    return "" if value is None else instant_text(value)
+
+
+def instant_text(value: dt.datetime) -> str:
+    """The day, the time and the zone, which is that of whoever looks (`web.time_zone`)."""
+    local = timezone.localtime(value)
+    return f"{day_text(local.date())}, {local:%H:%M} {local.tzname()}"
 
 
 @register.simple_tag
-def instant(value: Any, moment: Moment) -> str:
-    """12 Nov 2026, 13:30 UTC, in the workspace's zone."""
-    return "" if value is None else instant_text(value, moment)
-
-
-def instant_text(value: dt.datetime, moment: Moment) -> str:
-    """The day, the time and the zone."""
-    local = value.astimezone(moment.zone)
-    return f"{day_text(local.date())}, {local:%H:%M} {local.tzname()}"
+def days_elsewhere(workspace: Workspace | None) -> str:
+    """Whose days a rule means, for those who see times in another zone than the workspace's."""
+    if not workspace or workspace.time_zone == str(timezone.get_current_timezone()):
+        return ""
+    return f" Its days are those of the workspace, in {workspace.time_zone}."
 
 
 def _local_date(value: Any, zone: dt.tzinfo | None = None) -> dt.date | None:
