@@ -179,6 +179,7 @@ AXES_ENABLED = not TESTING
 AXES_FAILURE_LIMIT = number("CSBOX_LOGIN_FAILURES", 5)
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_CALLABLE = "web.views.refused.locked_out"
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.test import Client
+from django.test import Client, override_settings
 
 from tests.web.conftest import Company
 from tests.web.reading import text
@@ -49,3 +49,13 @@ def test_a_form_that_was_not_taken_leads_back_to_its_page(client: Client, compan
     words = {"username": user.username, "password": "a long enough phrase", "next": "/segments/new/"}
     assert client.post(sent["Location"], words)["Location"] == "/segments/new/"
     assert client.post("/logout/")["Location"] == "/login/"
+
+
+@override_settings(AXES_ENABLED=True)
+def test_after_five_wrong_passwords_a_page_says_for_how_long(client: Client, company: Company) -> None:
+    words = {"username": company.csm.user.username, "password": "wrong"}
+    answers = [client.post("/login/?next=/segments/", words) for _ in range(5)]
+    assert [one.status_code for one in answers] == [200, 200, 200, 200, 429]
+    page = answers[-1].content.decode()
+    assert "Signing in is paused" in page and "Try again in 15 minutes" in page and "web/base.css" in page
+    assert 'href="/login/?next=/segments/"' in page and answers[-1]["Retry-After"] == "900"

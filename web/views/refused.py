@@ -1,6 +1,8 @@
-"""The page for a request that is refused before any view has read it: it says which of its parts is at fault."""
+"""The pages for requests that are refused before any view has read them, which say why, and how to go on."""
 
 from __future__ import annotations
+
+import datetime as dt
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
@@ -15,6 +17,21 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     context = {"status": status, "title": words[0], "why": words[1]} if words else {}
     # Without the request: what the pages' frame asks of it is just what could not be read.
     return HttpResponse(render_to_string("400.html", context), status=status)
+
+
+def locked_out(request: HttpRequest, original_response: HttpResponse | None, credentials: object) -> HttpResponse:
+    """Too many wrong passwords (429): for how long, and what whoever has forgotten theirs can do. django-axes asks."""
+    pause = dt.timedelta(hours=settings.AXES_COOLOFF_TIME)
+    why = (
+        f"{settings.AXES_FAILURE_LIMIT} wrong passwords were entered with this user name from this network address. "
+        f"Try again in {pause.seconds // 60} minutes; trying before that begins them anew. An administrator of csbox "
+        "can give you a new password."
+    )
+    context = {"status": 429, "title": "Signing in is paused", "why": why}
+    context |= {"way": request.get_full_path(), "way_label": "Back to Sign in"}
+    response = HttpResponse(render_to_string("400.html", context), status=429)
+    response["Retry-After"] = str(pause.seconds)
+    return response
 
 
 def _words(exception: Exception) -> tuple[str, str] | None:
