@@ -172,14 +172,18 @@ class AlertRuleAdmin(BackOffice):
     @admin.action(description="Switch on", permissions=["change"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet[AlertRule]) -> None:
         """Watch from now on."""
-        for rule in queryset:
-            set_rule_active(rule, True, author=request.user)
+        self._switch(request, queryset, True)
 
     @admin.action(description="Switch off", permissions=["change"])
     def switch_off(self, request: HttpRequest, queryset: QuerySet[AlertRule]) -> None:
         """Open none any more, and end those that are open."""
-        for rule in queryset:
-            set_rule_active(rule, False, author=request.user)
+        self._switch(request, queryset, False)
+
+    def _switch(self, request: HttpRequest, queryset: QuerySet[AlertRule], active: bool) -> None:
+        done = list(queryset)
+        for rule in done:
+            set_rule_active(rule, active, author=request.user)
+        self.log_deed(request, done, f"Switched {'on' if active else 'off'}.")
 
     @admin.action(description="Raise alerts now (all rules)", permissions=["change"])
     def raise_now(self, request: HttpRequest, queryset: QuerySet[AlertRule]) -> None:

@@ -129,7 +129,9 @@ class HealthConfigAdmin(BackOffice):
     @admin.action(description="Ask first", permissions=["change"])
     def move_first(self, request: HttpRequest, queryset: QuerySet[HealthConfig]) -> None:
         """Put the selected configs before all others."""
-        reorder_configs(list(queryset.values_list("pk", flat=True)))
+        chosen = list(queryset)
+        reorder_configs([config.pk for config in chosen])
+        self.log_deed(request, chosen, "Moved to the top.")
         self.message_user(request, "Moved to the top.")
 
 

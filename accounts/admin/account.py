@@ -176,7 +176,8 @@ class AccountAdmin(FactAdmin):
     @admin.action(description="Assign CSM or another part", permissions=["change"])
     def assign(self, request: HttpRequest, queryset: QuerySet[Account]) -> HttpResponse | None:
         """Ask whom, then record it for every selected account."""
-        ids = list(queryset.order_by("pk").values_list("external_id", flat=True)[: MOST_ASSIGNED + 1])
+        chosen = _named(queryset)[: MOST_ASSIGNED + 1]
+        ids = [account.external_id for account in chosen]
         if len(ids) > MOST_ASSIGNED:
             self.message_user(request, f"At most {MOST_ASSIGNED:,} accounts are assigned at once.", messages.ERROR)
             return None
@@ -197,6 +198,7 @@ class AccountAdmin(FactAdmin):
         who = member.name if member else "nobody"
         noun = "account" if len(ids) == 1 else "accounts"
         changed = len(outcome.created) if member else len(outcome.updated)
+        self.log_deed(request, chosen, f"Assigned to {who} as {role.name}.")
         self.message_user(request, f"Assigned {len(ids)} {noun} to {who} as {role.name}; {changed} changed.")
         return None
 
@@ -210,11 +212,22 @@ class AccountAdmin(FactAdmin):
     @admin.action(description="Archive", permissions=["change"])
     def archive(self, request: HttpRequest, queryset: QuerySet[Account]) -> None:
         """Take accounts out of every list and segment; their history stays."""
-        done = archive(queryset.filter(archived_at=None), source=source_of(request), at=timezone.now())
+        live = queryset.filter(archived_at=None)
+        chosen = list(_named(live))
+        done = archive(live, source=source_of(request), at=timezone.now())
+        self.log_deed(request, chosen, "Archived.")
         self.message_user(request, f"Archived {done} account{'s' if done != 1 else ''}.")
 
     @admin.action(description="Bring back from the archive", permissions=["change"])
     def bring_back(self, request: HttpRequest, queryset: QuerySet[Account]) -> None:
         """Make archived accounts live again."""
-        done = archive(queryset.exclude(archived_at=None), source=source_of(request), at=None)
+        archived = queryset.exclude(archived_at=None)
+        chosen = list(_named(archived))
+        done = archive(archived, source=source_of(request), at=None)
+        self.log_deed(request, chosen, "Brought back from the archive.")
         self.message_user(request, f"Brought back {done} account{'s' if done != 1 else ''}.")
+
+
+def _named(accounts: QuerySet[Account]) -> QuerySet[Account]:
+    """Only what their history needs of them."""
+    return accounts.order_by("pk").prefetch_related(None).select_related(None).only("external_id", "name")

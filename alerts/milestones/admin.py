@@ -99,14 +99,18 @@ class MilestoneAdmin(BackOffice):
     @admin.action(description="Switch on", permissions=["change"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet[Milestone]) -> None:
         """Look at accounts from now on."""
-        for milestone in queryset:
-            set_milestone_active(milestone, True)
+        self._switch(request, queryset, True)
 
     @admin.action(description="Switch off", permissions=["change"])
     def switch_off(self, request: HttpRequest, queryset: QuerySet[Milestone]) -> None:
         """Leave accounts as they are."""
-        for milestone in queryset:
-            set_milestone_active(milestone, False)
+        self._switch(request, queryset, False)
+
+    def _switch(self, request: HttpRequest, queryset: QuerySet[Milestone], active: bool) -> None:
+        done = list(queryset)
+        for milestone in done:
+            set_milestone_active(milestone, active)
+        self.log_deed(request, done, f"Switched {'on' if active else 'off'}.")
 
 
 @admin.register(MilestoneVersion)

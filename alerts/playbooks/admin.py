@@ -94,14 +94,18 @@ class PlaybookAdmin(BackOffice):
     @admin.action(description="Switch on", permissions=["change"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet[Playbook]) -> None:
         """Accounts come in from now on, and who is in it goes on."""
-        for playbook in queryset:
-            set_playbook_active(playbook, True)
+        self._switch(request, queryset, True)
 
     @admin.action(description="Switch off", permissions=["change"])
     def switch_off(self, request: HttpRequest, queryset: QuerySet[Playbook]) -> None:
         """Nobody comes in, and who is in it stands still."""
-        for playbook in queryset:
-            set_playbook_active(playbook, False)
+        self._switch(request, queryset, False)
+
+    def _switch(self, request: HttpRequest, queryset: QuerySet[Playbook], active: bool) -> None:
+        done = list(queryset)
+        for playbook in done:
+            set_playbook_active(playbook, active)
+        self.log_deed(request, done, f"Switched {'on' if active else 'off'}.")
 
 
 @admin.register(PlaybookVersion)

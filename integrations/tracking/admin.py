@@ -70,18 +70,23 @@ class SourceAdmin(BackOffice):
         for source in queryset:
             key = rotate_key(source, overlap=OVERLAP)
             self.message_user(request, SHOWN.format(name=source.name, key=key), messages.WARNING)
+            self.log_deed(request, [source], "Key replaced.")
 
     @admin.action(description="Disable", permissions=["change"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
         """Refuse their messages."""
-        for source in queryset:
-            set_disabled(source, True)
+        self._disable(request, queryset, True)
 
     @admin.action(description="Enable", permissions=["change"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
         """Take their messages again."""
-        for source in queryset:
-            set_disabled(source, False)
+        self._disable(request, queryset, False)
+
+    def _disable(self, request: HttpRequest, queryset: QuerySet[Source], disabled: bool) -> None:
+        done = list(queryset)
+        for source in done:
+            set_disabled(source, disabled)
+        self.log_deed(request, done, "Disabled." if disabled else "Enabled.")
 
 
 @admin.register(WriteKey)

@@ -159,11 +159,19 @@ class SegmentAdmin(BackOffice):
 
     @admin.action(description="Clone", permissions=["add"])
     def clone(self, request: HttpRequest, queryset: QuerySet[Segment]) -> HttpResponse | None:
-        """A hidden copy under each; a single one opens for editing."""
-        made = [clone_segment(segment, author=request.user) for segment in queryset]
+        """A hidden copy under each; a single one opens for editing. Says of each that cannot be copied why."""
+        made = []
+        for segment in queryset:
+            try:
+                made.append(clone_segment(segment, author=request.user))
+            except RuleError as error:
+                self.message_user(request, f"{segment.name} cannot be cloned: {error.first}", messages.ERROR)
+            else:
+                self.log_deed(request, made[-1:], f"Cloned from {segment.name}.")
         if len(made) == 1:
             return HttpResponseRedirect(reverse("admin:segments_segment_change", args=[made[0].pk]))
-        self.message_user(request, f"Made {len(made)} copies, hidden, each under its original.")
+        if made:
+            self.message_user(request, f"Made {len(made)} copies, hidden, each under its original.")
         return None
 
     @admin.action(description="Switch on", permissions=["change"])
@@ -177,40 +185,48 @@ class SegmentAdmin(BackOffice):
         self._switch(request, queryset, active=False)
 
     def _switch(self, request: HttpRequest, queryset: QuerySet[Segment], *, active: bool) -> None:
-        done = 0
+        done = []
         for segment in queryset:
             try:
                 set_active(segment, active)
-                done += 1
+                done.append(segment)
             except SegmentInUse as error:
                 self.message_user(request, str(error), messages.ERROR)
-        self.message_user(request, f"Switched {done} segments {'on' if active else 'off'}.")
+        self.log_deed(request, done, f"Switched {'on' if active else 'off'}.")
+        self.message_user(request, f"Switched {len(done)} segments {'on' if active else 'off'}.")
 
     @admin.action(description="Show on Accounts 360", permissions=["change"])
     def show(self, request: HttpRequest, queryset: QuerySet[Segment]) -> None:
         """As a tab."""
-        for segment in queryset:
-            set_visible(segment, True)
-        self.message_user(request, f"{queryset.count()} segments are tabs on Accounts 360.")
+        self.message_user(request, f"{self._show(request, queryset, True)} segments are tabs on Accounts 360.")
 
     @admin.action(description="Hide from Accounts 360", permissions=["change"])
     def hide(self, request: HttpRequest, queryset: QuerySet[Segment]) -> None:
         """Only used elsewhere."""
-        for segment in queryset:
-            set_visible(segment, False)
-        self.message_user(request, f"{queryset.count()} segments are hidden from Accounts 360.")
+        self.message_user(request, f"{self._show(request, queryset, False)} segments are hidden from Accounts 360.")
+
+    def _show(self, request: HttpRequest, queryset: QuerySet[Segment], visible: bool) -> int:
+        done = list(queryset)
+        for segment in done:
+            set_visible(segment, visible)
+        self.log_deed(request, done, "Shown on Accounts 360." if visible else "Hidden from Accounts 360.")
+        return len(done)
 
     @admin.action(description="Move up", permissions=["change"])
     def move_up(self, request: HttpRequest, queryset: QuerySet[Segment]) -> None:
         """Each by one place, keeping their order."""
-        for segment in queryset.order_by("position", "id"):
-            move_segment(segment, -1)
+        self._move(request, queryset.order_by("position", "id"), -1)
 
     @admin.action(description="Move down", permissions=["change"])
     def move_down(self, request: HttpRequest, queryset: QuerySet[Segment]) -> None:
         """Each by one place, keeping their order."""
-        for segment in queryset.order_by("-position", "-id"):
-            move_segment(segment, 1)
+        self._move(request, queryset.order_by("-position", "-id"), 1)
+
+    def _move(self, request: HttpRequest, queryset: QuerySet[Segment], by: int) -> None:
+        done = list(queryset)
+        for segment in done:
+            move_segment(segment, by)
+        self.log_deed(request, done, "Moved up." if by < 0 else "Moved down.")
 
     @admin.action(description="Export members as CSV", permissions=["view"])
     def export_members(self, request: HttpRequest, queryset: QuerySet[Segment]) -> StreamingHttpResponse:

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Account, Assignment, AttributeChange, AttributeDefinition, Relationship, Subscription
@@ -112,9 +114,10 @@ def test_accounts_are_assigned_by_an_action_that_asks_whom(back_office: Client) 
     assert asked.status_code == 200 and b"Assign 2 accounts" in asked.content
     done = back_office.post(listing, chosen | {"assign_now": "1", "role": "csm", "member": member.pk}, follow=True)
     assert "Assigned 2 accounts" in done.content.decode()
-    assert set(Assignment.objects.filter(member=member, ended_at=None).values_list("account", flat=True)) == {
-        one.pk for one in accounts[:2]
-    }
+    ids = {one.pk for one in accounts[:2]}
+    assert set(Assignment.objects.filter(member=member, ended_at=None).values_list("account", flat=True)) == ids
+    deeds = LogEntry.objects.filter(change_message__contains="Assigned to Member")
+    assert {int(deed.object_id) for deed in deeds} == ids
 
 
 def test_accounts_are_exported_with_cells_that_no_spreadsheet_runs(back_office: Client) -> None:
@@ -133,6 +136,8 @@ def test_an_account_is_archived_and_brought_back(back_office: Client) -> None:
     answer = back_office.post(listing + "?archived=yes", {"action": "bring_back", "_selected_action": [account.pk]})
     assert answer.status_code == 302
     assert Account.objects.live().exists()
+    history = back_office.get(reverse("admin:accounts_account_history", args=[account.pk])).content.decode()
+    assert "Archived." in history and "Brought back from the archive." in history
 
 
 def test_a_subscription_moves_its_accounts_money(back_office: Client) -> None:
@@ -262,6 +267,20 @@ def test_the_actions_of_segments(back_office: Client) -> None:
     act("activate", copy)
     copy.refresh_from_db()
     assert copy.active and copy.due
+    deeds = [deed.change_message for deed in LogEntry.objects.filter(object_id=str(second.pk)).order_by("pk")]
+    assert deeds == ["Moved up.", "Moved down.", "Hidden from Accounts 360.", "Shown on Accounts 360."]
+    # One whose rule names what is gone cannot be copied; the others are, and what was not is said.
+    Segment.objects.filter(pk=first.pk).update(rule={"match": "all", "rules": [{"field": "gone.x", "op": "is_set"}]})
+    assert "First cannot be cloned: " in act("clone", first, second)
+    assert sorted(Segment.objects.values_list("name", flat=True)) == [
+        "First",
+        "Second",
+        "Second (copy 2)",
+        "Second (copy)",
+    ]
+    with CaptureQueriesContext(connection) as queries:
+        act("hide", *Segment.objects.all())
+    assert len([one for one in queries if one["sql"].startswith('INSERT INTO "django_admin_log"')]) == 1
 
 
 def test_the_members_of_segments_are_exported(back_office: Client) -> None:
