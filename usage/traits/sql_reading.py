@@ -18,10 +18,9 @@ from sqlglot.tokenizer_core import TokenType
 from core.intake import short
 from core.refusals import Problem
 from usage.traits.reading import TraitError
+from usage.traits.sql_role import LONGEST_SQL, SCHEMA
 
 VIEWS = ("accounts", "users", "relationships", "subscriptions", "events", "daily_usage")
-SCHEMA = "published"
-LONGEST_SQL = 10_000
 FUNCTIONS = frozenset(
     {
         "abs", "avg", "bool_and", "bool_or", "btrim", "cardinality", "ceil", "ceiling", "char_length",

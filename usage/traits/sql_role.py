@@ -16,8 +16,9 @@ from django.db import connection
 from psycopg import sql
 
 from usage.traits.reading import TraitFailed
-from usage.traits.sql_reading import SCHEMA
 
+SCHEMA = "published"
+LONGEST_SQL = 10_000
 _ADDRESS = ("host", "port", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "options")
 _SETTINGS = {
     "default_transaction_read_only": "on", "statement_timeout": "5s", "idle_in_transaction_session_timeout": "10s",

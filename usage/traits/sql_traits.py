@@ -21,8 +21,7 @@ from usage.models import UserActivity
 from usage.traits.definitions import Method, Scope, register_methods
 from usage.traits.properties import Sql
 from usage.traits.reading import Reading, TraitError, TraitFailed
-from usage.traits.sql_reading import LONGEST_SQL, check_sql
-from usage.traits.sql_role import connect
+from usage.traits.sql_role import LONGEST_SQL, connect
 
 LIMIT_MS = 5_000
 MOST_ROWS, MOST_COST, LONGEST_VALUE = 500_000, 50_000_000, 255
@@ -147,6 +146,9 @@ def _json(number: int, value: Any, kind: Kind) -> Any:
 def _read(reading: Reading) -> SqlTrait:
     text = reading.text("sql", "The SQL", limit=LONGEST_SQL)
     if text:
+        # The parser takes a tenth of the time in which a process starts, and hardly any process reads SQL.
+        from usage.traits.sql_reading import check_sql
+
         try:
             check_sql(text)
         except TraitError as error:
