@@ -45,6 +45,13 @@ class Window:
             return shifted(today, Span(self.n, self.unit), -1), shifted(today, Span(self.to, self.unit), -1)
         return None, today if self.kind == "since" else None
 
+    def days_before(self, today: dt.date) -> tuple[dt.date, dt.date] | None:
+        """First and last local day of the window of the same length just before; None if this one has no length."""
+        first, last = self.days(today)
+        if first is None or last is None:
+            return None
+        return first - (last - first) - ONE_DAY, first - ONE_DAY
+
     def instants(self, moment: Moment) -> tuple[dt.datetime, dt.datetime]:
         """First and last instant of a window by hours, both included."""
         return moment.now - dt.timedelta(hours=self.n), moment.now - dt.timedelta(hours=self.to)

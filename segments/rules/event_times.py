@@ -53,10 +53,10 @@ class Times:
             start, _ = self.window.instants(self.moment)
             earlier = start - dt.timedelta(hours=self.window.n)
             return [Infix(F("at"), ">=", Value(earlier)), Infix(F("at"), "<", Value(start))]
-        first, last = self.window.days(self.moment.today)
-        if first is None or last is None:
+        days = self.window.days_before(self.moment.today)
+        if days is None:
             return [Infix(F(self.column), "<>", F(self.column))]
-        return [*self._from(first - (last - first) - ONE_DAY), *self._until(first - ONE_DAY)]
+        return [*self._from(days[0]), *self._until(days[1])]
 
     def both(self) -> list[Any]:
         """In the window or in the one before."""

@@ -12,8 +12,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from core.clock import moment
 from segments.models import AccountMembership, Segment
 from segments.refresh import refresh_due
+from segments.rule_words import day_words
 from tests.web.conftest import Company
 from tests.web.reading import fields, text
 from tests.web.test_builder import opened, send
@@ -56,6 +58,10 @@ def test_a_condition_on_an_event_is_built_without_any_script(manager: Client, co
     assert [form[f"n.0.{name}"] for name in ("event", "op", "value", "measure", "window", "n", "unit")] == [
         "Report Exported", "at_least", "1", "count", "last", "30", "day",
     ]  # fmt: skip
+    since = f"since {day_words(moment().today - dt.timedelta(days=29))}</span>"
+    assert f'id="days-n-0">{since}' in send(manager, path, form, do="update").content.decode()
+    counted = send(manager, "/segments/preview/", form).content.decode()
+    assert f'<span id="days-n-0" hx-swap-oob="innerHTML">{since}' in counted
     form = fields(send(manager, path, form, do="add:n.0:event.properties.").content.decode())
     send_more = {"n__0__0__property": "pages", "n__0__0__op": "at_least", "do": "update"}
     form = fields(send(manager, path, form, **send_more).content.decode())
