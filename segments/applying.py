@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,7 @@ from django.db import transaction
 
 from accounts.fields import Subject
 from core.intake import BadValue, NameTaken
-from segments.editing import SegmentInUse, delete_segment, save_segment
+from segments.editing import SegmentInUse, delete_segment, reorder_segments, save_segment
 from segments.models import Segment
 from segments.ordering import CircularSegments, in_order, topological
 from segments.questions import Reader, named_in
@@ -27,6 +27,7 @@ class Applied:
     changed: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
 
@@ -35,8 +36,8 @@ def apply_segments(
 ) -> Applied:
     """Make the company's segments those of a file, in one transaction; what is the same is not touched.
 
-    Nothing is deleted unless `prune` asks for it. `dry_run` does all of it and takes it back, so it refuses what the
-    real thing would. Raises TextError.
+    Among those of the file the order is the file's; others keep their places. Nothing is deleted unless `prune` asks
+    for it. `dry_run` does all of it and takes it back, so it refuses what the real thing would. Raises TextError.
     """
     applied = Applied()
     with transaction.atomic():
@@ -52,6 +53,7 @@ def apply_segments(
             reader = Reader.now() if one.key in applied.made else reader
         if prune:
             _prune(stored, {one.key for one in written}, applied)
+        _put_in_order([one.key for one in written], stored.keys(), applied)
         transaction.set_rollback(dry_run)
     return applied
 
@@ -130,6 +132,19 @@ def _prune(stored: dict[str, Segment], kept: set[str], applied: Applied) -> None
             delete_segment(segment)
         applied.deleted.append(segment.key)
         applied.lines.append(f"- {segment.key} ({segment.name})")
+
+
+def _put_in_order(written: list[str], stored: Collection[str], applied: Applied) -> None:
+    """Give the places that those of the file have to them in the file's order, and say which of the old ones moved."""
+    ids = dict(Segment.objects.in_tab_order().values_list("key", "pk"))
+    before = [key for key in ids if key in set(written)]
+    if before == written:
+        return
+    reorder_segments([ids[key] for key in written])
+    old, new = ([key for key in keys if key in stored] for keys in (before, written))
+    applied.moved = [key for key, other in zip(new, old, strict=True) if key != other]
+    if applied.moved:
+        applied.lines.append(f"~ order: {', '.join(new)}")
 
 
 @contextmanager

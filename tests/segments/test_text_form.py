@@ -11,6 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from segments.applying import apply_segments
+from segments.editing import place_segment, save_segment
 from segments.models import Segment, SegmentVersion
 from segments.presets import presets, take_preset
 from segments.refresh import refresh_due
@@ -18,7 +19,8 @@ from segments.textform import TextError, read_text, write_text
 from tests import factories
 from tests.segments.judging import world_in_database
 from tests.segments.storing import furnish
-from tests.segments.worlds import case_of
+from tests.segments.user_worlds import user_case_of
+from tests.segments.worlds import SEGMENTS, case_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 BIG = {"field": "account.mrr", "op": "at_least", "value": 500}
@@ -56,11 +58,13 @@ def test_every_drawn_rule_comes_back_from_its_text(db: None) -> None:
     for seed in range(40):
         case = case_of(Random(seed), rules=8, depth=4)
         with world_in_database(case.world):
-            made = [Segment(key=f"s{i}", name=f"S{i}", rule=rule) for i, rule in enumerate(case.rules)]
+            of_users = [("user", rule) for rule in user_case_of(Random(seed), rules=4).rules]
+            drawn = [*[("account", rule) for rule in case.rules], *of_users]
+            made = [Segment(key=f"s{i}", name=f"S{i}", rule=rule, subject=of) for i, (of, rule) in enumerate(drawn)]
             again = read_text(write_text(made))
-            assert [one.rule for one in again] == json.loads(
-                json.dumps([one.rule or {"match": "all", "rules": []} for one in made])
-            )
+            assert [(one.subject, one.rule) for one in again] == [
+                (of, json.loads(json.dumps(rule))) for of, rule in drawn
+            ]
 
 
 def test_a_file_reads_like_a_list_of_conditions_a_line_each() -> None:
@@ -89,6 +93,12 @@ def test_a_file_reads_like_a_list_of_conditions_a_line_each() -> None:
 def test_an_export_applied_to_an_empty_workspace_makes_the_same_segments(tmp_path: Path) -> None:
     for preset in presets():
         take_preset(preset.key)
+    furnish()
+    Segment.objects.filter(key__in=SEGMENTS).delete()
+    drawn = next(one for one in user_case_of(Random(5)).rules if one["rules"] and "'segment'" not in str(one))
+    save_segment(None, name="Chiefs", rule=drawn, subject="user")
+    builds_on_it = {"users": "any", "where": factories.rule({"segment": "chiefs", "op": "in"})}
+    place_segment(factories.segment("Stands before", builds_on_it, refreshed=False), 1)
     factories.segment("Odd: “yes” # no", BIG, description="on\ntwo lines: {x}", visible=False, active=False)
     before, path = state(), tmp_path / "segments.yaml"
     assert "segments written to" in run("export", str(path))
@@ -102,12 +112,27 @@ def test_an_export_applied_to_an_empty_workspace_makes_the_same_segments(tmp_pat
 
 def test_a_hand_written_file_is_applied_in_the_order_of_dependence() -> None:
     done = apply_segments(read_text(FILE))
-    assert (done.made, done.kept) == (["big", "first", "within"], [])
+    assert (done.made, done.kept, done.moved) == (["big", "first", "within"], [], [])
+    assert [key for key, *_ in state()] == ["big", "within", "first"], "the tabs stand as in the file"
     found = {key: rule for key, *_, rule, _ in state()}
     assert found["first"]["rules"][0]["value"] == "on"
     assert Segment.objects.get(key="within").visible is False
     refresh_due()
     assert not Segment.objects.exclude(error="").exists()
+
+
+def test_a_file_that_only_orders_anew_is_a_change(tmp_path: Path) -> None:
+    apply_segments(read_text(FILE))
+    place_segment(factories.segment("Between", BIG, refreshed=False), 2)
+    path = tmp_path / "segments.yaml"
+    path.write_text(write_text(Segment.objects.filter(key__in=("big", "within", "first")).order_by("-key")))
+    before = state()
+    told = run("apply", str(path), "--dry-run")
+    assert "~ order: within, first, big\n" in told and "0 changed, 0 deleted, 3 moved, 3 as they were." in told
+    assert state() == before
+    run("apply", str(path))
+    assert [key for key, *_ in state()] == ["within", "between", "first", "big"], "what the file does not have stays"
+    assert "0 deleted, 3 as they were." in run("apply", str(path))
 
 
 def test_a_change_is_said_in_words_and_a_dry_run_changes_nothing(tmp_path: Path) -> None:

@@ -59,6 +59,6 @@ class Command(BaseCommand):
             self.stdout.write(line)
         counts = (
             f"{len(done.made):,} made, {len(done.changed):,} changed, {len(done.deleted):,} deleted, "
-            f"{len(done.kept):,} as they were."
+            f"{f'{len(done.moved):,} moved, ' if done.moved else ''}{len(done.kept):,} as they were."
         )
         self.stdout.write(f"Dry run, nothing was changed: {counts}" if dry_run else counts)
