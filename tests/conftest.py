@@ -68,6 +68,19 @@ def _fast_commits() -> Iterator[None]:
     connection_created.disconnect(dispatch_uid="fast-commits")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the application keeps in files (the ledger of erasures, messages that wait, imports) goes where nobody's
+    real data are: a later `reapply_erasures` would take a test's word for it."""
+    from django.conf import settings
+
+    before = settings.DATA_DIR, settings.SPOOL_DIR
+    settings.DATA_DIR = tmp_path_factory.mktemp("data")
+    settings.SPOOL_DIR = settings.DATA_DIR / "spool"
+    yield
+    settings.DATA_DIR, settings.SPOOL_DIR = before
+
+
 def chromium() -> str | None:
     """The browser for the tests, from the machine's own packages."""
     return os.environ.get("CSBOX_CHROMIUM") or next((found for n in CHROMIUM if (found := shutil.which(n))), None)
