@@ -23,6 +23,7 @@ from core.intake import BadValue, clean_date, fold
 from segments.api.explaining import ExplainActions
 from segments.api.gallery import GalleryActions
 from segments.api.history import HistoryActions
+from segments.api.known import MemberPages
 from segments.api.pins import PinActions
 from segments.api.problems import explained
 from segments.api.recipients import RecipientActions
@@ -34,7 +35,7 @@ from segments.api.serializers import (
     UserMembershipSerializer,
 )
 from segments.editing import clone_segment, delete_segment, reorder_segments, save_segment
-from segments.history import members_on
+from segments.history import first_day, members_on
 from segments.impact import knock_on
 from segments.linting import note_preview
 from segments.models import RefreshRun, Segment
@@ -233,13 +234,14 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
             "SegmentMember", [MembershipSerializer, UserMembershipSerializer], resource_type_field_name=None, many=True
         ),
     )
-    @action(detail=True)
+    @action(detail=True, pagination_class=MemberPages)
     def members(self, request: Request, key: str) -> Response:
         """The accounts (or the users, each once) in the segment, now or on a past local date (`on`, at the end of that
-        day; accounts that were archived since are among them)."""
+        day; accounts that were archived since are among them; of days before `known_from` nothing is known)."""
         segment: Segment = self.get_object()
-        about = members_of(segment)
-        now = moment()
+        about, pages, now = members_of(segment), self.paginator, moment()
+        if "on" in request.query_params and isinstance(pages, MemberPages):
+            pages.known_from = first_day(segment, now)
         rows = members_on(segment, self._day(request, now), now, about.seen_in_the_past_by(request.user))
         # The view is made anew for each request, so these are of this one alone.
         self.orderings, self.default_ordering = {"entered_at": "entered_at"}, "id"  # type: ignore[misc]

@@ -137,6 +137,11 @@ def test_members_now_and_on_a_past_date(company: Company, admin: ApiClient, as_:
     day = (ago + dt.timedelta(days=1)).date()
     assert members(admin, f"?on={day}") == {"fjord-lines", "zinc-works"}
     assert members(as_("csm")) == {"fjord-lines"}
+    before = admin.get(f"segments/everyone/members/?on={ago.date() - dt.timedelta(days=1)}")
+    assert (before["results"], before["known_from"]) == ([], str(ago.date())), (
+        "nobody is known of, not: nobody was in it"
+    )
+    assert admin.get("segments/everyone/members/")["known_from"] is None
     assert code_of(admin("GET", "segments/everyone/members/?on=2026-02-30")) == "invalid-parameter"
     assert code_of(admin("GET", "segments/everyone/members/?on=2999-01-01")) == "invalid-parameter"
 

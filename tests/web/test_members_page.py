@@ -48,6 +48,12 @@ def test_members_of_a_past_day_are_shown_and_downloaded(manager: Client, past: S
         "Fir",
     ]
     assert ago(7) in answer["Content-Disposition"]
+    answer = manager.get(f"{path}export/?on={ago(30)}")
+    lines = b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()  # type: ignore[attr-defined]
+    assert lines == [f"account,name,entered_at,left_at,known from {ago(10)}"], (
+        "nobody is known of, not: nobody was in it"
+    )
+    assert f"known_from_{ago(10)}" in answer["Content-Disposition"]
 
 
 @pytest.mark.parametrize(("asked", "said"), [("soon", "Enter a date such as"), ("2200-01-01", "That day lies ahead.")])

@@ -79,7 +79,7 @@ def segment_members(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_GET
 def segment_members_export(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """The members on a day as CSV."""
+    """The members on a day as CSV; of a day before the first entry the name and the head say that nothing is known."""
     segment = get_object_or_404(Segment, pk=pk)
     reader = reader_for(request)
     now, column = reader.moment, segment.subject
@@ -87,7 +87,10 @@ def segment_members_export(request: HttpRequest, pk: int) -> HttpResponseBase:
     rows = members_on(segment, day, now, members_of(segment).seen_in_the_past_by(request.user))
     more = ["email", "matches_today_in"] if column == Subject.USER else []
     head = [column, "name", *more, "entered_at", "left_at"]
-    return csv_response(f"{segment.key} on {day.isoformat()}", head, _lines(request, segment, rows, reader))
+    name, since = f"{segment.key} on {day.isoformat()}", first_day(segment, now)
+    if day < since:
+        name, head = f"{name}, known from {since.isoformat()}", [*head, f"known from {since.isoformat()}"]
+    return csv_response(name, head, _lines(request, segment, rows, reader))
 
 
 def _lines(request: HttpRequest, segment: Segment, rows: QuerySet[Any], reader: Reader) -> Iterator[list[Any]]:
