@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import QueryDict
+from django.http import HttpRequest, QueryDict
 
 from core.intake import BadValue, clean_text
 from web.pages import page_number
@@ -93,6 +93,11 @@ def state_of(data: QueryDict, path: str, also: Iterable[str] = ()) -> tuple[List
         ),
         [item[:60] for item in bad],
     )
+
+
+def reordered(request: HttpRequest) -> bool:
+    """Whether a head, the menu that sorts or the pager asked, whose answer says the order instead of the number."""
+    return request.headers.get("HX-Trigger", "").startswith(("sort-", "page-"))
 
 
 def _word(data: Mapping[str, str], name: str) -> str:

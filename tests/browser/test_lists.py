@@ -74,26 +74,40 @@ def test_a_column_head_sorts_and_keeps_the_focus_and_the_state_travels(page: Pag
     page.fill("#q", "account 0")
     until(page, "document.querySelectorAll('#rows tr').length === 10")
     assert "sort=-renews_on" in page.url and rows(page)[0] == "Account 09"
+    page.get_by_role("link", name="Large 6").click()
+    page.wait_for_url("**/accounts/?segment=large&sort=-renews_on")
+    until(page, "document.querySelectorAll('#rows tr').length === 6")
+    assert rows(page)[0] == "Account 11"
 
 
 def test_a_filter_chip_is_built_changed_and_removed(page: Page) -> None:
     page.goto("/accounts/")
+    page.evaluate("window.kept = true")
     page.locator("#add-filter").click()
     page.locator("#filter-pop select").select_option("account.mrr")
-    page.locator("#filter-pop #value-n-0").fill("9,000")
+    page.locator("#filter-pop:not(.htmx-settling) #value-n-0").fill("9,000")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("f="))
     until(page, "document.querySelectorAll('#rows tr').length === 3")
     assert sorted(rows(page)) == ["Account 09", "Account 10", "Account 11"]
+    expect(page.locator("#status")).to_have_text("3 of 12 accounts match")
+    focused(page, "#chip-0")
     chip = page.locator("#chip-0")
     assert chip.inner_text() == "MRR is at least $9,000"
     chip.click()
     page.locator("#filter-pop #op-n-0").select_option("less_than")
+    page.locator("#filter-pop #value-n-0").fill("many")
+    page.locator("#filter-pop:not(.htmx-settling)").get_by_role("button", name="Apply").click()
+    expect(page.locator("#error-n-0")).to_have_text("Expected a number, got 'many'.")
+    focused(page, "#value-n-0")
     page.locator("#filter-pop #value-n-0").fill("2000")
     page.get_by_role("button", name="Apply").click()
     until(page, "document.querySelectorAll('#rows tr').length === 2")
+    focused(page, "#chip-0")
     page.get_by_role("link", name="Remove filter: MRR is less than $2,000").click()
     until(page, "document.querySelectorAll('#rows tr').length === 12")
+    focused(page, "#add-filter")
+    assert page.evaluate("kept") and page.url.endswith("/accounts/")  # the page was never left
 
 
 def test_a_filter_that_is_changed_again_waits_for_no_older_answer(page: Page) -> None:
@@ -113,11 +127,14 @@ def test_a_filter_that_is_changed_again_waits_for_no_older_answer(page: Page) ->
 
 def test_columns_are_chosen_in_place(page: Page) -> None:
     page.goto("/accounts/")
+    page.fill("#q", "account 0")
+    until(page, "document.querySelectorAll('#rows tr').length === 10")
     page.get_by_role("link", name="Columns").click()
     page.locator("#columns").get_by_label("Region").check()
     page.locator("#columns").get_by_label("Plan", exact=True).uncheck()
     page.get_by_role("button", name="Show these columns").click()
     notice(page, "8 columns shown.")
+    assert page.url.endswith("/accounts/?q=account+0") and len(rows(page)) == 10
     expect(page.locator("th.c-custom-region")).to_be_visible()
     expect(page.locator("th.c-plan")).to_have_count(0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from urllib.parse import quote
@@ -206,6 +207,32 @@ def test_htmx_gets_a_part_and_history_the_whole_page(manager: Client) -> None:
     restored = {"HX-Request": "true", "HX-Target": "list", "HX-History-Restore-Request": "true"}
     assert b"<html" in manager.get("/accounts/", headers=restored).content
     assert "HX-Request" in manager.get("/accounts/")["Vary"]
+
+
+@pytest.mark.parametrize("listed", ["accounts", "subscriptions", "users"])
+def test_what_replaces_a_list_brings_every_link_around_it_up_to_date(
+    manager: Client, company: Company, listed: str
+) -> None:
+    key = "user.last_seen_at" if listed == "users" else "plan"
+    state = {"q": "a", "sort": "-name" if listed == "users" else "-plan", "cols": key}
+    asked = {"HX-Request": "true", "HX-Target": "list", "HX-Trigger": "toolbar"}
+    html = manager.get(f"/{listed}/", state, headers=asked).content.decode()
+    parts = dict(
+        re.findall(r'<(?:ul|span|div) id="([a-z-]+)" hx-swap-oob="innerHTML">(.*?)</(?:ul|span|div)>', html, re.S)
+    )
+    sorted_too = f"/{listed}/?sort={state['sort']}&amp;cols={key}"
+    for name in ("tab-links", "tab-menu"):
+        assert sorted_too in parts[name] and "q=a" not in parts[name]
+    here = f"/{listed}/?q=a&amp;sort={state['sort']}&amp;cols={key}"
+    if listed == "users":
+        assert 'name="q" value="a"' in parts["columns-carry"] and 'value="-name"' in parts["columns-carry"]
+    else:
+        assert f'name="next" value="{here}"' in parts["columns-carry"] and quote(here[:12]) in parts["columns-link"]
+    assert parts["sort-links"].count("q=a&amp;sort=") > 0 and "Sort: " in parts["chips"]
+    assert "match" in parts["status"]
+    assert "popover" in manager.get(f"/{listed}/").content.decode().split('id="sort-menu"')[1].split(">")[0]
+    words = manager.get(f"/{listed}/", state, headers=asked | {"HX-Trigger": "sort-c-name"}).content.decode()
+    assert "Sorted by " in text(words) and "descending" in text(words)
 
 
 def test_export_has_the_same_rows_and_no_formula(manager: Client, company: Company) -> None:

@@ -165,6 +165,9 @@ def test_a_mix_leads_to_the_accounts_of_each_band(manager: Client, scored: Compa
     assert names(manager.get("/accounts/", {"segment": "growth-plan", "f": poor}).content.decode()) == ["Fir"]
     shown = manager.get("/accounts/", {"segment": "growth-plan", "f": poor}).content.decode()
     assert 'aria-current="true"' in shown.split('id="strip"')[1].split("</section>")[0]
+    part = {"HX-Request": "true", "HX-Target": "list"}
+    rows = manager.get("/accounts/", {"q": "fir", "sort": "name"}, headers=part).content.decode()
+    assert "q=fir&amp;sort=name" in rows.split('id="strip-bands"')[1].split("</ul>")[0]  # the links keep what was typed
     listed = manager.get("/segments/").content.decode()
     cell = listed.split('<td class="c-mix">')[1].split("</td>")[0]
     assert "Poor in Growth plan" in text(cell) and "segment=growth-plan" in cell

@@ -73,7 +73,7 @@ def _choose(request: HttpRequest, chooser: Chooser) -> HttpResponse:
         "columns": columns,
         "columns_url": reverse(f"{chooser.name}_columns"),
         "groups": column_groups(available, columns),
+        "columns_carried": [("next", state.url)],
         "list_title": chooser.title,
-        "state": state,
     }
     return page(request, "web/accounts/columns.html", context)

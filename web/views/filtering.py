@@ -68,7 +68,11 @@ def _edit(request: HttpRequest, listed: str, subject: Subject) -> HttpResponse:
         "filter_url": reverse(f"{listed}_filter"),
         "unset": tree["rules"][0].get("field") == "",
     }
-    return page(request, "web/accounts/filter.html", context, parts={"filter-pop": "web/accounts/_filter.html"})
+    editor = "web/accounts/_filter.html"
+    answer = page(request, "web/accounts/filter.html", context, parts={"filter-pop": editor, "list": editor})
+    if request.headers.get("HX-Target") == "list":  # it asked for the list with the filter on, and hears what is wrong
+        answer["HX-Retarget"], answer["HX-Push-Url"] = "#filter-pop", "false"
+    return answer
 
 
 def _place(request: HttpRequest, state: ListState) -> int | None:

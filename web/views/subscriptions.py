@@ -22,7 +22,7 @@ from segments.models import Segment
 from segments.questions import Reader
 from web.columns import Column, Labels, chosen_columns, column_groups, heads, sort_column
 from web.filters import dropped_notice, reader_for
-from web.liststate import COUNT_CAP, PAGE_SIZE, ListState, pager, state_of
+from web.liststate import COUNT_CAP, PAGE_SIZE, ListState, pager, reordered, state_of
 from web.notices import notify
 from web.pages import may_edit_segments, page
 from web.preferences import read_preferences
@@ -118,8 +118,10 @@ def subscriptions(request: HttpRequest) -> HttpResponse:
         "heads": heads(state, found.columns, found.sort, ACCOUNT),
         "columns": found.columns,
         "columns_url": reverse("subscriptions_columns"),
+        "columns_carried": [("next", state.url)],
         "groups": column_groups(found.available, found.columns),
         "sorted_by": found.sort,
+        "reordered": reordered(request),
         "rows": subscription_rows(rows[:PAGE_SIZE], found.columns),
         "in_segment": in_segment,
         "total": sums["n"],

@@ -28,10 +28,10 @@ from segments.places import accounts_matched
 from segments.questions import PreviewTooSlow, Reader
 from segments.subjects import ABOUT
 from web.account_page import user_attributes
-from web.columns import Column, Labels, readable
+from web.columns import Column, Head, Labels, readable
 from web.filters import Filters, dropped_notice, read_filters, reader_for
 from web.listing import Cell
-from web.liststate import COUNT_CAP, PAGE_SIZE, ListState, pager, state_of
+from web.liststate import COUNT_CAP, PAGE_SIZE, ListState, pager, reordered, state_of
 from web.notices import notify
 from web.pages import may_edit_segments, page, part
 from web.tabs import tabs_for, words_of
@@ -41,7 +41,7 @@ from web.views.explaining import OFFERED, TOO_SLOW
 PEOPLE = ABOUT[Subject.USER]
 SORTS = {"name": "name_folded", "email": "folded__email", "title": "folded__title", "first_seen": "first_seen_at"}
 LABELS = {"name": "Name", "email": "E-mail", "title": "Title", "first_seen": "First seen"}
-PARTS = {"results": "web/users/_results_part.html", "list": "web/users/_list.html"}
+PARTS = {"results": "web/users/_results_part.html", "list": "web/users/_list_part.html"}
 
 
 @dataclass(frozen=True)
@@ -133,13 +133,14 @@ def users(request: HttpRequest) -> HttpResponse:
         "tabs": tabs_for(request, state, found.segments, everybody, Subject.USER),
         "segment": found.segment,
         "words": words_of(reader, found.segment) if found.segment else "",
-        "heads": [_head(state, key, label) for key, label in LABELS.items()],
-        "more_heads": [_head(state, one.key if sorts(one) else "", one.label) for one in found.columns],
+        "heads": [_head(state, column, sortable) for column, sortable in _sortable(found.columns)],
+        "sorted_by": _sorted_by(found),
+        "reordered": reordered(request),
         "columns": found.columns,
         "groups": groups_of(found.available, found.columns),
         "chips": found.filters.chips,
         "filter_url": reverse("users_filter"),
-        "uncolumned": state.carried("cols"),
+        "columns_carried": state.carried("cols"),
         "rows": _shown(request, rows[:PAGE_SIZE], found),
         "total": total,
         "capped": total > COUNT_CAP,
@@ -150,12 +151,22 @@ def users(request: HttpRequest) -> HttpResponse:
     return page(request, "web/users/page.html", context, parts=PARTS)
 
 
-def _head(state: ListState, key: str, label: str) -> dict[str, Any]:
-    mine = bool(key) and key == (state.sort.removeprefix("-") or "name")
+def _sortable(columns: list[Column]) -> list[tuple[Column, bool]]:
+    """Every column with a head of its own, and whether the list can be put in order by it."""
+    return [*((Column(key, label), True) for key, label in LABELS.items()), *((one, sorts(one)) for one in columns)]
+
+
+def _sorted_by(found: UserList) -> tuple[Column, bool]:
+    """The column that the list is in the order of, and whether it is descending."""
+    key = found.state.sort.removeprefix("-") or "name"
+    return found.available.get(key) or Column(key, LABELS[key]), found.state.sort.startswith("-")
+
+
+def _head(state: ListState, column: Column, sortable: bool) -> Head:
+    mine = sortable and column.key == (state.sort.removeprefix("-") or "name")
     down = state.sort.startswith("-")
     aria = ("descending" if down else "ascending") if mine else ""
-    url = state.but(sort=("-" if mine and not down else "") + key).url if key else ""
-    return {"key": key.replace(".", "-"), "label": label, "url": url, "aria": aria}
+    return Head(column, state.but(sort=("-" if mine and not down else "") + column.key).url if sortable else "", aria)
 
 
 @dataclass(frozen=True)

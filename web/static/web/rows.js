@@ -58,6 +58,9 @@
   });
   sync();
 
+  // The menu that sorts where there are no heads is done with once something is chosen; the focus goes back to its button.
+  document.addEventListener("click", (event) => event.target.closest("#sort-menu a")?.closest("[popover]").hidePopover());
+
   // The filter's editor opens in place; its address works as a page of its own.
   document.addEventListener("click", (event) => {
     const link = event.target.closest("[data-filter-edit]");
@@ -69,6 +72,24 @@
       if (!pop.matches(":popover-open")) pop.showPopover({ source: link });
       $("select, input:not([type=hidden])", pop)?.focus();
     });
+  });
+  // Once a filter is on, the focus is on its chip; once one is off, on the next, or else on the button for a new one.
+  let place = 0;
+  const chips = (part) => $$(`#chips .chip ${part}`);
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    place = Math.max(chips(".x").indexOf(event.detail.elt), place);
+    if (event.detail.elt.id === "filter-form") htmx.trigger("#filter-pop", "htmx:abort"); // widgets on their way come too late
+  });
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const from = event.detail.requestConfig?.elt;
+    if (event.target.id === "filter-pop" && from?.id === "filter-form") ($("[aria-invalid]", event.target) || $("select, input:not([type=hidden])", event.target))?.focus();
+    if (event.target.id !== "list" || !from) return;
+    if (from.id === "filter-form") {
+      asked++;
+      if ($("#filter-pop:popover-open")) $("#filter-pop").hidePopover();
+      ($(`#chip-${from.elements.place?.value}`) || chips("a.t").at(-1))?.focus();
+    } else if (from.id.startsWith("unchip-")) (chips(".x")[place] || $("#add-filter"))?.focus();
+    place = 0;
   });
   // Inside the editor every change of attribute or comparison asks for the fitting widgets.
   // One that is overtaken by the next is given up, for its answer would take away what was changed since.
