@@ -95,9 +95,19 @@ def state_of(data: QueryDict, path: str, also: Iterable[str] = ()) -> tuple[List
     )
 
 
-def reordered(request: HttpRequest) -> bool:
-    """Whether a head, the menu that sorts or the pager asked, whose answer says the order instead of the number."""
-    return request.headers.get("HX-Trigger", "").startswith(("sort-", "page-"))
+def around(request: HttpRequest, state: ListState) -> dict[str, Any]:
+    """What the templates of every list need of its state: what forms carry on, and where links around the list lead.
+
+    `reordered` is whether a head, the menu that sorts or the pager asked; the answer says the order, not the number.
+    """
+    return {
+        "state": state,
+        "carried": state.carried("q"),
+        "columns_carried": [("next", state.url)],
+        "without_q": state.but(q="").url,
+        "without_csm": state.but(csm="").url,
+        "reordered": request.headers.get("HX-Trigger", "").startswith(("sort-", "page-")),
+    }
 
 
 def _word(data: Mapping[str, str], name: str) -> str:

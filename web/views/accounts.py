@@ -40,7 +40,7 @@ from web.columns import (
 )
 from web.filters import Filters, dropped_notice, narrow, read_filters, reader_for
 from web.listing import load_rows, narrowed_page, ordered, page_ids, strip_of
-from web.liststate import ListState, pager, reordered, state_of
+from web.liststate import ListState, around, pager, state_of
 from web.notices import notify
 from web.pages import may_change_accounts, may_edit_segments, page
 from web.preferences import read_preferences
@@ -126,7 +126,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
     if message := dropped_notice(found.problems):
         notify(request, message)
     context = {
-        "state": state,
+        **around(request, state),
         "tabs": tabs_for(request, state, found.segments, everybody),
         "segment": found.segment,
         "strip": strip,
@@ -136,7 +136,6 @@ def accounts(request: HttpRequest) -> HttpResponse:
         "heads": heads(state, columns, found.sort),
         "columns": columns,
         "columns_url": reverse("accounts_columns"),
-        "columns_carried": [("next", state.url)],
         "groups": column_groups(found.available, columns),
         "rows": rows,
         "dimensions": strip_of(rows),
@@ -149,13 +148,9 @@ def accounts(request: HttpRequest) -> HttpResponse:
         "mrr": mrr,
         "pager": pager(state, total, has_next),
         "sorted_by": found.sort,
-        "reordered": reordered(request),
         "members": TeamMember.objects.all() if may_change_accounts(request) else [],
         "may_edit": may_edit_segments(request),
         "from_query": state.query,
-        "carried": state.carried("q"),
-        "without_q": state.but(q="").url,
-        "without_csm": state.but(csm="").url,
     }
     return page(request, "web/accounts/page.html", context, parts=PARTS)
 

@@ -22,7 +22,7 @@ from segments.models import Segment
 from segments.questions import Reader
 from web.columns import Column, Labels, chosen_columns, column_groups, heads, sort_column
 from web.filters import dropped_notice, reader_for
-from web.liststate import COUNT_CAP, PAGE_SIZE, ListState, pager, reordered, state_of
+from web.liststate import COUNT_CAP, PAGE_SIZE, ListState, around, pager, state_of
 from web.notices import notify
 from web.pages import may_edit_segments, page
 from web.preferences import read_preferences
@@ -111,17 +111,15 @@ def subscriptions(request: HttpRequest) -> HttpResponse:
     if message := dropped_notice(found.problems):
         notify(request, message)
     context = {
-        "state": state,
+        **around(request, state),
         "tabs": tabs_for(request, state.but(sort=state.sort), found.segments, everybody),
         "segment": found.segment,
         "strip": strip_for(request, found.reader, found.segment, in_segment, all_of(state)),
         "heads": heads(state, found.columns, found.sort, ACCOUNT),
         "columns": found.columns,
         "columns_url": reverse("subscriptions_columns"),
-        "columns_carried": [("next", state.url)],
         "groups": column_groups(found.available, found.columns),
         "sorted_by": found.sort,
-        "reordered": reordered(request),
         "rows": subscription_rows(rows[:PAGE_SIZE], found.columns),
         "in_segment": in_segment,
         "total": sums["n"],
@@ -130,8 +128,6 @@ def subscriptions(request: HttpRequest) -> HttpResponse:
         "pager": pager(state, sums["n"], len(rows) > PAGE_SIZE),
         "statuses": [(item, state.but(status=item.key).url) for item in SubscriptionStatus.objects.all()],
         "any_status": state.but(status="").url,
-        "carried": state.carried("q"),
-        "without_q": state.but(q="").url,
         "may_edit": may_edit_segments(request),
     }
     return page(request, "web/subscriptions/page.html", context, parts=PARTS)

@@ -31,7 +31,7 @@ from web.account_page import user_attributes
 from web.columns import Column, Head, Labels, readable
 from web.filters import Filters, dropped_notice, read_filters, reader_for
 from web.listing import Cell
-from web.liststate import COUNT_CAP, PAGE_SIZE, ListState, pager, reordered, state_of
+from web.liststate import COUNT_CAP, PAGE_SIZE, ListState, around, pager, state_of
 from web.notices import notify
 from web.pages import may_edit_segments, page, part
 from web.tabs import tabs_for, words_of
@@ -129,13 +129,12 @@ def users(request: HttpRequest) -> HttpResponse:
     if message := dropped_notice(found.problems):
         notify(request, message)
     context = {
-        "state": state,
+        **around(request, state),
         "tabs": tabs_for(request, state, found.segments, everybody, Subject.USER),
         "segment": found.segment,
         "words": words_of(reader, found.segment) if found.segment else "",
         "heads": [_head(state, column, sortable) for column, sortable in _sortable(found.columns)],
         "sorted_by": _sorted_by(found),
-        "reordered": reordered(request),
         "columns": found.columns,
         "groups": groups_of(found.available, found.columns),
         "chips": found.filters.chips,
@@ -145,7 +144,6 @@ def users(request: HttpRequest) -> HttpResponse:
         "total": total,
         "capped": total > COUNT_CAP,
         "pager": pager(state, total, len(rows) > PAGE_SIZE),
-        "carried": state.carried("q"),
         "may_edit": may_edit_segments(request),
     }
     return page(request, "web/users/page.html", context, parts=PARTS)
