@@ -81,6 +81,8 @@ PAGES = {
     "import new": "/imports/new/",
     "schedule new": "/imports/schedules/new/",
     "jump": "/jump/?q=a",
+    "help": "/help/",
+    "help page": "/help/deploy/",
     "missing": "/nowhere/",
 }
 
