@@ -180,10 +180,11 @@ def test_usage_is_drawn_told_and_tabled(manager: Client, company: Company) -> No
     html = manager.get(f"/accounts/{alder.pk}/").content.decode()
     assert "Weekly active users" in html and "Show as table" in html
     assert 'aria-label="Weekly active users' in html
-    months = manager.get(
-        f"/accounts/{alder.pk}/?range=12m", headers={"HX-Request": "true", "HX-Target": "usage"}
-    ).content.decode()
-    assert "<html" not in months and "Monthly active users" in months
+    here = f"/accounts/{alder.pk}/"
+    headers = {"HX-Request": "true", "HX-Target": "usage", "HX-Current-URL": f"http://x{here}?range=30d&users=2&from=q"}
+    months = manager.get(f"{here}?range=12m", headers=headers)
+    assert b"<html" not in months.content and b"Monthly active users" in months.content
+    assert months["HX-Replace-Url"] == f"{here}?users=2&from=q&range=12m"  # a reload shows the same
 
 
 def test_periods_end_with_the_running_one() -> None:

@@ -260,6 +260,18 @@ def test_dates_say_how_far_they_are(manager: Client, company: Company) -> None:
     assert "in 38 days" in text(manager.get("/accounts/?q=fir").content.decode())
 
 
+def test_what_is_printed_says_what_is_listed_and_when(manager: Client, company: Company) -> None:
+    filtered = chip(field="account.plan", op="is", value="Growth")
+    printed = r'<p class="print-only">([^<]*)</p>'
+    found = re.search(printed, manager.get(f"/accounts/?segment=large&{filtered}&q=fir&sort=name").content.decode())
+    assert found and found[1].startswith(
+        "Segment Large. Plan is “Growth”. Search “fir”. 1 account by Account, ascending."
+    )
+    assert re.search(r"\. Printed \d+ \w+ \d{4}, \d\d:\d\d UTC\.$", found[1])
+    for address in ("/subscriptions/?status=active", "/users/?q=a"):
+        assert re.search(printed, manager.get(address).content.decode())
+
+
 def test_markup_in_names_is_text(manager: Client) -> None:
     factories.account("<script>alert(1)</script>", attributes={}, domain='"><img src=x>')
     html = manager.get("/accounts/?cols=domain").content.decode()

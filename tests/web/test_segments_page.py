@@ -76,6 +76,15 @@ def test_visibility_shows_and_hides_the_tab(manager: Client, company: Company) -
     assert not Segment.objects.get(pk=pk).visible
 
 
+def test_a_switch_leaves_the_rows_of_what_is_searched_for(manager: Client, company: Company) -> None:
+    page = manager.get("/segments/?q=hid").content.decode()
+    assert re.search(r'id="seg-rows"[^>]*hx-include="#sq"', page)
+    pk, headers = company.segments["hidden"].pk, {"HX-Request": "true", "HX-Target": "seg-rows"}
+    for what, value in (("visibility", {"visible": "1"}), ("active", {"active": "0"})):
+        html = manager.post(f"/segments/{pk}/{what}/", {"q": "hid"} | value, headers=headers).content.decode()
+        assert listed(html) == ["Hidden one"] and "Clear the search" in html
+
+
 def test_a_clone_stands_under_the_original_hidden_and_opens(manager: Client, company: Company) -> None:
     answer = manager.post(f"/segments/{company.segments['growth'].pk}/clone/")
     copy = Segment.objects.get(name="Growth plan (copy)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
@@ -42,7 +42,7 @@ from web.filters import reader_for
 from web.health_card import course_of, health_card
 from web.liststate import PAGE_SIZE
 from web.notices import notify
-from web.pages import may_change_accounts, may_edit_segments, member_of, page, page_number
+from web.pages import is_part, may_change_accounts, may_edit_segments, member_of, page, page_number
 from web.task_lists import colleagues
 from web.timeline import SHOW, timeline_of
 from web.trait_line import trait_line
@@ -51,6 +51,15 @@ from web.views.accounts import list_of
 from web.views.milestones import milestones_of
 
 LAST_PAGE = 10_000  # of its users and of its subscriptions
+# What an address says of each section that is chosen by itself.
+CHOICES = {
+    "health-course": ("span",),
+    "usage": ("range",),
+    "trait": ("trait", "past"),
+    "timeline": ("show", "before"),
+    "users": ("users",),
+    "subscriptions": ("subscriptions",),
+}
 PARTS = {
     "health-course": "web/account/_course.html",
     "usage": "web/account/_usage.html",
@@ -112,7 +121,21 @@ def account(request: HttpRequest, pk: int) -> HttpResponse:
         context["subscriptions"] = subscriptions_of(found, asked, reader.vocabulary)
     if part not in PARTS:
         context |= _whole(request, found, reader) | {"health": health_card(found, score.points, reader)}
-    return page(request, "web/account/page.html", context, parts=PARTS)
+    response = page(request, "web/account/page.html", context, parts=PARTS)
+    if part in PARTS and is_part(request):
+        response["HX-Replace-Url"] = _with_choice(request, part)
+    return response
+
+
+def _with_choice(request: HttpRequest, section: str) -> str:
+    """The address of the open page with what was just chosen in a section, for when it is reloaded."""
+    open_page = urlsplit(request.headers.get("HX-Current-URL", ""))
+    query = QueryDict(open_page.query if open_page.path == request.path else "", mutable=True)
+    for name in CHOICES[section]:
+        query.pop(name, None)
+        if chosen := request.GET.get(name):
+            query[name] = chosen
+    return f"{request.path}?{query.urlencode()}" if query else request.path
 
 
 def _whole(request: HttpRequest, found: Account, reader: Reader) -> dict[str, Any]:

@@ -93,21 +93,26 @@ def _mix_of(segment: Segment, bands: dict[str, int]) -> tuple[Mix | None, list[B
 @require_GET
 def segments(request: HttpRequest) -> HttpResponse:
     """The list, or its rows while somebody types a name."""
-    wanted = fold(request.GET.get("q", "").replace("\x00", "")[:120])
-    found = list(Segment.objects.in_tab_order())
-    shown = [item for item in found if wanted in item.name_folded]
-    running, reader = _watched(request), reader_for(request)
-    context = {
-        "rows": rows_for(request, shown, reader),
-        "with_health": has_health(reader.vocabulary),
-        "total": len(found),
-        "q": request.GET.get("q", ""),
-        "filtered": bool(wanted),
-        "may_edit": may_edit_segments(request),
-        "watch": running,
+    context = _listed(request, request.GET.get("q", "")) | {
+        "watch": _watched(request),
         "banners": [(notice, words_of_notice(notice)) for notice in unseen(request.user)],
     }
     return page(request, "web/segments/page.html", context, parts=PARTS)
+
+
+def _listed(request: HttpRequest, typed: str) -> dict[str, Any]:
+    """The lines of the segments whose names hold what is typed."""
+    wanted = fold(typed.replace("\x00", "")[:120])
+    found, reader = list(Segment.objects.in_tab_order()), reader_for(request)
+    shown = [item for item in found if wanted in item.name_folded]
+    return {
+        "rows": rows_for(request, shown, reader),
+        "with_health": has_health(reader.vocabulary),
+        "total": len(found),
+        "q": typed,
+        "filtered": bool(wanted),
+        "may_edit": may_edit_segments(request),
+    }
 
 
 def _watched(request: HttpRequest) -> str:
@@ -117,17 +122,11 @@ def _watched(request: HttpRequest) -> str:
     return "&".join(f"{name}={value}" for name, value in pairs if value is not None)
 
 
-def _after(request: HttpRequest, pk: int | None = None) -> HttpResponse:
-    """Back to the list; htmx gets the rows with the notice."""
+def _after(request: HttpRequest) -> HttpResponse:
+    """Back to the list; htmx gets the rows of what is searched for, with the notice."""
     if not is_part(request):
         return HttpResponseRedirect(back_to(request, reverse("segments")))
-    found, reader = list(Segment.objects.in_tab_order()), reader_for(request)
-    context = {
-        "rows": rows_for(request, found, reader),
-        "with_health": has_health(reader.vocabulary), "total": len(found), "filtered": False,
-        "may_edit": may_edit_segments(request), "focus": pk,
-    }  # fmt: skip
-    return part(request, "web/segments/_rows_part.html", context)
+    return part(request, "web/segments/_rows_part.html", _listed(request, request.POST.get("q", "")))
 
 
 @login_required
