@@ -4,7 +4,8 @@ Written from the rules page of the design alone. It knows neither Django nor the
 purpose. A world is
 
     {"now": datetime, "zone": tzinfo, "rates": {currency: Decimal}, "kinds": {field: kind},
-     "choices": {field: [(value, label)]}, "me": person's key, "accounts": [account, ...]}
+     "choices": {field: [(value, label)]}, "me": person's key, "accounts": [account, ...],
+     "user_memberships": [the stays of each person in segments of users, as an account's "memberships"]}
 
     account = {"id": str, "archived": bool, "values": {field: value}, "subscriptions": [{field: value}],
                "users": [{"ended": bool, "values": {field: value}}], "team": likewise,
@@ -64,7 +65,9 @@ def holds(node: dict[str, Any], account: dict[str, Any], row: dict[str, Any] | N
     if node["op"] in TWINS:
         return not holds(node | {"op": TWINS[node["op"]]}, account, row, world)
     if "segment" in node:
-        return in_segment(node, account, world)
+        # Whoever asks of one user asks for a segment of users, to which a person belongs wherever they are.
+        stays = account["memberships"] if row is None else world["user_memberships"][row["#person"]]
+        return in_segment(node, stays, world)
     rows = [row] if row is not None else rows_of(account, node["field"].split(".")[0])
     return any(compare(node, one, world) for one in rows)
 
@@ -90,9 +93,9 @@ def quantified(wanted: Any, answers: list[bool]) -> bool:
     return bool(answers) and 100 * sum(answers) >= exact(wanted["at_least_percent"]) * len(answers)
 
 
-def in_segment(node: dict[str, Any], account: dict[str, Any], world: dict[str, Any]) -> bool:
-    """In a segment now, or entered or left it within a span."""
-    stays = [one for one in account["memberships"] if one["segment"] == node["segment"]]
+def in_segment(node: dict[str, Any], known: list[dict[str, Any]], world: dict[str, Any]) -> bool:
+    """By the stays that are known of an account or a person: in a segment now, or entered or left it within a span."""
+    stays = [one for one in known if one["segment"] == node["segment"]]
     if node["op"] == "in":
         return any(one["left"] is None for one in stays)
     ends = [one["entered" if node["op"] == "entered" else "left"] for one in stays]

@@ -28,9 +28,10 @@ from accounts.models import (
     Team,
     TeamMember,
 )
-from segments.models import AccountMembership, Segment
+from segments.models import AccountMembership, Segment, UserMembership
 from tests.segments.event_worlds import EVENTS
-from tests.segments.worlds import CHOICES, CUSTOM, LEVELS, PEOPLE, RATES, ROLES, SEGMENTS, STAGES, STATUSES, TEAMS
+from tests.segments.stays import SEGMENTS, USER_SEGMENTS
+from tests.segments.worlds import CHOICES, CUSTOM, LEVELS, PEOPLE, RATES, ROLES, STAGES, STATUSES, TEAMS
 from usage.models import AccountUsage, DailyUsage, Event, EventName, UserActivity
 from usage.store.reading import folds_of
 
@@ -41,7 +42,7 @@ TEXT = ("name", "domain", "industry", "churn_reason", "email", "title", "role", 
 
 
 def furnish() -> None:
-    """What every world stands on: terms, people, custom attributes of every kind, rates and two segments to name."""
+    """What every world stands on: terms, people, custom attributes of every kind, rates and segments to name."""
     for model, terms in ((LifecycleStage, STAGES), (SubscriptionStatus, STATUSES), (AccountLevel, LEVELS)):
         for key, name, *kind in terms:
             values = {"name": name} | ({"kind": kind[0]} if kind else {})
@@ -66,8 +67,10 @@ def furnish() -> None:
         EventName.objects.get_or_create(name=name)
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE IF NOT EXISTS usage_event_any PARTITION OF usage_event DEFAULT")
-    for key in SEGMENTS:
-        Segment.objects.get_or_create(key=key, defaults={"name": key, "rule": {"match": "all", "rules": []}})
+    for key in (*SEGMENTS, *USER_SEGMENTS):
+        subject = "user" if key in USER_SEGMENTS else "account"
+        made = {"name": key, "subject": subject, "rule": {"match": "all", "rules": []}}
+        Segment.objects.get_or_create(key=key, defaults=made)
 
 
 def store(*worlds: dict[str, Any]) -> None:
@@ -75,7 +78,7 @@ def store(*worlds: dict[str, Any]) -> None:
     people = iter(EndUser.objects.bulk_create(person for world in worlds for person in _people(world)))
     accounts = iter(Account.objects.bulk_create(_account(one) for world in worlds for one in world["accounts"]))
     members = {member.key: member for member in TeamMember.objects.all()}
-    segments = {segment.key: segment for segment in Segment.objects.filter(key__in=SEGMENTS)}
+    segments = {segment.key: segment for segment in Segment.objects.filter(key__in=(*SEGMENTS, *USER_SEGMENTS))}
     names = dict(EventName.objects.values_list("name", "pk"))
     rows: dict[Any, list[Any]] = {}
     for world in worlds:
@@ -83,6 +86,10 @@ def store(*worlds: dict[str, Any]) -> None:
         for account, drawn in zip(own_accounts, world["accounts"], strict=True):
             for row in _rows_of(world, drawn, account, own_people, members, segments):
                 rows.setdefault(type(row), []).append(row)
+        for person, stays in zip(own_people, world["user_memberships"], strict=True):
+            rows.setdefault(UserMembership, []).extend(
+                UserMembership(user=person, **_stay(one, segments)) for one in stays
+            )
         for row in _events(world, own_accounts, own_people, names):
             rows.setdefault(type(row), []).append(row)
     for model, made in rows.items():
@@ -123,8 +130,11 @@ def _rows_of(
         yield Note(account=account, kind=Note.Kind.CALL, text="earlier", at=at - dt.timedelta(days=90))
         yield Note(account=account, kind=Note.Kind.CALL, text="talked", at=at)
     for stay in drawn["memberships"]:
-        segment = segments[stay["segment"]]
-        yield AccountMembership(account=account, segment=segment, entered_at=stay["entered"], left_at=stay["left"])
+        yield AccountMembership(account=account, **_stay(stay, segments))
+
+
+def _stay(drawn: dict[str, Any], segments: dict[str, Segment]) -> dict[str, Any]:
+    return {"segment": segments[drawn["segment"]], "entered_at": drawn["entered"], "left_at": drawn["left"]}
 
 
 def _events(

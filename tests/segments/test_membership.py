@@ -21,6 +21,7 @@ from tests import factories
 from tests.drawing import draws
 from tests.segments.conftest import mrr_from, names_in
 from tests.segments.judging import world_in_database
+from tests.segments.stays import SEGMENTS, USER_SEGMENTS
 from tests.segments.storing import furnish
 from tests.segments.worlds import case_of
 
@@ -123,7 +124,7 @@ def test_a_preview_counts_what_the_refresh_then_finds(db: None) -> None:
     for seed in range(40, 40 + draws(12)):
         case = case_of(Random(seed), rules=5)
         with world_in_database(case.world):
-            Segment.everything.exclude(key__startswith="base-").delete()
+            Segment.everything.exclude(key__in=(*SEGMENTS, *USER_SEGMENTS)).delete()
             for number, rule in enumerate(one for one in case.rules if "is_me" not in str(one)):
                 saved = Segment.everything.create(key=f"p{number}", name=f"P{number}", rule=rule, version=1)
                 seen = preview(read_rule(rule), base=Account.objects.live(), segment=saved)

@@ -21,7 +21,8 @@ from tests.drawing import draws
 from tests.segments import families
 from tests.segments.judging import answers, reader_of, world_in_database
 from tests.segments.oracle import TWINS, members
-from tests.segments.worlds import Case, Rules, cases
+from tests.segments.stays import USER_SEGMENTS
+from tests.segments.worlds import FIELDS, Case, Rules, cases
 from usage.recent import COMPARED, count_recent, marks
 
 DRAWS, RULES, WORLDS = 140, 15, 5  # each rule is judged in each world of its draw
@@ -60,7 +61,11 @@ def seen_in(node: Any, found: Counter[str]) -> None:
                 found["of an event"] += "'event'" in str(node["of"]) or "'sequence'" in str(node["of"])
                 seen_in(node["of"], found)
             return
-    found[f"segment {node['op']}" if "segment" in node else node["op"]] += 1
+    if "segment" in node:
+        found[f"segment {node['op']}"] += 1
+        found[f"segment of users {node['op']}"] += node["segment"] in USER_SEGMENTS
+        return
+    found.update([node["op"], f"{FIELDS[node['field']]} {node['op']}"])
     if isinstance(node.get("value"), dict) and "percent" in node["value"]:
         found["percent of"] += 1
 
@@ -118,7 +123,8 @@ def test_the_database_and_the_oracle_name_the_same_accounts() -> None:
     agree()
     kinds = {f"users {how}" for how in ("any", "all", "none", "at_least", "at_least_percent")}
     kinds |= {f"subscriptions {how}" for how in ("any", "all", "none")} | {"all", "any", "none", "percent of"}
-    wanted = set(OPERATORS) | {f"segment {op}" for op in SEGMENT_OPERATORS} | kinds
+    wanted = kinds | {f"segment{of} {op}" for op in SEGMENT_OPERATORS for of in ("", " of users")}
+    wanted |= {f"{kind} {op}" for kind, ops in families.OPERATORS.items() for op in ops}
     wanted |= {f"event {op}" for op in (*EVENT_OPERATORS, *SEQUENCE_OPERATORS)} | {
         *(f"{kind} {part}" for kind in ("event", "sequence") for part in ("anywhere", "filter")),
         "window of hours",
@@ -207,9 +213,9 @@ def test_all_users_is_the_dual_of_any_user_and_negative_operators_are_complement
 def test_a_rule_survives_being_written_and_read_again(case: Case) -> None:
     reader = reader_of(case.world)
     for rule in case.rules:
-        tree = parse(rule, reader.vocabulary)
-        assert parse(to_json(tree), reader.vocabulary) == tree
-        assert to_json(parse(to_json(tree), reader.vocabulary)) == to_json(tree)
+        tree = parse(rule, reader.vocabulary, segments=reader.subjects)
+        again = parse(to_json(tree), reader.vocabulary, segments=reader.subjects)
+        assert again == tree and to_json(again) == to_json(tree)
 
 
 def test_the_world_names_segments_that_exist() -> None:

@@ -18,9 +18,10 @@ from segments.refresh import refresh_due
 from segments.textform import TextError, read_text, write_text
 from tests import factories
 from tests.segments.judging import world_in_database
+from tests.segments.stays import SEGMENTS, USER_SEGMENTS
 from tests.segments.storing import furnish
 from tests.segments.user_worlds import user_case_of
-from tests.segments.worlds import SEGMENTS, case_of
+from tests.segments.worlds import case_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 BIG = {"field": "account.mrr", "op": "at_least", "value": 500}
@@ -94,7 +95,7 @@ def test_an_export_applied_to_an_empty_workspace_makes_the_same_segments(tmp_pat
     for preset in presets():
         take_preset(preset.key)
     furnish()
-    Segment.objects.filter(key__in=SEGMENTS).delete()
+    Segment.objects.filter(key__in=(*SEGMENTS, *USER_SEGMENTS)).delete()
     drawn = next(one for one in user_case_of(Random(5)).rules if one["rules"] and "'segment'" not in str(one))
     save_segment(None, name="Chiefs", rule=drawn, subject="user")
     builds_on_it = {"users": "any", "where": factories.rule({"segment": "chiefs", "op": "in"})}

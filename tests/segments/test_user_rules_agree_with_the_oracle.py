@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from accounts.fields import Subject
 from accounts.fields.operators import OPERATORS
-from accounts.models import EndUser, UserInAccount
-from segments.models import Segment, UserMembership
+from accounts.models import UserInAccount
 from segments.questions import Reader
 from segments.rules.events import EVENT_OPERATORS, SEQUENCE_OPERATORS
 from segments.rules.operators import SEGMENT_OPERATORS
@@ -21,7 +20,7 @@ from segments.rules.tree import parse, to_json
 from tests.segments.judging import reader_of, world_in_database
 from tests.segments.storing import furnish
 from tests.segments.test_rules_agree_with_the_oracle import quietly, seen_in
-from tests.segments.user_oracle import USER_SEGMENTS, matching_places, places, user_members
+from tests.segments.user_oracle import matching_places, places, user_members
 from tests.segments.user_worlds import user_case_of
 from tests.segments.worlds import Case
 
@@ -31,28 +30,10 @@ RULES, WORLDS = 20, 70
 @pytest.fixture(autouse=True)
 def _furnished(db: None) -> None:
     furnish()
-    for key in USER_SEGMENTS:
-        Segment.objects.create(key=key, name=key, subject="user", rule={"match": "all", "rules": []})
 
 
 def user_cases(rules: int = RULES) -> st.SearchStrategy[Case]:
     return st.randoms(use_true_random=True).map(lambda dice: user_case_of(dice, rules))
-
-
-def store_user_stays(world: dict[str, Any]) -> None:
-    """The stays in segments of users, which the worlds of accounts do not have."""
-    segments = {segment.key: segment for segment in Segment.objects.filter(key__in=USER_SEGMENTS)}
-    people = {user.external_id: user for user in EndUser.objects.all()}
-    UserMembership.objects.bulk_create(
-        UserMembership(
-            user=people[f"u{person}"],
-            segment=segments[stay["segment"]],
-            entered_at=stay["entered"],
-            left_at=stay["left"],
-        )
-        for person, stays in enumerate(world["user_memberships"])
-        for stay in stays
-    )
 
 
 def places_found(rule: dict[str, Any], reader: Reader) -> dict[str, list[str | None]]:
@@ -72,7 +53,6 @@ def test_the_database_and_the_oracle_name_the_same_people_in_the_same_accounts()
     @given(case=user_cases())
     def agree(case: Case) -> None:
         with world_in_database(case.world):
-            store_user_stays(case.world)
             reader = reader_of(case.world)
             persons = range(len(case.world["persons"]))
             tally.update(f"{min(len(places(one, case.world)), 2)} places" for one in persons)
@@ -130,7 +110,6 @@ def test_a_wrong_reading_of_users_in_several_accounts_is_caught(monkeypatch: pyt
 def differs(seed: int) -> bool:
     case = user_case_of(Random(seed), 10)
     with world_in_database(case.world):
-        store_user_stays(case.world)
         reader = reader_of(case.world)
         return any(
             set(places_found(rule, reader)) != {f"u{one}" for one in user_members(rule, case.world)}

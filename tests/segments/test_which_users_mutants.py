@@ -1,4 +1,5 @@
-"""The judge is judged where a group about users looks at some of them: each planted mistake must be caught."""
+"""The judge is judged where a group about users looks at some of them, and where it asks for segments of users: each
+planted mistake must be caught."""
 
 from __future__ import annotations
 
@@ -8,11 +9,14 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.db.models import Q
 
+from accounts.fields import Subject
 from accounts.fields.sql import all_of
 from segments.rules import compiler
-from segments.rules.compiler import _Compiler
+from segments.rules.compiler import Negated, Some, _Compiler
 from segments.rules.nodes import Group
+from segments.rules.operators import SEGMENT_OPERATORS
 from tests.segments.judging import draws_survived
 from tests.segments.storing import furnish
 
@@ -39,17 +43,33 @@ def any_user_will_do(right: Quantify, compiler_: _Compiler, node: Any, inside: A
     return all_of([there, compiler_.sql(none)])
 
 
+def still_in(right: Quantify, compiler_: _Compiler, node: Any, inside: Any) -> Any:
+    """Who left a segment of users is in it."""
+    rows, member = compiler.memberships_of(node, compiler_.context, inside)
+    found = Some(rows, Q(segment_id=compiler_.context.segments[node.key]), Q(), member)
+    return {"in": found, "not_in": Negated(found)}.get(node.op.key) or right(compiler_, node, inside)
+
+
+def other_end(right: Quantify, compiler_: _Compiler, node: Any, inside: Any) -> Any:
+    """ "Entered" and "left" are taken for each other."""
+    other = {"entered": "left", "left": "entered"}.get(node.op.key, node.op.key)
+    return right(compiler_, replace(node, op=SEGMENT_OPERATORS[other]), inside)
+
+
 def test_mistakes_about_which_users_are_looked_at_are_caught() -> None:
     furnish()
-    right = _Compiler.quantified
+    mistakes = (forgotten, one_more_condition, any_user_will_do, still_in, other_end)
 
     def plant(wrong: Any, patch: pytest.MonkeyPatch) -> None:
-        def quantified(self: _Compiler, node: Any, inside: Any) -> Any:
-            return right(self, node, inside) if node.of is None else wrong(right, self, node, inside)
+        name = "segment" if wrong in (still_in, other_end) else "quantified"
+        right = getattr(_Compiler, name)
 
-        patch.setattr(_Compiler, "quantified", quantified)
+        def compiled(self: _Compiler, node: Any, inside: Any) -> Any:
+            concerned = node.about is Subject.USER if name == "segment" else node.of is not None
+            return wrong(right, self, node, inside) if concerned else right(self, node, inside)
 
-    mistakes = (forgotten, one_more_condition, any_user_will_do)
+        patch.setattr(_Compiler, name, compiled)
+
     survived = draws_survived({wrong.__name__: partial(plant, wrong) for wrong in mistakes})
     assert {name: isinstance(draw, int) for name, draw in survived.items()} == {
         wrong.__name__: True for wrong in mistakes

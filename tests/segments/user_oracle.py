@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.segments import event_oracle, oracle
+from tests.segments.stays import USER_SEGMENTS
 
-USER_SEGMENTS = ("people-one", "people-two")
 Node, World, Row = dict[str, Any], dict[str, Any], dict[str, Any]
 NO_ACCOUNT: dict[str, Any] = {
     "id": None, "archived": False, "values": {}, "subscriptions": [], "users": [], "team": [], "memberships": [],
@@ -57,7 +57,7 @@ def holds(node: Node, account: dict[str, Any], row: Row, person: int, world: Wor
         return not holds(node | {"op": oracle.TWINS[node["op"]]}, account, row, person, world)
     if "segment" in node:
         stays = world["user_memberships"][person] if node["segment"] in USER_SEGMENTS else account["memberships"]
-        return oracle.in_segment(node, {"memberships": stays}, world)
+        return oracle.in_segment(node, stays, world)
     owner = node["field"].split(".")[0]
     if owner in ("user", "relationship"):
         return oracle.compare(node, row, world)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from tests.segments.user_oracle import USER_SEGMENTS
-from tests.segments.worlds import SEGMENTS, Case, Rules, case_of
+from tests.segments.stays import SEGMENTS, USER_SEGMENTS
+from tests.segments.worlds import Case, Rules, case_of
 
 PERSONS = 3
 
 
 def user_case_of(dice: Random, rules: int = 20, accounts: int = 4) -> Case:
     """A world of a few accounts; some persons lose all their relationships, or all but one, before the rules come."""
-    made: list[UserRules] = []
-
-    def maker(*given: Any) -> UserRules:
-        made.append(UserRules(*given))
-        return made[-1]
-
-    case = case_of(dice, rules, accounts, maker=maker)
+    case = case_of(dice, rules, accounts, maker=UserRules)
     world = case.world
     for account in world["accounts"]:
         account["archived"] = dice.choice([False] * 7 + [True])
@@ -34,7 +29,6 @@ def user_case_of(dice: Random, rules: int = 20, accounts: int = 4) -> Case:
     for known in persons:
         known.pop("user.last_seen_at", None)  # is of a person in an account
     world["persons"] = persons
-    world["user_memberships"] = [made[0].stays_of(dice) for _ in range(PERSONS)]
     return case
 
 
@@ -62,17 +56,6 @@ class UserRules(Rules):
             if "users" not in found:
                 return found
 
-    def segment(self) -> dict[str, Any]:
+    def segment(self, keys: Sequence[str] = (*SEGMENTS, *USER_SEGMENTS, *USER_SEGMENTS)) -> dict[str, Any]:
         """Membership of a segment of accounts or of users."""
-        return super().segment() | {"segment": self.pick([*SEGMENTS, *USER_SEGMENTS, *USER_SEGMENTS])}
-
-    def stays_of(self, dice: Random) -> list[dict[str, Any]]:
-        """A person's stays in the segments of users."""
-        found = []
-        instants = sorted(one for one in self.stays.values if hasattr(one, "astimezone"))
-        for segment in USER_SEGMENTS:
-            times = sorted(dice.choice(instants) for _ in range(dice.choice([0, 1, 2, 3])))
-            for place in range(0, len(times), 2):
-                left = times[place + 1] if place + 1 < len(times) else None
-                found.append({"segment": segment, "entered": times[place], "left": left})
-        return found
+        return super().segment(keys)

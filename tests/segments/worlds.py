@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,6 +22,7 @@ from tests.segments import families
 from tests.segments.event_worlds import EventPool, dice_of
 from tests.segments.families import ABSENT, Pool
 from tests.segments.oracle import fold
+from tests.segments.stays import SEGMENTS, USER_SEGMENTS, drawn_stays
 
 KINDS = ("text", "number", "money", "percent", "boolean", "date", "datetime", "choice", "list", "link")
 PEOPLE = [("ann", "Ann Berg"), ("bo", "Bo Çelik"), ("Cy-X", "Cy Xu")]
@@ -43,7 +44,6 @@ PERIODS = [("monthly", "Monthly"), ("yearly", "Yearly")]
 TYPES = [("trial", "Trial"), ("onboarding", "Onboarding"), ("live", "Live"), ("cancelled", "Cancelled")]
 STATUS_TYPES = [("active", "Active"), ("cancelled", "Cancelled"), ("future", "Future"), ("suspended", "Suspended")]
 RATES = {"USD": Decimal(1), "EUR": Decimal("1.08"), "JPY": Decimal("0.0066")}
-SEGMENTS = ("base-one", "base-two")
 ROLES = {"csm": "csm", "account-manager": "account_manager"}
 
 COLUMNS: dict[str, str] = {
@@ -154,7 +154,9 @@ def case_of(
             account["id"] = f"{name}{account['id']}"
             account["values"] |= happens.since(account["values"]) if "account.customer_since" not in pools else {}
         happens.give_dates(found, pools)
-        made.append(same | {"name": name, "accounts": found})
+        own = dice_of([name, stays.values])  # as in Rules.of
+        of_people = [drawn_stays(own, stays, USER_SEGMENTS) for _ in people]
+        made.append(same | {"name": name, "accounts": found, "user_memberships": of_people})
     rules_of = (maker or Rules)(dice, pools, stays, depth, happens)
     return Case(made, [rules_of.root() for _ in range(rules)])
 
@@ -209,7 +211,7 @@ def _account(
         "users": users,
         "subscriptions": subscriptions,
         "team": _team(dice),
-        "memberships": _memberships(dice, stays),
+        "memberships": drawn_stays(dice, stays),
     }
 
 
@@ -229,18 +231,6 @@ def _team(dice: Random) -> list[dict[str, Any]]:
         if who:
             values = {f"team.{key}": who, f"team.{key}_team": TEAMS[who]}
             found.append({"role": role, "member": who, "ended": ended, "values": values})
-    return found
-
-
-def _memberships(dice: Random, stays: Pool) -> list[dict[str, Any]]:
-    found = []
-    instants = sorted(one for one in stays.values if isinstance(one, dt.datetime))
-    for segment in SEGMENTS:
-        shape = dice.choice(["never", "now", "left", "back"])
-        times = sorted(dice.choice(instants) for _ in range({"never": 0, "now": 1, "left": 2, "back": 3}[shape]))
-        for place in range(0, len(times), 2):
-            left = times[place + 1] if place + 1 < len(times) else None
-            found.append({"segment": segment, "entered": times[place], "left": left})
     return found
 
 
@@ -295,7 +285,18 @@ class Rules:
         counted = [{"at_least": 1}, {"at_least": 2}, {"at_least_percent": 50}, {"at_least_percent": 66.5}]
         quantifier = self.pick(["any", "all", "none", *(counted if what == "users" else [])])
         node = {what: quantifier, "where": self.group(depth + 1, what)}
-        return node | (self.of(node, depth) if what == "users" else {})
+        if what == "users":
+            node |= self.of(node, depth)
+            node["where"]["rules"] += self.of_people(node)
+        return node
+
+    def of_people(self, node: dict[str, Any]) -> list[dict[str, Any]]:
+        """For one node in four a segment of users that they are to be in, drawn with dice of its own, too."""
+        own = dice_of([node])
+        if own.random() > 1 / 4:
+            return []
+        with self.thrown_with(own):
+            return [Rules.segment(self, USER_SEGMENTS)]
 
     def of(self, node: dict[str, Any], depth: int) -> dict[str, Any]:
         """Which users are looked at, for one node in three, now and then by what they did. It is drawn with dice of its
@@ -323,9 +324,9 @@ class Rules:
             if self.happens is not None:
                 self.happens.dice = before
 
-    def segment(self) -> dict[str, Any]:
-        """Membership of a base segment."""
-        node = {"segment": self.pick(SEGMENTS), "op": self.pick(["in", "not_in", "entered", "left"])}
+    def segment(self, keys: Sequence[str] = SEGMENTS) -> dict[str, Any]:
+        """Membership of one of these segments."""
+        node = {"segment": self.pick(keys), "op": self.pick(["in", "not_in", "entered", "left"])}
         return node | ({"value": self.stays.span(self.dice)} if node["op"] in ("entered", "left") else {})
 
     def leaf(self, owners: str | tuple[str, ...] = "") -> dict[str, Any]:
