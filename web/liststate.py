@@ -135,6 +135,16 @@ class Pager:
         """True if rows lie behind the last page that can be opened."""
         return self.more or self.total > PAGE_SIZE * LAST_PAGE
 
+    @property
+    def at_once(self) -> int:
+        """How many of the list something may be done to at once, the first of it."""
+        return min(self.total, COUNT_CAP)
+
+    @property
+    def beyond(self) -> bool:
+        """True if there are more."""
+        return self.more or self.total > COUNT_CAP
+
 
 def pager(state: ListState, total: int, has_next: bool) -> Pager:
     """The pager of a state."""

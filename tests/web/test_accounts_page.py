@@ -255,6 +255,17 @@ def test_export_of_ticked_accounts_has_only_those(manager: Client, company: Comp
     ]
 
 
+@pytest.mark.parametrize(("ticked", "found"), [({"scope": "filter"}, ["Elän", "Fir", "Gum"]), ({}, ["Birch", "Gum"])])
+def test_the_form_of_the_list_exports_what_is_selected_in_its_order(
+    manager: Client, company: Company, ticked: dict[str, str], found: list[str]
+) -> None:
+    ids = [company.accounts[name].pk for name in ("Gum", "Birch")]  # Birch has left the segment since it was ticked
+    back = f"/accounts/?segment={company.segments['growth'].key}&sort=name&cols=plan"
+    answer = manager.post("/accounts/export/", {"account": ids, "next": back, **ticked})
+    lines = b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()
+    assert [line.split(",")[1] for line in lines] == ["Account", *found] and lines[0].endswith(",Plan")
+
+
 def test_dates_say_how_far_they_are(manager: Client, company: Company) -> None:
     Account.objects.filter(name="Fir").update(renews_on=date.today() + timedelta(days=38))
     assert "in 38 days" in text(manager.get("/accounts/?q=fir").content.decode())

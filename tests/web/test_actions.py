@@ -63,6 +63,17 @@ def test_all_of_a_list_means_the_list_and_not_the_page(manager: Client, company:
     assert {name for name, key in csms().items() if key == company.csm.key} == {"Alder", "Elän", "Fir", "Gum"}
 
 
+def test_a_list_of_more_than_is_done_at_once_says_so_before_and_after(
+    manager: Client, company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("liststate", "views.account_actions"):
+        monkeypatch.setattr(f"web.{module}.COUNT_CAP", 2)
+    assert "Select the first 2" in text(manager.get("/accounts/").content.decode())
+    data = {"scope": "filter", "member": company.csm.key, "next": "/accounts/?sort=name"}
+    answer = manager.post("/accounts/assign/", data)  # Alder was theirs
+    assert said(answer) == [f"Assigned 1 account to {company.csm.name}. Only the first 2 of the list were looked at."]
+
+
 def test_accounts_that_one_may_not_see_are_not_assigned(csm: Client, company: Company) -> None:
     Workspace.get()
     Workspace.objects.update(csm_reach=Workspace.Reach.OWN)

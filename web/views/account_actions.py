@@ -13,12 +13,11 @@ from django.views.decorators.http import require_POST
 
 from accounts.assigning import assign, give_back
 from accounts.models import Account, TeamMember
-from core.intake import whole
 from web.liststate import COUNT_CAP
 from web.notices import back_to, notify
 from web.pages import may_change_accounts
 from web.undo import inverse, keep_inverse
-from web.views.accounts import list_of
+from web.views.accounts import list_of, ticked
 
 CSM = "csm"
 
@@ -31,24 +30,27 @@ def accounts_assign(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     back = back_to(request, reverse("accounts"))
     member = get_object_or_404(TeamMember, key=request.POST.get("member", ""))
-    changed = assign(_chosen(request, back), member, CSM)
+    chosen, more = _chosen(request, back)
+    changed = assign(chosen, member, CSM)
     if not changed:
         notify(request, f"No account changed: none was selected that {member.name} did not already have.")
         return HttpResponseRedirect(back)
     token = keep_inverse(request, "assign", {"changes": changed, "role": CSM}, back=back)
     number = f"{len(changed):,} account{'' if len(changed) == 1 else 's'}"
-    notify(request, f"Assigned {number} to {member.name}.", undo=token)
+    only = f" Only the first {COUNT_CAP:,} of the list were looked at." if more else ""
+    notify(request, f"Assigned {number} to {member.name}.{only}", undo=token)
     return HttpResponseRedirect(back)
 
 
-def _chosen(request: HttpRequest, back: str) -> list[int]:
-    """The ids that a bulk action means, among those this person may see."""
-    seen = Account.objects.visible_to(request.user)
+def _chosen(request: HttpRequest, back: str) -> tuple[list[int], bool]:
+    """The ids that a bulk action means, among those this person may see, and whether the list has more than are done
+    at once."""
     if request.POST.get("scope") == "filter":
-        query = QueryDict(back.partition("?")[2])
-        return list(list_of(request, query, reverse("accounts")).accounts.values_list("pk", flat=True)[:COUNT_CAP])
-    ids = [pk for text in request.POST.getlist("account") if (pk := whole(text))]
-    return list(seen.filter(pk__in=ids).values_list("pk", flat=True))
+        listed = list_of(request, QueryDict(back.partition("?")[2]), reverse("accounts")).accounts
+        ids = list(listed.values_list("pk", flat=True)[: COUNT_CAP + 1])
+        return ids[:COUNT_CAP], len(ids) > COUNT_CAP
+    seen = Account.objects.visible_to(request.user)
+    return list(seen.filter(pk__in=ticked(request.POST)).values_list("pk", flat=True)), False
 
 
 @inverse("assign")

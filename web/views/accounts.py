@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.urls import reverse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.models import Account, TeamMember
 from core.clock import moment
@@ -41,13 +41,14 @@ from web.columns import (
 from web.filters import Filters, dropped_notice, narrow, read_filters, reader_for
 from web.listing import load_rows, narrowed_page, ordered, page_ids, strip_of
 from web.liststate import ListState, around, pager, state_of
-from web.notices import notify
+from web.notices import back_to, notify
 from web.pages import may_change_accounts, may_edit_segments, page
 from web.preferences import read_preferences
 from web.tabs import count_in, everybody_for, members_of, strip_for, tabs_for
 from web.views.health_why import peeked
 
 AT_ONCE = 2_000  # lines of an export that are read together
+MOST_CHOSEN = 1_000  # accounts that are ticked one by one; a form may have 2,000 fields
 PARTS = {"results": "web/accounts/_results_part.html", "list": "web/accounts/_list_part.html"}
 
 
@@ -148,6 +149,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
         "mrr": mrr,
         "pager": pager(state, total, has_next),
         "sorted_by": found.sort,
+        "most_chosen": MOST_CHOSEN,
         "members": TeamMember.objects.all() if may_change_accounts(request) else [],
         "may_edit": may_edit_segments(request),
         "from_query": state.query,
@@ -155,16 +157,24 @@ def accounts(request: HttpRequest) -> HttpResponse:
     return page(request, "web/accounts/page.html", context, parts=PARTS)
 
 
+def ticked(data: QueryDict) -> list[int]:
+    """The ids of the accounts that a form names; none if it means all of the list (`scope=filter`)."""
+    named = data.getlist("account") if data.get("scope") != "filter" else []
+    return [pk for text in named if (pk := whole(text))]
+
+
 @login_required
-@require_GET
+@require_http_methods(["GET", "POST"])
 def accounts_export(request: HttpRequest) -> HttpResponseBase:
-    """The same accounts and columns as a CSV file; with `account` parameters only those of them."""
-    chosen = [pk for text in request.GET.getlist("account") if (pk := whole(text))]
-    found = read_list(request, reverse("accounts"))
-    columns = apart(_chosen(request, found), found.available)
-    accounts = (
-        found.accounts.filter(pk__in=chosen) if chosen and request.GET.get("scope") != "filter" else found.accounts
-    )
+    """The same accounts and columns as a CSV file, or only those that are named. The form of the list, whose ids may be
+    more than an address holds, names the list in `next`."""
+    data, query = request.GET, request.GET
+    if request.method == "POST":
+        data, query = request.POST, QueryDict(back_to(request, "").partition("?")[2])
+    found = list_of(request, query, reverse("accounts"))
+    columns, accounts = apart(_chosen(request, found), found.available), found.accounts
+    if chosen := ticked(data):
+        accounts = ordered(Account.objects.visible_to(request.user).filter(pk__in=chosen), *found.sort)
     title = found.segment.name if found.segment else "All accounts"
     head = ["Account id", "Account", *(column.label for column in columns)]
     return csv_response(f"{title} {moment().today:%Y-%m-%d}", head, _export_rows(accounts, columns, found.reader))

@@ -250,6 +250,7 @@ for (const first of $$("#notices [data-notice] > span")) announce(first.textCont
 addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.getAttribute("method")?.toLowerCase() !== "post") return;
+  if (event.submitter?.hasAttribute("data-download")) return; // the page stays, and may do so again
   if (form.hasAttribute("data-sent")) { event.preventDefault(); return; }
   form.toggleAttribute("data-sent", true);
   setTimeout(() => form.removeAttribute("data-sent"), 10_000);

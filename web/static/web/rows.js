@@ -5,37 +5,43 @@
   const box = (row) => $("input[type=checkbox]", row);
   let at = -1;
 
-  const bulk = () => $("#bulk");
+  // What is ticked stays so on other pages and in another order, until the page is left or another tab is shown.
+  const chosen = new Set(), bulk = () => $("#bulk"), scope = () => $("[data-scope]", bulk());
+  /** Take over what is ticked on this page, and say how many there are in all. */
   function sync() {
-    const all = rows(), picked = all.filter((row) => box(row).checked), bar = bulk();
-    for (const row of all) row.toggleAttribute("data-selected", box(row).checked);
-    const head = $("[data-all]");
-    if (head) { head.checked = picked.length > 0 && picked.length === all.length; head.indeterminate = picked.length > 0 && !head.checked; }
-    if (bar) {
-      bar.classList.toggle("is-idle", picked.length === 0);
-      $("#toolbar").classList.toggle("is-away", picked.length > 0);
-      const scope = $("[data-scope]", bar);
-      if (picked.length !== all.length) scope.value = "";
-      if (!scope.value) $("[data-count]", bar).textContent = `${picked.length} selected`;
+    const bar = bulk(), all = rows();
+    if (!bar) return;
+    if (all.some((row) => !box(row).checked)) scope().value = "";
+    const every = scope().value, most = Number(bar.dataset.most);
+    for (const row of every ? [] : all) {
+      const one = box(row);
+      if (!one.checked) chosen.delete(one.value);
+      else if (chosen.has(one.value) || chosen.size < most) chosen.add(one.value);
+      else { one.checked = false; notice(`At most ${most.toLocaleString("en")} accounts are selected one by one. All of a list are selected at once.`); }
     }
-    return picked.length;
+    for (const row of all) row.toggleAttribute("data-selected", box(row).checked);
+    const picked = all.filter((row) => box(row).checked), here = new Set(picked.map((row) => box(row).value));
+    const head = $("[data-all]"), elsewhere = every ? [] : [...chosen].filter((id) => !here.has(id));
+    if (head) { head.checked = picked.length > 0 && picked.length === all.length; head.indeterminate = picked.length > 0 && !head.checked; }
+    $("[data-elsewhere]", bar).replaceChildren(...elsewhere.map((id) => Object.assign(document.createElement("input"), { type: "hidden", name: "account", value: id })));
+    bar.classList.toggle("is-idle", !every && !chosen.size);
+    $("#toolbar").classList.toggle("is-away", Boolean(every || chosen.size));
+    const others = elsewhere.length ? `, ${elsewhere.length} of them on other pages` : "";
+    $("[data-count]", bar).textContent = every ? $("[data-select-all]", bar).dataset.said : `${chosen.size} selected${others}`;
   }
-  const say = () => announce(`${sync()} selected`, "selection");
+  const say = () => { sync(); announce($("[data-count]", bulk()).textContent, "selection"); };
   function clear() {
     for (const row of rows()) box(row).checked = false;
-    $("[data-scope]").value = ""; sync();
+    chosen.clear(); scope().value = ""; sync();
   }
   const selecting = () => bulk() && !bulk().classList.contains("is-idle");
 
   document.addEventListener("click", (event) => {
     if (event.target.closest("#rows input[type=checkbox]")) say();
     if (event.target.closest("[data-clear]")) { clear(); announce("Selection cleared"); $("#q").focus(); }
-    const every = event.target.closest("[data-select-all]");
-    if (every) {
+    if (event.target.closest("[data-select-all]")) {
       for (const row of rows()) box(row).checked = true;
-      sync(); $("[data-scope]").value = "filter";
-      $("[data-count]", bulk()).textContent = `All ${every.dataset.total || every.textContent.replace(/\D+/, "")} in this list`;
-      announce($("[data-count]", bulk()).textContent);
+      scope().value = "filter"; say();
     }
   });
   document.addEventListener("change", (event) => {
@@ -43,8 +49,12 @@
     for (const row of rows()) box(row).checked = event.target.checked;
     say();
   });
-  document.addEventListener("htmx:afterSettle", (event) => {
-    if (event.target.id === "list" || event.target.id === "results") { at = -1; sync(); }
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target.id !== "list" && event.target.id !== "results") return;
+    at = -1;
+    if (event.target.id === "results") chosen.clear();
+    else if (bulk()) for (const row of rows()) box(row).checked = Boolean(scope().value) || chosen.has(box(row).value);
+    sync();
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && selecting() && !event.target.closest("dialog[open], [popover]:popover-open")) { clear(); announce("Selection cleared"); return; }
