@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 
 from segments.models import Segment
+from tests import factories
 from tests.api.conftest import ApiClient, Company, code_of
-from tests.segments import test_bad_event_rules, test_bad_rules
+from tests.segments import test_bad_event_rules, test_bad_rules, test_bad_user_rules
 from tests.segments.storing import furnish
+from usage.models import EventName
 
-# What no rule is read of: too large a body, too deep a one, a number that is none.
+# What no rule is read of, and so no place in it can be told: too large a body, too deep a one, a number that is none.
 AT_THE_EDGE = {
-    "a value of ten megabytes": "body-too-large",
-    "two hundred deep": "json-too-deep",
-    "a list in a list": "json-too-deep",
-    "1e300": "number-out-of-range",
+    "a value of ten megabytes": (413, "body-too-large"),
+    "two hundred deep": (400, "json-too-deep"),
+    "a list in a list": (400, "json-too-deep"),
+    "1e300": (400, "number-out-of-range"),
 }
 
 
@@ -40,13 +42,23 @@ def test_every_malformed_rule_is_answered_with_the_place(
     wrong = {}
     for name, rule, pointer in corpus:
         answer = admin("POST", "segments/", {"name": "Tried", "rule": rule})
-        if name in AT_THE_EDGE:
-            assert answer.status_code in (400, 413) and code_of(answer) == AT_THE_EDGE[name], answer.content
-            continue
         places = {fault.get("pointer", "") for fault in answer.json().get("errors", [])}
-        # A mistake in how a value is written is found before the rule is read, and placed at that value or above it.
-        near = any(f"/rule{pointer}".startswith(place) for place in places if place)
-        if not (answer.status_code == 422 and f"/rule{pointer}" in places) and not (answer.status_code == 400 and near):
+        if name in AT_THE_EDGE:
+            assert (answer.status_code, code_of(answer), places) == (*AT_THE_EDGE[name], set()), answer.content
+        elif answer.status_code != 422 or f"/rule{pointer}" not in places:
             wrong[name] = answer.status_code, places
-    assert wrong == {}
+    assert wrong == {} and set(AT_THE_EDGE) <= {name for name, *_ in corpus}
+    assert Segment.everything.count() == before
+
+
+def test_what_does_not_fit_the_subject_is_answered_with_the_place(company: Company, admin: ApiClient) -> None:
+    factories.segment("People", test_bad_user_rules.CHAMPION, subject="user", refreshed=False)
+    factories.segment("Firms", refreshed=False)
+    EventName.objects.get_or_create(name="Report Exported")
+    before = Segment.everything.count()
+    for subject, node, pointer, code in test_bad_user_rules.BAD:
+        answer = admin("POST", "segments/", {"name": "Tried", "subject": subject, "rule": factories.rule(node)})
+        [fault] = answer.json()["errors"]
+        assert (answer.status_code, fault["pointer"]) == (422, f"/rule{pointer}"), (node, answer.content)
+        assert fault["code"] == code or code == "invalid-value", (node, fault)
     assert Segment.everything.count() == before
