@@ -75,10 +75,7 @@ def read_filters(request: HttpRequest, reader: Reader, state: ListState) -> Filt
             chips.append(Chip(words.rstrip("."), "", len(kept), str(node.get("field", ""))))
             kept.append(text)
     state = state.but(filters=tuple(kept), page=state.page)
-    csm = _csm(request, state.csm)
-    if state.csm and csm is None:
-        problems.append(f"CSM {short(state.csm, 40)}")
-        state = state.but(csm="", page=state.page)
+    csm, state = read_csm(request, state, problems)
     chips = [Chip(chip.words, state.without_filter(i).url, i, chip.field) for i, chip in enumerate(chips)]
     rule = {"match": "all", "rules": nodes}
     question = reader.read(rule, personal=True) if nodes else None
@@ -91,10 +88,21 @@ def reader_for(request: HttpRequest) -> Reader:
     return Reader.now(me=member.key if member else "", workspace=workspace_of(request))
 
 
-def _csm(request: HttpRequest, key: str) -> TeamMember | None:
-    if key == "me":
-        return getattr(request.user, "member", None)
-    return TeamMember.objects.filter(key=key).first() if key else None
+def read_csm(request: HttpRequest, state: ListState, problems: list[str]) -> tuple[TeamMember | None, ListState]:
+    """The CSM that a list is narrowed to ("me" is whoever asks); one who does not exist is left out and named."""
+    if state.csm == "me":
+        csm = getattr(request.user, "member", None)
+    else:
+        csm = TeamMember.objects.filter(key=state.csm).first() if state.csm else None
+    if state.csm and csm is None:
+        problems.append(f"CSM {short(state.csm, 40)}")
+        state = state.but(csm="", page=state.page)
+    return csm, state
+
+
+def held_by(csm: TeamMember) -> QuerySet[Any]:
+    """The ids of the accounts that somebody looks after as CSM."""
+    return csm.assignments.filter(role="csm", ended_at__isnull=True).values("account")
 
 
 def narrow(accounts: QuerySet[Account], filters: Filters) -> QuerySet[Account]:
@@ -102,8 +110,7 @@ def narrow(accounts: QuerySet[Account], filters: Filters) -> QuerySet[Account]:
     if filters.question:
         accounts = filters.question.accounts(accounts)
     if filters.csm:
-        mine = filters.csm.assignments.filter(role="csm", ended_at__isnull=True)
-        accounts = accounts.filter(pk__in=mine.values("account"))
+        accounts = accounts.filter(pk__in=held_by(filters.csm))
     return accounts
 
 

@@ -11,12 +11,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, QueryDict
+from django.urls import reverse
 
 from core.intake import BadValue, clean_text
 from web.pages import page_number
 
 PAGE_SIZE, LAST_PAGE, COUNT_CAP = 50, 100, 10_000
-KNOWN = {"segment", "f", "csm", "status", "q", "sort", "page", "cols", "next"}
+# What the address of each list may say, by the name of its page.
+ALL = {"segment", "q", "sort", "page", "cols"}
+KNOWN = {"accounts": ALL | {"f", "csm"}, "subscriptions": ALL | {"csm", "status"}, "users": ALL | {"f"}}
 MAX_FILTERS, MAX_SEARCH = 20, 200
 
 
@@ -70,22 +73,25 @@ class ListState:
         return [(name, value) for name, value in self.pairs() if name not in {*leave, "page"}]
 
 
-def state_of(data: QueryDict, path: str, also: Iterable[str] = ()) -> tuple[ListState, list[str]]:
-    """The state that a query string or a form says; `also` are parameters that belong to the form itself."""
-    bad = sorted(name for name in data if name not in KNOWN | set(also))
+def state_of(data: QueryDict, name: str, also: Iterable[str] = ()) -> tuple[ListState, list[str]]:
+    """The state of the list with this name that a query string or a form says, and what it does not know of it; `also`
+    are parameters that belong to the form itself."""
+    known = KNOWN[name]
+    bad = sorted(item for item in data if item not in known | set(also))
     q = ""
     try:
         q = clean_text(data.get("q", ""), MAX_SEARCH)
     except BadValue:
         bad.append("q")
     cols = data.get("cols")
+    filters = data.getlist("f") if "f" in known else []
     return (
         ListState(
-            path=path,
+            path=reverse(name),
             segment=_word(data, "segment"),
-            filters=tuple(item[:5_000] for item in data.getlist("f") if item)[:MAX_FILTERS],
-            csm=_word(data, "csm"),
-            status=_word(data, "status"),
+            filters=tuple(item[:5_000] for item in filters if item)[:MAX_FILTERS],
+            csm=_word(data, "csm") if "csm" in known else "",
+            status=_word(data, "status") if "status" in known else "",
             q=q,
             sort=_word(data, "sort"),
             page=page_number(data.get("page"), LAST_PAGE),

@@ -27,6 +27,9 @@ def test_a_portfolio_says_what_to_do(browse: Callable[[TeamMember], Client], man
     assert "No account is scored yet" in page_of(manager, "/portfolio/?who=everybody")
     Account.objects.all().update(archived_at=moment().now)
     assert "No accounts yet" in page_of(manager, "/portfolio/?who=everybody")
+    told = "No accounts yet Send your first group call ( Sources ) or import a CSV file ( Imports )."
+    assert told in page_of(manager, "/accounts/")
+    assert "They come with the first group call" in page_of(browse(company.viewer), "/accounts/")
 
 
 def test_an_account_without_scores_says_so(manager: Client, company: Company) -> None:

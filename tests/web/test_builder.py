@@ -141,6 +141,15 @@ def test_the_filters_of_a_list_become_a_segment(manager: Client, company: Compan
     assert Segment.objects.get(name="Paying growth").member_count == 2
 
 
+def test_the_csm_of_a_list_becomes_a_condition_about_that_colleague(manager: Client, company: Company) -> None:
+    assert "/segments/new/?from=csm%3Dme" in manager.get("/accounts/?csm=me").content.decode()
+    form = opened(manager, "/segments/new/?from=csm%3Dme")
+    assert (form["n.0.field"], form["n.0.op"], form["n.0.value"]) == ("team.csm", "is", company.manager.key)
+    send(manager, "/segments/new/", form, name="Mine")
+    refresh_due()
+    assert Segment.objects.get(name="Mine").member_count == 1
+
+
 def test_the_preview_counts_joins_leaves_and_each_condition_alone(manager: Client, company: Company) -> None:
     growth = company.segments["growth"]
     form = opened(manager, f"/segments/{growth.pk}/edit/")

@@ -131,6 +131,26 @@ def test_unknown_parts_are_named(manager: Client, sold: Company) -> None:
         assert part in words
 
 
+@pytest.mark.parametrize(
+    ("address", "unknown"),
+    [("/subscriptions/?f=1&f=2", "f"), ("/users/?csm=me", "csm"), ("/accounts/?status=active", "status")],
+)
+def test_a_list_knows_only_what_can_narrow_it(manager: Client, sold: Company, address: str, unknown: str) -> None:
+    part = {"HX-Request": "true", "HX-Target": "results"}
+    html = manager.get(address, headers=part).content.decode()
+    assert f"This link has a part that no longer exists: {unknown}." in text(html)
+    assert f"?{unknown}=" not in html and f";{unknown}=" not in html  # nor does any link carry it on
+
+
+def test_a_csm_is_a_chip_that_can_be_taken_off(manager: Client, csm: Client, sold: Company) -> None:
+    page = manager.get("/subscriptions/?csm=me&sort=plan").content.decode()
+    assert names(page) == ["Birch"] and f"CSM {sold.manager.name}" in text(page) and "no longer" not in text(page)
+    assert 'id="unchip-csm" href="/subscriptions/?sort=plan"' in page and "csm=me&amp;sort=-plan" in page
+    page = csm.get("/subscriptions/?csm=me").content.decode()
+    assert names(page) == [] and f"all accounts that {sold.csm.name} looks after." in text(page)
+    assert "CSM nobody" in text(csm.get("/subscriptions/?csm=nobody").content.decode())
+
+
 def test_export_has_every_subscription_of_the_list(manager: Client, sold: Company) -> None:
     answer = manager.get("/subscriptions/export/?status=active")
     rows = list(csv.reader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))

@@ -180,8 +180,7 @@ def neighbours(request: HttpRequest, found: Account) -> Neighbours | None:
     query = request.GET.get("from", "")
     if not query:
         return None
-    path = reverse("accounts")
-    listed = list_of(request, QueryDict(query), path)
+    listed = list_of(request, QueryDict(query))
     start = (listed.state.page - 1) * PAGE_SIZE
     first = max(0, start - 1)
     ids = list(listed.accounts.values_list("pk", flat=True)[first : start + PAGE_SIZE + 1])

@@ -46,7 +46,7 @@ def _chosen(request: HttpRequest, back: str) -> tuple[list[int], bool]:
     """The ids that a bulk action means, among those this person may see, and whether the list has more than are done
     at once."""
     if request.POST.get("scope") == "filter":
-        listed = list_of(request, QueryDict(back.partition("?")[2]), reverse("accounts")).accounts
+        listed = list_of(request, QueryDict(back.partition("?")[2])).accounts
         ids = list(listed.values_list("pk", flat=True)[: COUNT_CAP + 1])
         return ids[:COUNT_CAP], len(ids) > COUNT_CAP
     seen = Account.objects.visible_to(request.user)

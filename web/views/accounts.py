@@ -68,14 +68,9 @@ class AccountList:
     problems: list[str]
 
 
-def read_list(request: HttpRequest, path: str) -> AccountList:
-    """The list that this request's address means."""
-    return list_of(request, request.GET, path)
-
-
-def list_of(request: HttpRequest, query: QueryDict, path: str) -> AccountList:
+def list_of(request: HttpRequest, query: QueryDict) -> AccountList:
     """Understand an address; what cannot be understood is left out and listed in `problems`."""
-    state, unknown = state_of(query, path, also=("account", "scope", "member", "csrfmiddlewaretoken", "from", "peek"))
+    state, unknown = state_of(query, "accounts", also=("peek",))
     reader = reader_for(request)
     segments = list(Segment.objects.tabs())
     segment = next((item for item in segments if item.key == state.segment), None)
@@ -110,7 +105,7 @@ def _chosen(request: HttpRequest, found: AccountList) -> list[Column]:
 @require_GET
 def accounts(request: HttpRequest) -> HttpResponse:
     """The list: whole, its results (another segment), or its rows (search, sort, page)."""
-    found = read_list(request, reverse("accounts"))
+    found = list_of(request, request.GET)
     state = found.state
     everybody = everybody_for(request)
     in_segment = count_in(request, found.segment, found.scope, everybody)
@@ -171,7 +166,7 @@ def accounts_export(request: HttpRequest) -> HttpResponseBase:
     data, query = request.GET, request.GET
     if request.method == "POST":
         data, query = request.POST, QueryDict(back_to(request, "").partition("?")[2])
-    found = list_of(request, query, reverse("accounts"))
+    found = list_of(request, query)
     columns, accounts = apart(_chosen(request, found), found.available), found.accounts
     if chosen := ticked(data):
         accounts = ordered(Account.objects.visible_to(request.user).filter(pk__in=chosen), *found.sort)

@@ -28,7 +28,7 @@ from segments.rule_view import RuleView, rule_view
 from segments.rules.tree import RuleError
 from segments.uses import uses_of
 from web.charts import mix
-from web.filters import read_node, reader_for
+from web.filters import read_csm, read_node, reader_for
 from web.liststate import state_of
 from web.pages import may_edit_segments, page, part
 from web.superseding import newest_asked
@@ -89,13 +89,16 @@ def _subject(request: HttpRequest, segment: Segment | None) -> Subject:
 
 
 def _from_list(request: HttpRequest) -> Tree:
-    state, _ = state_of(QueryDict(request.GET.get("from", "")), reverse("accounts"))
+    """The list that `from` carries as a rule; in a rule it is a colleague who is the CSM, whoever reads it."""
+    state, _ = state_of(QueryDict(request.GET.get("from", "")), "accounts")
     rules: list[Tree] = [{"segment": state.segment, "op": "in"}] if state.segment else []
     for text in state.filters:
         try:
             rules.append(read_node(text))
         except BadValue:
             continue
+    if csm := read_csm(request, state, [])[0]:
+        rules.append({"field": "team.csm", "op": "is", "value": csm.key})
     return {"match": "all", "rules": rules}
 
 

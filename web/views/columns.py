@@ -65,10 +65,10 @@ def _choose(request: HttpRequest, chooser: Chooser) -> HttpResponse:
             more = f" At most {MAX_COLUMNS} fit." if len(chosen) > MAX_COLUMNS else ""
             notify(request, f"{len(kept[chooser.name])} columns shown.{more}")
         write_preferences(request, columns=kept)
-        state, _ = state_of(QueryDict(query), came_from)
+        state, _ = state_of(QueryDict(query), chooser.name)
         return HttpResponseRedirect(state.but(cols=None, page=state.page).url if came_from == path else back)
     columns = chosen_columns(available, kept.get(chooser.name), chooser.standard(available))
-    state, _ = state_of(QueryDict(query), path)
+    state, _ = state_of(QueryDict(query), chooser.name)
     context = {
         "columns": columns,
         "columns_url": reverse(f"{chooser.name}_columns"),

@@ -40,7 +40,7 @@ def users_filter(request: HttpRequest) -> HttpResponse:
 def _edit(request: HttpRequest, listed: str, subject: Subject) -> HttpResponse:
     """The editor of the list that has this name of an address."""
     also = [name for name in request.GET if name.startswith(f"{ROOT}.")]
-    state, _ = state_of(request.GET, reverse(listed), also=(*FORM, *also))
+    state, _ = state_of(request.GET, listed, also=(*FORM, *also))
     reader = reader_for(request).about(subject)
     place = _place(request, state)
     tree, places = read_form(request.GET, reader.vocabulary, ROOT)

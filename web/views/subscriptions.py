@@ -14,14 +14,14 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from accounts.models import Account, Subscription, SubscriptionStatus
+from accounts.models import Account, Subscription, SubscriptionStatus, TeamMember
 from core.clock import moment
 from core.download import csv_response
 from core.intake import fold
 from segments.models import Segment
 from segments.questions import Reader
 from web.columns import Column, Labels, chosen_columns, column_groups, heads, sort_column
-from web.filters import dropped_notice, reader_for
+from web.filters import dropped_notice, held_by, read_csm, reader_for
 from web.liststate import COUNT_CAP, PAGE_SIZE, ListState, around, pager, state_of
 from web.notices import notify
 from web.pages import may_edit_segments, page
@@ -41,6 +41,7 @@ class SubscriptionList:
     reader: Reader
     segments: list[Segment]
     segment: Segment | None
+    csm: TeamMember | None
     scope: QuerySet[Account]
     all: QuerySet[Subscription]
     rows: QuerySet[Subscription]
@@ -52,7 +53,7 @@ class SubscriptionList:
 
 def read_list(request: HttpRequest) -> SubscriptionList:
     """Understand an address; what cannot be understood is left out and listed in `problems`."""
-    state, problems = state_of(request.GET, reverse("subscriptions"))
+    state, problems = state_of(request.GET, "subscriptions")
     segments = list(Segment.objects.tabs())
     segment = next((item for item in segments if item.key == state.segment), None)
     if segment is None and state.segment:
@@ -63,6 +64,7 @@ def read_list(request: HttpRequest) -> SubscriptionList:
     if state.status and not SubscriptionStatus.objects.filter(key=state.status).exists():
         problems.append(f"status {state.status}")
         state = state.but(status="", page=state.page)
+    csm, state = read_csm(request, state, problems)
     reader = reader_for(request)
     available = subscription_columns(reader.vocabulary)
     sort = sort_column(available, state.sort or DEFAULT_SORT, ACCOUNT)
@@ -77,13 +79,17 @@ def read_list(request: HttpRequest) -> SubscriptionList:
         everything = everything.filter(account__in=scope.order_by().values("pk"))
     else:
         everything = everything.filter(account__archived_at__isnull=True)
-    rows = _narrow(everything, state, sort)
+    rows = _narrow(everything, state, csm, sort)
     return SubscriptionList(
-        state, reader, segments, segment, scope, everything, rows, available, columns, sort, problems
+        state, reader, segments, segment, csm, scope, everything, rows, available, columns, sort, problems
     )
 
 
-def _narrow(rows: QuerySet[Subscription], state: ListState, sort: tuple[Column, bool]) -> QuerySet[Subscription]:
+def _narrow(
+    rows: QuerySet[Subscription], state: ListState, csm: TeamMember | None, sort: tuple[Column, bool]
+) -> QuerySet[Subscription]:
+    if csm:
+        rows = rows.filter(account__in=held_by(csm))
     if state.status:
         rows = rows.filter(status=state.status)
     if wanted := fold(state.q):
@@ -114,6 +120,7 @@ def subscriptions(request: HttpRequest) -> HttpResponse:
         **around(request, state),
         "tabs": tabs_for(request, state.but(sort=state.sort), found.segments, everybody),
         "segment": found.segment,
+        "csm": found.csm,
         "strip": strip_for(request, found.reader, found.segment, in_segment, all_of(state)),
         "heads": heads(state, found.columns, found.sort, ACCOUNT),
         "columns": found.columns,
@@ -134,8 +141,8 @@ def subscriptions(request: HttpRequest) -> HttpResponse:
 
 
 def all_of(state: ListState) -> ListState:
-    """The accounts of the same segment."""
-    return ListState(reverse("accounts"), segment=state.segment)
+    """The accounts of the same segment and CSM."""
+    return ListState(reverse("accounts"), segment=state.segment, csm=state.csm)
 
 
 @login_required

@@ -66,7 +66,7 @@ def people_seen(request: HttpRequest) -> QuerySet[EndUser]:
 
 def read_list(request: HttpRequest) -> UserList:
     """Understand an address; what cannot be understood is left out and listed in `problems`."""
-    state, problems = state_of(request.GET, reverse("users"), also=("col",))
+    state, problems = state_of(request.GET, "users", also=("col",))
     if "col" in request.GET:  # the form of the columns
         state = state.but(cols=tuple(key for key in request.GET.getlist("col") if key) or None)
     reader = reader_for(request)
