@@ -174,6 +174,14 @@ def test_many_accounts_are_assigned_by_keyboard_and_given_back(page: Page, monke
     assert held.count() == 6
 
 
+def test_rows_are_gone_through_by_keys_wherever_there_are_some(page: Page) -> None:
+    for address in ("/subscriptions/", "/users/", "/segments/"):
+        page.goto(address)
+        for key, row in (("j", 1), ("j", 2), ("j", 3), ("k", 2)):
+            page.keyboard.press(key)
+            focused(page, f"main tbody tr:nth-child({row}).cursor th a")
+
+
 def test_the_account_page_knows_its_neighbours_and_takes_a_note(page: Page) -> None:
     page.goto("/accounts/?sort=name")
     page.keyboard.press("j")

@@ -122,6 +122,19 @@ $("#jump-results")?.addEventListener("htmx:afterSwap", (event) => {
   if (going && answered === $("#jump-q").value) $("#jump-results a")?.click();
 });
 
+// J and K go through the rows of a page's tables that lead somewhere; alerts and tasks, which open beside their list, have a way of
+// their own (alerts.js).
+document.addEventListener("keydown", (event) => {
+  const move = { j: 1, k: -1 }[event.key];
+  if (!move || typing(event) || $("[data-alert], [data-task]")) return;
+  const link = (row) => $("th[scope=row] a", row), all = $$("main tbody tr").filter((row) => link(row)?.checkVisibility());
+  const from = all.indexOf(document.activeElement.closest("tr")), marked = $("main tr.cursor");
+  const to = all[Math.max(0, Math.min(all.length - 1, (from < 0 ? all.indexOf(marked) : from) + move))];
+  if (!to) return;
+  marked?.classList.remove("cursor");
+  to.classList.add("cursor"); link(to).focus();
+});
+
 // Theme: the server renders it; a click changes it at once and keeps it.
 const toggle = $("[data-theme-toggle]");
 if (toggle) {

@@ -1,9 +1,8 @@
-// Rows of a list: selection with a bulk bar, and moving with J and K.
+// Rows of a list: selection with a bulk bar, and filters.
 "use strict";
 {
   const rows = () => $$("#rows tr[data-row]");
   const box = (row) => $("input[type=checkbox]", row);
-  let at = -1;
 
   // What is ticked stays so on other pages and in another order, until the page is left or another tab is shown.
   const chosen = new Set(), bulk = () => $("#bulk"), scope = () => $("[data-scope]", bulk());
@@ -51,20 +50,13 @@
   });
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.target.id !== "list" && event.target.id !== "results") return;
-    at = -1;
     if (event.target.id === "results") chosen.clear();
     else if (bulk()) for (const row of rows()) box(row).checked = Boolean(scope().value) || chosen.has(box(row).value);
     sync();
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && selecting() && !event.target.closest("dialog[open], [popover]:popover-open")) { clear(); announce("Selection cleared"); return; }
-    if (typing(event)) return;
-    const all = rows(), move = { j: 1, k: -1 }[event.key];
-    if (move && all.length) {
-      at = Math.max(0, Math.min(all.length - 1, at + move));
-      for (const row of $$("#rows .cursor")) row.classList.remove("cursor");
-      all[at].classList.add("cursor"); $("th a", all[at]).focus();
-    } else if (event.key === "x" && all[at] && box(all[at])) box(all[at]).click();
+    if (event.key === "x" && !typing(event)) $("#rows tr.cursor input[type=checkbox]")?.click();
   });
   sync();
 
@@ -98,7 +90,7 @@
       asked++;
       if ($("#filter-pop:popover-open")) $("#filter-pop").hidePopover();
       ($(`#chip-${from.elements.place?.value}`) || chips("a.t").at(-1))?.focus();
-    } else if (from.id.startsWith("unchip-")) (chips(".x")[place] || $("#add-filter"))?.focus();
+    } else if (from.id.startsWith("unchip-")) (chips(".x")[place] || $("#add-filter") || $("#q")).focus();
     place = 0;
   });
   // Inside the editor every change of attribute or comparison asks for the fitting widgets.
