@@ -29,8 +29,9 @@ from alerts.recording import Opening, record_ended, record_opened
 from core.clock import Moment, moment
 from core.locks import xact_lock
 from segments.explaining import outcomes_of
+from segments.limits import PreviewTooSlow
 from segments.models import Segment
-from segments.questions import PreviewTooSlow, Reader
+from segments.questions import Reader
 from segments.rules.outcome import Outcome
 from segments.rules.tree import RuleError
 

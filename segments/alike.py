@@ -14,8 +14,9 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
+from segments.limits import in_time
 from segments.models import Segment
-from segments.questions import Preview, Question, in_time, named_in, seen_members
+from segments.questions import Preview, Question, named_in, seen_members
 from segments.rules.nodes import segments_of
 
 LIMIT_MS = 400  # for all of it; past it nothing is said

@@ -11,9 +11,10 @@ from django.db.models import QuerySet
 
 from accounts.fields import Subject
 from accounts.models import Account, EndUser
+from segments.limits import bounded
 from segments.models import Pin, Segment
 from segments.pins import pin_words
-from segments.questions import PREVIEW_LIMIT_MS, Question, Reader, bounded
+from segments.questions import PREVIEW_LIMIT_MS, Question, Reader
 from segments.rules.describe import Words
 from segments.rules.explain import explain
 from segments.rules.outcome import Outcome

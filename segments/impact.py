@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from accounts.fields import Rows, Subject
+from segments.limits import bounded
 from segments.models import Segment
 from segments.ordering import with_dependents
-from segments.questions import PREVIEW_LIMIT_MS, Question, Reader, bounded
+from segments.questions import PREVIEW_LIMIT_MS, Question, Reader
 from segments.rules.compiler import compile_rule
 from segments.rules.nodes import Belongs, Group, InSegment, Node, Quantified
 from segments.rules.tree import RuleError

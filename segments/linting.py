@@ -17,8 +17,9 @@ from accounts.fields import Field, Owner, Subject
 from accounts.fields.sql import Known
 from accounts.models import Account
 from segments.alike import alike
+from segments.limits import bounded
 from segments.models import Segment
-from segments.questions import PREVIEW_LIMIT_MS, Preview, Question, Reader, bounded, named_in
+from segments.questions import PREVIEW_LIMIT_MS, Preview, Question, Reader, named_in
 from segments.rules.describe import field_name
 from segments.rules.lint import Note, lint
 from segments.rules.nodes import Group, fields_in, walk

@@ -5,44 +5,34 @@ Reads only. Saved segments, previews and list filters all pass through `read_rul
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Q, QuerySet, Subquery, Value
+from django.db.models import QuerySet, Value
 from django.utils import timezone
 
 from accounts.fields import Subject, Vocabulary, vocabulary
 from accounts.fields.patterns import PATTERNED, wrong_pattern
 from accounts.models import Account
 from core.clock import Moment
-from core.deadline import TooSlow, time_limit
 from core.models import Workspace
 from core.refusals import Problem
+from segments.alone import alone
+from segments.limits import bounded
 from segments.models import Segment
 from segments.pins import PinEffect, pin_effect
-from segments.rules.compiler import Context, compile_node, compile_rule
+from segments.rules.compiler import Context, compile_rule
 from segments.rules.describe import Words
-from segments.rules.nodes import about_same_row
 from segments.rules.tree import Condition, Group, RuleError, parse, walk
 from segments.subjects import ABOUT, Members, members_of
 
 PREVIEW_LIMIT_MS = 2_000
-ALONE_LIMIT_MS = 800  # for what each condition matches alone, which is told besides
 FEW = 32
-
-Answer = TypeVar("Answer")
-
-
-class PreviewTooSlow(Exception):
-    """The question took longer than a preview may; saving it is still possible."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +200,7 @@ def preview(question: Question, *, base: QuerySet[Any], segment: Segment | None 
         parts, ids, kept, some = _matched(question, base, segment)
         count = sum(part["n"] for part in parts)
         joins = sum(part["joins"] for part in parts) if segment else 0
-        alone, uncounted = _alone(question, base, count)
+        each, uncounted = alone(question, base, count)
         today = question.context.moment.today
         pins = pin_effect(segment, question.matching(base), base, today) if segment else PinEffect()
         found = members.shown().in_bulk(ids)
@@ -220,7 +210,7 @@ def preview(question: Question, *, base: QuerySet[Any], segment: Segment | None 
         mrr=sum((Decimal(part["mrr"]) for part in parts), Decimal(0)),
         joins=joins + pins.joins,
         leaves=kept - (count - joins) - pins.stays if segment else 0,
-        alone=alone,
+        alone=each,
         stages=_by(parts, "kind") if members.subject is Subject.ACCOUNT else {},
         sample=[found[pk] for pk in ids if pk in found],
         pins=pins,
@@ -272,63 +262,6 @@ def seen_members(base: QuerySet[Any], segment: Segment) -> QuerySet[Any]:
     """The ids of the stored members that can be seen from the base, each once."""
     members = members_of(segment)
     return members.ids(base.filter(**{f"{members.pk}__in": members.inside(segment)})).distinct()
-
-
-def _alone(question: Question, base: QuerySet[Any], count: int) -> tuple[dict[str, int], tuple[str, ...]]:
-    """What each condition and group matches by itself, by JSON pointer; the pointers for which there was no time.
-
-    Plain comparisons share one pass over the accounts. One about other rows is counted by a query of its own, because
-    PostgreSQL can join for a WHERE but must look row by row for a FILTER; these together have a time limit.
-    """
-    rule = question.rule
-    nodes = [node for node in about_same_row(rule) if node.pointer]
-    if len(rule.rules) == len(nodes) == 1 and rule.match != "none":
-        return {nodes[0].pointer: count}, ()
-    plain: dict[str, Any] = {}
-    others: dict[str, Any] = {}
-    for node in nodes:
-        condition = compile_node(node, question.context)
-        apart = any(isinstance(part, Subquery | Q) for part in _parts(condition))
-        (others if apart else plain)[node.pointer] = condition
-    counts = {f"alone_{i}": question.members.counted(condition) for i, condition in enumerate(plain.values())}
-    sums = base.order_by().aggregate(**counts) if counts else {}
-    found = {pointer: sums[f"alone_{i}"] for i, pointer in enumerate(plain)}
-    until = time.monotonic() + ALONE_LIMIT_MS / 1000
-    for pointer, condition in others.items():
-        number = in_time(until, partial(question.members.count, base.filter(condition)))
-        if number is not None:
-            found[pointer] = number
-    return found, tuple(pointer for pointer in others if pointer not in found)
-
-
-def in_time(until: float, ask: Callable[[], Answer]) -> Answer | None:
-    """The answer to one statement; None if it does not come in time."""
-    left = int((until - time.monotonic()) * 1000)
-    if left <= 0:
-        return None
-    try:
-        with bounded(left):
-            return ask()
-    except PreviewTooSlow:
-        if time.monotonic() < until:
-            raise  # not the time limit: somebody ended it
-        return None
-
-
-def _parts(condition: Any) -> Iterator[Any]:
-    yield condition
-    for part in condition.get_source_expressions() if hasattr(condition, "get_source_expressions") else []:
-        yield from _parts(part)
-
-
-@contextmanager
-def bounded(milliseconds: int) -> Iterator[None]:
-    """Give the statements of a block so much time each; past it the database ends them. Raises PreviewTooSlow."""
-    try:
-        with time_limit(milliseconds):
-            yield
-    except TooSlow as error:
-        raise PreviewTooSlow from error
 
 
 def users_of_segment(key: str, among: Iterable[Segment] | None = None) -> list[Segment]:

@@ -28,10 +28,11 @@ from core.jobs import enqueue
 from core.locks import xact_lock
 from segments.changing import Changed
 from segments.holding.holds import Holds
+from segments.limits import PreviewTooSlow, bounded
 from segments.membership import Difference, apply
 from segments.models import RefreshRun, Segment, SegmentRefresh
 from segments.ordering import in_order, with_dependents
-from segments.questions import PreviewTooSlow, Reader, bounded
+from segments.questions import Reader
 from segments.rules.tree import RuleError
 from segments.stages import reads_only_stored
 from segments.subjects import members_of, subject_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from segments.questions import PREVIEW_LIMIT_MS, PreviewTooSlow, Question, bounded
+from segments.limits import PreviewTooSlow, bounded
+from segments.questions import PREVIEW_LIMIT_MS, Question
 
 Rule = dict[str, Any]
 

@@ -12,7 +12,8 @@ from alerts.definition import Definition, scoped
 from alerts.messages import check_message, filled
 from alerts.models import Alert
 from core.intake import BadValue
-from segments.questions import PREVIEW_LIMIT_MS, Preview, PreviewTooSlow, Question, Reader, bounded, preview
+from segments.limits import PreviewTooSlow, bounded
+from segments.questions import PREVIEW_LIMIT_MS, Preview, Question, Reader, preview
 from segments.rule_view import RuleView
 from segments.rules.tree import RuleError
 from web.alert_rule_form import RuleDraft

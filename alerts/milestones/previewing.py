@@ -14,8 +14,9 @@ from alerts.milestones.reaching import aimed_at
 from alerts.models import AccountMilestone, Milestone
 from alerts.models.milestone import State
 from core.clock import Moment
+from segments.limits import bounded
 from segments.models import Segment
-from segments.questions import PREVIEW_LIMIT_MS, Question, bounded
+from segments.questions import PREVIEW_LIMIT_MS, Question
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from core.api.problems import ApiProblem, Fault
 from core.api.strict import plain
 from core.intake import short
 from segments.api.problems import explained, rule_problem
+from segments.limits import bounded
 from segments.models import Segment
-from segments.questions import bounded, read_rule
+from segments.questions import read_rule
 from segments.rules.tree import RuleError
 from segments.subjects import members_of
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from core.api.problems import ApiProblem, faults_of, in_use, unusable
-from segments.questions import PREVIEW_LIMIT_MS, PreviewTooSlow
+from segments.limits import PreviewTooSlow
+from segments.questions import PREVIEW_LIMIT_MS
 from segments.rules.tree import RuleError
 from segments.uses import SegmentInUse
 

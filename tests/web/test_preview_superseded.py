@@ -13,7 +13,8 @@ from django.test import Client
 
 from accounts.models import Account
 from segments import questions
-from segments.questions import bounded, preview, read_rule
+from segments.limits import PreviewTooSlow, bounded
+from segments.questions import preview, read_rule
 from tests import factories
 from tests.committing import committed
 
@@ -112,7 +113,7 @@ def test_what_there_is_no_time_for_is_left_out_of_the_single_counts(monkeypatch:
     rule = factories.rule({"field": "account.mrr", "op": "at_least", "value": 5}, buyer, match="any")
     seen = preview(read_rule(rule), base=Account.objects.live())
     assert (seen.count, seen.alone, seen.uncounted) == (2, {"/rules/0": 1, "/rules/1": 1}, ())
-    monkeypatch.setattr(questions, "ALONE_LIMIT_MS", 0)
+    monkeypatch.setattr("segments.alone.ALONE_LIMIT_MS", 0)
     seen = preview(read_rule(rule), base=Account.objects.live())
     assert (seen.count, seen.alone, seen.uncounted) == (2, {"/rules/0": 1}, ("/rules/1",))
 
@@ -129,7 +130,7 @@ def test_a_limit_inside_another_gives_the_outer_one_back() -> None:
         with bounded(300):
             assert limit() == "300ms"
         assert limit() == "5s"
-        with pytest.raises(questions.PreviewTooSlow), bounded(50), connection.cursor() as cursor:
+        with pytest.raises(PreviewTooSlow), bounded(50), connection.cursor() as cursor:
             cursor.execute("SELECT pg_sleep(1)")
         assert limit() == "5s"
     assert limit() == usual

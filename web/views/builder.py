@@ -19,10 +19,11 @@ from core.versions import Stale
 from health.models import Band
 from segments.editing import SegmentInUse, save_segment
 from segments.impact import knock_on
+from segments.limits import PreviewTooSlow
 from segments.linting import TITLES, note_preview
 from segments.models import Segment, SegmentVersion
 from segments.picker import catalogue
-from segments.questions import PreviewTooSlow, Reader, preview
+from segments.questions import Reader, preview
 from segments.rule_form import Tree, read_form, take_step, without_unset
 from segments.rule_view import RuleView, rule_view
 from segments.rules.tree import RuleError

@@ -10,9 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
 from accounts.fields import Subject
+from segments.limits import PreviewTooSlow
 from segments.linting import TITLES, Overlap, check_segments, overlap
 from segments.models import Segment
-from segments.questions import PreviewTooSlow
 from web.filters import reader_for
 from web.pages import page
 from web.tabs import is_restricted

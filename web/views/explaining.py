@@ -15,8 +15,9 @@ from accounts.fields import Subject
 from accounts.models import Account
 from core.intake import BadValue, clean_text, fold, name_key, short, unaccented, whole
 from segments.explaining import Explanation, explain_rule, explain_segments
+from segments.limits import PreviewTooSlow
 from segments.models import AccountMembership, Segment
-from segments.questions import PreviewTooSlow, Reader
+from segments.questions import Reader
 from segments.rule_form import Tree, read_form
 from segments.rules.tree import RuleError
 from segments.subjects import ABOUT

@@ -30,9 +30,10 @@ from core.intake import BadValue, NameTaken
 from core.refusals import Problem
 from core.superseding import Superseded
 from core.versions import Stale
+from segments.limits import PreviewTooSlow
 from segments.models import Segment
 from segments.picker import catalogue
-from segments.questions import PreviewTooSlow, Reader, preview
+from segments.questions import Reader, preview
 from segments.rule_form import read_form, take_step, without_unset
 from segments.rule_view import RuleView, rule_view
 from segments.rules.tree import RuleError

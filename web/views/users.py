@@ -23,9 +23,10 @@ from core.clock import moment
 from core.download import csv_response
 from core.intake import BadValue, clean_text, fold
 from segments.explaining import explain_segments
+from segments.limits import PreviewTooSlow
 from segments.models import Segment
 from segments.places import accounts_matched
-from segments.questions import PreviewTooSlow, Reader
+from segments.questions import Reader
 from segments.subjects import ABOUT
 from web.account_page import user_attributes
 from web.columns import Column, Head, Labels, readable
