@@ -128,8 +128,8 @@ def check_patterns(rule: Group) -> None:
 class Preview:
     """What a rule matches now, in members (accounts, or users). `joins` and `leaves` are against the stored members of
     the segment being edited, with its pins; `pins` says how many those bring in and keep out besides. `alone` gives the
-    count for the JSON pointer of each condition and group, `uncounted` the pointers for which there was no time; `mrr`
-    is a month's worth. A rule about users has no `stages`; `accounts` says in how many accounts they match, and `mrr`
+    count for the JSON pointer of each condition and group (inside one about other rows: of any such row), `uncounted`
+    the pointers for which there was no time; `mrr` is a month's worth. A rule about users has no `stages`; `accounts` says in how many accounts they match, and `mrr`
     is that of those. `health` says how many are in which band, where health is known; `some` are the ids of a few that
     match, drawn from all of them."""
 
@@ -200,10 +200,10 @@ def preview(question: Question, *, base: QuerySet[Any], segment: Segment | None 
         parts, ids, kept, some = _matched(question, base, segment)
         count = sum(part["n"] for part in parts)
         joins = sum(part["joins"] for part in parts) if segment else 0
-        each, uncounted = alone(question, base, count)
         today = question.context.moment.today
         pins = pin_effect(segment, question.matching(base), base, today) if segment else PinEffect()
         found = members.shown().in_bulk(ids)
+        each, uncounted = alone(question, base, count)
     return Preview(
         total=total,
         count=count,
