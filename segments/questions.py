@@ -129,8 +129,9 @@ class Preview:
     """What a rule matches now, in members (accounts, or users). `joins` and `leaves` are against the stored members of
     the segment being edited, with its pins; `pins` says how many those bring in and keep out besides. `alone` gives the
     count for the JSON pointer of each condition and group (inside one about other rows: of any such row), `uncounted`
-    the pointers for which there was no time; `mrr` is a month's worth. A rule about users has no `stages`; `accounts` says in how many accounts they match, and `mrr`
-    is that of those. `health` says how many are in which band, where health is known; `some` are the ids of a few that
+    the pointers for which there was no time; `mrr` is a month's worth. A rule about users has no `stages`; `accounts`
+    says in how many accounts they match, and `mrr` is that of those. `health` says how many are in which band, where
+    health is known; `some` are the ids of a few that
     match, drawn from all of them."""
 
     total: int

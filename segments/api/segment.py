@@ -142,8 +142,7 @@ class SegmentViewSet(ExplainActions, GalleryActions, HistoryActions, PinActions,
     @extend_schema(request=PreviewSerializer, responses=OpenApiTypes.OBJECT)
     @action(detail=False, methods=["post"])
     def preview(self, request: Request) -> Response:
-        """Count what a rule would match among what you may see, and what each condition matches alone (in a group about
-        users or subscriptions: with any of whom it is true)."""
+        """Count what a rule would match among what you may see, and what each condition matches alone (of any row)."""
         made = PreviewSerializer(data=request.data)
         made.is_valid(raise_exception=True)
         asked = made.validated_data.get("segment")
