@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.sync_api import expect
 
 from accounts.models import Team, TeamMember
 from segments.models import Segment
+from segments.questions import PreviewTooSlow
 from segments.refresh import refresh_due
 from tests.browser.conftest import until
 
@@ -175,7 +177,7 @@ def test_what_was_used_lately_stands_on_top(page: Page) -> None:
     page.locator("#attr-n-0", has_text="Country").wait_for()
 
 
-def test_the_preview_follows_every_change_and_the_newest_wins(page: Page) -> None:
+def test_the_preview_follows_every_change_and_the_newest_wins(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     page.goto(f"/segments/{Segment.objects.get(name='Large').pk}/edit/")
     value = page.locator("#value-n-0")
     for number in ("1000", "2000", "11000"):
@@ -186,6 +188,16 @@ def test_the_preview_follows_every_change_and_the_newest_wins(page: Page) -> Non
     value.fill("nonsense")
     page.locator("#error-n-0", has_text="Expected a number").wait_for()
     expect(page.locator("#pv-state")).to_have_text("Not counted")
+    value.fill("11000")
+    counted(page, 1)
+    monkeypatch.setattr("web.views.builder.preview", _too_slow)
+    value.fill("1000")
+    expect(page.locator("#pv-state")).to_have_text("Still counting…")
+    expect(page.locator(".outdated #pv-count")).to_have_text("1")
+
+
+def _too_slow(*_: object, **__: object) -> None:
+    raise PreviewTooSlow
 
 
 def test_groups_of_users_nest_and_count(page: Page) -> None:
@@ -250,6 +262,7 @@ def test_the_menu_of_a_condition_moves_copies_and_negates(page: Page) -> None:
     page.locator("#more-n-0").click()
     page.get_by_role("button", name="Duplicate").click()
     page.locator("#row-n-1").wait_for()
+    until(page, "document.activeElement.id === 'more-n-1'")
     page.locator("#more-n-1").click()
     page.locator("#row-n-1").get_by_role("button", name="Negate").click()
     until(page, "document.querySelector('#op-n-1').value === 'is_not'")

@@ -88,7 +88,7 @@ def test_a_switch_leaves_the_rows_of_what_is_searched_for(manager: Client, compa
 def test_a_clone_stands_under_the_original_hidden_and_opens(manager: Client, company: Company) -> None:
     answer = manager.post(f"/segments/{company.segments['growth'].pk}/clone/")
     copy = Segment.objects.get(name="Growth plan (copy)")
-    assert answer["Location"] == f"/segments/{copy.pk}/edit/"
+    assert answer["Location"] == f"/segments/{copy.pk}/edit/#name"  # where the browser puts the focus
     assert order() == ["Growth plan", "Growth plan (copy)", "Large", "Hidden one"]
     assert not copy.visible and copy.rule == company.segments["growth"].rule
     manager.post(f"/undo/{undo_token(answer)}/")

@@ -207,6 +207,7 @@ def _preview(
     except PreviewTooSlow:
         return {
             "preview": None,
+            "slow": True,
             "why_not": "Still counting after 2 seconds. Saving works; the count comes with the refresh.",
         }
     nodes = view.by_pointer()

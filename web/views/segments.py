@@ -220,7 +220,7 @@ def segment_clone(request: HttpRequest, pk: int) -> HttpResponse:
         return HttpResponseRedirect(reverse("segment_edit", args=[pk]))
     token = keep_inverse(request, "clone", {"segment": copy.pk}, back=reverse("segments"))
     notify(request, f"{original.name} cloned. The copy is hidden until you show it.", undo=token)
-    return HttpResponseRedirect(reverse("segment_edit", args=[copy.pk]))
+    return HttpResponseRedirect(reverse("segment_edit", args=[copy.pk]) + "#name")
 
 
 @inverse("clone")

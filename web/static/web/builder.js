@@ -11,14 +11,14 @@
 
   // ---- steps ------------------------------------------------------------------------------------------------------
   // Steps go one after another, each with the conditions as the one before left them, so that none of two quick ones is lost.
-  function inTurn(act, focus) {
+  function inTurn(act, focus, menu) {
     touch();
     waiting += 1;
     const done = turn.then(() => { refused = false; return act(); }).finally(() => { waiting -= 1; });
     turn = done.then(() => !refused, () => false);
-    return done.then(() => { settle(focus); preview(0); });
+    return done.then(() => { settle(focus, menu); preview(0); });
   }
-  const step = (what, focus) => inTurn(() => htmx.ajax("POST", builder.dataset.stepUrl, { source: form, target: "#rule-editor", swap: "innerHTML", values: { do: what } }), focus);
+  const step = (what, focus, menu) => inTurn(() => htmx.ajax("POST", builder.dataset.stepUrl, { source: form, target: "#rule-editor", swap: "innerHTML", values: { do: what } }), focus, menu);
   form?.addEventListener("htmx:responseError", () => { refused = true; });
   // A form that is sent while a step is on its way would send the conditions as they were before it.
   form?.addEventListener("submit", (event) => {
@@ -27,10 +27,10 @@
     const by = event.submitter;
     turn.then((done) => { if (done) form.requestSubmit(by); });
   });
-  function settle(focus) {
+  function settle(focus, menu) {
     if (editor.hasAttribute("data-kept")) return;
     const mark = $("[data-focus]", editor)?.dataset.focus;
-    const tries = [focus, mark, mark && `value-${mark}`, mark && `op-${mark}`, mark && `add-${mark}`, mark && `attr-${mark}`, root && `add-${root}`];
+    const tries = [focus, menu && mark && `more-${mark}`, mark, mark && `value-${mark}`, mark && `op-${mark}`, mark && `add-${mark}`, mark && `attr-${mark}`, root && `add-${root}`];
     for (const id of tries) {
       const found = id && document.getElementById(id);
       if (found) { found.focus(); return; }
@@ -58,7 +58,7 @@
       step(button.value).then(() => { if (!refused) notice(button.dataset.removed || (group ? "Group removed." : "Condition removed."), () => restore(before)); });
       return;
     }
-    step(button.value);
+    step(button.value, "", Boolean(button.closest(".more-menu"))); // what was done from a menu leaves the focus on it
   });
   editor?.addEventListener("change", (event) => {
     if (event.target.matches("[data-update]")) { step("update", event.target.id); return; }
@@ -104,6 +104,16 @@
       htmx.trigger(box, "preview");
     }, wait);
   }
+
+  // A count that takes too long leaves the last one where it was, dimmed.
+  let last = null;
+  $("#preview")?.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target.id === "preview") last = $(".bigcount", event.detail.target)?.parentElement;
+  });
+  $("#preview")?.addEventListener("htmx:afterSwap", (event) => {
+    const slow = event.detail.target.id === "preview" && $("[data-slow]", event.detail.target);
+    if (slow && last) { last.classList.add("outdated"); slow.before(last); }
+  });
 
   // ---- the picker: a combobox over a list that is already in the page ------------------------------------------------
   if (picker) {
