@@ -221,7 +221,10 @@ def test_typing_is_announced_once_it_settles(page: Page) -> None:
         " const text = document.querySelector('#status').innerText; if (text) heard.push(text); })"
         ".observe(document.querySelector('#status'), { childList: true, subtree: true, characterData: true }); }"
     )
+    page.set_viewport_size(SMALL)  # type: ignore[arg-type]
+    page.evaluate("document.querySelector('#tab-links').scrollLeft = 90")
     page.locator("#q").press_sequentially("t 07", delay=150)
     until(page, "document.querySelectorAll('#rows tr').length === 1")
     page.wait_for_timeout(300)
     assert page.evaluate("heard") == ["1 of 12 accounts match"]
+    assert page.evaluate("document.querySelector('#tab-links').scrollLeft") == 90  # where somebody had put it

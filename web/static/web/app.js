@@ -250,9 +250,12 @@ document.addEventListener("htmx:afterRequest", () => {
   for (const busy of $$('[aria-busy="true"]')) busy.removeAttribute("aria-busy");
 });
 
-// The current tab stays in view when the strip scrolls; the page itself does not move.
+// The current tab comes into view when it or its strip is new; the page itself does not move, nor does what somebody has scrolled.
+let inView = {};
 function keepTabInView() {
-  const current = $(".tabs [aria-current]"), list = current?.closest("ul");
+  const current = $(".tabs [aria-current]"), list = current?.closest("ul"), name = current?.id || current?.href;
+  if (list === inView.list && name === inView.name) return;
+  inView = { list, name };
   if (list && list.scrollWidth > list.clientWidth) list.scrollLeft = current.offsetLeft - list.offsetLeft - (list.clientWidth - current.offsetWidth) / 2;
 }
 keepTabInView();
