@@ -265,7 +265,9 @@ class HealthOverrideAdmin(BackOffice):
     @admin.action(description="End", permissions=["add"])
     def end(self, request: HttpRequest, queryset: QuerySet[HealthOverride]) -> None:
         """Leave the accounts to their scores again."""
-        done = sum(end_override(one.account) for one in queryset.filter(ended_at=None).select_related("account"))
+        present = list(queryset.filter(ended_at=None).select_related("account"))
+        done = sum(end_override(one.account) for one in present)
+        self.log_deed(request, present, "Ended.")
         self.message_user(request, f"Ended {done} override{'' if done == 1 else 's'}.")
 
 

@@ -135,9 +135,10 @@ class RelationshipAdmin(FactAdmin):
     def end(self, request: HttpRequest, queryset: QuerySet[Relationship]) -> None:
         """End the selected relationships that are open."""
         now = timezone.now()
-        pairs = queryset.filter(ended_at=None).values_list("user__external_id", "account__external_id")
-        facts = [RelationshipFact(user, account, now, ended_at=now) for user, account in pairs]
+        ending = list(queryset.filter(ended_at=None))
+        facts = [RelationshipFact(one.user.external_id, one.account.external_id, now, ended_at=now) for one in ending]
         outcome = record_relationships(facts, source=source_of(request))
+        self.log_deed(request, ending, "Ended.")
         self.message_user(request, f"Ended {len(outcome.updated)} relationships.")
 
 

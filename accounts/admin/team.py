@@ -177,8 +177,9 @@ class AssignmentAdmin(BackOffice):
     def end(self, request: HttpRequest, queryset: QuerySet[Assignment]) -> None:
         """End the selected ones that are open."""
         now = timezone.now()
-        places = queryset.filter(ended_at=None).values_list("account__external_id", "role")
-        outcome = record_assignments([AssignmentFact(account, role, None, now) for account, role in places])
+        held = list(queryset.filter(ended_at=None))
+        outcome = record_assignments([AssignmentFact(one.account.external_id, one.role_id, None, now) for one in held])
+        self.log_deed(request, held, "Ended.")
         self.message_user(request, f"Ended {len(outcome.updated)} assignments.")
 
 

@@ -94,6 +94,7 @@ class PinAdmin(BackOffice):
     @admin.action(description="Unpin", permissions=["add"])
     def unpin(self, request: HttpRequest, queryset: QuerySet[Pin]) -> None:
         """Leave the members of the selected pins to the rule again."""
-        open_pins = queryset.filter(ended_at=None).select_related("segment", "account", "user")
+        open_pins = list(queryset.filter(ended_at=None).select_related("segment", "account", "user"))
         done = sum(unpin_member(pin.segment, pin.member) for pin in open_pins)
+        self.log_deed(request, open_pins, "Unpinned.")
         self.message_user(request, f"Unpinned {done} member{'' if done == 1 else 's'}.")

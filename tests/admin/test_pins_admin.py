@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -34,6 +35,7 @@ def test_an_administrator_pins_replaces_and_unpins(client: Client) -> None:
     chosen = {"action": "unpin", "_selected_action": [pin.pk for pin in Pin.objects.all()]}
     client.post("/admin/segments/pin/", chosen)
     assert not Pin.objects.open().exists() and Pin.objects.count() == 2
+    assert LogEntry.objects.get(change_message="Unpinned.").object_id == str(Pin.objects.latest("pk").pk)
 
 
 def test_a_pin_without_a_reason_or_with_a_past_day_is_refused_in_the_form(client: Client) -> None:
