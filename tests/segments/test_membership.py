@@ -140,13 +140,13 @@ def test_a_refresh_that_ends_during_a_preview_moves_nobody_twice(db: None, monke
     """Joiners and leavers are told from one look at the stored members."""
     factories.account(mrr=500)
     segment = factories.segment("Large", {"field": "account.mrr", "op": "at_least", "value": 100}, refreshed=False)
-    right = questions._alone
+    right = questions.pin_effect
 
     def meanwhile(*args: Any) -> Any:
         refresh_due()
         return right(*args)
 
-    monkeypatch.setattr(questions, "_alone", meanwhile)
+    monkeypatch.setattr(questions, "pin_effect", meanwhile)
     question = read_rule(segment.rule)
     found = preview(question, base=Account.objects.live(), segment=segment)
     assert (found.count, found.joins, found.leaves) == (1, 1, 0)
