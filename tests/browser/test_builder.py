@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from accounts.models import Team, TeamMember
+from segments.limits import PreviewTooSlow
 from segments.models import Segment
-from segments.questions import PreviewTooSlow
 from segments.refresh import refresh_due
 from tests.browser.conftest import until
 
