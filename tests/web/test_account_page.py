@@ -49,6 +49,8 @@ def test_custom_attributes_show_with_their_origin(manager: Client, company: Comp
     birch.save()
     words = page(manager, birch)
     assert "Region EMEA , from crm, 1 Mar 2026, 10:00 UTC" in words
+    Account.objects.filter(pk=birch.pk).update(stamps={"region": birch.stamps["custom.region"]})
+    assert "from crm" not in page(manager, birch), "a column of the same name has another origin"
 
 
 def test_users_with_a_role_come_first_and_pages_go_on(manager: Client, company: Company) -> None:
