@@ -277,6 +277,7 @@ def test_a_lost_session_keeps_what_is_edited_and_leaving_is_asked_about(page: Pa
     page.locator("#value-n-0").fill("11000")
     page.locator("#signed-out", has_text="You were signed out. Sign in to continue; this page will reopen.").wait_for()
     assert page.locator("#preview").is_visible() and not page.locator("#id_password").count()
+    expect(page.locator("#pv-state")).to_have_text("Not counted")
     assert trouble and all("401" in one for one in trouble)
     trouble.clear()
     # Signed in again in another tab, which brings another token for forms, too.

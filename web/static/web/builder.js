@@ -14,6 +14,7 @@
   function inTurn(act, focus, menu) {
     touch();
     waiting += 1;
+    if ($("#preview")) htmx.trigger("#preview", "htmx:abort"); // it counts what will not be there any more
     const done = turn.then(() => { refused = false; return act(); }).finally(() => { waiting -= 1; });
     turn = done.then(() => !refused, () => false);
     return done.then(() => { settle(focus, menu); preview(0); });
@@ -105,6 +106,7 @@
     }, wait);
   }
 
+  $("#preview")?.addEventListener("htmx:responseError", () => { if ($("#pv-state")) $("#pv-state").textContent = "Not counted"; });
   // A count that takes too long leaves the last one where it was, dimmed.
   let last = null;
   $("#preview")?.addEventListener("htmx:beforeSwap", (event) => {
