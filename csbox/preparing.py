@@ -148,8 +148,8 @@ def chosen_data() -> Path | None:
     return folder
 
 
-def first_refresh() -> None:
-    """Compute everything once; afterwards the worker keeps it fresh."""
+def first_refresh(days: int) -> None:
+    """Compute everything once, for each of the last days and for now; afterwards the worker keeps it fresh."""
     from csbox import pipeline
     from integrations.demo import alerting, judging, proving
 
@@ -158,9 +158,9 @@ def first_refresh() -> None:
     with contextlib.suppress(OSError):
         if done.read_text() == identity:
             return
-    with step("Segments, health and alerts, day by day for two weeks"):
+    with step(f"Segments, health and alerts, day by day for {days} days"):
         pipeline.score_past_days(proving.KNOWN)
-        pipeline.refresh_past_days(14)
+        pipeline.refresh_past_days(days)
         judging.know_better()
         pipeline.refresh_everything()
         alerting.answer()

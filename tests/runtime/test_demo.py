@@ -62,8 +62,8 @@ def counts(home: Home) -> str:
 def test_the_whole_life_of_a_demo(home: Home) -> None:
     """Start, log in, refuse a second start, survive kills, stop; start again with the same data, stop by Ctrl-C."""
     port = free_port()
-    # Fewer accounts than usual: how much is computed changes nothing here.
-    demo = home.start("demo", "--port", str(port), "--accounts", "12")
+    # Fewer accounts and days than usual: how much is computed changes nothing here.
+    demo = home.start("demo", "--port", str(port), "--accounts", "12", "--days", "3")
     user, password = shown(home, port).groups()
     assert user == "admin" and log_in(port, user, password) == 200
     assert "Traceback" not in home.output()

@@ -17,6 +17,7 @@ from segments.questions import Reader
 from segments.rules.events import EVENT_OPERATORS, SEQUENCE_OPERATORS
 from segments.rules.operators import SEGMENT_OPERATORS
 from segments.rules.tree import parse, to_json
+from tests.drawing import ALL, draws
 from tests.segments.judging import reader_of, world_in_database
 from tests.segments.storing import furnish
 from tests.segments.test_rules_agree_with_the_oracle import quietly, seen_in
@@ -49,7 +50,7 @@ def test_the_database_and_the_oracle_name_the_same_people_in_the_same_accounts()
     drawn: Counter[str] = Counter()
     tally: Counter[str] = Counter()
 
-    @settings(quietly, max_examples=WORLDS)
+    @settings(quietly, max_examples=draws(WORLDS))
     @given(case=user_cases())
     def agree(case: Case) -> None:
         with world_in_database(case.world):
@@ -77,9 +78,10 @@ def test_the_database_and_the_oracle_name_the_same_people_in_the_same_accounts()
     wanted |= {f"event {op}" for op in (*EVENT_OPERATORS, *SEQUENCE_OPERATORS)}
     wanted |= {f"subscriptions {how}" for how in ("any", "all", "none")} | {"event anywhere", "sequence anywhere"}
     wanted |= {f"since {owner}" for owner in ("account", "user", "relationship")}
-    assert wanted - set(+drawn) == set(), "these were never drawn, so nothing is known about them"
+    if ALL:
+        assert wanted - set(+drawn) == set(), "these were never drawn, so nothing is known about them"
     assert min(tally[f"{n} places"] for n in (0, 1, 2)) > 5, tally
-    assert tally["some"] > 100 and tally["no account"] > 100, tally
+    assert min(tally["some"], tally["no account"]) > draws(100), tally
     assert 0.2 < tally["members"] / tally["people"] < 0.8
 
 

@@ -78,7 +78,10 @@ def test_filters_mean_one_account_and_stand_in_the_address(people: Any, admin_cl
     form = {"place": "0", "f": four, "apply": "1"} | typed
     applied = admin_client.get("/users/filter/", form)
     assert applied.status_code == 302
-    assert re.findall(r'<th scope="row"><a [^>]*>(\w+)<', admin_client.get(applied["Location"]).content.decode()) == ["Ann", "Bo"]
+    assert re.findall(r'<th scope="row"><a [^>]*>(\w+)<', admin_client.get(applied["Location"]).content.decode()) == [
+        "Ann",
+        "Bo",
+    ]
     bad = admin_client.get("/users/", {"f": '{"field":"user.trait.gone","op":"is_set"}'}).content.decode()
     assert "user.trait.gone" in bad
 

@@ -30,6 +30,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--accounts", type=int, default=80, help="How many accounts to invent where there are none yet (80)."
         )
+        parser.add_argument(
+            "--days", type=int, default=14, help="How many days of segments, health and alerts to go through (14)."
+        )
         parser.add_argument("--no-serve", action="store_true", help="Prepare everything, then stop.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -44,7 +47,7 @@ class Command(BaseCommand):
             preparing.database()
             preparing.static_files()
             preparing.demo_data(options["accounts"])
-            preparing.first_refresh()
+            preparing.first_refresh(options["days"])
             user, password = preparing.log_in()
             if options["no_serve"]:
                 return
