@@ -59,7 +59,6 @@ def _html(text: str, title: str) -> SafeString:
             token.attrSet("id", _anchor(tokens[place + 1].content))
         if token.type == "table_open":
             tables += 1
-            token.attrSet("class", "table")
             token.meta["label"] = f"{title}, table {tables}, scrolls sideways"
         token.children = list(_linked(token.children or ()))
     markdown.add_render_rule("table_open", _table_open)
@@ -82,7 +81,7 @@ def _linked(parts: Iterable[Token]) -> Iterator[Token]:
 def _table_open(renderer: object, tokens: Sequence[Token], at: int, *_: object) -> str:
     """A wide table scrolls by itself, by keyboard too."""
     label = tokens[at].meta["label"].replace('"', "&quot;")
-    return f'<div class="tablewrap" role="region" aria-label="{label}" tabindex="0"><table class="table">'
+    return f'<div class="tablewrap" role="region" aria-label="{label}" tabindex="0"><table class="table fits">'
 
 
 def _anchor(title: str) -> str:
