@@ -45,6 +45,7 @@ def main() -> None:
         "--write", action=argparse.BooleanOptionalAction, default=True, help="The page of foresight or alertquality."
     )
     parser.add_argument("--weeks", type=int, help="Only the first weeks of each history, to try alertquality.")
+    parser.add_argument("--every", type=int, default=1, help="Only every so many-th rule of `preview`, to try it.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", default="csbox_bench", help="A database of this name is made and dropped again.")
     parser.add_argument(

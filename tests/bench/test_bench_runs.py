@@ -113,11 +113,11 @@ def test_conditions_on_events_are_measured_with_their_plans() -> None:
 
 
 def test_previews_are_measured_and_all_of_them_counted() -> None:
-    found = bench("preview", "--accounts", "100", "--rounds", "1")
+    found = bench("preview", "--accounts", "100", "--rounds", "1", "--every", "4")
     for kind in ("attributes", "users and events"):
         assert found[kind]["not_counted"] == []
         assert found[kind]["goal_p95_ms"] == 300 and 0 < found[kind]["p50_ms"] <= found[kind]["p95_ms"]
-        assert len(found[kind]["rules"]) >= 15
+        assert len(found[kind]["rules"]) >= 4
 
 
 def test_scoring_is_measured_beside_sql_by_hand_that_says_the_same() -> None:

@@ -50,6 +50,7 @@ def plant(patch: pytest.MonkeyPatch, place: Any, name: str, fault: Callable[...,
         patch.setattr(place, name, fault)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("error", [RuntimeError, IndexError, OverflowError, InternalError])
 @pytest.mark.parametrize(("place", "name"), STEPS)
 def test_a_fault_at_any_step_loses_nothing(send: Send, place: Any, name: str, error: type[Exception]) -> None:

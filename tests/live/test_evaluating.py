@@ -83,6 +83,7 @@ POINTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.machine
 @pytest.mark.parametrize(("module", "name"), POINTS, ids=[name for _, name in POINTS])
 def test_a_worker_that_is_killed_between_two_steps_loses_nothing(
     module: Any, name: str, company: None, monkeypatch: pytest.MonkeyPatch
