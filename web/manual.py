@@ -36,13 +36,19 @@ def contents() -> SafeString:
     return _html(found[1], "The manual") if found else SafeString()
 
 
-@cache
 def chapter(name: str) -> Chapter | None:
     """The chapter of this name (a slug, as the files are called); None if there is none."""
-    found = DOCS / f"{name}.md"
-    if not found.exists():
-        return None
-    text = found.read_text(encoding="utf-8")
+    return _read(name) if name in _names() else None
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(path.stem for path in DOCS.glob("*.md"))
+
+
+@cache
+def _read(name: str) -> Chapter:
+    text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
     title = TITLE.match(text)
     words = title[1] if title else name
     return Chapter(words, _html(text[title.end() :] if title else text, words))
@@ -95,6 +101,6 @@ def _address(target: str) -> str:
         return target
     path, _, heading = target.partition("#")
     name = path.removeprefix("docs/").removeprefix("./").removesuffix(".md")
-    if not path.endswith(".md") or not (DOCS / f"{name}.md").exists() or "/" in name:
+    if not path.endswith(".md") or name not in _names():
         return ""
     return reverse("help_page", args=[name]) + (f"#{heading}" if heading else "")

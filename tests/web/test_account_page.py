@@ -220,3 +220,12 @@ def test_the_number_of_statements_is_constant(manager: Client, company: Company,
         Note.objects.create(account=alder, text="x", author=company.csm)
     with query_count("account page"):
         manager.get(f"/accounts/{alder.pk}/")
+
+
+@pytest.mark.parametrize("address", ["http://[", "http://testserver/[::/", "//evil.example/", "x" * 5_000, "\x00"])
+def test_an_open_page_that_is_none_is_passed_over(manager: Client, company: Company, address: str) -> None:
+    page = f"/accounts/{company.accounts['Birch'].pk}/"
+    part = {"HX-Request": "true", "HX-Target": "usage", "HX-Current-URL": address}
+    answer = manager.get(page, {"range": "30d"}, headers=part)
+    assert (answer.status_code, answer["HX-Replace-Url"]) == (200, f"{page}?range=30d")
+    assert manager.post("/accounts/assign/", {"member": address, "account": "9" * 30}).status_code == 404

@@ -129,7 +129,10 @@ def account(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _with_choice(request: HttpRequest, section: str) -> str:
     """The address of the open page with what was just chosen in a section, for when it is reloaded."""
-    open_page = urlsplit(request.headers.get("HX-Current-URL", ""))
+    try:
+        open_page = urlsplit(request.headers.get("HX-Current-URL", ""))
+    except ValueError:  # no address at all
+        open_page = urlsplit("")
     query = QueryDict(open_page.query if open_page.path == request.path else "", mutable=True)
     for name in CHOICES[section]:
         query.pop(name, None)

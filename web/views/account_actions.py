@@ -29,7 +29,7 @@ def accounts_assign(request: HttpRequest) -> HttpResponse:
     if not may_change_accounts(request):
         raise PermissionDenied
     back = back_to(request, reverse("accounts"))
-    member = get_object_or_404(TeamMember, key=request.POST.get("member", ""))
+    member = get_object_or_404(TeamMember, key=request.POST.get("member", "").replace("\x00", ""))
     chosen, more = _chosen(request, back)
     changed = assign(chosen, member, CSM)
     if not changed:
